@@ -1,0 +1,66 @@
+# Two commands matter on a fresh machine: `make demo` and `make test`. `make help` lists the rest.
+
+# The interpreter of the functions' runtime where it can be found, else any Python from 3.11 on.
+PYTHON ?= $(firstword $(foreach version,3.13 3.12 3.11, \
+	$(shell command -v python$(version) 2>/dev/null) \
+	$(wildcard $(HOME)/.pyenv/versions/$(version).*/bin/python$(version))) python3)
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+# Marks the environment as complete, for these very lock files.
+READY := $(VENV)/.ready
+
+export SAM_CLI_TELEMETRY := 0
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements-dev.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Slipway needs Python 3.11 or newer")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.txt
+	touch $@
+
+.PHONY: demo
+demo: $(READY) ## Deploy Slipway to a local AWS and watch three releases
+	@$(BIN)/python -m demo
+
+.PHONY: test
+test: $(READY) ## Run every test
+	$(BIN)/pytest
+
+.PHONY: lint
+lint: $(READY) ## Check code, template and state machines
+	ruff check .
+	ruff format --check .
+	mypy functions
+	mypy localaws demo
+	cfn-lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 sam validate --lint
+	python -m tools.lint_state_machines
+
+.PHONY: local
+local: $(READY) ## Keep a local AWS with Slipway running (LOCALAWS_PORT, default 4566)
+	@$(BIN)/python -m localaws
+
+.PHONY: build
+build: $(READY) ## Pack the functions
+	sam build
+
+.PHONY: bench
+bench: $(READY) ## Measure on the local AWS
+	@$(BIN)/python -m bench
+
+.PHONY: schema
+schema: $(READY) ## Write docs/plan.schema.json from the plan's models
+	@$(BIN)/python -m tools.plan_schema
+
+.PHONY: lock
+lock: $(READY) ## Pin what *.in ask for, with hashes
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		functions/requirements.in -o functions/requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		requirements-dev.in -o requirements-dev.txt

@@ -1,0 +1,30 @@
+"""Step ResolveRelease: from a push or a manual start to a release and its stages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from slipway import aws
+from slipway.model import Model, parse
+from slipway.release import resolve
+
+logger = Logger()
+
+
+class Input(Model):
+    """What started the release state machine, and its execution's name."""
+
+    start: dict[str, Any]
+    execution: str
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Return a Resolution."""
+    given = parse(Input, event, "the input of ResolveRelease")
+    resolution = resolve(given.start, given.execution, aws.ssm(), aws.ecr())
+    logger.info("resolved", extra={"ignored": resolution.ignored, "release": resolution.release})
+    return resolution.to_json()

@@ -1,0 +1,1 @@
+"""Slipway's logic. Nothing in here knows of Lambda events or contexts."""

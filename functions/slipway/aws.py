@@ -1,0 +1,115 @@
+"""The AWS clients, made once per process, and the translation of their errors into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from slipway.errors import AwsRefused, AwsUnavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_ssm import SSMClient
+
+# Short enough that three tries fit into a function's 60 s: the state machine retries after that, with
+# a longer breath than a running Lambda function should be paid for.
+CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 3},
+)
+
+# The codes that botocore's own standard retry mode takes for throttling; some come with status 400.
+THROTTLED = {
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
+    "EC2ThrottledException",
+}
+
+
+@cache
+def ecs() -> ECSClient:
+    """The ECS client."""
+    return boto3.client("ecs", config=CONFIG)
+
+
+@cache
+def ecr() -> ECRClient:
+    """The ECR client."""
+    return boto3.client("ecr", config=CONFIG)
+
+
+@cache
+def elbv2() -> ElasticLoadBalancingv2Client:
+    """The Elastic Load Balancing client (application and network load balancers)."""
+    return boto3.client("elbv2", config=CONFIG)
+
+
+@cache
+def cloudwatch() -> CloudWatchClient:
+    """The CloudWatch client."""
+    return boto3.client("cloudwatch", config=CONFIG)
+
+
+@cache
+def ssm() -> SSMClient:
+    """The Systems Manager client."""
+    return boto3.client("ssm", config=CONFIG)
+
+
+@cache
+def sns() -> SNSClient:
+    """The SNS client."""
+    return boto3.client("sns", config=CONFIG)
+
+
+@contextmanager
+def calling(action: str, resource: str) -> Iterator[None]:
+    """Translate what AWS says no with: the IAM ``action`` and the ``resource`` go into the message.
+
+    Raises:
+        AwsUnavailable: throttled, a server error, or no answer at all.
+        AwsRefused: every other error; its ``__cause__`` is the ClientError.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = error_code(error)
+        message = (
+            f"{code} from {action} on {resource}: {error.response['Error'].get('Message', '')}"
+        )
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if code in THROTTLED or status == 429 or status >= 500:
+            raise AwsUnavailable(message) from error
+        raise AwsRefused(message) from error
+    except BotoCoreError as error:
+        raise AwsUnavailable(f"no answer from {action} on {resource}: {error}") from error
+
+
+def error_code(error: BaseException | None) -> str:
+    """The code of AWS's error (``AccessDeniedException``), or "" for any other exception."""
+    if not isinstance(error, ClientError):
+        return ""
+    details: dict[str, Any] = dict(error.response.get("Error", {}))
+    return str(details.get("Code", ""))

@@ -1,0 +1,224 @@
+"""What people are told: subject, text and attributes of an SNS message."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from slipway.aws import calling
+from slipway.image import Image, short_digest, source
+from slipway.model import Model
+from slipway.service import split
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
+
+# SNS wants ASCII, no line breaks, and fewer than 100 characters (API reference, Publish).
+SUBJECT_LENGTH = 99
+# SNS takes 262,144 bytes for text and attributes together.
+TEXT_BYTES = 250_000
+CUT = "\n[cut: the whole is in the execution's history]\n"
+
+CONSOLES = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+
+MEANING = {
+    "SUCCEEDED": "it is live, healthy, and baked",
+    "ROLLED_BACK": "it failed, and the previous version is back and healthy",
+    "ROLLBACK_FAILED": "it failed, and so did putting the previous version back: ACT NOW",
+    "SUPERSEDED": "someone else changed the service meanwhile; their change was left alone",
+    "FAILED": "nothing was changed",
+}
+
+
+class Ending(Model):
+    """How a deployment or a release ended, as the state machines tell it."""
+
+    outcome: str
+    reason: str
+    """A sentence, or the Cause of a failed task as Step Functions gives it."""
+    rollback_reason: str | None = None
+    """Why rolling back failed, likewise."""
+    evidence: tuple[str, ...] = ()
+    execution: str
+    """ARN of the execution that ended."""
+    service: str | None = None
+    """``cluster/service``; None for a release."""
+    stage: str | None = None
+    image: Image | None = None
+    """None where the release failed before it was known."""
+    repository: str | None = None
+    task_definition: str | None = None
+    """ARN of the task definition of this deployment; None where it got none."""
+    previous: str | None = None
+    """ARN of the task definition to go back to."""
+    previous_images: Annotated[dict[str, str], Field(default_factory=dict)]
+    release_state_machine: str | None = None
+    """ARN of the machine to start for rolling back."""
+
+    @property
+    def sentence(self) -> str:
+        """Why it ended so, for people."""
+        why = reason_of(self.reason)
+        if self.rollback_reason is None:
+            return why
+        return f"{why}; rolling back failed: {reason_of(self.rollback_reason)}"
+
+
+class Message(Model):
+    """One SNS message."""
+
+    subject: str
+    text: str
+    attributes: dict[str, str]
+
+
+def reason_of(cause: str) -> str:
+    """What a failed task's Cause says to people.
+
+    Lambda puts its error there as JSON, with a stack trace that is none of a reader's business.
+    """
+    try:
+        error = json.loads(cause)
+    except ValueError:
+        return cause
+    if not isinstance(error, dict) or "errorMessage" not in error:
+        return cause
+    return str(error["errorMessage"])
+
+
+def compose(ending: Ending) -> Message:
+    """The message about how something ended."""
+    about = (
+        ending.service
+        or ending.repository
+        or (ending.image.repository if ending.image else "release")
+    )
+    what = str(ending.image) if ending.image else "release"
+    blocks = [
+        f"{about}: {ending.outcome} - {MEANING.get(ending.outcome, 'see the execution')}",
+        _block("Why", [ending.sentence]),
+        _block("What", _facts(ending)),
+        _block("Evidence", [f"- {fact}" for fact in ending.evidence]),
+        _block("Links", _links(ending)),
+        _block("Roll back by hand", _commands(ending)),
+    ]
+    attributes = {"outcome": ending.outcome, "service": ending.service, "stage": ending.stage}
+    return Message(
+        subject=_subject(f"[{ending.outcome}] {about} {what}"),
+        text=_cut("\n\n".join(block for block in blocks if block) + "\n"),
+        attributes={name: value for name, value in attributes.items() if value},
+    )
+
+
+def _block(title: str, lines: list[str]) -> str:
+    if not lines:
+        return ""
+    return "\n".join([title, *(f"  {part}" for line in lines for part in line.splitlines())])
+
+
+def _facts(ending: Ending) -> list[str]:
+    facts = {
+        "image": str(ending.image) if ending.image else None,
+        "digest": ending.image.digest if ending.image else None,
+        "stage": ending.stage,
+        "task definition": _short(ending.task_definition),
+        "before": ", ".join(
+            [*filter(None, [_short(ending.previous)]), *_shorter(ending.previous_images)]
+        ),
+    }
+    return [f"{name + ':':17}{value}" for name, value in facts.items() if value]
+
+
+def _shorter(images: dict[str, str]) -> list[str]:
+    return [
+        f"{name} {source(image).rpartition('/')[2]} {_version(image)}"
+        for name, image in images.items()
+    ]
+
+
+def _version(image: str) -> str:
+    _, at, digest = image.partition("@")
+    return (
+        f"({short_digest(digest)})" if at else image.removeprefix(source(image)).removeprefix(":")
+    )
+
+
+def _links(ending: Ending) -> list[str]:
+    _, partition, _, region, *_ = ending.execution.split(":")
+    console = f"https://{region}.{CONSOLES.get(partition, CONSOLES['aws'])}"
+    links = [f"{console}/states/home?region={region}#/v2/executions/details/{ending.execution}"]
+    if ending.service:
+        cluster, name = split(ending.service)
+        links.append(f"{console}/ecs/v2/clusters/{cluster}/services/{name}/health?region={region}")
+    return links
+
+
+def _commands(ending: Ending) -> list[str]:
+    """What to type to have the previous version back; none where it is back, or was never away."""
+    if ending.service is None or ending.previous is None or ending.image is None:
+        return []
+    if ending.outcome == "SUCCEEDED":
+        digest = _previous_digest(ending.image, ending.previous_images)
+        if digest and ending.release_state_machine:
+            start = json.dumps({"repository": ending.image.repository, "digest": digest})
+            return [
+                f"aws stepfunctions start-execution --state-machine-arn {ending.release_state_machine} \\",
+                f"  --input {shlex.quote(start)}",
+            ]
+    elif ending.outcome != "ROLLBACK_FAILED":
+        return []
+    cluster, name = split(ending.service)
+    return [
+        f"aws ecs update-service --cluster {cluster} --service {name} \\",
+        f"  --task-definition {_short(ending.previous)}",
+    ]
+
+
+def _previous_digest(image: Image, previous_images: dict[str, str]) -> str | None:
+    """The digest that ran before, where it is of the same repository."""
+    references = (r for r in previous_images.values() if source(r) == image.uri and "@" in r)
+    return next((reference.partition("@")[2] for reference in references), None)
+
+
+def _short(arn: str | None) -> str | None:
+    return arn.rpartition("/")[2] if arn else None
+
+
+def _subject(text: str) -> str:
+    line = " ".join(text.split()).encode("ascii", "replace").decode()
+    return line if len(line) <= SUBJECT_LENGTH else line[: SUBJECT_LENGTH - 3] + "..."
+
+
+def _cut(text: str) -> str:
+    raw = text.encode()
+    if len(raw) <= TEXT_BYTES:
+        return text
+    return raw[: TEXT_BYTES - len(CUT)].decode(errors="ignore") + CUT
+
+
+def publish(message: Message, topic: str, sns: SNSClient) -> str:
+    """Publish to the topic with this ARN; return SNS's message id.
+
+    Raises:
+        AwsUnavailable, AwsRefused: from SNS.
+    """
+    attributes: dict[str, MessageAttributeValueTypeDef] = {
+        name: {"DataType": "String", "StringValue": value}
+        for name, value in message.attributes.items()
+    }
+    with calling("sns:Publish", f"topic {topic}"):
+        answer = sns.publish(
+            TopicArn=topic,
+            Subject=message.subject,
+            Message=message.text,
+            MessageAttributes=attributes,
+        )
+    return answer["MessageId"]

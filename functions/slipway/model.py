@@ -1,0 +1,37 @@
+"""The base of every typed value that crosses a step's border, and how one is read from JSON."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from slipway.errors import InvalidInput
+
+M = TypeVar("M", bound="Model")
+
+
+class Model(BaseModel):
+    """An immutable value; a field that it does not know is an error, not a silent nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, as Step Functions carries it."""
+        return self.model_dump(mode="json")
+
+
+def parse(model: type[M], value: Any, where: str) -> M:
+    """Read ``value`` as ``model``.
+
+    Raises:
+        InvalidInput: names ``where`` and every wrong field with its path, one a line.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        wrong = "\n".join(
+            f"  {'.'.join(str(part) for part in problem['loc']) or 'as a whole'}: {problem['msg']}"
+            for problem in error.errors(include_url=False)
+        )
+        raise InvalidInput(f"{where} is not valid:\n{wrong}") from error

@@ -1,0 +1,156 @@
+"""A new task definition: the running one with only the image changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from slipway.aws import calling
+from slipway.errors import InvalidInput
+from slipway.image import Image, source
+from slipway.model import Model
+from slipway.release import Deployment, Release
+from slipway.service import has_settled, read_service
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs import ECSClient
+
+OWN_TAGS = "slipway:"
+MAXIMUM_TAGS = 50  # of one ECS resource
+
+TaskDefinition = dict[str, Any]
+"""The input of RegisterTaskDefinition."""
+
+
+class Registration(Model):
+    """The task definition that the service is to run."""
+
+    task_definition: str
+    """ARN of the revision."""
+    no_change: bool
+    """The service runs just this, and its rollout has completed: there is nothing to deploy."""
+
+
+def register(deployment: Deployment, since: datetime, ecs: ECSClient) -> Registration:
+    """Register the service's task definition with the release's image in it, unless it is there already.
+
+    Args:
+        since: when the deployment began. A revision with the same content registered after that is
+            the answer of an earlier try which got lost, and is taken instead of a second one.
+
+    Raises:
+        InvalidInput: no such service or container.
+        AwsUnavailable, AwsRefused: from ECS.
+    """
+    service, release = deployment.service, deployment.release
+    found = read_service(service, ecs)
+    running = read_task_definition(found["taskDefinition"], ecs)
+    wanted = with_image(running.content, release.image, deployment.policy.container, service)
+    if wanted == running.content:
+        return Registration(task_definition=running.arn, no_change=has_settled(found))
+    wanted = tagged(wanted, release)
+    arn = _registered_since(since, wanted, ecs) or _register(wanted, ecs)
+    return Registration(task_definition=arn, no_change=False)
+
+
+class Revision(Model):
+    """One registered revision."""
+
+    arn: str
+    registered_at: datetime | None
+    content: TaskDefinition
+    """What RegisterTaskDefinition would take to make it again."""
+
+
+def read_task_definition(name: str, ecs: ECSClient) -> Revision:
+    """Read a revision (ARN or ``family:revision``), or the newest active one of a family."""
+    with calling("ecs:DescribeTaskDefinition", f"task definition {name}"):
+        found: dict[str, Any] = dict(
+            ecs.describe_task_definition(taskDefinition=name, include=["TAGS"])
+        )
+    described = {**found["taskDefinition"], "tags": found.get("tags", [])}
+    # The fields to keep are the ones that botocore's own model of the input names, so that a field which
+    # AWS adds is copied as soon as botocore knows it, and what only the answer has is left out.
+    shape = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape
+    members = shape.members if shape else {}
+    content = {field: described[field] for field in members if field in described}
+    # AWS sets aws:* tags itself (CloudFormation's, for one) and refuses them from others.
+    content["tags"] = [tag for tag in content["tags"] if not tag["key"].startswith("aws:")]
+    return Revision(
+        arn=described["taskDefinitionArn"],
+        registered_at=described.get("registeredAt"),
+        content=content,
+    )
+
+
+def containers_for(
+    content: TaskDefinition, image: Image, container: str | None, service: str
+) -> list[str]:
+    """The names of the containers that get ``image``.
+
+    Raises:
+        InvalidInput: there is none; the message names the containers that there are.
+    """
+    containers = content["containerDefinitions"]
+    if container is None:
+        chosen = [c["name"] for c in containers if source(c["image"]) == image.uri]
+        missing = f"no container of service {service} runs an image of {image.uri}"
+        advice = 'name the one that should get it as "container" in the plan'
+    else:
+        chosen = [c["name"] for c in containers if c["name"] == container]
+        missing = f"service {service} has no container {container}"
+        advice = 'correct "container" in the plan'
+    if not chosen:
+        present = ", ".join(f"{c['name']} ({c['image']})" for c in containers)
+        raise InvalidInput(f"{missing}; its containers are: {present}; {advice}")
+    return chosen
+
+
+def with_image(
+    content: TaskDefinition, image: Image, container: str | None, service: str
+) -> TaskDefinition:
+    """``content`` with the image, by digest, in the containers that it is for; nothing else differs."""
+    chosen = containers_for(content, image, container, service)
+    containers = [
+        {**c, "image": image.reference} if c["name"] in chosen else c
+        for c in content["containerDefinitions"]
+    ]
+    return {**content, "containerDefinitions": containers}
+
+
+def tagged(content: TaskDefinition, release: Release) -> TaskDefinition:
+    """``content`` with the tags that tell where it comes from.
+
+    Raises:
+        InvalidInput: the task definition has too many tags of its own.
+    """
+    own = {f"{OWN_TAGS}release": release.id, f"{OWN_TAGS}image-tag": release.image.tag or "none"}
+    tags = [tag for tag in content["tags"] if not tag["key"].startswith(OWN_TAGS)]
+    tags += [{"key": key, "value": value} for key, value in own.items()]
+    if len(tags) > MAXIMUM_TAGS:
+        raise InvalidInput(
+            f"task definition {content['family']} has {len(tags) - len(own)} tags of its own; "
+            f"ECS allows {MAXIMUM_TAGS} and Slipway needs {len(own)}"
+        )
+    return {**content, "tags": tags}
+
+
+def _registered_since(since: datetime, wanted: TaskDefinition, ecs: ECSClient) -> str | None:
+    pages = ecs.get_paginator("list_task_definitions").paginate(
+        familyPrefix=wanted["family"], sort="DESC"
+    )
+    with calling("ecs:ListTaskDefinitions", f"task definition family {wanted['family']}"):
+        for page in pages:
+            for arn in page["taskDefinitionArns"]:
+                revision = read_task_definition(arn, ecs)
+                if revision.content == wanted:
+                    return revision.arn
+                if revision.registered_at is None or revision.registered_at < since:
+                    return None
+    return None
+
+
+def _register(wanted: TaskDefinition, ecs: ECSClient) -> str:
+    with calling("ecs:RegisterTaskDefinition", f"task definition {wanted['family']}"):
+        registered = ecs.register_task_definition(**wanted)
+    return registered["taskDefinition"]["taskDefinitionArn"]

@@ -1,0 +1,209 @@
+"""The verdict: what one look at a deployment says. Every rule is here, and nothing here talks to AWS.
+
+Read from top to bottom, the first rule that applies decides::
+
+    gone, or primary is not ours      SUPERSEDED    (after: our rollout FAILED, which the circuit
+    our rollout FAILED                FAILED         breaker answers with another primary)
+    an alarm went to ALARM            FAILED
+    a task can never start            FAILED
+    two tasks failed                  FAILED
+    everything as it should be        HEALTHY       and baked, once it was so for bake_seconds
+    out of time                       FAILED
+    else                              PENDING       with what is still missing
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from slipway.model import Model
+from slipway.observation import Observation, RunningTask, StoppedTask
+from slipway.plan import Policy
+
+FAILED_TASKS_LIMIT = 2
+
+# Why a pull fails for good, in the words of ECS and of the registries; a pull that timed out or was
+# throttled may do better next time. From the error list in the ECS developer guide, "CannotPullContainer
+# task errors": https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
+NEVER_STARTS = re.compile(
+    r"CannotPull\w*Error.*("
+    r"not found|manifest unknown|no matching manifest|does not contain descriptor matching platform"
+    r"|invalid reference format|does not exist|access denied|accessdenied|denied:|not authorized"
+    r"|no basic auth credentials|unauthorized|403 forbidden"
+    r")",
+    re.IGNORECASE | re.DOTALL,
+)
+
+# ECS stops a task that fails its checks as part of its schedule, and says so only in the reason.
+FAILED_CHECKS = re.compile(r"failed (ELB|container) health checks", re.IGNORECASE)
+
+
+class Judgement(StrEnum):
+    """What a look can say."""
+
+    PENDING = "PENDING"
+    HEALTHY = "HEALTHY"
+    FAILED = "FAILED"
+    SUPERSEDED = "SUPERSEDED"
+
+
+class Watch(Model):
+    """What is being watched, and since when."""
+
+    deployment_id: str
+    started_at: datetime
+    """When ECS made the deployment."""
+    healthy_at: datetime | None = None
+    """When it was first seen HEALTHY: the start of the bake."""
+    policy: Policy
+
+
+class Verdict(Model):
+    """What one look says, with the reason in a sentence and its evidence, one fact a line."""
+
+    verdict: Judgement
+    reason: str
+    evidence: tuple[str, ...] = ()
+    healthy_at: datetime | None = None
+    baked: bool = False
+    """HEALTHY, and the bake is over."""
+    wait_seconds: int
+    """How long to wait until the next look."""
+    desired: int = 0
+    healthy: int = 0
+    """Tasks that run and are healthy in every target group."""
+
+
+def judge(seen: Observation, watch: Watch, now: datetime) -> Verdict:
+    """Turn what was seen into a verdict."""
+    missing = _missing(seen, watch)
+    healthy_at = watch.healthy_at or (None if missing else now)
+    baked_at = healthy_at + timedelta(seconds=watch.policy.bake_seconds) if healthy_at else None
+    baked = not missing and baked_at is not None and now >= baked_at
+    verdict, reason = _superseded_or_failed(seen, watch) or (
+        (Judgement.HEALTHY, "every task is healthy")
+        if not missing
+        else (Judgement.FAILED, f"{_out_of_time(watch)}: {missing[0]}")
+        if now >= _deadline(watch, baked_at)
+        else (Judgement.PENDING, missing[0])
+    )
+    return Verdict(
+        verdict=verdict,
+        reason=reason,
+        evidence=evidence(seen, watch, missing),
+        healthy_at=healthy_at,
+        baked=verdict is Judgement.HEALTHY and baked,
+        wait_seconds=_wait_seconds(watch, baked_at, now),
+        desired=seen.rollout.desired if seen.rollout else 0,
+        healthy=sum(not _task_missing(task, seen) for task in seen.running),
+    )
+
+
+def _superseded_or_failed(seen: Observation, watch: Watch) -> tuple[Judgement, str] | None:
+    if not seen.exists:
+        return Judgement.SUPERSEDED, seen.failure
+    if seen.failure or (seen.rollout and seen.rollout.state == "FAILED"):
+        told = (
+            seen.rollout.reason if seen.rollout and seen.rollout.state == "FAILED" else seen.failure
+        )
+        return Judgement.FAILED, f"ECS gave the rollout up: {told}"
+    if seen.primary != watch.deployment_id:
+        other = seen.primary_task_definition.rpartition("/")[2]
+        return Judgement.SUPERSEDED, f"someone else has put {other} on the service ({seen.primary})"
+    if fired := fired_alarms(seen, watch):
+        alarm = seen.alarms[fired[0]]
+        return Judgement.FAILED, f"alarm {alarm.name} went to ALARM: {alarm.reason}"
+    for task in seen.stopped:
+        if _never_starts(task):
+            return Judgement.FAILED, f"a task can never start: {describe(task)}"
+    failed = [task for task in seen.stopped if has_failed(task)]
+    if len(failed) >= FAILED_TASKS_LIMIT:
+        return Judgement.FAILED, f"{len(failed)} tasks failed, the last one: {describe(failed[-1])}"
+    return None
+
+
+def fired_alarms(seen: Observation, watch: Watch) -> list[str]:
+    """The alarms that went to ALARM since the deployment started.
+
+    One that was firing before tells nothing about this deployment, until it has been OK again.
+    """
+    return [
+        name
+        for name, alarm in seen.alarms.items()
+        if alarm.state == "ALARM" and alarm.changed_at >= watch.started_at
+    ]
+
+
+def has_failed(task: StoppedTask) -> bool:
+    """Whether the task failed, and was not just stopped: scaled in, drained, by a person, or by Spot."""
+    return task.code in {"TaskFailedToStart", "EssentialContainerExited"} or bool(
+        FAILED_CHECKS.search(task.reason)
+    )
+
+
+def describe(task: StoppedTask) -> str:
+    """A stopped task in one line: its reason, and what ECS says of each container."""
+    said = "; ".join(part for part in (task.reason, *task.containers) if part)
+    return f"{said or task.code or 'no reason given'} (task {task.id})"
+
+
+def evidence(seen: Observation, watch: Watch, missing: list[str]) -> tuple[str, ...]:
+    """The facts behind the verdict, one a line, the strongest first."""
+    alarms = [f"alarm {n} is in ALARM: {seen.alarms[n].reason}" for n in fired_alarms(seen, watch)]
+    stopped = [f"stopped: {describe(task)}" for task in seen.stopped if has_failed(task)]
+    rollout = [f"ECS says: {seen.rollout.reason}"] if seen.rollout and seen.rollout.reason else []
+    return (*alarms, *stopped[:5], *missing[:10], *rollout)
+
+
+def _never_starts(task: StoppedTask) -> bool:
+    return any(NEVER_STARTS.search(text) for text in (task.reason, *task.containers))
+
+
+def _missing(seen: Observation, watch: Watch) -> list[str]:
+    """What is not yet as it should be, one a line; empty when the deployment is healthy."""
+    rollout = seen.rollout
+    if rollout is None:
+        return ["ECS does not list the deployment"]
+    missing = [
+        f"task {t.id} {problem}" for t in seen.running if (problem := _task_missing(t, seen))
+    ]
+    listed = sum(task.status == "RUNNING" for task in seen.running)
+    if min(rollout.running, listed) < rollout.desired:
+        missing.insert(0, f"{min(rollout.running, listed)} of {rollout.desired} tasks are running")
+    if rollout.state != "COMPLETED":
+        missing.append(f"ECS's rollout is {rollout.state}")
+    missing += [f"alarm {n} can't be read" for n in watch.policy.alarms if n not in seen.alarms]
+    return missing
+
+
+def _task_missing(task: RunningTask, seen: Observation) -> str:
+    if task.status != "RUNNING":
+        return f"is {task.status}"
+    if task.health == "UNHEALTHY" or (seen.has_health_check and task.health != "HEALTHY"):
+        return f"has container health {task.health}"
+    for target in task.targets:
+        if target.state != "healthy":
+            group = target.group.split(":")[-1].removeprefix("targetgroup/").partition("/")[0]
+            return f"is {target.state} in target group {group}" + (
+                f" ({target.reason})" if target.reason else ""
+            )
+    return ""
+
+
+def _deadline(watch: Watch, baked_at: datetime | None) -> datetime:
+    # Once it was healthy it has the bake to go through, and the same patience again to recover.
+    return (baked_at or watch.started_at) + timedelta(seconds=watch.policy.timeout_seconds)
+
+
+def _out_of_time(watch: Watch) -> str:
+    again = " again" if watch.healthy_at else ""
+    return f"not healthy{again} after {watch.policy.timeout_seconds} seconds"
+
+
+def _wait_seconds(watch: Watch, baked_at: datetime | None, now: datetime) -> int:
+    if baked_at is None or baked_at <= now:
+        return watch.policy.poll_seconds
+    left = int((baked_at - now).total_seconds()) + 1  # rounded up: the next look finds it baked
+    return min(watch.policy.poll_seconds, left)

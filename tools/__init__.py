@@ -1,0 +1,1 @@
+"""What the Makefile runs on the project's own files."""
