@@ -1,0 +1,1 @@
+"""The local AWS: moto's server with the gaps closed that Slipway meets. A developer's tool, never deployed."""

@@ -1,0 +1,203 @@
+"""An execution environment: a process with AWS's own runtime client, and the API that it talks to.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html: the client asks for the next event
+and posts the response or the error. Between invocations its request for the next event just stays
+unanswered, so no thread is needed here: whoever invokes serves the API until the answer is there.
+
+Not imitated: the memory limit (a process may use what the machine has), and freezing the process
+between invocations.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass
+from http.client import parse_headers
+from pathlib import Path
+from typing import BinaryIO
+
+# AWS gives the init phase 10 s of its own; a laptop that compiles an artifact's modules needs more.
+INIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How one invocation ended."""
+
+    payload: str
+    errored: bool
+    init_ms: float  # 0.0 when the environment was warm
+    run_ms: float
+
+
+@dataclass(frozen=True)
+class _Request:
+    """One request of the runtime client."""
+
+    connection: socket.socket
+    path: str
+    body: bytes
+
+    def answer(self, status: str, headers: dict[str, str], body: bytes = b"") -> None:
+        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self.connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+
+
+class _ExitedError(Exception):
+    """The process ended before it answered."""
+
+
+class ExecutionEnvironment:
+    """A process that serves one invocation at a time, again and again."""
+
+    def __init__(
+        self, handler: str, task_folder: Path, variables: dict[str, str], log_stream: str
+    ) -> None:
+        self.log_stream = log_stream
+        self._warm = False
+        self._logged = 0
+        self._logs = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
+        self._selector = selectors.DefaultSelector()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        # The process holds the other end, so that its end can be waited for like a request.
+        self._alive, held = os.pipe()
+        port = self._listener.getsockname()[1]
+        self._selector.register(self._alive, selectors.EVENT_READ)
+        self._process = subprocess.Popen(
+            [sys.executable, "-S", "-m", "awslambdaric", handler],
+            cwd=task_folder,
+            env={**variables, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}"},
+            stdin=subprocess.DEVNULL,
+            stdout=self._logs,
+            stderr=subprocess.STDOUT,
+            pass_fds=[held],
+            start_new_session=True,  # so that kill() reaches what the function started
+        )
+        os.close(held)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take another invocation."""
+        return self._process.poll() is None
+
+    def invoke(self, event: bytes, request_id: str, arn: str, seconds: float) -> Answer:
+        """Give the process one event and wait for its answer until the timeout."""
+        began = time.monotonic()
+        try:
+            request = self._receive(INIT_SECONDS)
+        except TimeoutError:
+            return self._timed_out(request_id, INIT_SECONDS, began, began)
+        except _ExitedError:
+            return self._exited(request_id, began, began)
+        started = began if self._warm else time.monotonic()
+        if request.path.endswith("/init/error"):
+            request.answer("202 Accepted", {})
+            self.kill()
+            return _answer(request.body, True, began, started)
+        self._warm = True
+        request.answer("200 OK", _headers(request_id, arn, seconds), event)
+        try:
+            request = self._receive(seconds)
+        except TimeoutError:
+            return self._timed_out(request_id, seconds, began, started)
+        except _ExitedError:
+            return self._exited(request_id, began, started)
+        request.answer("202 Accepted", {})
+        return _answer(request.body, request.path.endswith("/error"), began, started)
+
+    def read_logs(self) -> list[str]:
+        """The lines that the process wrote since they were read last."""
+        size = os.fstat(self._logs.fileno()).st_size - self._logged
+        written = os.pread(self._logs.fileno(), size, self._logged)
+        self._logged += size
+        return written.decode(errors="replace").splitlines()
+
+    def kill(self) -> None:
+        """End the process and whatever it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def close(self) -> None:
+        """Kill, and give back what the environment holds."""
+        self.kill()
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
+        self._selector.close()
+        os.close(self._alive)
+        self._logs.close()
+
+    def _receive(self, seconds: float) -> _Request:
+        deadline = time.monotonic() + seconds
+        while ready := self._selector.select(max(0.0, deadline - time.monotonic())):
+            for key, _ in ready:
+                if key.fileobj is self._listener:
+                    connection, _peer = self._listener.accept()
+                    file = connection.makefile("rb")
+                    self._selector.register(connection, selectors.EVENT_READ, file)
+                elif key.fileobj == self._alive:
+                    raise _ExitedError
+                else:
+                    assert isinstance(key.fileobj, socket.socket)
+                    if request := _read(key.fileobj, key.data):
+                        return request
+                    self._selector.unregister(key.fileobj)
+                    key.fileobj.close()
+        raise TimeoutError
+
+    def _timed_out(self, request_id: str, seconds: float, began: float, started: float) -> Answer:
+        self.kill()
+        message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
+        return _answer(_error("Sandbox.Timedout", message), True, began, started)
+
+    def _exited(self, request_id: str, began: float, started: float) -> Answer:
+        code = self._process.wait()
+        if code < 0:
+            reason = f"with error: signal: {signal.Signals(-code).name}"
+        else:
+            reason = f"with error: exit status {code}" if code else "without providing a reason"
+        message = f"RequestId: {request_id} Error: Runtime exited {reason}"
+        return _answer(_error("Runtime.ExitError", message), True, began, started)
+
+
+def _answer(payload: bytes, errored: bool, began: float, started: float) -> Answer:
+    init, run = started - began, time.monotonic() - started
+    return Answer(payload.decode(), errored, init_ms=init * 1000, run_ms=run * 1000)
+
+
+def _error(kind: str, message: str) -> bytes:
+    return json.dumps({"errorType": kind, "errorMessage": message}).encode()
+
+
+def _headers(request_id: str, arn: str, seconds: float) -> dict[str, str]:
+    trace = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}"
+    return {
+        "Content-Type": "application/json",
+        "Lambda-Runtime-Aws-Request-Id": request_id,
+        "Lambda-Runtime-Deadline-Ms": str(int((time.time() + seconds) * 1000)),
+        "Lambda-Runtime-Invoked-Function-Arn": arn,
+        "Lambda-Runtime-Trace-Id": f"{trace};Parent={uuid.uuid4().hex[:16]};Sampled=0",
+    }
+
+
+def _read(connection: socket.socket, file: BinaryIO) -> _Request | None:
+    """Read one request; None when the client closed the connection."""
+    start = file.readline().split()
+    if not start:
+        return None
+    headers = parse_headers(file)
+    body = file.read(int(headers.get("Content-Length", 0)))
+    return _Request(connection, start[1].decode(), body)

@@ -1,0 +1,181 @@
+"""What stands before moto's server: errors that are loud, and a record of what the functions call.
+
+moto answers an action that it does not have with a traceback in HTML and status 500, which an SDK
+first retries and then can't read. Here it is the error NotImplemented, in the service's own
+protocol, with status 501, which no SDK retries; so is every crash of the local AWS itself.
+
+A Lambda function signs its calls with an access key that carries the function's name (see
+``function_access_key``), so each call is known by its caller. ``GET /_localaws/calls`` lists them,
+to be compared with what the function's role allows.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from moto.core.errors import COMMON_ERROR_CODES
+from moto.core.exceptions import ServiceException
+from moto.core.model import OperationModel
+from moto.core.request import determine_request_protocol
+from moto.core.routing import get_service_router
+from moto.core.serialize import get_serializer_class
+from moto.core.utils import get_service_model
+from moto.moto_server.werkzeug_app import (
+    BackendRequest,
+    DomainDispatcherApplication,
+    create_backend_app,
+)
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from localaws import sns
+
+_log = logging.getLogger(__name__)
+
+_ACCESS_KEY_PREFIX = "function."
+# The name in a signature, where botocore's models or IAM's actions have another.
+_MODEL_NAMES = {
+    "elasticloadbalancing": "elbv2",
+    "monitoring": "cloudwatch",
+    "states": "stepfunctions",
+    "tagging": "resourcegroupstaggingapi",
+}
+_IAM_PREFIXES = {"monitoring": "cloudwatch"}
+
+# moto warns of every error that the service's model does not list, these excepted.
+COMMON_ERROR_CODES.extend(("NotImplemented", "InternalFailure"))
+
+
+def function_access_key(function_name: str) -> str:
+    """The access key id that a function's process signs its calls with."""
+    return _ACCESS_KEY_PREFIX + function_name
+
+
+class _LocalAwsError(ServiceException):
+    """Of no service: moto looks for an error's shape in the service that its module belongs to."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Who signed a request, and for which service."""
+
+    access_key: str
+    service: str
+
+    @classmethod
+    def of(cls, environ: dict[str, Any]) -> Signature | None:
+        """Read it from ``Credential=key/date/region/service/aws4_request`` in Authorization."""
+        _, found, scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
+        if not found:
+            return None
+        access_key, _date, _region, service, _ = scope.split(",")[0].split("/")
+        return cls(access_key, service)
+
+    @property
+    def function(self) -> str | None:
+        """The Lambda function that signed, if one did."""
+        if self.access_key.startswith(_ACCESS_KEY_PREFIX):
+            return self.access_key.removeprefix(_ACCESS_KEY_PREFIX)
+        return None
+
+
+class Application:
+    """The WSGI application: our own endpoints, and moto behind what this module adds."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, str] | None = None  # of the deployed stack; None: not deployed yet
+        self._calls: list[dict[str, str]] = []
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request."""
+        path = environ.get("PATH_INFO", "")
+        response = self._own(path) if path.startswith("/_localaws/") else self._aws(environ)
+        return response(environ, start_response)
+
+    def _own(self, path: str) -> Response:
+        if path == "/_localaws/ready":
+            return _json(self.outputs or {}, 503 if self.outputs is None else 200)
+        if path == "/_localaws/mails":
+            return _json(sns.mails())
+        if path == "/_localaws/calls":
+            return _json(self._calls)
+        return _json({"message": f"no such endpoint: {path}"}, 404)
+
+    def _aws(self, environ: dict[str, Any]) -> Response:
+        body = _buffered(environ)
+        signature = Signature.of(environ)
+        if signature is not None and signature.function is not None:
+            self._record(signature, signature.function, environ, body)
+        try:
+            response = Response.from_app(self._moto, environ, buffered=True)
+        except NotImplementedError as missing:
+            return _error(signature, environ, body, "NotImplemented", str(missing))
+        except Exception as crash:  # noqa: BLE001 - whatever it is, the caller has to read it
+            _log.exception("the local AWS failed")
+            return _error(signature, environ, body, "InternalFailure", repr(crash))
+        if response.status_code == 404 and response.data.startswith(b"<!doctype html>"):
+            return _error(signature, environ, body, "NotImplemented", "moto has no such route")
+        return response
+
+    def _record(
+        self, signature: Signature, function: str, environ: dict[str, Any], body: bytes
+    ) -> None:
+        operation = _operation(signature, environ, body)
+        self._calls.append(
+            {
+                "function": function,
+                "service": _IAM_PREFIXES.get(signature.service, signature.service),
+                "action": operation.name if operation else "unknown",
+            }
+        )
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(json.dumps(value), status, content_type="application/json")
+
+
+def _buffered(environ: dict[str, Any]) -> bytes:
+    """Make the body readable more than once: by moto, and by whoever wants to know the action."""
+    if environ.get("wsgi.input_terminated"):  # chunked
+        body: bytes = environ["wsgi.input"].read()
+        environ["CONTENT_LENGTH"] = str(len(body))
+        del environ["wsgi.input_terminated"], environ["HTTP_TRANSFER_ENCODING"]
+    else:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def _operation(signature: Signature, environ: dict[str, Any], body: bytes) -> OperationModel | None:
+    """The operation that botocore's model of the service has for a request."""
+    service = _MODEL_NAMES.get(signature.service, signature.service)
+    request = BackendRequest({**environ, "wsgi.input": io.BytesIO(body)})
+    try:
+        operation, _ = get_service_router(service).match(request)
+    except NotFound:
+        return None
+    return operation
+
+
+def _error(
+    signature: Signature | None, environ: dict[str, Any], body: bytes, code: str, reason: str
+) -> Response:
+    operation = _operation(signature, environ, body) if signature else None
+    if operation is None:
+        request = f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO')}"
+        return _json({"__type": code, "message": f"the local AWS: {request}: {reason}"}, 501)
+    service = operation.service_model.service_name
+    protocol = determine_request_protocol(
+        get_service_model(service), environ.get("CONTENT_TYPE", "")
+    )
+    serializer = get_serializer_class(service, protocol)(operation_model=operation)
+    answer = serializer.serialize(
+        _LocalAwsError(code, f"the local AWS: {service} {operation.name}: {reason}")
+    )
+    return Response(answer["body"], 501, answer["headers"])

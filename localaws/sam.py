@@ -1,0 +1,104 @@
+"""Builds and deploys with the real SAM CLI, as `samconfig.toml`'s ``local`` environment says.
+
+The function's runtime and architecture have to be this machine's own: its artifact is run here. So
+those two parameters follow the machine, whatever the file says.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from localaws.server import LocalAws
+
+_ENVIRONMENT = "local"
+_OUTPUT_LINES = 40  # of a failed command, in its error
+
+
+class SamError(Exception):
+    """A SAM CLI command failed; carries the end of what it printed."""
+
+
+def build(repo: Path) -> None:
+    """Run ``sam build``."""
+    with _alone(repo):
+        _sam(repo, "build", _parameters(repo, "build", {}))
+
+
+def deploy(
+    aws: LocalAws, repo: Path, overrides: dict[str, str] | None = None, stack: str = "slipway"
+) -> dict[str, str]:
+    """Run ``sam deploy`` against a running local AWS; return the stack's outputs."""
+    bucket = _settings(repo, "deploy")["s3_bucket"]
+    aws.client("s3").create_bucket(Bucket=bucket)  # in us-east-1, again is not an error
+    with _alone(repo):
+        _sam(repo, "deploy", ["--stack-name", stack, *_parameters(repo, "deploy", overrides or {})])
+    stacks = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+
+
+@contextmanager
+def _alone(repo: Path) -> Iterator[None]:
+    """One SAM CLI at a time in this checkout: a build empties the folder that a deployment reads."""
+    folder = repo / ".aws-sam"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # closing the file gives it back
+        yield
+
+
+def _sam(repo: Path, command: str, arguments: list[str]) -> None:
+    binaries = Path(sys.executable).parent  # where the SAM CLI finds the runtime's interpreter, too
+    run = subprocess.run(
+        [binaries / "sam", command, "--config-env", _ENVIRONMENT, *arguments],
+        cwd=repo,
+        env={
+            **os.environ,
+            "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+            "SAM_CLI_TELEMETRY": "0",
+            "SAM_CLI_POLL_DELAY": "0.2",  # seconds; its default, 5, is for a far-away AWS
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if run.returncode != 0:
+        tail = "\n".join(run.stdout.splitlines()[-_OUTPUT_LINES:])
+        raise SamError(f"sam {command} failed with exit code {run.returncode}:\n{tail}")
+
+
+def _parameters(repo: Path, command: str, overrides: dict[str, str]) -> list[str]:
+    """Every parameter, as arguments; on the command line they replace all of the file's."""
+    machine = {
+        "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
+        "PythonRuntime": f"python3.{sys.version_info.minor}",
+    }
+    merged = {**_in_file(repo, command), **machine, **overrides}
+    return ["--parameter-overrides", *(f'{name}="{value}"' for name, value in merged.items())]
+
+
+def _in_file(repo: Path, command: str) -> dict[str, str]:
+    given = _settings(repo, command).get("parameter_overrides", [])
+    pairs = shlex.split(given) if isinstance(given, str) else given
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _settings(repo: Path, command: str) -> dict[str, Any]:
+    with (repo / "samconfig.toml").open("rb") as file:
+        environment = tomllib.load(file)[_ENVIRONMENT]
+    settings = {}
+    for section in ("global", command):
+        settings.update(environment.get(section, {}).get("parameters", {}))
+    return settings

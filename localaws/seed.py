@@ -1,0 +1,148 @@
+"""What an account has before Slipway comes: repositories, a load balancer, services, alarms, plans.
+
+For the demo and the tests. Everything is made through AWS's own APIs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from localaws import aws
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+def manifest(name: str, annotations: Mapping[str, str] | None = None) -> str:
+    """An OCI image manifest; ``annotations`` say how its containers behave (``localaws.behaviour``)."""
+    return json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {"mediaType": CONFIG, "digest": _digest(f"{name} config"), "size": 1024},
+            "layers": [{"mediaType": LAYER, "digest": _digest(f"{name} layer"), "size": 2048}],
+            "annotations": {"org.opencontainers.image.version": name, **(annotations or {})},
+        }
+    )
+
+
+def index(manifests: Sequence[str]) -> str:
+    """An OCI image index (a multi-arch image) of these manifests."""
+    platforms = ("amd64", "arm64")
+    entries = [
+        {
+            "mediaType": MANIFEST,
+            "digest": _digest(text),
+            "size": len(text),
+            "platform": {"os": "linux", "architecture": architecture},
+        }
+        for text, architecture in zip(manifests, platforms, strict=True)
+    ]
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
+
+
+def push(repository: str, tag: str | None, text: str) -> str:
+    """Put an image as ``docker push`` ends with; its digest."""
+    named = {"imageTag": tag} if tag else {}
+    answer = aws.client("ecr").put_image(repositoryName=repository, imageManifest=text, **named)
+    return str(answer["image"]["imageId"]["imageDigest"])
+
+
+def repository(name: str) -> str:
+    """Make a repository; its URI."""
+    answer = aws.client("ecr").create_repository(repositoryName=name)
+    return str(answer["repository"]["repositoryUri"])
+
+
+def plan(repository: str, value: Any) -> None:
+    """Put the plan of a repository: JSON, or text that is none."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    name = f"/slipway/repositories/{repository}"
+    aws.client("ssm").put_parameter(Name=name, Value=text, Type="String", Overwrite=True)
+
+
+def alarm(name: str) -> None:
+    """Make an alarm on the load balancer's 5xx count, and let it be OK."""
+    cloudwatch = aws.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        Namespace="AWS/ApplicationELB",
+        MetricName="HTTPCode_Target_5XX_Count",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=5,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="no errors")
+
+
+def target_group(name: str, target_type: str = "ip") -> str:
+    """Make a target group behind a load balancer and a listener of its own; its ARN."""
+    elbv2, ec2 = aws.client("elbv2"), aws.client("ec2")
+    subnets = ec2.describe_subnets()["Subnets"][:2]
+    group = elbv2.create_target_group(
+        Name=name, Protocol="HTTP", Port=80, VpcId=subnets[0]["VpcId"], TargetType=target_type
+    )["TargetGroups"][0]["TargetGroupArn"]
+    balancer = elbv2.create_load_balancer(
+        Name=name, Subnets=[subnet["SubnetId"] for subnet in subnets]
+    )["LoadBalancers"][0]["LoadBalancerArn"]
+    elbv2.create_listener(
+        LoadBalancerArn=balancer,
+        Protocol="HTTP",
+        Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
+    )
+    return str(group)
+
+
+def service(
+    name: str, image: str, *, behind: Sequence[str] = (), tasks: int = 2, **settings: Any
+) -> None:
+    """Make ``cluster/service`` on Fargate running ``image`` in container ``app``.
+
+    Args:
+        behind: ARNs of target groups.
+        settings: of CreateService.
+    """
+    ecs = aws.client("ecs")
+    cluster, _, short = name.partition("/")
+    ecs.create_cluster(clusterName=cluster)
+    ecs.register_task_definition(
+        family=f"{cluster}-{short}",
+        requiresCompatibilities=["FARGATE"],
+        networkMode="awsvpc",
+        cpu="256",
+        memory="512",
+        containerDefinitions=[
+            {
+                "name": "app",
+                "image": image,
+                "essential": True,
+                "portMappings": [{"containerPort": 8080}],
+                "environment": [{"name": "STAGE", "value": cluster}],
+            }
+        ],
+    )
+    subnets = [subnet["SubnetId"] for subnet in aws.client("ec2").describe_subnets()["Subnets"][:2]]
+    ecs.create_service(
+        cluster=cluster,
+        serviceName=short,
+        taskDefinition=f"{cluster}-{short}",
+        desiredCount=tasks,
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": subnets}},
+        loadBalancers=[
+            {"targetGroupArn": group, "containerName": "app", "containerPort": 8080} for group in behind
+        ],
+        **settings,
+    )
+
+
+def _digest(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

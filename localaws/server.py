@@ -1,0 +1,177 @@
+"""Starts and stops the local AWS: moto's server in this process, and the modules that mend it.
+
+Bound to 127.0.0.1 only; its URL says localhost, because that is the name the SAM CLI and the SDKs'
+S3 addressing take. Between start() and stop() this process's own AWS settings are replaced, so that
+no call can leave the machine: not with the developer's credentials, not to an endpoint of theirs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+from types import TracebackType
+from typing import Any
+
+from moto.core.config import default_user_config
+from moto.moto_api._internal.models import moto_api_backend
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from localaws import (
+    aws,
+    awslambda,
+    cloudformation,
+    cloudwatch,
+    dynamodb,
+    ecr,
+    ecs,
+    elbv2,
+    eventbridge,
+    jsonata,
+    sns,
+    stepfunctions,
+)
+from localaws.requests import Application
+
+_MODULES = (
+    ecr,
+    eventbridge,
+    stepfunctions,
+    jsonata,
+    cloudformation,
+    ecs,
+    elbv2,
+    cloudwatch,
+    sns,
+    dynamodb,
+    awslambda,
+)
+_installed = False
+
+
+class LocalAws:
+    """A local AWS, empty at its start. One at a time: moto's state belongs to the process."""
+
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
+        self._application = Application()
+        self._undo = contextlib.ExitStack()
+
+    @property
+    def url(self) -> str:
+        """Where it listens; what AWS_ENDPOINT_URL is while it runs."""
+        return f"http://localhost:{self._port}"
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of it."""
+        return aws.client(service)
+
+    def ready(self, outputs: dict[str, str]) -> None:
+        """Tell whoever polls ``GET /_localaws/ready`` that the stack stands, and its outputs."""
+        self._application.outputs = outputs
+
+    def start(self) -> None:
+        """Listen, then answer. OSError when the port is taken."""
+        server = self._listening()
+        with contextlib.ExitStack() as undo:  # the last begun is the first to end
+            undo.callback(server.server_close)
+            undo.callback(_restore, dict(os.environ))
+            _use(self.url, self._port)
+            _install()
+            moto_api_backend.reset()
+            sns.reset()
+            thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="localaws")
+            thread.start()
+            undo.callback(thread.join)
+            undo.callback(server.shutdown)
+            awslambda.start()
+            undo.callback(awslambda.stop)
+            undo.callback(_stop_executions)
+            ecs.start()
+            undo.callback(ecs.stop)
+            self._undo = undo.pop_all()
+
+    def stop(self) -> None:
+        """End every thread and process of ours, and give the environment back."""
+        self._undo.close()
+
+    def _listening(self) -> BaseWSGIServer:
+        # Bound here: werkzeug would print a message of its own and exit.
+        with socket.create_server(("127.0.0.1", self._port)) as listener:
+            self._port = listener.getsockname()[1]
+            return make_server(
+                "127.0.0.1",
+                self._port,
+                self._application,
+                threaded=True,
+                request_handler=_QuietHandler,
+                fd=listener.fileno(),
+            )
+
+    def __enter__(self) -> LocalAws:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class _QuietHandler(MotoRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing: a pipeline makes thousands of calls."""
+
+
+def _use(url: str, port: int) -> None:
+    """Point every SDK, CLI and child process at the local AWS and at nothing else."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]  # profiles, session tokens, endpoints of single services
+    os.environ.update(
+        {
+            "AWS_ACCESS_KEY_ID": "localaws",
+            "AWS_SECRET_ACCESS_KEY": "localaws",
+            "AWS_DEFAULT_REGION": aws.REGION,
+            "AWS_REGION": aws.REGION,
+            "AWS_ENDPOINT_URL": url,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "localhost,127.0.0.1",
+            "MOTO_PORT": str(port),
+        }
+    )
+
+
+def _restore(environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def _stop_executions() -> None:
+    """A state machine waits in a thread, for days if need be."""
+    client = aws.client("stepfunctions")
+    for machine in client.list_state_machines()["stateMachines"]:
+        running = client.list_executions(
+            stateMachineArn=machine["stateMachineArn"], statusFilter="RUNNING"
+        )
+        for execution in running["executions"]:
+            client.stop_execution(executionArn=execution["executionArn"])
+
+
+def _install() -> None:
+    global _installed
+    if _installed:
+        return
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    logging.getLogger("moto").setLevel(logging.ERROR)
+    for module in _MODULES:
+        module.install()
+    _installed = True
