@@ -1,0 +1,139 @@
+"""Where a task runs: its network interface, or its container instance and host ports.
+
+A container instance has room for every task that finds its host ports free; CPU and memory are not
+counted.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+from moto.ec2.utils import random_private_ip
+
+from localaws.aws import ACCOUNT, REGION
+from localaws.ecs_state import backend
+from localaws.ecs_task_definitions import LiveTaskDefinition
+
+EPHEMERAL_PORTS = range(32768, 61000)
+
+
+class PlacementError(Exception):
+    """No place for a task; the message is ECS's reason."""
+
+
+@dataclass
+class Placement:
+    """The place that a task holds until it stopped."""
+
+    cluster: str
+    eni: Any = None
+    attachment: dict[str, Any] | None = None
+    instance: Any = None
+    #: (container name, container port) -> port on the instance, or on the task's own interface
+    ports: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str | None:
+        """The task's own private address."""
+        return str(self.eni.private_ip_address) if self.eni else None
+
+    def target_id(self, target_type: str) -> str:
+        """What stands for the task in a target group."""
+        return self.address or "" if target_type == "ip" else str(self.instance.ec2_instance_id)
+
+    def release(self) -> None:
+        """Give the place back."""
+        if self.eni and self.attachment:
+            self.eni.delete()
+            self.attachment["status"] = "DELETED"
+        if self.instance:
+            self.instance.running_tasks_count -= 1
+
+
+def place(
+    definition: LiveTaskDefinition,
+    cluster: str,
+    network: dict[str, Any] | None,
+    *,
+    fargate: bool,
+    neighbours: Iterable[Placement],
+) -> Placement:
+    """Find a place for a task; raises PlacementError."""
+    placement = Placement(cluster)
+    mappings = [
+        (container["name"], mapping["containerPort"], mapping["hostPort"])
+        for container in definition.record["containerDefinitions"]
+        for mapping in container["portMappings"]
+        if "containerPort" in mapping
+    ]
+    if not fargate:
+        _choose_instance(placement, mappings, list(neighbours), awsvpc=definition.awsvpc)
+    if definition.awsvpc:
+        placement.ports = {(name, port): port for name, port, _ in mappings}
+        _attach_interface(placement, (network or {})["awsvpcConfiguration"])
+    return placement
+
+
+def _choose_instance(
+    placement: Placement,
+    mappings: list[tuple[str, int, int]],
+    neighbours: list[Placement],
+    *,
+    awsvpc: bool,
+) -> None:
+    instances = [
+        instance
+        for instance in backend().container_instances.get(placement.cluster, {}).values()
+        if instance.status == "ACTIVE"
+    ]
+    if not instances:
+        raise PlacementError("No Container Instances were found in your cluster")
+    for instance in sorted(instances, key=lambda i: i.running_tasks_count):
+        taken = {
+            port
+            for neighbour in neighbours
+            if neighbour.instance is instance and not neighbour.eni
+            for port in neighbour.ports.values()
+        }
+        if not awsvpc:
+            if any(host_port in taken for _, _, host_port in mappings if host_port):
+                continue
+            free = (port for port in EPHEMERAL_PORTS if port not in taken)
+            placement.ports = {
+                (name, port): host_port or next(free) for name, port, host_port in mappings
+            }
+        placement.instance = instance
+        instance.running_tasks_count += 1
+        return
+    raise PlacementError(
+        f"The closest matching container-instance {instances[0].id}"
+        " is already using a port required by your task"
+    )
+
+
+def _attach_interface(placement: Placement, vpc: dict[str, Any]) -> None:
+    ec2 = ec2_backends[ACCOUNT][REGION]
+    subnet = ec2.get_subnet(vpc["subnets"][0])
+    in_use = {eni.private_ip_address for eni in ec2.enis.values()}
+    while (address := random_private_ip(subnet.cidr_block)) in in_use:
+        pass
+    placement.eni = ec2.create_network_interface(
+        subnet, address, group_ids=vpc.get("securityGroups"), description="localaws ECS task"
+    )
+    placement.eni.status = "in-use"
+    placement.attachment = {
+        "id": str(uuid.uuid4()),
+        "type": "ElasticNetworkInterface",
+        "status": "ATTACHED",
+        "details": [
+            {"name": "subnetId", "value": subnet.id},
+            {"name": "networkInterfaceId", "value": placement.eni.id},
+            {"name": "macAddress", "value": placement.eni.mac_address},
+            {"name": "privateDnsName", "value": f"ip-{address.replace('.', '-')}.ec2.internal"},
+            {"name": "privateIPv4Address", "value": address},
+        ],
+    }
