@@ -1,0 +1,234 @@
+"""ECR: ``aws ecr put-image`` is a push, as far as the pipeline can tell.
+
+moto's PutImage makes up a digest, deletes the image that a tag leaves, knows no digest or tag
+errors and emits nothing. Here the digest is the OCI digest of the manifest's bytes, a tag moves from
+image to image, an immutable tag does not, and pushes and deletions emit "ECR Image Action".
+
+Not checked, so that a test needs no layers: that the layers of an image, or the images of an index,
+have been pushed before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from copy import copy
+from fnmatch import fnmatchcase
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+from moto.ecr.exceptions import ImageAlreadyExistsException, InvalidParameterException
+from moto.ecr.models import ECRBackend, Image, Repository, ecr_backends
+from moto.ecr.responses import ECRResponse
+
+from localaws import aws
+
+_MEDIA_TYPES = {
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+}
+_lock = threading.RLock()
+
+
+class ImageTagAlreadyExistsException(ServiceException):
+    """The tag is immutable and on another image."""
+
+    code = "ImageTagAlreadyExistsException"
+
+
+class ImageDigestDoesNotMatchException(ServiceException):
+    """The digest that came with the manifest is not the manifest's."""
+
+    code = "ImageDigestDoesNotMatchException"
+
+
+def manifest(repository: str, digest: str) -> dict[str, Any] | None:
+    """The manifest of an image, None when there is no such image."""
+    found = ecr_backends[aws.ACCOUNT][aws.REGION].repositories.get(repository)
+    if found is None:
+        return None
+    for image in list(found.images):
+        if image.get_image_digest() == digest:
+            return json.loads(image.get_image_manifest())  # type: ignore[no-any-return]
+    return None
+
+
+# --- PutImage -------------------------------------------------------------------------------------
+
+
+def _put_image(
+    self: ECRBackend,
+    repository_name: str,
+    image_manifest: str,
+    image_tag: str | None,
+    image_manifest_mediatype: str | None = None,
+    digest: str | None = None,
+) -> Image:
+    repository = self._get_repository(repository_name)
+    media_type = _media_type(image_manifest, image_manifest_mediatype)
+    actual = "sha256:" + hashlib.sha256(image_manifest.encode()).hexdigest()
+    if digest is not None and digest != actual:
+        raise ImageDigestDoesNotMatchException(
+            f"The provided digest '{digest}' does not match the image's digest '{actual}'"
+        )
+    with _lock:
+        image = _image(repository, digest=actual)
+        if image is not None and (image_tag is None or image_tag in image.image_tags):
+            raise ImageAlreadyExistsException(
+                repository_name, repository.registry_id, actual, image_tag or "null"
+            )
+        tagged = _image(repository, tag=image_tag) if image_tag else None
+        if tagged is not None:
+            _refuse_if_immutable(repository, str(image_tag))
+            _untag(tagged, str(image_tag))
+        if image is None:
+            image = Image(self.account_id, "", image_manifest, repository_name, media_type, actual)
+            image.image_tags.clear()
+            repository.images.append(image)
+        image.image_tag = image_tag  # type: ignore[assignment]
+        if image_tag:
+            image.image_tags.append(image_tag)
+        pushed = copy(image)
+    _emit("PUSH", pushed, image_tag)
+    return pushed
+
+
+def _media_type(text: str, given: str | None) -> str:
+    constraint = "Invalid parameter at 'ImageManifest' failed to satisfy constraint: "
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise InvalidParameterException(f"{constraint}'Invalid JSON syntax'") from error
+    if not isinstance(content, dict) or content.get("schemaVersion") != 2:
+        raise InvalidParameterException(f"{constraint}'schemaVersion must be 2'")
+    own = content.get("mediaType")
+    if own and given and own != given:
+        raise InvalidParameterException(
+            f"{constraint}'mediaType is {own}, imageManifestMediaType {given}'"
+        )
+    media_type = own or given
+    if media_type not in _MEDIA_TYPES:
+        raise InvalidParameterException(f"{constraint}'unsupported media type {media_type}'")
+    return str(media_type)
+
+
+def _image(
+    repository: Repository, digest: str | None = None, tag: str | None = None
+) -> Image | None:
+    for image in repository.images:
+        if digest in (None, image.get_image_digest()) and (tag is None or tag in image.image_tags):
+            return image
+    return None
+
+
+def _refuse_if_immutable(repository: Repository, tag: str) -> None:
+    filters = repository.image_tag_mutability_exclusion_filters or []
+    excluded = any(fnmatchcase(tag, item["filter"]) for item in filters)
+    if repository.is_tag_immutable() != excluded:
+        raise ImageTagAlreadyExistsException(
+            f"The image tag '{tag}' already exists in the '{repository.name}' repository "
+            "and cannot be overwritten because the tag is immutable."
+        )
+
+
+def _untag(image: Image, tag: str) -> None:
+    image.image_tags.remove(tag)
+    image.image_tag = image.image_tags[-1] if image.image_tags else None  # type: ignore[assignment]
+
+
+def _emit(action: str, image: Image, tag: str | None) -> None:
+    content = json.loads(image.image_manifest)
+    detail = {
+        "result": "SUCCESS",
+        "repository-name": image.repository_name,
+        "image-digest": image.image_digest,
+        "action-type": action,
+        "image-tag": tag,
+        "manifest-media-type": image.image_manifest_media_type,
+        "artifact-media-type": (content.get("config") or {}).get("mediaType"),
+    }
+    known = {name: value for name, value in detail.items() if value}
+    aws.emit("aws.ecr", "ECR Image Action", known, [])
+
+
+# --- BatchGetImage, BatchDeleteImage, DescribeImages ------------------------------------------------
+
+
+def _batch_get_image(
+    self: ECRBackend,
+    repository_name: str,
+    registry_id: str | None = None,
+    image_ids: list[dict[str, str]] | None = None,
+) -> dict[str, Any]:
+    repository = self._get_repository(repository_name, registry_id)
+    response: dict[str, Any] = {"images": [], "failures": []}
+    with _lock:
+        for wanted in image_ids or []:
+            found = _find(repository, wanted, response["failures"])
+            if found is not None:
+                found = copy(found)
+                found.image_tag = wanted.get("imageTag", found.image_tag)
+                response["images"].append(found)
+    return response
+
+
+def _batch_delete_image(
+    self: ECRBackend,
+    repository_name: str,
+    registry_id: str | None = None,
+    image_ids: list[dict[str, str]] | None = None,
+) -> dict[str, Any]:
+    repository = self._get_repository(repository_name, registry_id)
+    response: dict[str, Any] = {"imageIds": [], "failures": []}
+    deleted: list[tuple[Image, str | None]] = []
+    with _lock:
+        for wanted in image_ids or []:
+            found = _find(repository, wanted, response["failures"])
+            if found is None:
+                continue
+            tags: list[Any] = [wanted["imageTag"]] if "imageTag" in wanted else found.image_tags
+            deleted += [(found, tag) for tag in tags or [None]]
+            for tag in list(tags):
+                _untag(found, tag)
+            if not found.image_tags:
+                repository.images.remove(found)
+    for image, tag in deleted:
+        image_id = {"imageDigest": image.image_digest, "imageTag": tag}
+        response["imageIds"].append({name: value for name, value in image_id.items() if value})
+        _emit("DELETE", image, tag)
+    return response
+
+
+def _find(
+    repository: Repository, wanted: dict[str, str], failures: list[dict[str, Any]]
+) -> Image | None:
+    if not wanted.get("imageDigest") and not wanted.get("imageTag"):
+        code, reason = "MissingDigestAndTag", "both tag and digest cannot be null"
+    else:
+        found = _image(repository, wanted.get("imageDigest"), wanted.get("imageTag"))
+        if found is not None:
+            return found
+        code, reason = "ImageNotFound", "Requested image not found"
+    failures.append({"imageId": wanted, "failureCode": code, "failureReason": reason})
+    return None
+
+
+_describe_images = ECRResponse.describe_images
+
+
+def _describe_images_without_filter(self: ECRResponse) -> ActionResult:
+    if self._get_param("filter"):
+        raise NotImplementedError("ECR: DescribeImages with filter")
+    return _describe_images(self)
+
+
+def install() -> None:
+    """Make PutImage a push."""
+    ECRBackend.put_image = _put_image  # type: ignore[method-assign]
+    ECRBackend.batch_get_image = _batch_get_image  # type: ignore[method-assign]
+    ECRBackend.batch_delete_image = _batch_delete_image  # type: ignore[method-assign]
+    ECRResponse.describe_images = _describe_images_without_filter  # type: ignore[method-assign]

@@ -1,0 +1,226 @@
+"""ECR: PutImage as a push, and the events of pushes and deletions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localaws.ecr import manifest
+from localaws.server import LocalAws
+from tests.waiting import wait_for
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+
+
+def image(name: str, **more: Any) -> str:
+    """A manifest that no other image has."""
+    content = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": {"mediaType": CONFIG, "size": 1, "digest": "sha256:" + "0" * 64},
+        "layers": [],
+        "annotations": {"name": name, **more},
+    }
+    return json.dumps(content, indent=1)
+
+
+def digest_of(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def push(aws: LocalAws, repository: str, text: str, tag: str | None = None, **more: Any) -> str:
+    tagged = {"imageTag": tag} if tag else {}
+    put = aws.client("ecr").put_image(
+        repositoryName=repository, imageManifest=text, **tagged, **more
+    )
+    return str(put["image"]["imageId"]["imageDigest"])
+
+
+def tags(aws: LocalAws, repository: str) -> dict[str, list[str]]:
+    """The tags of each image, as all three ways to ask agree on."""
+    ecr = aws.client("ecr")
+    described = {
+        item["imageDigest"]: sorted(item.get("imageTags", []))
+        for item in ecr.describe_images(repositoryName=repository)["imageDetails"]
+    }
+    listed: dict[str, list[str]] = {}
+    for item in ecr.list_images(repositoryName=repository)["imageIds"]:
+        found_tags = listed.setdefault(item["imageDigest"], [])
+        found_tags += [item["imageTag"]] if "imageTag" in item else []
+        asked = {"imageTag": item["imageTag"]} if "imageTag" in item else item
+        got = ecr.batch_get_image(repositoryName=repository, imageIds=[asked])["images"]
+        assert [found["imageId"] for found in got] == [item]
+    assert {digest: sorted(found) for digest, found in listed.items()} == described
+    return described
+
+
+@pytest.fixture
+def repository(aws, request):
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.lower())[-60:].strip("-")
+    aws.client("ecr").create_repository(repositoryName=name)
+    return name
+
+
+@pytest.fixture
+def events(aws, repository):
+    """Read the events of the repository, in the order they came."""
+    sqs, rules = aws.client("sqs"), aws.client("events")
+    url = sqs.create_queue(QueueName=repository)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    rules.put_rule(
+        Name=repository,
+        EventPattern=json.dumps(
+            {"source": ["aws.ecr"], "detail": {"repository-name": [repository]}}
+        ),
+    )
+    rules.put_targets(Rule=repository, Targets=[{"Id": "queue", "Arn": arn["QueueArn"]}])
+
+    def read(count: int) -> list[dict[str, Any]]:
+        received: list[dict[str, Any]] = []
+
+        def enough() -> bool:
+            for message in sqs.receive_message(QueueUrl=url).get("Messages", []):
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                received.append(json.loads(message["Body"]))
+            return len(received) >= count
+
+        wait_for(enough, f"{count} events of {repository}")
+        return received
+
+    return read
+
+
+def test_a_push_emits_the_event_that_ecr_publishes(aws, repository, events):
+    digest = push(aws, repository, image("a"), "v1")
+    [event] = events(1)
+    assert event["source"] == "aws.ecr"
+    assert event["detail-type"] == "ECR Image Action"
+    assert event["resources"] == []
+    assert event["detail"] == {
+        "result": "SUCCESS",
+        "repository-name": repository,
+        "image-digest": digest,
+        "action-type": "PUSH",
+        "image-tag": "v1",
+        "manifest-media-type": MANIFEST,
+        "artifact-media-type": CONFIG,
+    }
+
+
+def test_a_push_without_a_tag_emits_an_event_without_a_tag(aws, repository, events):
+    push(aws, repository, image("a"))
+    [event] = events(1)
+    assert "image-tag" not in event["detail"]
+    assert list(tags(aws, repository).values()) == [[]]
+
+
+def test_the_digest_is_that_of_the_manifest_as_it_was_given(aws, repository):
+    text = image("a")
+    assert push(aws, repository, text, "v1") == digest_of(text)
+    assert manifest(repository, digest_of(text)) == json.loads(text)
+    assert manifest(repository, "sha256:none") is None
+    assert manifest("no-such-repository", digest_of(text)) is None
+
+
+def test_a_tag_moves_to_the_image_that_is_pushed_with_it(aws, repository):
+    first = push(aws, repository, image("first"), "latest")
+    second = push(aws, repository, image("second"), "latest")
+    assert tags(aws, repository) == {first: [], second: ["latest"]}
+    push(aws, repository, image("first"), "latest")
+    assert tags(aws, repository) == {first: ["latest"], second: []}
+
+
+def test_an_image_can_have_many_tags(aws, repository):
+    digest = push(aws, repository, image("a"), "v1")
+    assert push(aws, repository, image("a"), "v2") == digest
+    assert tags(aws, repository) == {digest: ["v1", "v2"]}
+
+
+def refused(aws: LocalAws, repository: str, text: str, tag: str | None, **more: Any) -> str:
+    with pytest.raises(ClientError) as error:
+        push(aws, repository, text, tag, **more)
+    return str(error.value.response["Error"]["Code"])
+
+
+@pytest.mark.parametrize("tag", ["v1", None])
+def test_the_same_push_twice_is_refused(aws, repository, tag):
+    push(aws, repository, image("a"), tag)
+    assert refused(aws, repository, image("a"), tag) == "ImageAlreadyExistsException"
+
+
+def test_an_immutable_tag_does_not_move(aws, repository):
+    first = push(aws, repository, image("first"), "v1")
+    aws.client("ecr").put_image_tag_mutability(
+        repositoryName=repository, imageTagMutability="IMMUTABLE"
+    )
+    assert refused(aws, repository, image("second"), "v1") == "ImageTagAlreadyExistsException"
+    assert refused(aws, repository, image("first"), "v1") == "ImageAlreadyExistsException"
+    assert tags(aws, repository) == {first: ["v1"]}
+
+
+def test_a_digest_that_is_not_the_manifests_is_refused(aws, repository):
+    code = refused(aws, repository, image("a"), "v1", imageDigest=digest_of("other"))
+    assert code == "ImageDigestDoesNotMatchException"
+    assert push(aws, repository, image("a"), "v1", imageDigest=digest_of(image("a")))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json",
+        "[]",
+        json.dumps({"mediaType": MANIFEST}),
+        json.dumps({"schemaVersion": 2}),
+        json.dumps({"schemaVersion": 2, "mediaType": "text/plain"}),
+    ],
+    ids=["text", "array", "no-schema", "no-type", "type"],
+)
+def test_what_is_no_manifest_is_refused(aws, repository, text):
+    assert refused(aws, repository, text, "v1") == "InvalidParameterException"
+
+
+def test_the_media_type_may_come_beside_the_manifest(aws, repository, events):
+    push(aws, repository, json.dumps({"schemaVersion": 2}), "v1", imageManifestMediaType=MANIFEST)
+    assert events(1)[0]["detail"]["manifest-media-type"] == MANIFEST
+
+
+def test_a_repository_that_does_not_exist_is_refused(aws):
+    assert refused(aws, "nowhere", image("a"), "v1") == "RepositoryNotFoundException"
+
+
+def test_an_index_is_an_image(aws, repository, events):
+    text = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": []})
+    digest = push(aws, repository, text, "v1")
+    assert events(1)[0]["detail"]["manifest-media-type"] == INDEX
+    [detail] = aws.client("ecr").describe_images(
+        repositoryName=repository, imageIds=[{"imageTag": "v1"}]
+    )["imageDetails"]
+    assert (detail["imageDigest"], detail["imageManifestMediaType"]) == (digest, INDEX)
+
+
+def test_deletions_are_events_and_the_last_tag_takes_the_image_along(aws, repository, events):
+    digest = push(aws, repository, image("a"), "v1")
+    push(aws, repository, image("a"), "v2")
+    ecr = aws.client("ecr")
+    ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": "v1"}])
+    assert tags(aws, repository) == {digest: ["v2"]}
+    gone = ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+    assert gone["imageIds"] == [{"imageDigest": digest, "imageTag": "v2"}]
+    assert tags(aws, repository) == {}
+    actions = {(e["detail"]["action-type"], e["detail"]["image-tag"]) for e in events(4)}
+    assert actions == {("PUSH", "v1"), ("PUSH", "v2"), ("DELETE", "v1"), ("DELETE", "v2")}
+
+
+def test_what_is_not_there_is_a_failure_that_names_it(aws, repository):
+    wanted = {"imageDigest": digest_of("nothing")}
+    ecr = aws.client("ecr")
+    for action in (ecr.batch_get_image, ecr.batch_delete_image):
+        [failure] = action(repositoryName=repository, imageIds=[wanted])["failures"]
+        assert (failure["imageId"], failure["failureCode"]) == (wanted, "ImageNotFound")
