@@ -124,14 +124,12 @@ def roll_back(
         put_back = _put(service, previous, ecs)
         reason = f"{_short(previous)} was put back"
         return RollBack(action=RollBackAction.UPDATED, reason=reason, update=put_back)
+    if not updated:
+        reason = f"service {service} has {_short(now['taskDefinition'])}, as before"
+        return RollBack(action=RollBackAction.NOTHING_CHANGED, reason=reason)
     if now["taskDefinition"] != previous:
         reason = f"service {service} was changed to {_short(now['taskDefinition'])} by someone else"
         return RollBack(action=RollBackAction.SUPERSEDED, reason=reason)
-    if not updated:
-        return RollBack(
-            action=RollBackAction.NOTHING_CHANGED,
-            reason=f"service {service} still has {_short(previous)}",
-        )
     reason = f"ECS had already put {_short(previous)} back"
     return RollBack(action=RollBackAction.ALREADY_BACK, reason=reason, update=_update_of(now))
 

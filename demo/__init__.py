@@ -1,0 +1,1 @@
+"""`make demo`: Slipway on a local AWS, one good release and two bad ones."""

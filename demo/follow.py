@@ -1,0 +1,102 @@
+"""Shows a release on its way, live: the state entered, tasks healthy of desired, time elapsed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from localaws import aws
+
+PATIENCE_SECONDS = 120
+LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a deployment ended."""
+
+    image: str
+    outcome: str
+    reason: str
+    seconds: float
+
+
+def follow(console: Console, release_state_machine: str, service: str, image: str) -> Ended:
+    """Show the newest release of the machine until its deployment on ``service`` has ended."""
+    began = time.monotonic()
+    columns = (
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[state]:24}"),
+        TextColumn("{task.fields[tasks]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        line = progress.add_task(f"{image} -> {service}", total=1, state="pushed", tasks="")
+        for execution in _deployment(release_state_machine, image):
+            progress.update(line, state=_state_entered(execution), tasks=_tasks(service))
+            described = aws.client("stepfunctions").describe_execution(executionArn=execution)
+            if described["status"] != "RUNNING":
+                outcome, reason = _outcome(described)
+                progress.update(line, completed=1, state=outcome, tasks=_tasks(service))
+                return Ended(image, outcome, reason, time.monotonic() - began)
+    return Ended(image, "none", f"no end within {PATIENCE_SECONDS} s", time.monotonic() - began)
+
+
+def _deployment(release_state_machine: str, image: str) -> Iterator[str]:
+    """The ARN of the image's deployment, again and again while there is patience."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    machine = release_state_machine.removesuffix("-release") + "-deployment"
+    found: str | None = None
+    while time.monotonic() < deadline:
+        found = found or _find(machine, image)
+        if found:
+            yield found
+        time.sleep(LOOK_SECONDS)
+
+
+def _find(machine: str, image: str) -> str | None:
+    client = aws.client("stepfunctions")
+    for execution in client.list_executions(stateMachineArn=machine)["executions"]:
+        described = client.describe_execution(executionArn=execution["executionArn"])
+        made_of = json.loads(described["input"])["release"]["image"]
+        if f"{made_of['repository']}:{made_of['tag']}" == image:
+            return str(execution["executionArn"])
+    return None
+
+
+def _state_entered(execution: str) -> str:
+    history = aws.client("stepfunctions").get_execution_history(
+        executionArn=execution, reverseOrder=True, maxResults=20
+    )
+    entered = (
+        e["stateEnteredEventDetails"]["name"]
+        for e in history["events"]
+        if "stateEnteredEventDetails" in e
+    )
+    return next(entered, "started")
+
+
+def _tasks(service: str) -> str:
+    cluster, _, name = service.partition("/")
+    found = aws.client("ecs").describe_services(cluster=cluster, services=[name])["services"][0]
+    healthy = {group["targetGroupArn"]: 0 for group in found["loadBalancers"]}
+    for group in healthy:
+        targets = aws.client("elbv2").describe_target_health(TargetGroupArn=group)
+        states = [t["TargetHealth"]["State"] for t in targets["TargetHealthDescriptions"]]
+        healthy[group] = states.count("healthy")
+    fewest = min(healthy.values(), default=found["runningCount"])
+    return f"{fewest}/{found['desiredCount']} healthy"
+
+
+def _outcome(execution: dict[str, Any]) -> tuple[str, str]:
+    if execution["status"] == "SUCCEEDED":
+        output = json.loads(execution["output"])
+        return output["outcome"], output["reason"]
+    return execution.get("error", execution["status"]), execution.get("cause", "")

@@ -1,0 +1,22 @@
+"""One local AWS with Slipway deployed by the real SAM CLI, for every test in this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localaws import sam
+from localaws.server import LocalAws
+from tests.local.account import Account
+
+REPO = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="package")
+def account() -> Iterator[Account]:
+    """An AWS account with Slipway in it."""
+    sam.build(REPO)
+    with LocalAws() as aws:
+        yield Account(aws, sam.deploy(aws, REPO))
