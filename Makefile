@@ -36,8 +36,7 @@ test: $(READY) ## Run every test
 lint: $(READY) ## Check code, template and state machines
 	ruff check .
 	ruff format --check .
-	mypy functions
-	mypy localaws demo
+	mypy functions localaws demo bench tools
 	cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	python -m tools.lint_state_machines
@@ -53,6 +52,10 @@ build: $(READY) ## Pack the functions
 .PHONY: bench
 bench: $(READY) ## Measure on the local AWS
 	@$(BIN)/python -m bench
+
+.PHONY: events
+events: $(READY) ## Record events/ anew from a run on the local AWS
+	@$(BIN)/python -m tools.record_events
 
 .PHONY: schema
 schema: $(READY) ## Write docs/plan.schema.json from the plan's models

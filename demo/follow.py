@@ -27,8 +27,12 @@ class Ended:
     seconds: float
 
 
-def follow(console: Console, release_state_machine: str, service: str, image: str) -> Ended:
-    """Show the newest release of the machine until its deployment on ``service`` has ended."""
+def follow(console: Console, machine: str, service: str, image: str) -> Ended:
+    """Show the deployment of ``image`` on ``service`` until it has ended.
+
+    Args:
+        machine: ARN of the deployment state machine.
+    """
     began = time.monotonic()
     columns = (
         SpinnerColumn(finished_text=" "),
@@ -39,7 +43,7 @@ def follow(console: Console, release_state_machine: str, service: str, image: st
     )
     with Progress(*columns, console=console) as progress:
         line = progress.add_task(f"{image} -> {service}", total=1, state="pushed", tasks="")
-        for execution in _deployment(release_state_machine, image):
+        for execution in _deployment(machine, image):
             progress.update(line, state=_state_entered(execution), tasks=_tasks(service))
             described = aws.client("stepfunctions").describe_execution(executionArn=execution)
             if described["status"] != "RUNNING":
@@ -49,10 +53,9 @@ def follow(console: Console, release_state_machine: str, service: str, image: st
     return Ended(image, "none", f"no end within {PATIENCE_SECONDS} s", time.monotonic() - began)
 
 
-def _deployment(release_state_machine: str, image: str) -> Iterator[str]:
+def _deployment(machine: str, image: str) -> Iterator[str]:
     """The ARN of the image's deployment, again and again while there is patience."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    machine = release_state_machine.removesuffix("-release") + "-deployment"
     found: str | None = None
     while time.monotonic() < deadline:
         found = found or _find(machine, image)
