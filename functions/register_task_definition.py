@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import AwareDatetime
 
 from slipway import aws
 from slipway.model import Model, parse
@@ -20,7 +20,7 @@ class Input(Model):
     """The deployment, and when it began."""
 
     deployment: Deployment
-    since: datetime
+    since: AwareDatetime
 
 
 @logger.inject_lambda_context

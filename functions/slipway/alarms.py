@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slipway.aws import calling
 from slipway.model import Model
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
+
+# Every kind there is: DescribeAlarms leaves out those that it is not asked for.
+KINDS: list[Any] = ["MetricAlarm", "CompositeAlarm", "LogAlarm"]
 
 
 class Alarm(Model):
@@ -25,21 +28,21 @@ class Alarm(Model):
 
 
 def read_alarms(names: Iterable[str], cloudwatch: CloudWatchClient) -> dict[str, Alarm]:
-    """The alarms that exist, by name, metric and composite ones; at most 100 names (DescribeAlarms)."""
+    """The alarms that exist, by name; at most 100 names (DescribeAlarms)."""
     names = sorted(set(names))
     if not names:
         return {}
     with calling("cloudwatch:DescribeAlarms", f"alarms {', '.join(names)}"):
-        found = cloudwatch.describe_alarms(
-            AlarmNames=names, AlarmTypes=["MetricAlarm", "CompositeAlarm"], MaxRecords=100
-        )
+        found: Any = cloudwatch.describe_alarms(AlarmNames=names, AlarmTypes=KINDS, MaxRecords=100)
+    # Each kind has a list of its own: MetricAlarms, CompositeAlarms, LogAlarms.
+    alarms: list[Any] = [alarm for kind in KINDS for alarm in found.get(f"{kind}s", [])]
     return {
         alarm["AlarmName"]: Alarm(
             name=alarm["AlarmName"],
             state=alarm["StateValue"],
             reason=alarm.get("StateReason", ""),
-            # StateUpdatedTimestamp moves with every evaluation that changes the reason alone.
+            # StateUpdatedTimestamp also moves when only the evaluation's state changes.
             changed_at=alarm.get("StateTransitionedTimestamp") or alarm["StateUpdatedTimestamp"],
         )
-        for alarm in [*found["MetricAlarms"], *found["CompositeAlarms"]]
+        for alarm in alarms
     }

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's name for it
+    HTTPClientError,
+)
 
 from slipway.errors import AwsRefused, AwsUnavailable
 
@@ -46,6 +51,10 @@ THROTTLED = {
     "TransactionInProgressException",
     "EC2ThrottledException",
 }
+
+# RegisterTaskDefinition's ClientException for two revisions of one family at the same moment, which
+# services of one stage that share a family ask for. It has no code of its own.
+IN_EACH_OTHERS_WAY = "Too many concurrent attempts"
 
 
 @cache
@@ -100,11 +109,13 @@ def calling(action: str, resource: str) -> Iterator[None]:
             f"{code} from {action} on {resource}: {error.response['Error'].get('Message', '')}"
         )
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        if code in THROTTLED or status == 429 or status >= 500:
+        if code in THROTTLED or status == 429 or status >= 500 or IN_EACH_OTHERS_WAY in message:
             raise AwsUnavailable(message) from error
         raise AwsRefused(message) from error
-    except BotoCoreError as error:
+    except (ConnectionError, HTTPClientError) as error:
         raise AwsUnavailable(f"no answer from {action} on {resource}: {error}") from error
+    except BotoCoreError as error:  # not sent at all: a wrong parameter, no credentials
+        raise AwsRefused(f"{action} on {resource} was not sent: {error}") from error
 
 
 def error_code(error: BaseException | None) -> str:

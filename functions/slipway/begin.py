@@ -51,6 +51,11 @@ def begin(
             f"and region: {', '.join(missing)}"
         )
     previous = read_task_definition(previous_task_definition(found), ecs)
+    if not previous.active:
+        raise InvalidInput(
+            f"service {service} runs {previous.arn.rpartition('/')[2]}, which has been deregistered: ECS "
+            "could not go back to it; put an active revision on the service first"
+        )
     images = {c["name"]: c["image"] for c in previous.content["containerDefinitions"]}
     firing = tuple(name for name, alarm in alarms.items() if alarm.state == "ALARM")
     return Beginning(

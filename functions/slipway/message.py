@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
+import re
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from slipway.aws import calling
+from slipway.errors import SlipwayError
 from slipway.image import Image, short_digest, source
 from slipway.model import Model
 from slipway.service import split
@@ -17,16 +18,20 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
 
-# SNS wants ASCII, no line breaks, and fewer than 100 characters (API reference, Publish).
+# SNS takes no line breaks and no control characters, and fewer than 100 characters (API reference,
+# Publish); mail programs show ASCII best.
 SUBJECT_LENGTH = 99
 # SNS takes 262,144 bytes for text and attributes together.
 TEXT_BYTES = 250_000
 CUT = "\n[cut: the whole is in the execution's history]\n"
 
+OWN_ERRORS = {kind.__name__ for kind in SlipwayError.__subclasses__()}
+
 CONSOLES = {
     "aws": "console.aws.amazon.com",
     "aws-cn": "console.amazonaws.cn",
     "aws-us-gov": "console.amazonaws-us-gov.com",
+    "aws-eusc": "console.amazonaws-eusc.eu",
 }
 
 MEANING = {
@@ -60,8 +65,6 @@ class Ending(Model):
     previous: str | None = None
     """ARN of the task definition to go back to."""
     previous_images: Annotated[dict[str, str], Field(default_factory=dict)]
-    release_state_machine: str | None = None
-    """ARN of the machine to start for rolling back."""
 
     @property
     def sentence(self) -> str:
@@ -91,7 +94,10 @@ def reason_of(cause: str) -> str:
         return cause
     if not isinstance(error, dict) or "errorMessage" not in error:
         return cause
-    return str(error["errorMessage"])
+    kind, said = str(error.get("errorType", "an error")), str(error["errorMessage"])
+    if kind in OWN_ERRORS and said:
+        return said
+    return f"{kind}: {said}" if said else kind
 
 
 def compose(ending: Ending) -> Message:
@@ -163,29 +169,21 @@ def _links(ending: Ending) -> list[str]:
 
 def _commands(ending: Ending) -> list[str]:
     """What to type to have the previous version back; none where it is back, or was never away."""
-    if ending.service is None or ending.previous is None or ending.image is None:
+    if ending.outcome not in {"SUCCEEDED", "ROLLBACK_FAILED"}:
         return []
-    if ending.outcome == "SUCCEEDED":
-        digest = _previous_digest(ending.image, ending.previous_images)
-        if digest and ending.release_state_machine:
-            start = json.dumps({"repository": ending.image.repository, "digest": digest})
-            return [
-                f"aws stepfunctions start-execution --state-machine-arn {ending.release_state_machine} \\",
-                f"  --input {shlex.quote(start)}",
-            ]
-    elif ending.outcome != "ROLLBACK_FAILED":
+    if ending.service is None or ending.previous is None:
         return []
+    # Straight to ECS: it is for one service, at once, and works whatever the tags and the plan say now.
     cluster, name = split(ending.service)
     return [
-        f"aws ecs update-service --cluster {cluster} --service {name} \\",
+        f"aws ecs update-service --region {_region(ending.previous)} \\",
+        f"  --cluster {cluster} --service {name} \\",
         f"  --task-definition {_short(ending.previous)}",
     ]
 
 
-def _previous_digest(image: Image, previous_images: dict[str, str]) -> str | None:
-    """The digest that ran before, where it is of the same repository."""
-    references = (r for r in previous_images.values() if source(r) == image.uri and "@" in r)
-    return next((reference.partition("@")[2] for reference in references), None)
+def _region(arn: str) -> str:
+    return arn.split(":")[3]
 
 
 def _short(arn: str | None) -> str | None:
@@ -193,7 +191,7 @@ def _short(arn: str | None) -> str | None:
 
 
 def _subject(text: str) -> str:
-    line = " ".join(text.split()).encode("ascii", "replace").decode()
+    line = re.sub(r"[^ -~]", "?", " ".join(text.split()))
     return line if len(line) <= SUBJECT_LENGTH else line[: SUBJECT_LENGTH - 3] + "..."
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from slipway.errors import InvalidInput
 
-M = TypeVar("M", bound="Model")
+M = TypeVar("M", bound=BaseModel)
 
 
 class Model(BaseModel):
@@ -30,8 +30,16 @@ def parse(model: type[M], value: Any, where: str) -> M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
+        problems = error.errors(include_url=False)
+        within = [problem["loc"] for problem in problems]
         wrong = "\n".join(
             f"  {'.'.join(str(part) for part in problem['loc']) or 'as a whole'}: {problem['msg']}"
-            for problem in error.errors(include_url=False)
+            for problem in problems
+            # A list is called too short when what it holds is wrong: pydantic counts the right ones.
+            if problem["type"] != "too_short"
+            or not any(
+                loc != problem["loc"] and loc[: len(problem["loc"])] == problem["loc"]
+                for loc in within
+            )
         )
         raise InvalidInput(f"{where} is not valid:\n{wrong}") from error

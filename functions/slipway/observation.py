@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from slipway.alarms import Alarm, read_alarms
@@ -10,6 +11,7 @@ from slipway.aws import calling
 from slipway.errors import InvalidInput
 from slipway.model import Model
 from slipway.service import Service, primary, read_service, split
+from slipway.targets import Target, read_targets
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
 DESCRIBE_TASKS_LIMIT = 100
+LATER = datetime.max.replace(tzinfo=UTC)
 
 
 class Rollout(Model):
@@ -31,16 +34,6 @@ class Rollout(Model):
     running: int
 
 
-class Target(Model):
-    """A task in one target group."""
-
-    group: str
-    """ARN of the target group."""
-    state: str
-    """TargetHealthStateEnum of Elastic Load Balancing; ``unregistered`` where the task is not in it."""
-    reason: str = ""
-
-
 class RunningTask(Model):
     """A task of the deployment that runs or is about to."""
 
@@ -48,7 +41,7 @@ class RunningTask(Model):
     status: str
     """lastStatus."""
     health: str
-    """ECS's container health: HEALTHY, UNHEALTHY, or UNKNOWN while it starts."""
+    """Of the containers that have a health check: HEALTHY, UNHEALTHY, or UNKNOWN (none, or not yet)."""
     targets: tuple[Target, ...]
 
 
@@ -75,7 +68,7 @@ class Observation(Model):
     failure: str = ""
     """The service event that says that our deployment failed."""
     has_health_check: bool = False
-    """Whether a container of the task definition has a health check of its own."""
+    """Whether the tasks have a container health."""
     running: tuple[RunningTask, ...] = ()
     stopped: tuple[StoppedTask, ...] = ()
     alarms: Mapping[str, Alarm] = {}
@@ -100,15 +93,16 @@ def observe(
         return Observation(exists=False, failure=str(gone))
     ours = next((d for d in found["deployments"] if d["id"] == deployment_id), None)
     tasks = _read_tasks(service, deployment_id, ecs)
+    checked = _checked_containers(ours["taskDefinition"], ecs) if ours else set()
+    running = [task for task in tasks if task["desiredStatus"] == "RUNNING"]
+    targets = read_targets(service, found.get("loadBalancers", []), running, ecs, elbv2)
     return Observation(
         primary=primary(found)["id"],
         primary_task_definition=primary(found)["taskDefinition"],
         rollout=_rollout(ours) if ours else None,
         failure=_failure_event(found, deployment_id),
-        has_health_check=ours is not None and _has_health_check(ours["taskDefinition"], ecs),
-        running=_running(
-            service, found, [t for t in tasks if t["desiredStatus"] == "RUNNING"], ecs, elbv2
-        ),
+        has_health_check=bool(checked),
+        running=tuple(_running(task, checked, targets) for task in running),
         stopped=tuple(_stopped(t) for t in tasks if t["desiredStatus"] == "STOPPED"),
         alarms=read_alarms(alarms, cloudwatch),
     )
@@ -132,10 +126,25 @@ def _failure_event(service: Service, deployment_id: str) -> str:
     return next((e["message"] for e in service.get("events", []) if marker in e["message"]), "")
 
 
-def _has_health_check(task_definition: str, ecs: ECSClient) -> bool:
+def _checked_containers(task_definition: str, ecs: ECSClient) -> set[str]:
+    """The containers whose checks decide about a task: the essential ones that have one, else all that do.
+
+    Not the task's own healthStatus: it stays UNKNOWN as soon as one container has no check.
+    """
     with calling("ecs:DescribeTaskDefinition", f"task definition {task_definition}"):
         found = ecs.describe_task_definition(taskDefinition=task_definition)
-    return any("healthCheck" in c for c in found["taskDefinition"]["containerDefinitions"])
+    checked = [c for c in found["taskDefinition"]["containerDefinitions"] if "healthCheck" in c]
+    essential = {c["name"] for c in checked if c.get("essential", True)}
+    return essential or {c["name"] for c in checked}
+
+
+def _health(task: dict[str, Any], checked: set[str]) -> str:
+    states = {
+        c.get("healthStatus", "UNKNOWN") for c in task.get("containers", []) if c["name"] in checked
+    }
+    if "UNHEALTHY" in states:
+        return "UNHEALTHY"
+    return "HEALTHY" if states == {"HEALTHY"} else "UNKNOWN"
 
 
 def _read_tasks(service: str, deployment_id: str, ecs: ECSClient) -> list[dict[str, Any]]:
@@ -149,107 +158,23 @@ def _read_tasks(service: str, deployment_id: str, ecs: ECSClient) -> list[dict[s
                 arns += page["taskArns"]
     tasks: list[Any] = []
     with calling("ecs:DescribeTasks", f"service {service}"):
+        arns = list(dict.fromkeys(arns))  # one that stops between the two listings is in both
         for start in range(0, len(arns), DESCRIBE_TASKS_LIMIT):
             batch = arns[start : start + DESCRIBE_TASKS_LIMIT]
             tasks += ecs.describe_tasks(cluster=cluster, tasks=batch)["tasks"]
-    return [task for task in tasks if task.get("startedBy") == deployment_id]
+    ours = [task for task in tasks if task.get("startedBy") == deployment_id]
+    return sorted(ours, key=lambda task: task.get("stoppedAt") or LATER)
 
 
 def _running(
-    service: str,
-    found: Service,
-    tasks: list[dict[str, Any]],
-    ecs: ECSClient,
-    elbv2: ElasticLoadBalancingv2Client,
-) -> tuple[RunningTask, ...]:
-    balancers = [b for b in found.get("loadBalancers", []) if b.get("targetGroupArn")]
-    instances = _instance_ids(service, tasks, ecs) if balancers else {}
-    health = (
-        {b["targetGroupArn"]: _target_health(b["targetGroupArn"], elbv2) for b in balancers}
-        if tasks
-        else {}
+    task: dict[str, Any], checked: set[str], targets: dict[str, tuple[Target, ...]]
+) -> RunningTask:
+    return RunningTask(
+        id=_id(task["taskArn"]),
+        status=task["lastStatus"],
+        health=_health(task, checked),
+        targets=targets[task["taskArn"]],
     )
-    return tuple(
-        RunningTask(
-            id=_id(task["taskArn"]),
-            status=task["lastStatus"],
-            health=task.get("healthStatus", "UNKNOWN"),
-            targets=tuple(
-                _target(
-                    b["targetGroupArn"], health[b["targetGroupArn"]], _addresses(task, b, instances)
-                )
-                for b in balancers
-            ),
-        )
-        for task in tasks
-    )
-
-
-def _instance_ids(service: str, tasks: list[dict[str, Any]], ecs: ECSClient) -> dict[str, str]:
-    """EC2 instance ids by container instance ARN, of the tasks that run on EC2 without an own interface."""
-    arns = sorted({t["containerInstanceArn"] for t in tasks if t.get("containerInstanceArn")})
-    ids: dict[str, str] = {}
-    with calling("ecs:DescribeContainerInstances", f"service {service}"):
-        for start in range(0, len(arns), DESCRIBE_TASKS_LIMIT):
-            found = ecs.describe_container_instances(
-                cluster=split(service)[0],
-                containerInstances=arns[start : start + DESCRIBE_TASKS_LIMIT],
-            )
-            ids |= {
-                i["containerInstanceArn"]: i["ec2InstanceId"] for i in found["containerInstances"]
-            }
-    return ids
-
-
-def _addresses(
-    task: dict[str, Any], balancer: dict[str, Any], instances: dict[str, str]
-) -> set[tuple[str, int]]:
-    """What the task may be registered as in the balancer's target group: (target id, port).
-
-    With network mode awsvpc it is the address of the task's network interface and the container's port,
-    else the EC2 instance and the port of the host that is bound to the container's.
-    """
-    port = balancer["containerPort"]
-    interfaces = [a for a in task.get("attachments", []) if a["type"] == "ElasticNetworkInterface"]
-    details = [detail for interface in interfaces for detail in interface["details"]]
-    addresses = {
-        (d["value"], port)
-        for d in details
-        if d["name"] in {"privateIPv4Address", "privateIPv6Address"}
-    }
-    instance = instances.get(task.get("containerInstanceArn", ""))
-    if addresses or instance is None:
-        return addresses
-    bindings = [
-        binding
-        for container in task["containers"]
-        if container["name"] == balancer["containerName"]
-        for binding in container.get("networkBindings", [])
-    ]
-    return {(instance, b["hostPort"]) for b in bindings if b["containerPort"] == port}
-
-
-def _target_health(
-    group: str, elbv2: ElasticLoadBalancingv2Client
-) -> dict[tuple[str, int], Target]:
-    with calling("elasticloadbalancing:DescribeTargetHealth", f"target group {group}"):
-        found = elbv2.describe_target_health(TargetGroupArn=group)
-    targets = {}
-    for description in found["TargetHealthDescriptions"]:
-        health = description["TargetHealth"]
-        why = (health.get("Reason", ""), health.get("Description", ""))
-        key = (description["Target"]["Id"], description["Target"].get("Port", 0))
-        targets[key] = Target(
-            group=group, state=health["State"], reason=": ".join(w for w in why if w)
-        )
-    return targets
-
-
-def _target(
-    group: str, health: dict[tuple[str, int], Target], addresses: set[tuple[str, int]]
-) -> Target:
-    found = (health[address] for address in sorted(addresses) if address in health)
-    return next(found, Target(group=group, state="unregistered"))
 
 
 def _stopped(task: dict[str, Any]) -> StoppedTask:

@@ -39,15 +39,25 @@ class Policy(Model):
     alarms: tuple[Name, ...] = Field(
         default=(),
         max_length=100,
-        description="CloudWatch alarms (metric or composite); one that goes to ALARM fails the deployment",
+        description="CloudWatch alarms of any kind; one that goes to ALARM fails the deployment",
     )
     bake_seconds: int = Field(
-        default=300, ge=0, le=86_400, description="how long it must stay healthy"
+        default=300,
+        ge=0,
+        le=86_400,
+        strict=True,
+        description="how long it is watched after it was first healthy",
     )
     timeout_seconds: int = Field(
-        default=1800, ge=1, le=21_600, description="how long it may take to become healthy"
+        default=1800,
+        ge=1,
+        le=21_600,
+        strict=True,
+        description="how long it may take to become healthy",
     )
-    poll_seconds: int = Field(default=15, ge=1, le=300, description="time between two looks")
+    poll_seconds: int = Field(
+        default=15, ge=1, le=300, strict=True, description="time between two looks"
+    )
     container: Name | None = Field(
         default=None,
         description="the container that gets the image; by default every one whose image is from "
@@ -56,7 +66,8 @@ class Policy(Model):
 
     @model_validator(mode="after")
     def _fits_into_one_execution(self) -> Policy:
-        longest = 2 * self.timeout_seconds + self.bake_seconds  # rolling back has the timeout anew
+        # Until healthy, to recover after the bake, and to roll back: the timeout each.
+        longest = 3 * self.timeout_seconds + self.bake_seconds
         if longest > MAXIMUM_POLLS * self.poll_seconds:
             least = -(-longest // MAXIMUM_POLLS)
             raise ValueError(

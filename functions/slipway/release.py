@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from slipway.aws import calling, error_code
 from slipway.errors import AwsRefused, InvalidInput
@@ -79,6 +79,29 @@ class ManualStart(Model):
         return self
 
 
+class _PushDetail(BaseModel):
+    """What Slipway reads of the detail of an ``ECR Image Action``.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html; the schema that AWS
+    publishes calls tag and digest optional.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    action: str | None = Field(default=None, alias="action-type")
+    result: str | None = None
+    repository: str | None = Field(default=None, alias="repository-name")
+    tag: str | None = Field(default=None, alias="image-tag")
+    digest: str | None = Field(default=None, alias="image-digest")
+
+
+class _Push(BaseModel):
+    """An EventBridge event of a push; AWS may add fields to it."""
+
+    id: str
+    detail: _PushDetail
+
+
 class _Ignored(Exception):  # noqa: N818 - not an error: the quiet end of a push that is none of ours
     """Why a push is none of Slipway's business."""
 
@@ -103,11 +126,10 @@ def resolve(start: dict[str, Any], execution: str, ssm: SSMClient, ecr: ECRClien
 
 
 def _resolve_push(event: dict[str, Any], ssm: SSMClient, ecr: ECRClient) -> Resolution:
-    # Fields: https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html; the schema
-    # that AWS publishes calls image-tag and image-digest optional.
-    detail = event.get("detail") or {}
-    repository, tag = detail.get("repository-name"), detail.get("image-tag")
-    if detail.get("action-type") != "PUSH" or detail.get("result") != "SUCCESS":
+    push = parse(_Push, event, "the event")
+    detail = push.detail
+    repository, tag = detail.repository, detail.tag
+    if (detail.action, detail.result) != ("PUSH", "SUCCESS"):
         raise _Ignored("not a successful push")
     if not repository or not tag:
         raise _Ignored("a push without a repository or a tag")
@@ -125,10 +147,10 @@ def _resolve_push(event: dict[str, Any], ssm: SSMClient, ecr: ECRClient) -> Reso
     digest = found["imageDigest"]
     # A multi-arch push sets its tag on one platform's manifest first and moves it to the index: each
     # of the two has an event, and only the one that names what the tag points to now is a release.
-    if detail.get("image-digest", digest) != digest:
+    if detail.digest and detail.digest != digest:
         raise _Ignored(f"tag {tag} has moved on to {digest}, which has an event of its own")
     image = Image(repository=repository, uri=_uri(repository, ecr), digest=digest, tag=tag)
-    return _resolution(Release(id=str(event["id"]), image=image, started_by="push"), route)
+    return _resolution(Release(id=push.id, image=image, started_by="push"), route)
 
 
 def _resolve_manual_start(

@@ -113,6 +113,10 @@ def roll_back(
 
     Args:
         updated: whether UpdateService is known to have been done.
+
+    Raises:
+        InvalidInput: there is nothing to go back to, or the service is gone.
+        AwsUnavailable, AwsRefused: from ECS.
     """
     now = primary(read_service(service, ecs))
     if previous == task_definition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 OWN_TAGS = "slipway:"
 MAXIMUM_TAGS = 50  # of one ECS resource
+NOT_IN_A_TAG = re.compile(r"[^\w .:/=+@-]")  # what a tag's value may not hold (API reference, Tag)
+
+UNORDERED = ("environment", "secrets")  # of a container
 
 TaskDefinition = dict[str, Any]
 """The input of RegisterTaskDefinition."""
@@ -57,6 +61,7 @@ class Revision(Model):
     """One registered revision."""
 
     arn: str
+    active: bool
     registered_at: datetime | None
     content: TaskDefinition
     """What RegisterTaskDefinition would take to make it again."""
@@ -78,6 +83,7 @@ def read_task_definition(name: str, ecs: ECSClient) -> Revision:
     content["tags"] = [tag for tag in content["tags"] if not tag["key"].startswith("aws:")]
     return Revision(
         arn=described["taskDefinitionArn"],
+        active=described.get("status") != "INACTIVE",
         registered_at=described.get("registeredAt"),
         content=content,
     )
@@ -124,7 +130,10 @@ def tagged(content: TaskDefinition, release: Release) -> TaskDefinition:
     Raises:
         InvalidInput: the task definition has too many tags of its own.
     """
-    own = {f"{OWN_TAGS}release": release.id, f"{OWN_TAGS}image-tag": release.image.tag or "none"}
+    own = {
+        f"{OWN_TAGS}release": NOT_IN_A_TAG.sub("_", release.id),
+        f"{OWN_TAGS}image-tag": release.image.tag or "none",
+    }
     tags = [tag for tag in content["tags"] if not tag["key"].startswith(OWN_TAGS)]
     tags += [{"key": key, "value": value} for key, value in own.items()]
     if len(tags) > MAXIMUM_TAGS:
@@ -143,11 +152,21 @@ def _registered_since(since: datetime, wanted: TaskDefinition, ecs: ECSClient) -
         for page in pages:
             for arn in page["taskDefinitionArns"]:
                 revision = read_task_definition(arn, ecs)
-                if revision.content == wanted:
+                if _in_order(revision.content) == _in_order(wanted):
                     return revision.arn
                 if revision.registered_at is None or revision.registered_at < since:
                     return None
     return None
+
+
+def _in_order(content: TaskDefinition) -> TaskDefinition:
+    """The same whatever order AWS gives lists in that are sets."""
+    containers = [
+        {**container, **{field: sorted(container.get(field, []), key=str) for field in UNORDERED}}
+        for container in content["containerDefinitions"]
+    ]
+    tags = sorted(content["tags"], key=str)
+    return {**content, "containerDefinitions": containers, "tags": tags}
 
 
 def _register(wanted: TaskDefinition, ecs: ECSClient) -> str:

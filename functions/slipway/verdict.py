@@ -7,7 +7,7 @@ Read from top to bottom, the first rule that applies decides::
     an alarm went to ALARM            FAILED
     a task can never start            FAILED
     two tasks failed                  FAILED
-    everything as it should be        HEALTHY       and baked, once it was so for bake_seconds
+    everything as it should be        HEALTHY       and baked, bake_seconds after the first time
     out of time                       FAILED
     else                              PENDING       with what is still missing
 """
@@ -17,6 +17,8 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from pydantic import AwareDatetime
 
 from slipway.model import Model
 from slipway.observation import Observation, RunningTask, StoppedTask
@@ -30,9 +32,9 @@ FAILED_TASKS_LIMIT = 2
 NEVER_STARTS = re.compile(
     r"CannotPull\w*Error.*("
     r"not found|manifest unknown|no matching manifest|does not contain descriptor matching platform"
-    r"|invalid reference format|does not exist|access denied|accessdenied|denied:|not authorized"
-    r"|no basic auth credentials|unauthorized|403 forbidden"
-    r")",
+    r"|invalid reference format|does not exist|access denied|accessdenied|not authorized"
+    r"|denied:(?! your authorization token has expired)|no basic auth credentials|unauthorized|403 forbidden"
+    r")|ResourceInitializationError.*registry auth.*(AccessDenied|not authorized)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -53,9 +55,9 @@ class Watch(Model):
     """What is being watched, and since when."""
 
     deployment_id: str
-    started_at: datetime
+    started_at: AwareDatetime
     """When ECS made the deployment."""
-    healthy_at: datetime | None = None
+    healthy_at: AwareDatetime | None = None
     """When it was first seen HEALTHY: the start of the bake."""
     policy: Policy
 

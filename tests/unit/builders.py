@@ -1,0 +1,113 @@
+"""Values with defaults: a test says only what it is about."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from slipway.alarms import Alarm
+from slipway.image import Image
+from slipway.observation import Observation, Rollout, RunningTask, StoppedTask, Target
+from slipway.plan import Policy
+from slipway.release import Deployment, Release
+from slipway.verdict import Watch
+
+REGION = "eu-west-1"
+ACCOUNT = "123456789012"
+SERVICE = "production/api"
+OURS = "ecs-svc/2"
+THEIRS = "ecs-svc/3"
+BEFORE = "ecs-svc/1"
+FAMILY = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/shop-api"
+OLD = f"{FAMILY}:41"
+NEW = f"{FAMILY}:42"
+OTHER = f"{FAMILY}:43"
+URI = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shop/api"
+DIGEST = "sha256:" + "ab" * 32
+OLD_DIGEST = "sha256:" + "cd" * 32
+GROUP = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/api/0123456789abcdef"
+GROUP_2 = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/admin/fedcba9876543210"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:notifications"
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    """So many seconds after NOW."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def image(**changes: Any) -> Image:
+    return Image(**{"repository": "shop/api", "uri": URI, "digest": DIGEST, "tag": "v2"} | changes)
+
+
+def release(**changes: Any) -> Release:
+    return Release(**{"id": "event-1", "image": image(), "started_by": "push"} | changes)
+
+
+def policy(**changes: Any) -> Policy:
+    return Policy(
+        **{"bake_seconds": 300, "timeout_seconds": 600, "poll_seconds": 15, "alarms": ()} | changes
+    )
+
+
+def deployment(**changes: Any) -> Deployment:
+    defaults = {
+        "release": release(),
+        "stage": "production",
+        "service": SERVICE,
+        "policy": policy(**changes.pop("policy", {})),
+    }
+    return Deployment(**defaults | changes)
+
+
+def watch(healthy_at: datetime | None = None, **of_policy: Any) -> Watch:
+    """Of a deployment that started at NOW."""
+    return Watch(
+        deployment_id=OURS, started_at=NOW, healthy_at=healthy_at, policy=policy(**of_policy)
+    )
+
+
+def rollout(**changes: Any) -> Rollout:
+    defaults = {
+        "id": OURS,
+        "state": "COMPLETED",
+        "reason": "",
+        "task_definition": NEW,
+        "desired": 2,
+        "running": 2,
+    }
+    return Rollout(**defaults | changes)
+
+
+def target(state: str = "healthy", group: str = GROUP, reason: str = "") -> Target:
+    return Target(group=group, state=state, reason=reason)
+
+
+def task(*targets: Target, status: str = "RUNNING", health: str = "UNKNOWN") -> RunningTask:
+    return RunningTask(id="t1", status=status, health=health, targets=targets or (target(),))
+
+
+def stopped(
+    code: str = "EssentialContainerExited",
+    reason: str = "",
+    *containers: str,
+    task: str = "s1",
+) -> StoppedTask:
+    return StoppedTask(id=task, code=code, reason=reason, containers=containers)
+
+
+def alarm(state: str = "OK", changed: float = 10, name: str = "api-5xx") -> Alarm:
+    """That last changed so many seconds after NOW."""
+    return Alarm(name=name, state=state, reason="too many 5xx", changed_at=at(changed))
+
+
+def seen(*alarms: Alarm, **changes: Any) -> Observation:
+    """Two healthy tasks behind a load balancer, the rollout COMPLETED."""
+    defaults = {
+        "primary": OURS,
+        "primary_task_definition": NEW,
+        "rollout": rollout(),
+        "running": (task(), task()),
+        "alarms": {a.name: a for a in alarms},
+    }
+    return Observation(**defaults | changes)

@@ -1,0 +1,84 @@
+"""Every unit test: made-up credentials, no network, the functions' own clients with stubbed answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from slipway import aws
+from tests.unit.builders import REGION, TOPIC
+from tests.unit.looks import look  # noqa: F401 - a fixture
+from tests.unit.stubs import Stubbed
+
+settings.register_profile("unit", max_examples=100, deadline=None, derandomize=True, database=None)
+settings.load_profile("unit")
+
+PASSED = pytest.StashKey[bool]()
+CLIENTS = (aws.ecs, aws.ecr, aws.elbv2, aws.cloudwatch, aws.ssm, aws.sns)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def made_up_account() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
+            patch.delenv(name, raising=False)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        patch.setenv("AWS_CONFIG_FILE", "/dev/null")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("TOPIC_ARN", TOPIC)
+        for client in CLIENTS:
+            client.cache_clear()
+        yield
+        for client in CLIENTS:
+            client.cache_clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
+def stubbed(client: Any, request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    stub = Stubbed(client)
+    with stub:
+        yield stub
+    if request.node.stash.get(PASSED, False):
+        stub.everything_was_asked_for()
+
+
+@pytest.fixture
+def ecs(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    yield from stubbed(aws.ecs(), request)
+
+
+@pytest.fixture
+def ecr(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    yield from stubbed(aws.ecr(), request)
+
+
+@pytest.fixture
+def elbv2(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    yield from stubbed(aws.elbv2(), request)
+
+
+@pytest.fixture
+def cloudwatch(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    yield from stubbed(aws.cloudwatch(), request)
+
+
+@pytest.fixture
+def ssm(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    yield from stubbed(aws.ssm(), request)
+
+
+@pytest.fixture
+def sns(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    yield from stubbed(aws.sns(), request)

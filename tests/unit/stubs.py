@@ -1,0 +1,33 @@
+"""AWS without AWS: botocore's Stubber, which checks parameters and answers against AWS's own models."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from botocore.stub import Stubber
+
+
+class Stubbed:
+    """A real client whose next answers are known, in their order; every one of them must be asked for."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self._stubber = Stubber(client)
+
+    def __enter__(self) -> Self:
+        self._stubber.activate()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stubber.deactivate()
+
+    def everything_was_asked_for(self) -> None:
+        self._stubber.assert_no_pending_responses()
+
+    def answers(self, operation: str, answer: dict[str, Any], **expected: Any) -> None:
+        """The next call is ``operation``, with exactly the ``expected`` parameters where there are any."""
+        self._stubber.add_response(operation, answer, expected or None)
+
+    def refuses(self, operation: str, code: str, message: str = "no", status: int = 400) -> None:
+        """The next call is ``operation``, and AWS says no."""
+        self._stubber.add_client_error(operation, code, message, status)

@@ -1,0 +1,140 @@
+"""Which errors of AWS are worth another try, and what they say."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+from botocore.retries.standard import ThrottledRetryableChecker
+
+from slipway import aws
+from slipway.aws import calling, error_code
+from slipway.errors import AwsRefused, AwsUnavailable, SlipwayError
+
+URL = "https://ecs.eu-west-1.amazonaws.com"
+
+
+def refusal(code: str, status: int, message: str = "no") -> ClientError:
+    answer = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(answer, "UpdateService")
+
+
+def translated(error: Exception) -> SlipwayError:
+    with (
+        pytest.raises(SlipwayError) as raised,
+        calling("ecs:UpdateService", "service production/api"),
+    ):
+        raise error
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal("ThrottlingException", 400),
+        refusal("TooManyRequestsException", 429),
+        refusal("Unheard", 429),
+        refusal("ServerException", 500),
+        refusal("ServiceUnavailable", 503),
+        refusal("InternalFailure", 599),
+    ],
+)
+def test_throttling_and_server_errors_are_worth_another_try(error):
+    assert type(translated(error)) is AwsUnavailable
+
+
+@pytest.mark.parametrize("code", sorted(ThrottledRetryableChecker._THROTTLED_ERROR_CODES))
+def test_whatever_botocore_takes_for_throttling_is_worth_another_try(code):
+    assert type(translated(refusal(code, 400))) is AwsUnavailable
+
+
+def test_registering_side_by_side_in_one_family_is_worth_another_try():
+    said = "Too many concurrent attempts to create a new revision of the specified family."
+
+    assert type(translated(refusal("ClientException", 400, said))) is AwsUnavailable
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url=URL),
+        ConnectTimeoutError(endpoint_url=URL),
+        ReadTimeoutError(endpoint_url=URL),
+    ],
+)
+def test_no_answer_is_worth_another_try(error):
+    raised = translated(error)
+
+    assert type(raised) is AwsUnavailable
+    assert "no answer from ecs:UpdateService on service production/api" in str(raised)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("AccessDeniedException", 400),
+        ("AccessDenied", 403),
+        ("ClusterNotFoundException", 400),
+        ("InvalidParameterException", 400),
+        ("ServiceNotActiveException", 400),
+    ],
+)
+def test_every_other_no_is_final(code, status):
+    assert type(translated(refusal(code, status))) is AwsRefused
+
+
+def test_a_call_that_botocore_does_not_even_send_is_final():
+    with pytest.raises(AwsRefused), calling("ecr:DescribeImages", "repository 5"):
+        aws.ecr().describe_images(repositoryName=5)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [refusal("AccessDeniedException", 400, "not authorized"), refusal("Throttling", 400, "slow")],
+)
+def test_the_message_has_code_action_resource_and_what_aws_said(error):
+    code, said = error.response["Error"]["Code"], error.response["Error"]["Message"]
+
+    assert str(translated(error)) == (
+        f"{code} from ecs:UpdateService on service production/api: {said}"
+    )
+
+
+def test_an_error_without_a_message_keeps_action_and_resource():
+    bare = ClientError({"Error": {"Code": "Odd"}}, "UpdateService")
+
+    assert str(translated(bare)) == "Odd from ecs:UpdateService on service production/api: "
+
+
+def test_what_aws_said_stays_the_cause():
+    error = refusal("AccessDeniedException", 400)
+
+    assert translated(error).__cause__ is error
+
+
+def test_errors_that_are_none_of_aws_pass_unchanged():
+    with pytest.raises(KeyError), calling("ecs:UpdateService", "service production/api"):
+        raise KeyError("a mistake of ours")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(refusal("Odd", 400), "Odd"), (KeyError("x"), ""), (None, "")]
+)
+def test_only_an_error_of_aws_has_a_code(error, code):
+    assert error_code(error) == code
+
+
+@pytest.mark.parametrize("client", [aws.ecs, aws.ecr, aws.elbv2, aws.cloudwatch, aws.ssm, aws.sns])
+def test_a_client_is_made_once_and_gives_up_before_its_function_does(client):
+    config = client().meta.config
+    tries = config.retries["total_max_attempts"]
+
+    assert client() is client()
+    assert tries * (config.connect_timeout + config.read_timeout) < 60
