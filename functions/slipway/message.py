@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from slipway.aws import calling
 from slipway.errors import SlipwayError
@@ -43,6 +43,17 @@ MEANING = {
 }
 
 
+def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+# What a person started the machine with by hand may be anything: people are told all the same.
+IfReadable = WrapValidator(_or_none)
+
+
 class Ending(Model):
     """How a deployment or a release ended, as the state machines tell it."""
 
@@ -54,12 +65,12 @@ class Ending(Model):
     evidence: tuple[str, ...] = ()
     execution: str
     """ARN of the execution that ended."""
-    service: str | None = None
+    service: Annotated[str | None, IfReadable] = None
     """``cluster/service``; None for a release."""
-    stage: str | None = None
-    image: Image | None = None
+    stage: Annotated[str | None, IfReadable] = None
+    image: Annotated[Image | None, IfReadable] = None
     """None where the release failed before it was known."""
-    repository: str | None = None
+    repository: Annotated[str | None, IfReadable] = None
     task_definition: str | None = None
     """ARN of the task definition of this deployment; None where it got none."""
     previous: str | None = None

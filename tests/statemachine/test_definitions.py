@@ -1,0 +1,123 @@
+"""What is asked of every state of both state machines, whatever way an execution takes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.statemachine import definitions
+from tools import lint_state_machines
+
+MACHINES = {name: definitions.unfilled(name) for name in definitions.NAMES}
+STATES = {
+    f"{machine}.{name}": state
+    for machine, definition in MACHINES.items()
+    for name, state in definitions.states(definition)
+}
+TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+
+
+class Template(yaml.SafeLoader):
+    """Reads template.yaml; what CloudFormation's functions give does not matter here."""
+
+
+Template.add_multi_constructor("!", lambda _loader, _tag, _node: None)
+
+
+def template() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.load((definitions.REPO / "template.yaml").read_text(), Template)
+    return loaded
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_says_what_it_is_for(state: str) -> None:
+    assert len(STATES[state]["Comment"]) > 10
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_has_a_timeout(task: str) -> None:
+    assert TASKS[task]["TimeoutSeconds"] > 0
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_is_tried_again_after_growing_pauses_with_full_jitter(task: str) -> None:
+    for retrier in TASKS[task]["Retry"]:
+        assert retrier["BackoffRate"] > 1
+        assert retrier["JitterStrategy"] == "FULL"
+        assert retrier["MaxAttempts"] > 1
+        assert retrier["IntervalSeconds"] < retrier["MaxDelaySeconds"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_no_error_of_a_task_ends_an_execution_half_done(task: str) -> None:
+    assert TASKS[task]["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
+
+
+def test_every_step_is_tried_again_after_the_same_errors() -> None:
+    steps = [task for task in TASKS.values() if task["Resource"].endswith("lambda:invoke")]
+    assert len(steps) > 2
+    assert all(step["Retry"] == steps[0]["Retry"] for step in steps)
+    assert all(step["TimeoutSeconds"] == steps[0]["TimeoutSeconds"] for step in steps)
+
+
+def test_no_step_is_tried_again_after_an_error_that_will_not_pass() -> None:
+    retried = {
+        error for task in TASKS.values() for r in task["Retry"] for error in r["ErrorEquals"]
+    }
+    assert not retried & {"States.ALL", "States.TaskFailed", "InvalidInput", "AwsRefused"}
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_state_can_be_reached(name: str) -> None:
+    definition = MACHINES[name]
+    inner = [s["ItemProcessor"] for _, s in definitions.states(definition) if "ItemProcessor" in s]
+    reached = {machine["StartAt"] for machine in (definition, *inner)}
+    transitions = definitions.transitions(definition)
+    while more := {t.next for t in transitions if t.state in reached} - reached - {"the end"}:
+        reached |= more
+    assert reached == {state for state, _ in definitions.states(definition)}
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_every_machine_is_in_jsonata_and_has_a_timeout(name: str) -> None:
+    assert MACHINES[name]["QueryLanguage"] == "JSONata"
+    assert MACHINES[name]["TimeoutSeconds"] > 0
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_the_template_fills_every_placeholder_and_no_other(name: str) -> None:
+    machine = template()["Resources"][f"{name.capitalize()}StateMachine"]["Properties"]
+    assert machine["DefinitionUri"] == f"statemachine/{name}.asl.yaml"
+    used = set(definitions.PLACEHOLDER.findall(definitions.text(name)))
+    assert machine["DefinitionSubstitutions"].keys() == used
+
+
+@pytest.mark.parametrize("path", lint_state_machines.DEFINITIONS, ids=lambda path: path.stem)
+def test_nothing_is_wrong_for_statelint_jsonata_and_awss_schema(path: Any) -> None:
+    assert list(lint_state_machines.problems(lint_state_machines.load(path))) == []
+
+
+def _next_to_nowhere(states: dict[str, Any]) -> None:
+    states["AcceptDeployment"]["Next"] = "Nowhere"
+
+
+def _no_jsonata(states: dict[str, Any]) -> None:
+    states["JudgeDeployment"]["Choices"][0]["Condition"] = "{% $verdict = %}"
+
+
+def _against_the_schema(states: dict[str, Any]) -> None:
+    states["BeginDeployment"]["Retry"][0]["JitterStrategy"] = "SOME"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [(_next_to_nowhere, "Nowhere"), (_no_jsonata, "$verdict ="), (_against_the_schema, "SOME")],
+)
+def test_what_is_wrong_is_found(spoil: Callable[[dict[str, Any]], None], said: str) -> None:
+    definition = copy.deepcopy(MACHINES["deployment"])
+    spoil(definition["States"])
+    assert any(said in problem for problem in lint_state_machines.problems(definition))

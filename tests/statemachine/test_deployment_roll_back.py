@@ -1,0 +1,202 @@
+"""A deployment that goes wrong once the service may have been changed, up to each end of the way back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slipway.service import RollBackAction
+from tests.statemachine.answers import (
+    BACK,
+    Failure,
+    deployment,
+    failed,
+    healthy,
+    pending,
+    rolled_back,
+    superseded,
+)
+from tests.statemachine.machines import Machine, Machines, Run
+from tests.unit.builders import NEW, OLD, OURS, SERVICE, at
+
+LOOK_BACK = ["WaitForRollBack", "CheckRollBack", "JudgeRollBack"]
+TELL = ["Notify", "EndDeployment"]
+BAD = failed("two tasks failed")
+
+
+@pytest.fixture
+def machine(machines: Machines) -> Machine:
+    return machines.deployment
+
+
+def after(run: Run, state: str) -> list[str]:
+    """The states from the first time this one was entered."""
+    return run.states[run.states.index(state) :]
+
+
+@pytest.mark.parametrize("before", [[], [pending()], [healthy()]], ids=["", "pending", "baking"])
+def test_a_failed_deployment_is_rolled_back_and_fails_as_rolled_back(
+    machine: Machine, before: list[Any]
+) -> None:
+    run = machine.run(deployment(), CheckDeployment=[*before, BAD, healthy()])
+    assert after(run, "RollBack") == [
+        "RollBack",
+        "DecideRollBack",
+        *LOOK_BACK,
+        *TELL,
+        "EndedBadly",
+    ]
+    assert (run.status, run.error, run.cause) == ("FAILED", "ROLLED_BACK", "two tasks failed")
+    assert run.output is None
+
+
+def test_rolling_back_is_given_both_task_definitions(machine: Machine) -> None:
+    run = machine.run(deployment(), CheckDeployment=[BAD, healthy()])
+    assert run.called("RollBack") == {
+        "service": SERVICE,
+        "task_definition": NEW,
+        "previous": OLD,
+        "updated": True,
+    }
+
+
+def test_the_way_back_is_watched_without_alarms_and_without_a_bake(machine: Machine) -> None:
+    given = deployment(policy={"alarms": ["api-5xx"], "bake_seconds": 60})
+    run = machine.run(given, CheckDeployment=[healthy(), BAD, healthy()])
+    assert run.calls["CheckDeployment"][-1] == {
+        "service": SERVICE,
+        "watch": {
+            "deployment_id": BACK,
+            "started_at": at(90).isoformat().replace("+00:00", "Z"),
+            "policy": {**given["policy"], "alarms": [], "bake_seconds": 0},
+        },
+    }
+
+
+def test_the_way_back_is_looked_at_until_it_is_decided(machine: Machine) -> None:
+    looks = [BAD, pending(wait_seconds=7), pending(wait_seconds=8), healthy()]
+    run = machine.run(deployment(policy={"poll_seconds": 20}), CheckDeployment=looks)
+    assert after(run, "WaitForRollBack") == [*LOOK_BACK * 3, *TELL, "EndedBadly"]
+    assert run.pauses[1:] == [
+        ("WaitForRollBack", 20),
+        ("WaitForRollBack", 7),
+        ("WaitForRollBack", 8),
+    ]
+    assert run.error == "ROLLED_BACK"
+
+
+def test_what_ecs_has_put_back_itself_is_watched_all_the_same(machine: Machine) -> None:
+    run = machine.run(
+        deployment(),
+        CheckDeployment=[BAD, healthy()],
+        RollBack=rolled_back(RollBackAction.ALREADY_BACK),
+    )
+    assert after(run, "WaitForRollBack") == [*LOOK_BACK, *TELL, "EndedBadly"]
+    assert run.error == "ROLLED_BACK"
+
+
+def test_a_way_back_that_fails_is_told_with_both_reasons_and_all_evidence(
+    machine: Machine,
+) -> None:
+    run = machine.run(deployment(), CheckDeployment=[BAD, failed("the old image is gone")])
+    why = "two tasks failed; rolling back failed: the old image is gone"
+    assert (run.status, run.error, run.cause) == ("FAILED", "ROLLBACK_FAILED", why)
+    told = run.called("Notify")
+    assert told["outcome"] == "ROLLBACK_FAILED"
+    assert told["reason"] == "two tasks failed"
+    assert told["rollback_reason"] == "the old image is gone"
+    assert told["evidence"] == [*BAD["evidence"], *failed("the old image is gone")["evidence"]]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(0, 0), (0, 1), (1, 0), (0, 2), (2, 1)])
+def test_however_much_evidence_there_is_it_stays_a_list(
+    machine: Machine, ours: int, theirs: int
+) -> None:
+    first = {**BAD, "evidence": [f"bad {n}" for n in range(ours)]}
+    second = {**BAD, "evidence": [f"worse {n}" for n in range(theirs)]}
+    run = machine.run(deployment(), CheckDeployment=[first, second])
+    assert run.called("Notify")["evidence"] == [*first["evidence"], *second["evidence"]]
+
+
+def test_another_change_during_the_way_back_is_left_alone(machine: Machine) -> None:
+    run = machine.run(deployment(), CheckDeployment=[BAD, pending(), superseded()])
+    assert after(run, "JudgeRollBack")[-3:] == [*TELL, "EndedWell"]
+    assert (run.output["outcome"], run.output["reason"]) == (
+        "SUPERSEDED",
+        superseded()["reason"],
+    )
+    assert run.called("Notify")["outcome"] == "SUPERSEDED"
+
+
+def test_another_change_before_the_way_back_is_left_alone(machine: Machine) -> None:
+    theirs = rolled_back(RollBackAction.SUPERSEDED)
+    run = machine.run(deployment(), CheckDeployment=[BAD], RollBack=theirs)
+    assert after(run, "RollBack") == ["RollBack", "DecideRollBack", *TELL, "EndedWell"]
+    assert (run.output["outcome"], run.output["reason"]) == ("SUPERSEDED", theirs["reason"])
+
+
+def test_an_update_that_never_reached_the_service_fails_with_its_reason(machine: Machine) -> None:
+    run = machine.run(
+        deployment(),
+        UpdateService=Failure("AwsRefused", "AccessDenied from ecs:UpdateService"),
+        RollBack=rolled_back(RollBackAction.NOTHING_CHANGED),
+    )
+    assert after(run, "UpdateService") == [
+        "UpdateService",
+        "RollBack",
+        "DecideRollBack",
+        *TELL,
+        "EndedBadly",
+    ]
+    assert run.called("RollBack")["updated"] is False
+    assert run.called("RollBack")["task_definition"] == NEW
+    assert (run.error, run.cause) == ("FAILED", "AccessDenied from ecs:UpdateService")
+
+
+def test_an_update_that_was_done_although_it_failed_is_rolled_back(machine: Machine) -> None:
+    run = machine.run(
+        deployment(), UpdateService=Failure("AwsRefused", "denied"), CheckDeployment=healthy()
+    )
+    assert (run.error, run.cause) == ("ROLLED_BACK", "denied")
+    (look,) = run.calls["CheckDeployment"]
+    assert look["watch"]["deployment_id"] == BACK, "only the way back is looked at"
+
+
+def test_the_looks_error_is_not_a_verdict_but_goes_back_all_the_same(machine: Machine) -> None:
+    looks = [Failure("AwsRefused", "AccessDenied from ecs:ListTasks"), healthy()]
+    run = machine.run(deployment(), CheckDeployment=looks)
+    assert after(run, "CheckDeployment")[:3] == ["CheckDeployment", "RollBack", "DecideRollBack"]
+    assert (run.error, run.cause) == ("ROLLED_BACK", "AccessDenied from ecs:ListTasks")
+
+
+def test_evidence_of_earlier_looks_is_told_where_the_last_one_was_an_error(
+    machine: Machine,
+) -> None:
+    looks = [pending(), Failure("AwsRefused", "denied"), healthy()]
+    run = machine.run(deployment(), CheckDeployment=looks)
+    assert run.called("Notify")["evidence"] == pending()["evidence"]
+
+
+def test_rolling_back_that_is_refused_ends_rollback_failed(machine: Machine) -> None:
+    run = machine.run(deployment(), CheckDeployment=[BAD], RollBack=Failure("AwsRefused", "denied"))
+    assert after(run, "RollBack") == ["RollBack", *TELL, "EndedBadly"]
+    assert (run.error, run.cause) == (
+        "ROLLBACK_FAILED",
+        "two tasks failed; rolling back failed: denied",
+    )
+
+
+def test_a_way_back_that_cannot_be_looked_at_ends_rollback_failed(machine: Machine) -> None:
+    run = machine.run(deployment(), CheckDeployment=[BAD, Failure("AwsRefused", "denied")])
+    assert after(run, "CheckRollBack") == ["CheckRollBack", *TELL, "EndedBadly"]
+    assert (run.error, run.cause) == (
+        "ROLLBACK_FAILED",
+        "two tasks failed; rolling back failed: denied",
+    )
+
+
+def test_the_first_look_is_at_our_own_deployment(machine: Machine) -> None:
+    run = machine.run(deployment(), CheckDeployment=[BAD, healthy()])
+    watched = [look["watch"]["deployment_id"] for look in run.calls["CheckDeployment"]]
+    assert watched == [OURS, BACK]

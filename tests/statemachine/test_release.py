@@ -1,0 +1,133 @@
+"""A release up to its first deployment: how it starts, and how it ends where it comes to none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slipway.message import Ending, compose
+from tests.statemachine.answers import MANUAL, PUSH, Failure, Rejection, ignored, resolution
+from tests.statemachine.machines import SETTLE_SECONDS, Machine, Machines
+
+NOT_JSON = "the plan of repository shop/api is not JSON"
+WRONG_PLAN = Failure("InvalidInput", NOT_JSON)
+NO_PLAN = ignored("repository shop/api has no plan")
+
+
+@pytest.fixture
+def machine(machines: Machines) -> Machine:
+    return machines.release
+
+
+def test_a_push_has_to_settle_before_it_is_resolved(machine: Machine) -> None:
+    run = machine.run(PUSH, ResolveRelease=NO_PLAN)
+    assert run.states[:3] == ["TellPushFromManualStart", "WaitForPushToSettle", "ResolveRelease"]
+    assert run.pauses == [("WaitForPushToSettle", SETTLE_SECONDS)]
+
+
+def test_a_manual_start_is_resolved_at_once(machine: Machine) -> None:
+    run = machine.run(MANUAL, ResolveRelease=NO_PLAN)
+    assert run.states[:2] == ["TellPushFromManualStart", "ResolveRelease"]
+    assert run.pauses == []
+
+
+@pytest.mark.parametrize("start", [PUSH, MANUAL], ids=["push", "manual start"])
+def test_what_started_it_is_resolved_with_the_executions_name(
+    machine: Machine, start: dict[str, Any]
+) -> None:
+    run = machine.run(start, ResolveRelease=NO_PLAN)
+    name = run.arn.rpartition(":")[2]
+    assert run.called("ResolveRelease") == {"start": start, "execution": name}
+
+
+def test_what_is_none_of_its_business_ends_ignored_and_nobody_is_told(machine: Machine) -> None:
+    run = machine.run(PUSH, ResolveRelease=NO_PLAN)
+    assert run.states[-2:] == ["DecideRelease", "Ignored"]
+    assert run.status == "SUCCEEDED"
+    assert run.output == {"outcome": "IGNORED", "reason": "repository shop/api has no plan"}
+    assert run.calls.keys() == {"ResolveRelease"}
+
+
+@pytest.mark.parametrize("start", [PUSH, MANUAL], ids=["push", "manual start"])
+def test_what_can_not_be_resolved_is_told_and_fails_with_the_message(
+    machine: Machine, start: dict[str, Any]
+) -> None:
+    run = machine.run(start, ResolveRelease=WRONG_PLAN)
+    assert run.states[-3:] == ["ResolveRelease", "Notify", "Failed"]
+    assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
+    assert run.cause == f"none FAILED: {NOT_JSON}"
+    told = run.called("Notify")
+    assert told.keys() == {"outcome", "reason", "execution", "repository"}
+    assert (told["outcome"], told["execution"], told["repository"]) == (
+        "FAILED",
+        run.arn,
+        "shop/api",
+    )
+    message = compose(Ending.model_validate(told))
+    assert NOT_JSON in message.text
+    assert "Traceback" not in message.text
+    assert "stackTrace" not in message.text
+
+
+@pytest.mark.parametrize(
+    "start",
+    [{}, {"repository": 5}, {"repository": None}, {"detail-type": "x"}, [], "shop/api", 3, None],
+)
+def test_a_start_without_a_repository_is_told_without_one(machine: Machine, start: Any) -> None:
+    wrong = Failure("InvalidInput", "a manual start is not valid:\n  repository: Field required")
+    run = machine.run(start, ResolveRelease=wrong)
+    assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
+    assert "repository: Field required" in str(run.cause)
+    assert Ending.model_validate(run.called("Notify")).repository is None
+
+
+def test_a_repository_that_is_no_text_is_told_as_none(machine: Machine) -> None:
+    start = {**PUSH, "detail": {"repository-name": 5}}
+    run = machine.run(start, ResolveRelease=WRONG_PLAN)
+    assert Ending.model_validate(run.called("Notify")).repository is None
+
+
+def test_a_release_that_nobody_can_be_told_of_still_fails_with_the_message(
+    machine: Machine,
+) -> None:
+    run = machine.run(
+        MANUAL, ResolveRelease=WRONG_PLAN, Notify=Failure("AwsRefused", "no such topic")
+    )
+    assert run.states[-2:] == ["Notify", "Failed"]
+    assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
+    assert NOT_JSON in str(run.cause)
+    assert "no such topic" not in str(run.cause)
+
+
+TRANSIENT = [Failure("AwsUnavailable"), Rejection("TooManyRequestsException")]
+
+
+def test_resolving_is_tried_again_after_a_transient_error(machine: Machine) -> None:
+    found = resolution(production=["production/api"])
+    run = machine.run(MANUAL, ResolveRelease=[*TRANSIENT, found])
+    assert run.output["outcome"] == "SUCCEEDED"
+    assert run.states.count("ResolveRelease") == 1
+    assert run.calls["ResolveRelease"] == [run.calls["ResolveRelease"][0]] * 3
+
+
+def test_telling_is_tried_again_after_a_transient_error(machine: Machine) -> None:
+    told = {"message_id": "m-1", "reason": NOT_JSON}
+    run = machine.run(MANUAL, ResolveRelease=WRONG_PLAN, Notify=[*TRANSIENT, told])
+    assert run.cause == f"none FAILED: {NOT_JSON}"
+
+
+@pytest.mark.parametrize("name", ["InvalidInput", "AwsRefused"])
+def test_resolving_is_not_tried_again_after_an_error_that_will_not_pass(
+    machine: Machine, name: str
+) -> None:
+    run = machine.run(MANUAL, ResolveRelease=[Failure(name)])
+    assert run.error == "ReleaseFailed"
+
+
+def test_resolving_that_never_succeeds_is_told(machine: Machine) -> None:
+    attempts = 1 + machine.definition["States"]["ResolveRelease"]["Retry"][0]["MaxAttempts"]
+    tries = [Failure("AwsUnavailable", "SSM is away")] * attempts
+    run = machine.run(MANUAL, ResolveRelease=tries)
+    assert run.cause == "none FAILED: SSM is away"
+    assert len(run.calls["Notify"]) == 1

@@ -1,0 +1,157 @@
+"""What a release makes of deployments that come to no end of their own, or that were made before."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from moto.stepfunctions.parser.api import ExecutionLimitExceeded
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+
+from tests.statemachine.answers import MANUAL, PUSH, beginning, resolution
+from tests.statemachine.machines import Machine, Machines
+from tests.waiting import wait_for
+
+ONE = {"production": ["production/api"]}
+
+
+class Gate:
+    """An answer of BeginDeployment that is held back until it is opened."""
+
+    def __init__(self) -> None:
+        self._open = threading.Event()
+
+    def __call__(self, _event: Any) -> dict[str, Any]:
+        self._open.wait(60)
+        return beginning()
+
+    def open(self) -> None:
+        self._open.set()
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.open()
+
+
+@pytest.fixture
+def machine(machines: Machines) -> Machine:
+    return machines.release
+
+
+def test_a_deployment_that_was_aborted_fails_the_release_by_that_name(
+    machine: Machine, machines: Machines
+) -> None:
+    def abort(_event: Any) -> dict[str, Any]:
+        newest = machines.deployment.executions()[0]
+        machines.deployment.client.stop_execution(executionArn=newest, cause="enough")
+        return beginning()
+
+    run = machine.run(MANUAL, ResolveRelease=resolution(**ONE), BeginDeployment=abort)
+    assert run.states[-3:] == ["ReportDeployment", "DecideNextStage", "Failed"]
+    assert run.error == "ReleaseFailed"
+    assert str(run.cause).startswith("production/api ABORTED: ")
+    assert "enough" in str(run.cause)
+
+
+def test_a_deployment_that_timed_out_fails_the_release_by_that_name(
+    machines: Machines, gate: Gate
+) -> None:
+    short = machines.deployment_but(lambda definition: definition.update(TimeoutSeconds=1))
+    run = machines.release_but(of=short.arn).run(
+        MANUAL, ResolveRelease=resolution(**ONE), BeginDeployment=gate
+    )
+    assert run.error == "ReleaseFailed"
+    assert str(run.cause).startswith("production/api TIMED_OUT: ")
+
+
+def test_a_release_that_waited_too_long_for_a_deployment_stops_it_and_fails(
+    machines: Machines, gate: Gate
+) -> None:
+    def impatient(definition: dict[str, Any]) -> None:
+        stage = definition["States"]["DeployStage"]["ItemProcessor"]
+        stage["States"]["DeployService"]["TimeoutSeconds"] = 1
+
+    run = machines.release_but(impatient).run(
+        MANUAL, ResolveRelease=resolution(**ONE), BeginDeployment=gate
+    )
+    assert (run.error, run.cause) == (
+        "ReleaseFailed",
+        "production/api States.Timeout: States.Timeout",
+    )
+    newest = machines.deployment.executions()[0]
+    assert machines.deployment.ended(newest).status == "ABORTED"
+
+
+def test_a_deployment_that_can_not_be_started_fails_the_release_with_the_reason(
+    machines: Machines,
+) -> None:
+    gone = machines.deployment.arn + "-gone"
+    run = machines.release_but(of=gone).run(MANUAL, ResolveRelease=resolution(**ONE))
+    assert run.error == "ReleaseFailed"
+    assert str(run.cause).startswith("production/api FAILED: ")
+    assert gone in str(run.cause)
+
+
+def test_starting_a_deployment_is_tried_again_where_that_may_help(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = StepFunctionsParserBackend.start_execution
+    refusals = [ExecutionLimitExceeded("too many")] * 2
+
+    def busy(self: Any, state_machine_arn: str, *args: Any, **more: Any) -> Any:
+        if "deployment" in state_machine_arn and refusals:
+            raise refusals.pop()
+        return start(self, state_machine_arn, *args, **more)
+
+    monkeypatch.setattr(StepFunctionsParserBackend, "start_execution", busy)
+    run = machine.run(MANUAL, ResolveRelease=resolution(**ONE))
+    assert run.output["outcome"] == "SUCCEEDED"
+    assert [state for state, _ in run.pauses if state == "DeployService"] == ["DeployService"] * 2
+    assert refusals == []
+
+
+def test_a_repeated_delivery_joins_the_deployment_that_is_running(
+    machine: Machine, machines: Machines, gate: Gate
+) -> None:
+    found = resolution(**ONE)
+    machine.functions.play({"ResolveRelease": found, "BeginDeployment": gate})
+    deliveries = [machine.start(PUSH), machine.start(PUSH)]
+    for execution in deliveries:
+        wait_for(
+            lambda arn=execution: any(
+                event["type"] == "TaskSubmitted" for event in machine.history(arn)
+            ),
+            "the deployment to be started",
+        )
+    gate.open()
+    runs = [machine.ended(execution) for execution in deliveries]
+    assert [run.output["outcome"] for run in runs] == ["SUCCEEDED", "SUCCEEDED"]
+    assert len(runs[-1].calls["BeginDeployment"]) == 1
+
+
+def test_a_repeated_delivery_after_the_end_ends_superseded_and_deploys_nothing(
+    machine: Machine,
+) -> None:
+    found = resolution(**ONE)
+    assert machine.run(PUSH, ResolveRelease=found).output["outcome"] == "SUCCEEDED"
+    again = machine.run(PUSH, ResolveRelease=found)
+    assert again.states[-4:] == [
+        "DeployService",
+        "ReportDeployment",
+        "DecideNextStage",
+        "Superseded",
+    ]
+    (deployment,) = again.output["deployments"]
+    (planned,) = found["stages"][0]["deployments"]
+    assert deployment == {
+        "service": "production/api",
+        "stage": "production",
+        "outcome": "SUPERSEDED",
+        "reason": "an earlier delivery of the same event made this deployment: " + planned["name"],
+    }
+    assert again.calls.keys() == {"ResolveRelease"}

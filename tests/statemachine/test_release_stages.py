@@ -1,0 +1,177 @@
+"""A release on its way through its stages, each deployment a real execution of the other machine."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from tests.statemachine.answers import (
+    MANUAL,
+    PUSH,
+    Failure,
+    beginning,
+    failed,
+    healthy,
+    registration,
+    resolution,
+    superseded,
+)
+from tests.statemachine.functions import by_service
+from tests.statemachine.machines import Machine, Machines, Run
+
+TWO_STAGES = {"staging": ["staging/api"], "production": ["production/api", "production/worker"]}
+BAD = failed("two tasks failed")
+STAGE = ["DeployStage", "DeployService", "ReportDeployment"]
+
+
+@pytest.fixture
+def machine(machines: Machines) -> Machine:
+    return machines.release
+
+
+def deployed(run: Run) -> list[str]:
+    """The services whose deployment began."""
+    return [given["service"] for given in run.calls["BeginDeployment"]]
+
+
+def result(service: str, outcome: str = "SUCCEEDED", reason: str = "every task is healthy") -> Any:
+    """A deployment as the release reports it."""
+    stage = service.partition("/")[0]
+    return {"service": service, "stage": stage, "outcome": outcome, "reason": reason}
+
+
+def test_one_service_of_one_stage_is_released(machine: Machine) -> None:
+    found = resolution(production=["production/api"])
+    run = machine.run(MANUAL, ResolveRelease=found)
+    assert run.states == [
+        "TellPushFromManualStart",
+        "ResolveRelease",
+        "DecideRelease",
+        "DeployStage",
+        "DeployService",
+        "DecideNextStage",
+        "Released",
+    ]
+    assert run.status == "SUCCEEDED"
+    assert run.output == {
+        "outcome": "SUCCEEDED",
+        "release": found["release"],
+        "deployments": [result("production/api")],
+    }
+
+
+def test_a_deployment_is_started_as_the_plan_has_it(machine: Machine, machines: Machines) -> None:
+    found = resolution(production=["production/api"])
+    run = machine.run(MANUAL, ResolveRelease=found)
+    (planned,) = found["stages"][0]["deployments"]
+    assert run.called("BeginDeployment") == planned["input"]
+    names = [arn.rpartition(":")[2] for arn in machines.deployment.executions()]
+    assert names.count(planned["name"]) == 1
+
+
+def test_the_stages_follow_each_other_and_the_services_of_one_go_side_by_side(
+    machine: Machine,
+) -> None:
+    both = threading.Barrier(2)  # it breaks where only one of the two comes
+
+    def begin(given: dict[str, Any]) -> dict[str, Any]:
+        if given["stage"] == "production":
+            both.wait(30)
+        return beginning()
+
+    run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES), BeginDeployment=begin)
+    assert run.states[-6:] == [
+        "DecideNextStage",
+        "DeployStage",
+        "DeployService",
+        "DeployService",
+        "DecideNextStage",
+        "Released",
+    ]
+    assert deployed(run)[0] == "staging/api"
+    assert run.output["deployments"] == [
+        result("staging/api"),
+        result("production/api"),
+        result("production/worker"),
+    ]
+
+
+def test_a_service_that_runs_the_image_already_is_as_good_as_deployed(machine: Machine) -> None:
+    run = machine.run(
+        MANUAL,
+        ResolveRelease=resolution(**TWO_STAGES),
+        RegisterTaskDefinition=by_service(
+            [registration(no_change=True)] * 2, worker=registration()
+        ),
+    )
+    assert run.status == "SUCCEEDED"
+    outcomes = [deployment["outcome"] for deployment in run.output["deployments"]]
+    assert outcomes == ["NO_CHANGE", "NO_CHANGE", "SUCCEEDED"]
+
+
+def test_after_a_stage_that_was_rolled_back_the_next_one_does_not_start(machine: Machine) -> None:
+    run = machine.run(
+        MANUAL, ResolveRelease=resolution(**TWO_STAGES), CheckDeployment=[BAD, healthy()]
+    )
+    assert run.states[-4:] == [*STAGE[1:], "DecideNextStage", "Failed"]
+    assert deployed(run) == ["staging/api"]
+    assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
+    assert run.cause == "staging/api ROLLED_BACK: two tasks failed"
+    assert len(run.calls["Notify"]) == 1, "the deployment tells, the release does not repeat it"
+
+
+def test_the_others_of_a_stage_go_on_when_one_fails(machine: Machine) -> None:
+    run = machine.run(
+        MANUAL,
+        ResolveRelease=resolution(production=["production/api", "production/worker"]),
+        BeginDeployment=by_service(
+            beginning(), api=Failure("InvalidInput", "cluster production has no service api")
+        ),
+    )
+    assert run.cause == "production/api FAILED: cluster production has no service api"
+    assert [update["service"] for update in run.calls["UpdateService"]] == ["production/worker"]
+    told = {told["service"]: told["outcome"] for told in run.calls["Notify"]}
+    assert told == {"production/api": "FAILED", "production/worker": "SUCCEEDED"}
+
+
+def test_every_deployment_that_failed_is_named(machine: Machine) -> None:
+    run = machine.run(
+        MANUAL,
+        ResolveRelease=resolution(production=["production/api", "production/worker"]),
+        CheckDeployment=by_service(
+            None, api=[BAD, healthy()], worker=[failed("the alarm went off"), failed("gone")]
+        ),
+    )
+    assert str(run.cause).split("\n") == [
+        "production/api ROLLED_BACK: two tasks failed",
+        "production/worker ROLLBACK_FAILED: the alarm went off; rolling back failed: gone",
+    ]
+
+
+def test_a_superseded_deployment_ends_the_release_without_failing_it(machine: Machine) -> None:
+    found = resolution(**TWO_STAGES)
+    run = machine.run(MANUAL, ResolveRelease=found, CheckDeployment=superseded())
+    assert run.states[-2:] == ["DecideNextStage", "Superseded"]
+    assert deployed(run) == ["staging/api"], "the next stage does not start"
+    assert run.status == "SUCCEEDED"
+    assert run.output == {
+        "outcome": "SUPERSEDED",
+        "release": found["release"],
+        "deployments": [result("staging/api", "SUPERSEDED", superseded()["reason"])],
+    }
+
+
+def test_a_release_fails_where_one_deployment_is_superseded_and_another_bad(
+    machine: Machine,
+) -> None:
+    run = machine.run(
+        MANUAL,
+        ResolveRelease=resolution(production=["production/api", "production/worker"]),
+        CheckDeployment=by_service(None, api=[superseded()], worker=[BAD, healthy()]),
+    )
+    assert (run.error, run.cause) == (
+        "ReleaseFailed",
+        "production/worker ROLLED_BACK: two tasks failed",
+    )
