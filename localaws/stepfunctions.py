@@ -6,6 +6,7 @@
   returns.
 - DescribeExecution and ListExecutions say when an execution timed out, and write a text output as
   JSON; GetExecutionHistory has its order and pages.
+- Texts in a definition are JSON: with emoji, and with their escapes read in Assign too.
 - A definition is parsed once, not for every execution (100 ms for 12 states).
 - Express state machines are NotImplemented; another definition under a name in use is refused.
 
@@ -27,8 +28,11 @@ from moto.core.exceptions import AWSError
 from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.parser import api as parser_api
 from moto.stepfunctions.parser.api import InvalidExecutionInput, StateMachineAlreadyExists
+from moto.stepfunctions.parser.asl.antlr.runtime.ASLLexer import ASLLexer
+from moto.stepfunctions.parser.asl.antlt4utils.antlr4utils import from_string_literal, is_terminal
 from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
@@ -53,6 +57,12 @@ def _parse_once(definition: str) -> Any:
     # Written anew because moto reads texts as Python does: a surrogate pair, which is how most JSON
     # writes an emoji, is no letter there.
     return _parse(json.dumps(json.loads(definition), ensure_ascii=False))
+
+
+def _inner_string_of(parser_rule_context: Any) -> str | None:
+    if is_terminal(parser_rule_context, ASLLexer.NULL):
+        return None
+    return from_string_literal(parser_rule_context)  # moto leaves the escapes of Assign in
 
 
 def _heap_key(self: EvalComponent) -> str:
@@ -194,6 +204,7 @@ def install() -> None:
         if error.__module__ == parser_api.__name__:
             error.TYPE = error.__name__  # else they reach the caller without a name
     AmazonStateLanguageParser.parse = staticmethod(_parse_once)  # type: ignore[method-assign]
+    Preprocessor._inner_string_of = staticmethod(_inner_string_of)  # type: ignore[method-assign]
     EvalComponent.heap_key = property(_heap_key)  # type: ignore[method-assign,assignment]
     backend = StepFunctionsParserBackend
     backend.create_state_machine = _create_state_machine  # type: ignore[method-assign]

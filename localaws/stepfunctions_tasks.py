@@ -12,7 +12,6 @@ import json
 import sys
 from typing import Any
 
-from botocore import xform_name
 from moto.stepfunctions.parser.asl.component.common import parargs
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_api_gateway as api_gateway,
@@ -109,10 +108,6 @@ def _service_name(self: StateTaskService, boto_service_name: str | None = None) 
     return self._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES.get(name, name)
 
 
-def _service_action(self: StateTaskService, service_action_name: str | None = None) -> str:
-    return xform_name(service_action_name or self.resource.api_action)
-
-
 def _operation(self: StateTaskService) -> Any:
     return stepfunctions_sdk.operation(self._get_boto_service_name(), self.resource.api_action)
 
@@ -148,14 +143,14 @@ class _Encoder(json.JSONEncoder):
 
 def install() -> None:
     """Let tasks call the local AWS as they would call AWS."""
+    original = boto_client.boto_client_for
     for module in list(sys.modules.values()):
-        if vars(module).get("boto_client_for") is boto_client.boto_client_for:
+        if getattr(module, "__dict__", {}).get("boto_client_for") is original:
             module.boto_client_for = _client  # type: ignore[attr-defined]
     encoding._DateTimeEncoder = _Encoder  # type: ignore[misc,assignment]
     StateTask._eval_parameters = _eval_parameters  # type: ignore[method-assign]
     StateTaskService.from_state_props = _checked  # type: ignore[method-assign]
     StateTaskService._get_boto_service_name = _service_name  # type: ignore[method-assign]
-    StateTaskService._get_boto_service_action = _service_action  # type: ignore[method-assign]
     StateTaskService._normalise_parameters = _normalise_parameters  # type: ignore[method-assign]
     StateTaskService._normalise_response = _normalise_response  # type: ignore[method-assign]
     unsupported.StateTaskServiceUnsupported._validate_service_integration_is_supported = _refuse  # type: ignore[method-assign]

@@ -9,7 +9,7 @@ import pytest
 from localaws.server import LocalAws
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def aws() -> Iterator[LocalAws]:
     with LocalAws() as running:
         yield running

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from moto.awslambda.models import LambdaFunction
+from moto.events.models import events_backends
 
 from localaws import aws as local
 from localaws import eventbridge
@@ -289,6 +290,24 @@ def test_a_schedule_is_refused_when_it_is_put(bus):
 def test_a_pattern_with_an_unknown_filter_is_refused_when_it_is_put(bus):
     with pytest.raises(bus.events.exceptions.InvalidEventPatternException):
         bus.events.put_rule(Name=bus.name, EventPattern='{"source": [{"contains": "x"}]}')
+
+
+def test_a_pattern_looks_into_an_array_of_objects(bus):
+    queue = bus.queue()
+    bus.rule({"Arn": queue})
+    pattern = {"source": [bus.name], "detail": {"tags": {"key": ["team"]}}}
+    bus.events.put_rule(Name=bus.name, EventPattern=json.dumps(pattern))
+    bus.put(tags=[{"key": "team"}])
+    assert bus.received(queue)
+
+
+def test_rules_can_be_put_while_an_event_is_matched_with_them(bus):
+    bus.rule()
+    backend = events_backends[local.ACCOUNT][local.REGION]
+    for number, rule in enumerate(backend.event_buses["default"].rules.values()):
+        if rule.name == bus.name:
+            pattern = json.dumps({"source": [bus.name]})
+            backend.put_rule(f"{bus.name}-{number}", event_pattern=pattern)
 
 
 def test_the_local_services_emit_their_events_here(bus):

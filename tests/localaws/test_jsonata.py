@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -168,9 +169,11 @@ def run(aws: LocalAws, name: str, states: dict[str, Any], value: Any = None) -> 
 
 
 def test_a_definition_may_hold_quotes_newlines_and_emoji(aws):
-    output = '{% "say \\"hi\\" 🎉\\n" & $states.input & \'\\\\\' %}'
-    ended = run(aws, "jsonata-escapes", {"A": {"Type": "Pass", "Output": output, "End": True}}, "x")
-    assert ended["output"] == 'say "hi" 🎉\nx\\'
+    expression = '{%\n "say \\"hi\\" 🎉\\n" & $states.input & \'\\\\\' \n%}'
+    state = {"Type": "Pass", "Assign": {"text": expression}, "Output": expression, "Next": "B é"}
+    both = {"Type": "Pass", "Output": "{% [$states.input, $text] %}", "End": True}
+    ended = run(aws, "jsonata-escapes", {"A": state, "B é": both}, "x")
+    assert ended["output"] == ['say "hi" 🎉\nx\\'] * 2
 
 
 def test_output_and_assign_see_the_variables_as_the_state_found_them(aws):
@@ -201,6 +204,15 @@ def test_output_and_assign_see_the_variables_as_the_state_found_them(aws):
     assert ended["output"] == {"input": 1, "n": 2, "before": 1, "list": [1], "no": None}
 
 
+def test_the_history_has_the_assigned_variables_as_json(aws):
+    state = {"Type": "Pass", "Assign": {"text": 'a "quoted" word', "no": None}, "End": True}
+    ended = run(aws, "jsonata-assigned", {"A": state})
+    history = aws.client("stepfunctions").get_execution_history(executionArn=ended["executionArn"])
+    [exited] = [event for event in history["events"] if event["type"] == "PassStateExited"]
+    assigned = exited["stateExitedEventDetails"]["assignedVariables"]
+    assert {name: json.loads(text) for name, text in assigned.items()} == state["Assign"]
+
+
 def test_the_context_object_names_the_execution_the_state_and_the_item(aws):
     show = {
         "Type": "Pass",
@@ -227,7 +239,7 @@ def test_the_context_object_names_the_execution_the_state_and_the_item(aws):
                     "name": "{% $states.context.Execution.Name %}",
                     "input": "{% $states.context.Execution.Input.name %}",
                     "times": "{% [$states.context.Execution.StartTime, "
-                    "$states.context.State.EnteredTime].$toMillis($) %}",
+                    "$states.context.State.EnteredTime] %}",
                 },
                 "End": True,
             },
@@ -238,7 +250,8 @@ def test_the_context_object_names_the_execution_the_state_and_the_item(aws):
     assert output["items"] == [{"index": 0, "value": "a", "input": {"of": "n"}, "outer": "o'ne"}]
     assert output["name"] == ended["name"]
     assert output["input"] == "n"
-    assert output["times"][0] <= output["times"][1]
+    assert output["times"] == sorted(output["times"])
+    assert all(re.fullmatch(r"[\d-]{10}T[\d:]{8}\.\d{3}Z", time) for time in output["times"])
 
 
 @pytest.mark.parametrize(
@@ -246,13 +259,19 @@ def test_the_context_object_names_the_execution_the_state_and_the_item(aws):
     [
         ("undefined-output", {"Type": "Pass", "Output": "{% $states.input.no %}", "End": True}),
         ("pass-has-no-result", {"Type": "Pass", "Output": "{% $states.result %}", "End": True}),
+        (
+            "no-result",
+            {"Type": "Wait", "Seconds": 0, "Output": "{% $states.result %}", "End": True},
+        ),
         ("negative-wait", {"Type": "Wait", "Seconds": "{% -1 %}", "End": True}),
         ("text-wait", {"Type": "Wait", "Seconds": "{% '1' %}", "End": True}),
         ("condition", {"Type": "Choice", "Choices": [{"Condition": "{% 1 %}", "Next": "B"}]}),
     ],
 )
 def test_what_cannot_be_evaluated_fails_the_state(aws, name, state):
-    ended = run(aws, f"jsonata-{name}", {"A": state, "B": {"Type": "Succeed"}}, {})
+    first = {"Type": "Pass", "Next": "A"}
+    states = {"First": first, "A": state, "B": {"Type": "Succeed"}}
+    ended = run(aws, f"jsonata-{name}", states, {})
     assert (ended["status"], ended["error"]) == ("FAILED", "States.QueryEvaluationError")
     history = aws.client("stepfunctions").get_execution_history(executionArn=ended["executionArn"])
     types = [event["type"] for event in history["events"]]

@@ -13,7 +13,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from moto.awslambda.models import LambdaFunction
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import (
+    WaitFunction,
+)
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from localaws import aws as local
 from tests.waiting import wait_for
 
 ROLE = "arn:aws:iam::123456789012:role/states"
@@ -181,6 +186,18 @@ def test_a_stopped_execution_keeps_error_and_cause_and_has_ended(machines):
     assert last["executionAbortedEventDetails"] == {"error": "Superseded", "cause": "é 🎉"}
 
 
+def test_a_wait_that_begins_after_the_end_is_over(machines):
+    arn = machines.run({"A": {"Type": "Succeed"}})["executionArn"]
+    backend = stepfunctions_parser_backends[local.ACCOUNT][local.REGION]
+    environment = backend.describe_execution(arn)._environment
+    waiting = threading.Thread(
+        target=WaitFunction._wait_interval, args=(None, environment, 3600), daemon=True
+    )
+    waiting.start()
+    waiting.join(10)
+    assert not waiting.is_alive()
+
+
 @pytest.mark.parametrize("kind", ["Parallel", "Map", "Retry"])
 def test_an_execution_stops_at_once_wherever_it_waits(machines, kind):
     branch = {"StartAt": "Wait", "States": SLEEP}
@@ -198,7 +215,10 @@ def test_an_execution_stops_at_once_wherever_it_waits(machines, kind):
         },
     }
     execution = machines.start(machines.create(states[kind]))
-    wait_for(lambda: machines.entered(execution, "Wait"), "the wait")
+    pausing = "TaskFailed" if kind == "Retry" else "WaitStateEntered"
+    wait_for(
+        lambda: pausing in [event["type"] for event in machines.history(execution)], "the pause"
+    )
     machines.client.stop_execution(executionArn=execution)
     assert machines.ended(execution)["status"] == "ABORTED"
     assert machines.history(execution)[-1]["type"] == "ExecutionAborted"
@@ -267,6 +287,15 @@ def test_a_hundred_executions_run_at_once(machines):
 
 
 SUM = {"Type": "Pass", "Output": "{% $states.input.n + 1 %}", "End": True}
+
+
+def test_a_reset_ends_what_runs():
+    backend: Any = stepfunctions_parser_backends[local.ACCOUNT]["eu-west-1"]  # nobody else's
+    definition = json.dumps({"StartAt": "Wait", "States": SLEEP})
+    machine = backend.create_state_machine(name="reset", definition=definition, roleArn=ROLE)
+    execution = backend.start_execution(machine.arn)
+    backend.reset()
+    assert execution.ended.wait(30)
 
 
 # --- events ---------------------------------------------------------------------------------------
@@ -457,6 +486,13 @@ def test_a_failure_that_comes_with_the_token_keeps_its_cause(machines, waiting):
     assert (described["error"], described["cause"]) == ("Refused", "not today")
 
 
+def test_a_function_of_another_region_is_out_of_reach(machines):
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:f"
+    described = machines.run({"A": {"Type": "Task", "Resource": arn, "End": True}})
+    assert described["status"] == "FAILED"
+    assert "a task in the Region eu-west-1" in described["cause"]
+
+
 # --- errors, retries, time ------------------------------------------------------------------------
 
 
@@ -557,6 +593,10 @@ def test_a_state_machine_that_takes_too_long_times_out(machines):
     assert (described["status"], described["error"]) == ("TIMED_OUT", "States.Timeout")
     assert described["stopDate"] > described["startDate"]
     assert machines.history(described["executionArn"])[-1]["type"] == "ExecutionTimedOut"
+    [listed] = machines.client.list_executions(stateMachineArn=described["stateMachineArn"])[
+        "executions"
+    ]
+    assert listed["stopDate"] == described["stopDate"]
 
 
 def test_a_wait_takes_its_seconds_from_an_expression_also_none(machines):
@@ -567,8 +607,9 @@ def test_a_wait_takes_its_seconds_from_an_expression_also_none(machines):
 
 
 def test_a_wait_until_a_time_that_has_passed_is_over(machines):
-    wait = {"Type": "Wait", "Timestamp": "{% $fromMillis($millis() - 1000) %}", "End": True}
-    assert machines.run({"A": wait})["status"] == "SUCCEEDED"
+    wait = {"Type": "Wait", "Timestamp": "{% $states.input %}", "End": True}
+    for moment in ("2020-01-01T01:00:00+01:00", "2020-01-01T00:00:00.5Z"):
+        assert machines.run({"A": wait}, moment)["status"] == "SUCCEEDED"
 
 
 def test_a_choice_without_a_match_fails(machines):
@@ -603,11 +644,13 @@ def test_a_map_works_on_so_many_items_at_once(machines, function):
             running.remove(event["n"])
         return int(event["n"]) * 2
 
-    work = invoke(function(answer), Output="{% $states.result.Payload %}")
+    name = function(answer)
+    work = invoke(name, Output="{% $states.result.Payload %}")
+    payload = {"n": "{% $states.context.Map.Item.Value %}"}
+    work["Arguments"] = {"FunctionName": name, "Payload": payload}
     each = {
         "Type": "Map",
         "Items": "{% $states.input.items %}",
-        "ItemSelector": {"n": "{% $states.context.Map.Item.Value %}"},
         "MaxConcurrency": 2,
         "ItemProcessor": {"StartAt": "Work", "States": {"Work": work}},
         "End": True,
@@ -615,6 +658,34 @@ def test_a_map_works_on_so_many_items_at_once(machines, function):
     assert machines.output({"Each": each}, {"items": [1, 2, 3, 4, 5]}) == [2, 4, 6, 8, 10]
     assert max(most) == 2
     assert machines.output({"Each": each}, {"items": []}) == []
+
+
+def test_the_branches_of_a_parallel_get_its_arguments_and_keep_their_variables(machines):
+    def branch(name: str) -> dict[str, Any]:
+        assign = {"Type": "Pass", "Assign": {"own": name}, "Next": "Show"}
+        show = {"Type": "Pass", "Output": "{% [$states.input.n, $own, $outer] %}", "End": True}
+        return {"StartAt": "Set", "States": {"Set": assign, "Show": show}}
+
+    output = machines.output(
+        {
+            "Outer": {"Type": "Pass", "Assign": {"outer": "o"}, "Next": "Both"},
+            "Both": {
+                "Type": "Parallel",
+                "Arguments": {"n": "{% $states.input.n + 1 %}"},
+                "Branches": [branch("a"), branch("b")],
+                "Assign": {"first": "{% $states.result[0] %}"},
+                "Output": {"results": "{% $states.result %}", "n": "{% $states.input.n %}"},
+                "Next": "Last",
+            },
+            "Last": {
+                "Type": "Pass",
+                "Output": "{% $merge([$states.input, {'first': $first}]) %}",
+                "End": True,
+            },
+        },
+        {"n": 1},
+    )
+    assert output == {"results": [[2, "a", "o"], [2, "b", "o"]], "n": 1, "first": [2, "a", "o"]}
 
 
 # --- the AWS SDK ----------------------------------------------------------------------------------
@@ -695,8 +766,10 @@ def test_a_topic_gets_a_message_that_people_can_read(aws, machines):
         "Arguments": {"TopicArn": topic, "Message": {"text": "{% $states.input %}"}},
         "End": True,
     }
-    output = machines.output({"A": publish}, "é 🎉")
-    assert output["MessageId"]
+    described = machines.run({"A": publish}, "é 🎉")
+    assert json.loads(described["output"])["MessageId"]
+    history = machines.history(described["executionArn"])
+    assert "é 🎉" in history[2]["taskScheduledEventDetails"]["parameters"]
     [message] = wait_for(
         lambda: aws.client("sqs").receive_message(QueueUrl=url).get("Messages"), "the message"
     )
@@ -709,6 +782,8 @@ def test_a_topic_gets_a_message_that_people_can_read(aws, machines):
         {"Type": "Task", "Resource": "arn:aws:nonsense", "End": True},
         {"Type": "Task", "Resource": "arn:aws:states:::nonsense:do", "End": True},
         {"Type": "Task", "Resource": "arn:aws:states:::codebuild:startBuild.sync", "End": True},
+        {"Type": "Task", "Resource": "arn:aws:states:::codebuild:startBuild", "End": True},
+        {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:ecs:nonsense", "End": True},
         {"Type": "Task", "Resource": "arn:aws:states:::dynamodb:getItem.sync", "End": True},
         sdk("nonsense:do"),
         sdk("elbv2:describeListeners"),
