@@ -1,0 +1,86 @@
+"""Measures deployments on the local AWS: JSON on stdout, tables and progress on stderr.
+
+Exits 1 if a deployment did not end as it should, for then its numbers mean nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench import UnexpectedError, report, results
+from bench.runs import Account
+from localaws import sam
+from localaws.server import LocalAws
+
+REPO = Path(__file__).parent.parent
+RUNS = 5  # of each kind
+
+
+def main() -> int:
+    """Measure; the exit code."""
+    console = Console(stderr=True)
+    try:
+        measured = _measure(console)
+    except UnexpectedError as error:
+        console.print(error, style="red", markup=False)
+        return 1
+    report.show(console, measured)
+    sys.stdout.write(json.dumps(measured, indent=2) + "\n")
+    return 0
+
+
+def _measure(console: Console) -> dict[str, Any]:
+    load_before = os.getloadavg()[0]
+    with LocalAws() as aws, console.status("sam build") as status:
+        times = [time.monotonic()]
+        sam.build(REPO)
+        times.append(time.monotonic())
+        status.update("sam deploy")
+        account = Account(sam.deploy(aws, REPO)["ReleaseStateMachineArn"])
+        times.append(time.monotonic())
+        account.prepare()
+        account.crashing()  # makes every function warm, and compiles the artifact's modules
+        status.update("healthy images")
+        healthy = [account.healthy() for _ in range(RUNS)]
+        good = [*healthy, account.baking()]
+        status.update("images that crash")
+        crashing = [account.crashing() for _ in range(RUNS)]
+        status.update("images whose alarm fires")
+        alarmed = [account.alarmed(number / RUNS) for number in range(RUNS)]
+        status.update("cold starts")
+        cooled = [account.cooled() for _ in range(RUNS)]
+        memory_mb = account.memory_mb()
+    rolled_back = [*crashing, *alarmed]
+    timings = results.functions(
+        invocation for run in [*good, *rolled_back, *cooled] for invocation in run.invocations
+    )
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "cpus": os.cpu_count(),
+            "load before": load_before,
+            "load after": os.getloadavg()[0],
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+        },
+        "seconds": results.seconds([*good, *rolled_back]),
+        "once": {"sam build": times[1] - times[0], "sam deploy": times[2] - times[1]},
+        "functions": timings,
+        "deployments": {
+            "good": results.deployments(good, timings, memory_mb),
+            "rolled back": results.deployments(rolled_back, timings, memory_mb),
+        },
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""The results as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show(console: Console, results: dict[str, Any]) -> None:
+    """Print every result."""
+    _show_seconds(console, results)
+    _show_functions(console, results["functions"])
+    _show_deployments(console, results["deployments"])
+    machine = results["machine"]
+    loads = f"{machine['load before']:.1f} before, {machine['load after']:.1f} after"
+    console.print(f"{machine['cpus']} CPUs, load average {loads}; Python {machine['python']}")
+
+
+def _show_seconds(console: Console, results: dict[str, Any]) -> None:
+    table = Table("seconds, local AWS", "median", "least", "most", "runs")
+    for name, s in results["seconds"].items():
+        table.add_row(name, *(f"{s[k]:.2f}" for k in ("median", "least", "most")), str(s["n"]))
+    for name, value in results["once"].items():
+        table.add_row(name, f"{value:.1f}", "", "", "1")
+    console.print(table)
+
+
+def _show_functions(console: Console, functions: dict[str, Any]) -> None:
+    kinds = ("init_ms", "cold_run_ms", "warm_run_ms")
+    heads = ("init of a cold start", "run after it", "warm run")
+    table = Table("milliseconds, local AWS (least-most)", *heads)
+    for name, timings in functions.items():
+        cells = [timings[kind] for kind in kinds]
+        table.add_row(
+            name,
+            *(f"{c['median']:.0f} ({c['least']:.0f}-{c['most']:.0f})" for c in cells),
+        )
+    console.print(table)
+
+
+def _show_deployments(console: Console, deployments: dict[str, Any]) -> None:
+    table = Table("what AWS bills", *deployments)
+    columns = list(deployments.values())
+    for field in ("polls", "transitions", "invocations"):
+        spreads = [column["measured"][field] for column in columns]
+        table.add_row(f"{field}, measured", *(f"{s['least']} to {s['most']}" for s in spreads))
+    for field in ("transitions", "invocations"):
+        table.add_row(f"{field}, formula", *(column["formula"][field] for column in columns))
+    longs = [column["ten minutes"] for column in columns]
+    table.add_section()
+    for field in ("polls", "transitions", "invocations"):
+        table.add_row(f"{field}, 10 minutes", *(str(long[field]) for long in longs))
+    for line in longs[0]["usd"]:
+        table.add_row(f"{line}, USD", *(f"{long['usd'][line]:.6f}" for long in longs))
+    console.print(table)

@@ -1,0 +1,86 @@
+"""From runs to results: medians, the formula, the price of a deployment of ten minutes."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from bench import prices
+from bench.history import LOOKS, formula
+from bench.runs import Run
+from bench.spread import spread
+from localaws.awslambda import Invocation
+
+LONG_SECONDS = 600
+LONG_POLL_SECONDS = 15  # the plan's default
+LONG_POLLS = LONG_SECONDS // LONG_POLL_SECONDS
+
+
+def seconds(runs: Iterable[Run]) -> dict[str, Any]:
+    """Spread of every interval that the runs measured."""
+    measured = defaultdict(list)
+    for run in runs:
+        for name, value in run.seconds.items():
+            measured[name].append(value)
+    return {name: asdict(spread(values)) for name, values in measured.items()}
+
+
+def functions(invocations: Iterable[Invocation]) -> dict[str, dict[str, Any]]:
+    """Milliseconds by function: init of a cold start, the run after it, and a warm run."""
+    measured: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for invocation in invocations:
+        function = measured[function_name(invocation)]
+        if invocation.cold:
+            function["init_ms"].append(invocation.init_ms)
+            function["cold_run_ms"].append(invocation.run_ms)
+        else:
+            function["warm_run_ms"].append(invocation.run_ms)
+    return {
+        name: {kind: asdict(spread(values)) for kind, values in sorted(kinds.items())}
+        for name, kinds in sorted(measured.items())
+    }
+
+
+def deployments(
+    runs: Sequence[Run], timings: dict[str, dict[str, Any]], memory_mb: int
+) -> dict[str, Any]:
+    """What deployments that end alike are billed for; the formula; and ten minutes of it."""
+    counts = [run.counts for run in runs]
+    grows = formula(counts)
+    usage = prices.Usage(
+        transitions=grows.transitions(LONG_POLLS),
+        invocations=grows.invocations(LONG_POLLS),
+        gb_seconds=prices.gb_seconds(
+            _long(runs[0]),
+            {
+                name: t["init_ms"]["median"] + t["cold_run_ms"]["median"]
+                for name, t in timings.items()
+            },
+            {name: t["warm_run_ms"]["median"] for name, t in timings.items()},
+            memory_mb,
+        ),
+    )
+    return {
+        "measured": {
+            field: asdict(spread([asdict(c)[field] for c in counts]))
+            for field in ("polls", "transitions", "retries", "invocations")
+        },
+        "formula": {
+            "transitions": f"{grows.fixed_transitions} + 3 x polls",
+            "invocations": f"{grows.fixed_invocations} + polls",
+        },
+        "ten minutes": {"polls": LONG_POLLS, **asdict(usage), "usd": prices.cost(usage)},
+    }
+
+
+def function_name(invocation: Invocation) -> str:
+    """Its logical name: CloudFormation names it stack-LogicalName-suffix."""
+    return invocation.function.split("-")[1]
+
+
+def _long(run: Run) -> Counter[str]:
+    """The run's invocations by function, had it looked as often as in ten minutes."""
+    look = LOOKS[0]  # both looks are this function's
+    return Counter(map(function_name, run.invocations)) | Counter({look: LONG_POLLS})
