@@ -11,6 +11,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 export SAM_CLI_TELEMETRY := 0
+# All functions are built from one folder: link what was built once, and zip it once.
+export SAM_CLI_BETA_BUILD_PERFORMANCE := 1
+export SAM_CLI_BETA_PACKAGE_PERFORMANCE := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help

@@ -22,9 +22,9 @@ from copy import copy
 from functools import lru_cache
 from typing import Any
 
-import jsonata as language  # type: ignore[import-untyped]
-from jsonata.functions import Functions  # type: ignore[import-untyped]
-from jsonata.utils import Utils  # type: ignore[import-untyped]
+import jsonata as language
+from jsonata.functions import Functions
+from jsonata.utils import Utils
 from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
