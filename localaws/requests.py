@@ -1,12 +1,13 @@
-"""What stands before moto's server: errors that are loud, and a record of what the functions call.
+"""What stands before moto's server: errors that are loud, and the functions' calls by their caller.
 
 moto answers an action that it does not have with a traceback in HTML and status 500, which an SDK
 first retries and then can't read. Here it is the error NotImplemented, in the service's own
 protocol, with status 501, which no SDK retries; so is every crash of the local AWS itself.
 
 A Lambda function signs its calls with an access key that carries the function's name (see
-``function_access_key``), so each call is known by its caller. ``GET /_localaws/calls`` lists them,
-to be compared with what the function's role allows.
+``function_access_key``), so each call is known by its caller. It has to be allowed by the function's
+role (iam.py). ``GET /_localaws/calls`` lists the calls, refused ones too, and the permissions that
+each needed.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from typing import Any
 from moto.core.errors import COMMON_ERROR_CODES
 from moto.core.exceptions import ServiceException
 from moto.core.model import OperationModel
+from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import determine_request_protocol
 from moto.core.routing import get_service_router
 from moto.core.serialize import get_serializer_class
-from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import (
     BackendRequest,
     DomainDispatcherApplication,
@@ -33,7 +34,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from localaws import sns
+from localaws import iam, iam_actions, sns
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +49,9 @@ _MODEL_NAMES = {
 _IAM_PREFIXES = {"monitoring": "cloudwatch"}
 
 # moto warns of every error that the service's model does not list, these excepted.
-COMMON_ERROR_CODES.extend(("NotImplemented", "InternalFailure"))
+COMMON_ERROR_CODES.extend(
+    ("NotImplemented", "InternalFailure", "AccessDenied", "AccessDeniedException")
+)
 
 
 def function_access_key(function_name: str) -> str:
@@ -89,7 +92,7 @@ class Application:
 
     def __init__(self) -> None:
         self.outputs: dict[str, str] | None = None  # of the deployed stack; None: not deployed yet
-        self._calls: list[dict[str, str]] = []
+        self._calls: list[dict[str, Any]] = []
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -110,30 +113,46 @@ class Application:
     def _aws(self, environ: dict[str, Any]) -> Response:
         body = _buffered(environ)
         signature = Signature.of(environ)
-        if signature is not None and signature.function is not None:
-            self._record(signature, signature.function, environ, body)
         try:
+            if refused := self._refused(signature, environ, body):
+                return refused
             response = Response.from_app(self._moto, environ, buffered=True)
         except NotImplementedError as missing:
-            return _error(signature, environ, body, "NotImplemented", str(missing))
+            return _failure(signature, environ, body, "NotImplemented", str(missing))
         except Exception as crash:  # noqa: BLE001 - whatever it is, the caller has to read it
             _log.exception("the local AWS failed")
-            return _error(signature, environ, body, "InternalFailure", repr(crash))
+            return _failure(signature, environ, body, "InternalFailure", repr(crash))
         if response.status_code == 404 and response.data.startswith(b"<!doctype html>"):
-            return _error(signature, environ, body, "NotImplemented", "moto has no such route")
+            return _failure(signature, environ, body, "NotImplemented", "moto has no such route")
         return response
 
-    def _record(
-        self, signature: Signature, function: str, environ: dict[str, Any], body: bytes
-    ) -> None:
+    def _refused(
+        self, signature: Signature | None, environ: dict[str, Any], body: bytes
+    ) -> Response | None:
+        """Record a function's call; the answer to it if the function's role does not allow it."""
+        if signature is None or signature.function is None:
+            return None
         operation = _operation(signature, environ, body)
+        if operation is None:
+            raise NotImplementedError("moto has no such route")
+        service = _IAM_PREFIXES.get(signature.service, signature.service)
+        permissions: list[str] = []
         self._calls.append(
             {
-                "function": function,
-                "service": _IAM_PREFIXES.get(signature.service, signature.service),
-                "action": operation.name if operation else "unknown",
+                "function": signature.function,
+                "service": service,
+                "action": operation.name,
+                "permissions": permissions,
             }
         )
+        action = f"{service}:{operation.name}"
+        needed = iam_actions.rule_for(action)(action, _parameters(operation, environ, body))
+        permissions += [access.action for access in needed]
+        try:
+            iam.check(signature.function, service, needed)
+        except iam.AccessDeniedError as refusal:
+            return _error(operation, environ, refusal.code, str(refusal), refusal.status)
+        return None
 
 
 def _json(value: Any, status: int = 200) -> Response:
@@ -152,8 +171,12 @@ def _buffered(environ: dict[str, Any]) -> bytes:
     return body
 
 
-def _operation(signature: Signature, environ: dict[str, Any], body: bytes) -> OperationModel | None:
+def _operation(
+    signature: Signature | None, environ: dict[str, Any], body: bytes
+) -> OperationModel | None:
     """The operation that botocore's model of the service has for a request."""
+    if signature is None:
+        return None
     service = _MODEL_NAMES.get(signature.service, signature.service)
     request = BackendRequest({**environ, "wsgi.input": io.BytesIO(body)})
     try:
@@ -163,19 +186,37 @@ def _operation(signature: Signature, environ: dict[str, Any], body: bytes) -> Op
     return operation
 
 
-def _error(
+def _parameters(operation: OperationModel, environ: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """The parameters of a request to a service whose protocol is JSON or Query."""
+    request = BackendRequest({**environ, "wsgi.input": io.BytesIO(body)})
+    parser = PROTOCOL_PARSERS[_protocol(operation, environ)](operation)
+    parsed: dict[str, Any] = parser.parse({"values": request.values, "body": body})  # type: ignore[typeddict-item]
+    return parsed
+
+
+def _protocol(operation: OperationModel, environ: dict[str, Any]) -> str:
+    return determine_request_protocol(operation.service_model, environ.get("CONTENT_TYPE", ""))
+
+
+def _failure(
     signature: Signature | None, environ: dict[str, Any], body: bytes, code: str, reason: str
 ) -> Response:
-    operation = _operation(signature, environ, body) if signature else None
+    """An error of the local AWS itself."""
+    operation = _operation(signature, environ, body)
     if operation is None:
         request = f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO')}"
         return _json({"__type": code, "message": f"the local AWS: {request}: {reason}"}, 501)
+    name = f"{operation.service_model.service_name} {operation.name}"
+    return _error(operation, environ, code, f"the local AWS: {name}: {reason}", 501)
+
+
+def _error(
+    operation: OperationModel, environ: dict[str, Any], code: str, message: str, status: int
+) -> Response:
+    """An error in the service's own protocol."""
     service = operation.service_model.service_name
-    protocol = determine_request_protocol(
-        get_service_model(service), environ.get("CONTENT_TYPE", "")
+    serializer = get_serializer_class(service, _protocol(operation, environ))(
+        operation_model=operation
     )
-    serializer = get_serializer_class(service, protocol)(operation_model=operation)
-    answer = serializer.serialize(
-        _LocalAwsError(code, f"the local AWS: {service} {operation.name}: {reason}")
-    )
-    return Response(answer["body"], 501, answer["headers"])
+    answer = serializer.serialize(_LocalAwsError(code, message))
+    return Response(answer["body"], status, answer["headers"])

@@ -37,7 +37,7 @@ CONSOLES = {
 MEANING = {
     "SUCCEEDED": "it is live, healthy, and baked",
     "ROLLED_BACK": "it failed, and the previous version is back and healthy",
-    "ROLLBACK_FAILED": "it failed, and so did putting the previous version back: ACT NOW",
+    "ROLLBACK_FAILED": "it failed, and the previous version is not known to be back: ACT NOW",
     "SUPERSEDED": "someone else changed the service meanwhile; their change was left alone",
     "FAILED": "nothing was changed",
 }

@@ -1,0 +1,133 @@
+"""What a request needs to be allowed: IAM's actions, the resources they are on, the condition keys.
+
+A table of the calls that Slipway's functions make, after
+https://docs.aws.amazon.com/service-authorization/latest/reference/ and, where AWS's own errors show
+it stricter, after those. A call that is not in it is NotImplemented: add its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from localaws.aws import ACCOUNT, REGION
+
+CONDITION_KEYS = frozenset({"ecs:cluster", "ecs:CreateAction", "iam:PassedToService"})
+"""What the rules fill in. A policy that asks for another key can't be judged here."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """One action that a request needs, on one resource."""
+
+    action: str
+    resource: str
+    """An ARN, or "*" where AWS does not narrow the action to a resource."""
+    context: Mapping[str, str] = field(default_factory=dict)
+    """The values of condition keys; a key that is not there is not in the request."""
+
+
+Parameters = Mapping[str, Any]
+Rule = Callable[[str, Parameters], list[Access]]
+"""From an action and the request's parameters to everything that has to be allowed."""
+
+
+def rule_for(action: str) -> Rule:
+    """The rule of an action such as ``ecs:UpdateService``."""
+    if action not in RULES:
+        raise NotImplementedError(f"{action} by a function: localaws/iam_actions.py has no rule")
+    return RULES[action]
+
+
+def _on_everything(action: str, _parameters: Parameters) -> list[Access]:
+    return [Access(action, "*")]
+
+
+def _on_each(service: str, prefix: str, parameter: str) -> Rule:
+    """An action on the resources that a parameter names; on every one where it names none."""
+
+    def rule(action: str, parameters: Parameters) -> list[Access]:
+        names = _list(parameters.get(parameter, "*"))
+        return [Access(action, _arn(service, prefix, name)) for name in names]
+
+    return rule
+
+
+def _in_cluster(kind: str, parameter: str) -> Rule:
+    """An ECS action on things of one cluster that a parameter names."""
+
+    def rule(action: str, parameters: Parameters) -> list[Access]:
+        cluster = _cluster(parameters)
+        prefix = f"{kind}/{cluster.rpartition('/')[2]}/"
+        context = {"ecs:cluster": cluster}
+        names = _list(parameters[parameter])
+        return [Access(action, _arn("ecs", prefix, name), context) for name in names]
+
+    return rule
+
+
+def _list_tasks(action: str, parameters: Parameters) -> list[Access]:
+    # AWS's table says container-instance, its error "on resource: *" where none is asked for.
+    return [Access(action, "*", {"ecs:cluster": _cluster(parameters)})]
+
+
+def _register_task_definition(action: str, parameters: Parameters) -> list[Access]:
+    # AWS's table says task-definition, but its error "on resource: *", and so do its own policies:
+    # https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-ECS.html
+    needed = [Access(action, "*")]
+    if parameters.get("tags"):
+        family = _arn("ecs", "task-definition/", f"{parameters['family']}:*")
+        context = {"ecs:CreateAction": action.partition(":")[2]}
+        needed.append(Access("ecs:TagResource", family, context))
+    for field_name in ("taskRoleArn", "executionRoleArn"):
+        if role := parameters.get(field_name):
+            arn = role if role.startswith("arn:") else f"arn:aws:iam::{ACCOUNT}:role/{role}"
+            passed = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+            needed.append(Access("iam:PassRole", arn, passed))
+    return needed
+
+
+def _describe_alarms(action: str, parameters: Parameters) -> list[Access]:
+    needed = [Access(action, _arn("cloudwatch", "alarm:", "*"))]
+    if "CompositeAlarm" in parameters.get("AlarmTypes", []):
+        # AWS would leave the composite alarms out of its answer, without a word.
+        needed.append(Access(action, "*"))
+    return needed
+
+
+def _get_parameter(action: str, parameters: Parameters) -> list[Access]:
+    return [Access(action, _arn("ssm", "parameter/", parameters["Name"].removeprefix("/")))]
+
+
+RULES: dict[str, Rule] = {
+    "cloudwatch:DescribeAlarms": _describe_alarms,
+    "ecr:DescribeImages": _on_each("ecr", "repository/", "repositoryName"),
+    "ecr:DescribeRepositories": _on_each("ecr", "repository/", "repositoryNames"),
+    "ecs:DescribeContainerInstances": _in_cluster("container-instance", "containerInstances"),
+    "ecs:DescribeServices": _in_cluster("service", "services"),
+    "ecs:DescribeTaskDefinition": _on_everything,
+    "ecs:DescribeTasks": _in_cluster("task", "tasks"),
+    "ecs:ListTaskDefinitions": _on_everything,
+    "ecs:ListTasks": _list_tasks,
+    "ecs:RegisterTaskDefinition": _register_task_definition,
+    "ecs:UpdateService": _in_cluster("service", "service"),
+    "elasticloadbalancing:DescribeTargetHealth": _on_everything,
+    "sns:Publish": _on_each("sns", "", "TopicArn"),
+    "ssm:GetParameter": _get_parameter,
+}
+
+
+def _cluster(parameters: Parameters) -> str:
+    return _arn("ecs", "cluster/", parameters.get("cluster", "default"))
+
+
+def _arn(service: str, prefix: str, name: str) -> str:
+    """The ARN of what a parameter names, by name or by ARN."""
+    if name.startswith("arn:"):
+        return name
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{prefix}{name}"
+
+
+def _list(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)

@@ -1,0 +1,101 @@
+"""A Lambda function whose calls a test makes in its place."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import zipfile
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from localaws.requests import function_access_key
+from localaws.server import LocalAws
+
+HERE = "us-east-1:123456789012"
+SERVICE = f"arn:aws:ecs:{HERE}:service/production/api"
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+NAMES = iter(range(1, 10_000))
+SESSION: Any = boto3.Session(region_name="us-east-1")  # loads each service's model once
+
+Statement = dict[str, Any]
+
+
+class Function:
+    """A Lambda function that nobody invokes: its calls are made here, with its access key."""
+
+    def __init__(self, aws: LocalAws, *statements: Statement) -> None:
+        self.aws, self.iam = aws, aws.client("iam")
+        self.name, self.role = f"caller-{next(NAMES)}", f"role-{next(NAMES)}"
+        self.session = f"arn:aws:sts::123456789012:assumed-role/{self.role}/{self.name}"
+        role = self.iam.create_role(RoleName=self.role, AssumeRolePolicyDocument=TRUST)["Role"]
+        if statements:
+            self.may(*statements)
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as artifact:
+            artifact.writestr("app.py", "handler = print")
+        aws.client("lambda").create_function(
+            FunctionName=self.name,
+            Role=role["Arn"],
+            Runtime=f"python3.{sys.version_info.minor}",
+            Handler="app.handler",
+            Code={"ZipFile": code.getvalue()},
+        )
+
+    def may(self, *statements: Statement) -> None:
+        """Set the inline policy of its role."""
+        self.iam.put_role_policy(
+            RoleName=self.role, PolicyName="inline", PolicyDocument=document(*statements)
+        )
+
+    def client(self, service: str) -> Any:
+        return SESSION.client(
+            service,
+            endpoint_url=self.aws.url,
+            aws_access_key_id=function_access_key(self.name),
+            aws_secret_access_key="localaws",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def refusal(self, service: str, call: str, /, **parameters: Any) -> str:
+        """Code, status and message of the error that a call ends with; "" where it is let through."""
+        try:
+            getattr(self.client(service), call)(**parameters)
+        except ClientError as error:
+            answer: Any = error.response
+            if answer["Error"]["Code"] in LET_THROUGH:
+                return ""
+            status = answer["ResponseMetadata"]["HTTPStatusCode"]
+            return f"{answer['Error']['Code']} {status} {answer['Error']['Message']}"
+        return ""
+
+
+# What the services say to calls that IAM lets through: nothing of what they name exists.
+LET_THROUGH = {"ClusterNotFoundException", "ParameterNotFound", "ServiceNotFoundException"}
+
+
+def document(*statements: Statement) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def allow(action: Any, resource: Any = "*", **rest: Any) -> Statement:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **rest}
+
+
+def deny(action: Any, resource: Any = "*", **rest: Any) -> Statement:
+    return {**allow(action, resource, **rest), "Effect": "Deny"}
+
+
+def update(function: Function, service: str = "api", **cluster: str) -> str:
+    cluster = cluster or {"cluster": "production"}
+    return function.refusal("ecs", "update_service", service=service, **cluster)
+
+
+def register(function: Function, **more: Any) -> str:
+    containers = [{"name": "app", "image": "i", "memory": 9}]
+    return function.refusal(
+        "ecs", "register_task_definition", family="api", containerDefinitions=containers, **more
+    )

@@ -1,0 +1,111 @@
+"""What localaws/iam_actions.py says a call needs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import cfnlint
+import pytest
+
+from localaws import iam_actions
+from localaws.server import LocalAws
+from tests.localaws.iam_helpers import HERE, SERVICE, Function, allow, register
+
+
+def test_each_of_the_resources_of_a_call_has_to_be_allowed(aws: LocalAws) -> None:
+    function = Function(aws, allow("ecs:DescribeServices", SERVICE))
+    services = ["api", f"arn:aws:ecs:{HERE}:service/production/other"]
+    refusal = function.refusal("ecs", "describe_services", cluster="production", services=services)
+    assert f"on resource: {services[1]} because" in refusal
+
+
+def test_what_aws_does_not_narrow_to_a_resource_needs_every_resource(aws: LocalAws) -> None:
+    function = Function(aws, allow("ecs:*", f"arn:aws:ecs:{HERE}:task-definition/*"))
+    assert "ecs:RegisterTaskDefinition on resource: * because" in register(function)
+    function.may(allow("ecs:*"))
+    assert register(function) == ""
+
+
+def test_registering_with_tags_needs_tag_resource(aws: LocalAws) -> None:
+    function = Function(aws, allow("ecs:RegisterTaskDefinition"))
+    tags = [{"key": "k", "value": "v"}]
+    assert register(function) == ""
+    family = f"arn:aws:ecs:{HERE}:task-definition/api:*"
+    assert f"ecs:TagResource on resource: {family} because" in register(function, tags=tags)
+    on_creation = {"StringEquals": {"ecs:CreateAction": ["RunTask", "RegisterTaskDefinition"]}}
+    tagging = allow("ecs:TagResource", family, Condition=on_creation)
+    function.may(allow("ecs:RegisterTaskDefinition"), tagging)
+    assert register(function, tags=tags) == ""
+
+
+def test_registering_with_roles_needs_pass_role_on_each(aws: LocalAws) -> None:
+    to_tasks = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    task = "arn:aws:iam::123456789012:role/app/task"
+    passing = allow("iam:PassRole", task, Condition=to_tasks)
+    function = Function(aws, allow("ecs:RegisterTaskDefinition"), passing)
+    assert register(function, taskRoleArn=task) == ""
+    execution = "arn:aws:iam::123456789012:role/execution"
+    assert f"iam:PassRole on resource: {execution} because" in register(
+        function, taskRoleArn=task, executionRoleArn="execution"
+    )
+
+
+def test_composite_alarms_need_every_alarm(aws: LocalAws) -> None:
+    metric_alarms = allow("cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:{HERE}:alarm:*")
+    function = Function(aws, metric_alarms)
+    assert function.refusal("cloudwatch", "describe_alarms", AlarmTypes=["MetricAlarm"]) == ""
+    refusal = function.refusal("cloudwatch", "describe_alarms", AlarmTypes=["CompositeAlarm"])
+    assert "cloudwatch:DescribeAlarms on resource: * because" in refusal
+
+
+@pytest.mark.parametrize(
+    ("service", "call"), [("ecs", "list_clusters"), ("lambda", "list_functions")]
+)
+def test_a_call_without_a_rule_is_not_implemented(aws: LocalAws, service: str, call: str) -> None:
+    refusal = Function(aws, allow("*")).refusal(service, call)
+    assert refusal.startswith("NotImplemented 501")
+    assert "by a function: localaws/iam_actions.py has no rule" in refusal
+
+
+SAMPLES: dict[str, dict[str, Any]] = {
+    "cloudwatch:DescribeAlarms": {},
+    "ecr:DescribeImages": {"repositoryName": "a/b"},
+    "ecr:DescribeRepositories": {"repositoryNames": ["a/b"]},
+    "ecs:DescribeContainerInstances": {"containerInstances": ["0"]},
+    "ecs:DescribeServices": {"services": ["s"]},
+    "ecs:DescribeTaskDefinition": {},
+    "ecs:DescribeTasks": {"tasks": ["0"]},
+    "ecs:ListTaskDefinitions": {},
+    "ecs:ListTasks": {},
+    "ecs:RegisterTaskDefinition": {"family": "f", "tags": [{}], "taskRoleArn": "r"},
+    "ecs:UpdateService": {"service": "s"},
+    "elasticloadbalancing:DescribeTargetHealth": {},
+    "sns:Publish": {"TopicArn": f"arn:aws:sns:{HERE}:t"},
+    "ssm:GetParameter": {"Name": "/p"},
+}
+# AWS's table has a resource for them, its errors and its own policies have none.
+STRICTER = {"ecs:ListTasks", "ecs:RegisterTaskDefinition"}
+
+
+@pytest.mark.parametrize("action", sorted(iam_actions.RULES))
+def test_the_resource_of_an_action_is_of_a_kind_that_aws_narrows_it_to(action: str) -> None:
+    data = Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json"
+    reference = json.loads(data.read_text())
+    for access in iam_actions.rule_for(action)(action, SAMPLES[action]):
+        service, _, name = access.action.partition(":")
+        kinds = reference[service]["Actions"][name.lower()].get("Resources", [])
+        formats = [
+            arn for kind in kinds for arn in reference[service]["Resources"][kind]["ARNFormats"]
+        ]
+        if access.action in STRICTER or not formats:
+            assert access.resource == "*"
+        else:
+            assert any(re.fullmatch(_filled(arn), access.resource) for arn in formats)
+
+
+def _filled(arn: str) -> str:
+    values = {"Partition": "aws", "Region": "us-east-1", "Account": "123456789012"}
+    return re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], arn)
