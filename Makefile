@@ -33,7 +33,7 @@ demo: $(READY) ## Deploy Slipway to a local AWS and watch three releases
 
 .PHONY: test
 test: $(READY) ## Run every test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder --cov
 
 .PHONY: lint
 lint: $(READY) ## Check code, template and state machines
