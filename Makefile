@@ -1,9 +1,10 @@
 # Two commands matter on a fresh machine: `make demo` and `make test`. `make help` lists the rest.
 
-# The interpreter of the functions' runtime where it can be found, else any Python from 3.11 on.
-PYTHON ?= $(firstword $(foreach version,3.13 3.12 3.11, \
-	$(shell command -v python$(version) 2>/dev/null) \
-	$(wildcard $(HOME)/.pyenv/versions/$(version).*/bin/python$(version))) python3)
+# The interpreter of the functions' runtime where it can be found, else any Python from 3.11 on. Each is
+# tried, for pyenv puts names on PATH that don't run.
+PYTHON ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13 python3 \
+	python3.14 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +22,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements-dev.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Slipway needs Python 3.11 or newer")'
+	@test -n "$(PYTHON)" || { echo "Slipway needs Python 3.11 or newer; name it with PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.txt
