@@ -1,1 +1,4 @@
-"""The local AWS: moto's server with the gaps closed that Slipway meets. A developer's tool, never deployed."""
+"""The local AWS: moto's server with the gaps closed that Slipway meets.
+
+A developer's tool, never deployed.
+"""

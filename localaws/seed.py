@@ -138,7 +138,8 @@ def service(
         launchType="FARGATE",
         networkConfiguration={"awsvpcConfiguration": {"subnets": subnets}},
         loadBalancers=[
-            {"targetGroupArn": group, "containerName": "app", "containerPort": 8080} for group in behind
+            {"targetGroupArn": group, "containerName": "app", "containerPort": 8080}
+            for group in behind
         ],
         **settings,
     )
