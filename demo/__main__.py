@@ -28,11 +28,11 @@ def main() -> int:
     with LocalAws() as aws:
         with console.status("[bold]sam build[/], real, of template.yaml"):
             sam.build(REPO)
+        make_service()  # before there is a Slipway: v1 is nobody's release
+        console.print(f"Service [bold]{SERVICE}[/] runs {REPOSITORY}:v1 behind a load balancer.")
         with console.status(f"[bold]sam deploy[/], real, to the local AWS on {aws.url}"):
             outputs = sam.deploy(aws, REPO)
-        console.print(f"Slipway is deployed to the local AWS ({time.monotonic() - began:.0f} s).")
-        make_service()
-        console.print(f"Service [bold]{SERVICE}[/] runs {REPOSITORY}:v1 behind a load balancer.\n")
+        console.print(f"Slipway is deployed to the local AWS ({time.monotonic() - began:.0f} s).\n")
         ends = []
         for tag, behaviour, _ in STORY:
             push_with_the_aws_cli(aws.url, tag, behaviour)

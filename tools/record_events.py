@@ -44,8 +44,8 @@ def record() -> dict[str, Any]:
     """Run the story on a local AWS; the events by the name of their file."""
     sam.build(ROOT)
     with LocalAws() as running:
+        story.make_service()  # before there is a Slipway: v1 is nobody's release
         outputs = sam.deploy(running, ROOT)
-        story.make_service()
         for tag, behaviour, _ in story.STORY[:2]:
             story.push_with_the_aws_cli(running.url, tag, behaviour)
             image = f"{story.REPOSITORY}:{tag}"

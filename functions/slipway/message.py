@@ -76,6 +76,8 @@ class Ending(Model):
     previous: str | None = None
     """ARN of the task definition to go back to."""
     previous_images: Annotated[dict[str, str], Field(default_factory=dict)]
+    alarms_firing: tuple[str, ...] = ()
+    """Alarms of the policy that were in ALARM before it began, and so could not guard it."""
 
     @property
     def sentence(self) -> str:
@@ -120,19 +122,37 @@ def compose(ending: Ending) -> Message:
     )
     what = str(ending.image) if ending.image else "release"
     blocks = [
-        f"{about}: {ending.outcome} - {MEANING.get(ending.outcome, 'see the execution')}",
+        f"{about}: {ending.outcome} - {_meaning(ending)}",
         _block("Why", [ending.sentence]),
         _block("What", _facts(ending)),
-        _block("Evidence", [f"- {fact}" for fact in ending.evidence]),
+        _block("Evidence", [f"- {fact}" for fact in (*ending.evidence, *_unguarded(ending))]),
         _block("Links", _links(ending)),
         _block("Roll back by hand", _commands(ending)),
     ]
-    attributes = {"outcome": ending.outcome, "service": ending.service, "stage": ending.stage}
+    attributes = {
+        "outcome": ending.outcome,
+        "repository": ending.image.repository if ending.image else ending.repository,
+        "service": ending.service,
+        "stage": ending.stage,
+    }
     return Message(
         subject=_subject(f"[{ending.outcome}] {about} {what}"),
         text=_cut("\n\n".join(block for block in blocks if block) + "\n"),
         attributes={name: value for name, value in attributes.items() if value},
     )
+
+
+def _meaning(ending: Ending) -> str:
+    if ending.service is None:
+        return "the release did not go through"
+    return MEANING.get(ending.outcome, "see the execution")
+
+
+def _unguarded(ending: Ending) -> list[str]:
+    return [
+        f"alarm {name} was in ALARM before it began: it did not guard this deployment"
+        for name in ending.alarms_firing
+    ]
 
 
 def _block(title: str, lines: list[str]) -> str:

@@ -118,7 +118,10 @@ def roll_back(
         InvalidInput: there is nothing to go back to, or the service is gone.
         AwsUnavailable, AwsRefused: from ECS.
     """
-    now = primary(read_service(service, ecs))
+    found = read_service(service, ecs)
+    now = primary(found)
+    # An earlier try may have put the previous one back, with its answer lost; ours is still draining.
+    updated = updated or any(d["taskDefinition"] == task_definition for d in found["deployments"])
     if previous == task_definition:
         raise InvalidInput(
             f"service {service} has never completed a rollout of anything else than {_short(previous)}: "
@@ -134,7 +137,7 @@ def roll_back(
     if now["taskDefinition"] != previous:
         reason = f"service {service} was changed to {_short(now['taskDefinition'])} by someone else"
         return RollBack(action=RollBackAction.SUPERSEDED, reason=reason)
-    reason = f"ECS had already put {_short(previous)} back"
+    reason = f"{_short(previous)} had been put back already"
     return RollBack(action=RollBackAction.ALREADY_BACK, reason=reason, update=_update_of(now))
 
 

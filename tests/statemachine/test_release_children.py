@@ -52,7 +52,8 @@ def test_a_deployment_that_was_aborted_fails_the_release_by_that_name(
         return beginning()
 
     run = machine.run(MANUAL, ResolveRelease=resolution(**ONE), BeginDeployment=abort)
-    assert run.states[-3:] == ["ReportDeployment", "DecideNextStage", "Failed"]
+    assert run.states[-4:] == ["ReportDeployment", "DecideNextStage", "Notify", "Failed"]
+    assert run.called("Notify")["repository"] == "shop/api"
     assert run.error == "ReleaseFailed"
     assert str(run.cause).startswith("production/api ABORTED: ")
     assert "enough" in str(run.cause)
@@ -67,6 +68,7 @@ def test_a_deployment_that_timed_out_fails_the_release_by_that_name(
     )
     assert run.error == "ReleaseFailed"
     assert str(run.cause).startswith("production/api TIMED_OUT: ")
+    assert "TIMED_OUT" in run.called("Notify")["reason"]
 
 
 def test_a_release_that_waited_too_long_for_a_deployment_stops_it_and_fails(
@@ -83,6 +85,7 @@ def test_a_release_that_waited_too_long_for_a_deployment_stops_it_and_fails(
         "ReleaseFailed",
         "production/api States.Timeout: States.Timeout",
     )
+    assert len(run.calls["Notify"]) == 1
     newest = machines.deployment.executions()[0]
     assert machines.deployment.ended(newest).status == "ABORTED"
 
@@ -93,8 +96,9 @@ def test_a_deployment_that_can_not_be_started_fails_the_release_with_the_reason(
     gone = machines.deployment.arn + "-gone"
     run = machines.release_but(of=gone).run(MANUAL, ResolveRelease=resolution(**ONE))
     assert run.error == "ReleaseFailed"
-    assert str(run.cause).startswith("production/api FAILED: ")
+    assert str(run.cause).startswith("production/api StepFunctions.")
     assert gone in str(run.cause)
+    assert gone in run.called("Notify")["reason"]
 
 
 def test_starting_a_deployment_is_tried_again_where_that_may_help(

@@ -86,6 +86,7 @@ def test_nothing_that_is_not_known_is_told():
 def test_the_attributes_are_for_subscription_filters():
     assert compose(ending()).attributes == {
         "outcome": "SUCCEEDED",
+        "repository": "shop/api",
         "service": SERVICE,
         "stage": "production",
     }
@@ -135,3 +136,15 @@ def test_an_error_without_a_message_is_told_by_its_name(error):
 
 def test_a_message_of_several_lines_stays_in_its_block():
     assert told("Why", failed_release().model_copy(update={"reason": "a\nb"})) == ["a", "b"]
+
+
+def test_an_alarm_that_fired_before_is_told_not_to_have_guarded():
+    evidence = told("Evidence", ending(alarms_firing=("api-5xx",)))
+
+    assert evidence == [
+        "- alarm api-5xx was in ALARM before it began: it did not guard this deployment"
+    ]
+
+
+def test_a_release_that_failed_is_not_said_to_have_changed_nothing():
+    assert "nothing was changed" not in compose(failed_release(repository="shop/api")).text

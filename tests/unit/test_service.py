@@ -163,7 +163,18 @@ def test_what_the_circuit_breaker_put_back_is_watched_and_not_updated(ecs):
     done = roll_back(SERVICE, NEW, OLD, True, ecs.client)
 
     assert done.action is RollBackAction.ALREADY_BACK
-    assert done.reason == "ECS had already put shop-api:41 back"
+    assert done.reason == "shop-api:41 had been put back already"
+    assert done.update.deployment_id == THEIRS
+
+
+def test_a_rollback_whose_answer_was_lost_is_watched_by_its_retry(ecs):
+    """Though UpdateService had failed, as far as anyone knows: our tasks are still draining."""
+    draining = ecs_deployment(status="ACTIVE", taskDefinition=NEW)
+    described(ecs, ecs_deployment(id=THEIRS, taskDefinition=OLD), draining)
+
+    done = roll_back(SERVICE, NEW, OLD, False, ecs.client)
+
+    assert done.action is RollBackAction.ALREADY_BACK
     assert done.update.deployment_id == THEIRS
 
 
