@@ -1,4 +1,4 @@
-"""``python -m localaws``, which is ``make local``: the local AWS with the pipeline deployed to it.
+"""``python -m localaws``, which is ``make local``: the local AWS with Slipway and the demo's service.
 
 Listens on LOCALAWS_PORT (4566) until Ctrl-C or SIGTERM, and then ends with exit code 0. Ends with 2
 when it can't listen there, with 1 when the pipeline can't be built or deployed.
@@ -12,36 +12,33 @@ import sys
 import threading
 from pathlib import Path
 
-from localaws import aws, sam
+from demo import story
+from localaws import aws, sam, seed
 from localaws.server import LocalAws
 
 _REPO = Path(__file__).resolve().parents[1]
-_MANIFEST = (
-    '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",'
-    ' "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 2, "digest":'
-    ' "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}, "layers": [],'
-    ' "annotations": {"localaws.behaviour": "healthy"}}'
-)
 _GUIDE = """
-The local AWS is ready. In another terminal:
+The local AWS is ready: {service} runs {repository}:v1. In another terminal:
 
-export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={region}
-export AWS_ACCESS_KEY_ID=localaws AWS_SECRET_ACCESS_KEY=localaws
-{outputs}
+export AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID=localaws AWS_SECRET_ACCESS_KEY=localaws
+export PATH={binaries}:$PATH
 
-# look around
-aws stepfunctions list-state-machines
-# say where a repository's images go: plan.json as docs/plan.schema.json describes
-aws ssm put-parameter --name /slipway/repositories/api --type String --value file://plan.json
-# push an image
-aws ecr create-repository --repository-name api
-aws ecr put-image --repository-name api --image-tag main-1 --image-manifest '{manifest}'
-# or deploy by hand
-aws stepfunctions start-execution --state-machine-arn "$ReleaseStateMachineArn" \\
-    --input '{{"repository": "api", "tag": "main-1"}}'
-# see what became of it
-aws stepfunctions list-executions --state-machine-arn "$ReleaseStateMachineArn"
-curl {url}/_localaws/mails
+# push an image that is healthy, then one that crashes
+aws --endpoint-url {url} ecr put-image --repository-name {repository} --image-tag v2 \\
+    --image-manifest '{healthy}'
+aws --endpoint-url {url} ecr put-image --repository-name {repository} --image-tag v3 \\
+    --image-manifest '{crashing}'
+# see what becomes of them
+aws --endpoint-url {url} stepfunctions list-executions --state-machine-arn {DeploymentStateMachineArn}
+aws --endpoint-url {url} ecs describe-services --cluster {cluster} --services {name} \\
+    --query 'services[0].deployments'
+curl -s {url}/_localaws/mails
+# go back by hand
+aws --endpoint-url {url} stepfunctions start-execution --state-machine-arn {ReleaseStateMachineArn} \\
+    --input '{{"repository": "{repository}", "tag": "v1"}}'
+# the plan behind it
+aws --endpoint-url {url} ssm get-parameter --name /slipway/repositories/{repository} \\
+    --query Parameter.Value --output text
 
 Ctrl-C ends it.
 """
@@ -72,12 +69,20 @@ def _serve(running: LocalAws) -> None:
     sys.stdout.write(f"{running.url} listens; building and deploying the pipeline ...\n")
     sys.stdout.flush()
     sam.build(_REPO)
+    story.make_service()  # before there is a Slipway: v1 is nobody's release
     outputs = sam.deploy(running, _REPO)
+    cluster, _, name = story.SERVICE.partition("/")
     guide = _GUIDE.format(
         url=running.url,
         region=aws.REGION,
-        outputs="\n".join(f"export {name}={value}" for name, value in outputs.items()),
-        manifest=_MANIFEST,
+        binaries=Path(sys.executable).parent,
+        repository=story.REPOSITORY,
+        service=story.SERVICE,
+        cluster=cluster,
+        name=name,
+        healthy=seed.manifest("v2"),
+        crashing=seed.manifest("v3", {"localaws.behaviour": "crash"}),
+        **outputs,
     )
     sys.stdout.write(guide)
     sys.stdout.flush()

@@ -117,7 +117,8 @@ def make_local(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         import sys
         from localaws import __main__, sam
         sam.build = lambda repo: None
-        sam.deploy = lambda aws, repo: {"ReleaseStateMachineArn": "arn:of:it"}
+        outputs = {"ReleaseStateMachineArn": "arn:of:it", "DeploymentStateMachineArn": "arn:of:that"}
+        sam.deploy = lambda aws, repo: outputs
         sys.exit(__main__.main())
         """,
         LOCALAWS_PORT="0",
@@ -135,8 +136,8 @@ def test_make_local_says_what_to_try_and_ends_cleanly(make_local: subprocess.Pop
     make_local.send_signal(signal.SIGTERM)  # handled as Ctrl-C is
     printed = make_local.stdout.read()
     assert make_local.wait(timeout=60) == 0
-    assert f"export AWS_ENDPOINT_URL={url}" in printed
-    assert "export ReleaseStateMachineArn=arn:of:it" in printed
+    assert f"aws --endpoint-url {url} ecr put-image" in printed
+    assert "start-execution --state-machine-arn arn:of:it" in printed
 
 
 def _get(url: str) -> bytes | None:
