@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapV
 
 from slipway.aws import calling
 from slipway.errors import SlipwayError
-from slipway.image import Image, short_digest, source
+from slipway.image import Image
 from slipway.model import Model
 from slipway.service import split
 
@@ -71,6 +71,8 @@ class Ending(Model):
     image: Annotated[Image | None, IfReadable] = None
     """None where the release failed before it was known."""
     repository: Annotated[str | None, IfReadable] = None
+    tag: Annotated[str | None, IfReadable] = None
+    """What the release was started with, where its image is not known."""
     task_definition: str | None = None
     """ARN of the task definition of this deployment; None where it got none."""
     previous: str | None = None
@@ -120,7 +122,7 @@ def compose(ending: Ending) -> Message:
         or ending.repository
         or (ending.image.repository if ending.image else "release")
     )
-    what = str(ending.image) if ending.image else "release"
+    what = str(ending.image or ending.tag or "")
     blocks = [
         f"{about}: {ending.outcome} - {_meaning(ending)}",
         _block("Why", [ending.sentence]),
@@ -175,17 +177,7 @@ def _facts(ending: Ending) -> list[str]:
 
 
 def _shorter(images: dict[str, str]) -> list[str]:
-    return [
-        f"{name} {source(image).rpartition('/')[2]} {_version(image)}"
-        for name, image in images.items()
-    ]
-
-
-def _version(image: str) -> str:
-    _, at, digest = image.partition("@")
-    return (
-        f"({short_digest(digest)})" if at else image.removeprefix(source(image)).removeprefix(":")
-    )
+    return [f"{name} {image.rpartition('/')[2]}" for name, image in images.items()]
 
 
 def _links(ending: Ending) -> list[str]:

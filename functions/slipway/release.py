@@ -170,9 +170,8 @@ def _resolve_manual_start(
     else:
         found = _find_image(repository, {"imageDigest": manual.digest}, ecr)
     if found is None:
-        raise InvalidInput(
-            f"repository {repository} holds no image with {manual.tag or manual.digest}"
-        )
+        named = f"tag {manual.tag}" if manual.tag else f"digest {manual.digest}"
+        raise InvalidInput(f"repository {repository} holds no image with {named}")
     tags = [manual.tag] if manual.tag else sorted(found.get("imageTags", []))
     for tag in tags:
         if route := plan.route_for(tag):

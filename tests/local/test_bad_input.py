@@ -87,7 +87,7 @@ def test_an_alarm_that_does_not_exist_is_named_before_anything_changes(account: 
             "force: Extra inputs are not permitted",
         ),
         ({"repository": "nobody/knows", "tag": "v1"}, "ECR has no repository nobody/knows"),
-        ({"repository": "{shop}", "tag": "v99"}, "holds no image with v99"),
+        ({"repository": "{shop}", "tag": "v99"}, "holds no image with tag v99"),
         ({"repository": "{shop}", "digest": "v1"}, "digest: String should match pattern"),
     ],
 )

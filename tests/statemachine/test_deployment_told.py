@@ -61,7 +61,7 @@ def end(request: pytest.FixtureRequest, machines: Machines) -> tuple[str, str, R
 def test_every_end_is_told_once_with_all_that_is_known(end: tuple[str, str, Run]) -> None:
     name, outcome, run = end
     told = run.called("Notify")
-    assert told.keys() == Ending.model_fields.keys() - {"repository"}
+    assert told.keys() == Ending.model_fields.keys() - {"repository", "tag"}
     assert told["reason"]
     assert (told["rollback_reason"] is not None) == (outcome == "ROLLBACK_FAILED")
     begun = name != "begin refused"

@@ -58,7 +58,7 @@ def test_what_can_not_be_resolved_is_told_and_fails_with_the_message(
     assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
     assert run.cause == NOT_JSON
     told = run.called("Notify")
-    assert told.keys() == {"outcome", "reason", "execution", "repository"}
+    assert told.keys() == {"outcome", "reason", "execution", "repository", "tag"}
     assert (told["outcome"], told["execution"], told["repository"]) == (
         "FAILED",
         run.arn,

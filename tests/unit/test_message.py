@@ -34,9 +34,9 @@ def test_an_outcome_without_words_of_its_own_points_to_the_execution():
 @pytest.mark.parametrize(
     ("about", "subject"),
     [
-        ({"repository": "shop/api"}, "[FAILED] shop/api release"),
+        ({"repository": "shop/api"}, "[FAILED] shop/api"),
         ({"image": image()}, "[FAILED] shop/api shop/api:v2 (abababababab)"),
-        ({}, "[FAILED] release release"),
+        ({}, "[FAILED] release"),
     ],
 )
 def test_a_release_is_told_of_by_what_is_known_of_it(about, subject):
@@ -62,13 +62,13 @@ def test_what_was_deployed_where_and_what_was_there_before_is_told():
         f"digest:          {DIGEST}",
         "stage:           production",
         "task definition: shop-api:42",
-        "before:          shop-api:41, api api (cdcdcdcdcdcd)",
+        f"before:          shop-api:41, api api@{OLD_DIGEST}",
     ]
 
 
 @pytest.mark.parametrize(
     ("reference", "words"),
-    [(f"{URI}:v1", "api api v1"), (f"{URI}:v1@{OLD_DIGEST}", "api api (cdcdcdcdcdcd)")],
+    [(f"{URI}:v1", "api api:v1"), (f"{URI}@{OLD_DIGEST}", f"api api@{OLD_DIGEST}")],
 )
 def test_what_was_before_is_told_by_tag_or_digest(reference, words):
     before = told("What", ending(previous_images={"api": reference}))[-1]
@@ -148,3 +148,9 @@ def test_an_alarm_that_fired_before_is_told_not_to_have_guarded():
 
 def test_a_release_that_failed_is_not_said_to_have_changed_nothing():
     assert "nothing was changed" not in compose(failed_release(repository="shop/api")).text
+
+
+def test_a_release_that_failed_names_the_tag_that_it_was_started_with():
+    assert (
+        compose(failed_release(repository="shop/api", tag="v5")).subject == "[FAILED] shop/api v5"
+    )

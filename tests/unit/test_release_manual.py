@@ -88,7 +88,7 @@ def test_a_repository_without_a_plan_says_where_to_put_one(ssm, ecr):
         resolved(BY_TAG, ssm, ecr)
 
 
-@pytest.mark.parametrize(("start", "named"), [(BY_TAG, "v2"), (BY_DIGEST, DIGEST)])
+@pytest.mark.parametrize(("start", "named"), [(BY_TAG, "tag v2"), (BY_DIGEST, f"digest {DIGEST}")])
 def test_an_image_that_does_not_exist_is_named(ssm, ecr, start, named):
     located(ecr)
     planned(ssm)
