@@ -118,6 +118,11 @@ def calling(action: str, resource: str) -> Iterator[None]:
         raise AwsRefused(f"{action} on {resource} was not sent: {error}") from error
 
 
+def short(arn: str) -> str:
+    """What stands after the last slash of an ARN or an image: ``family:revision``, ``api:v1``."""
+    return arn.rpartition("/")[2]
+
+
 def error_code(error: BaseException | None) -> str:
     """The code of AWS's error (``AccessDeniedException``), or "" for any other exception."""
     if not isinstance(error, ClientError):

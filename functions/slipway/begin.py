@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from slipway.alarms import read_alarms
+from slipway.aws import short
 from slipway.errors import InvalidInput
 from slipway.model import Model
 from slipway.release import Deployment
@@ -53,7 +54,7 @@ def begin(
     previous = read_task_definition(previous_task_definition(found), ecs)
     if not previous.active:
         raise InvalidInput(
-            f"service {service} runs {previous.arn.rpartition('/')[2]}, which has been deregistered: ECS "
+            f"service {service} runs {short(previous.arn)}, which has been deregistered: ECS "
             "could not go back to it; put an active revision on the service first"
         )
     images = {c["name"]: c["image"] for c in previous.content["containerDefinitions"]}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from slipway.aws import calling
+from slipway.aws import calling, short
 from slipway.errors import SlipwayError
 from slipway.image import Image
 from slipway.model import Model
@@ -168,16 +168,16 @@ def _facts(ending: Ending) -> list[str]:
         "image": str(ending.image) if ending.image else None,
         "digest": ending.image.digest if ending.image else None,
         "stage": ending.stage,
-        "task definition": _short(ending.task_definition),
+        "task definition": short(ending.task_definition or ""),
         "before": ", ".join(
-            [*filter(None, [_short(ending.previous)]), *_shorter(ending.previous_images)]
+            [*filter(None, [short(ending.previous or "")]), *_shorter(ending.previous_images)]
         ),
     }
     return [f"{name + ':':17}{value}" for name, value in facts.items() if value]
 
 
 def _shorter(images: dict[str, str]) -> list[str]:
-    return [f"{name} {image.rpartition('/')[2]}" for name, image in images.items()]
+    return [f"{name} {short(image)}" for name, image in images.items()]
 
 
 def _links(ending: Ending) -> list[str]:
@@ -201,16 +201,12 @@ def _commands(ending: Ending) -> list[str]:
     return [
         f"aws ecs update-service --region {_region(ending.previous)} \\",
         f"  --cluster {cluster} --service {name} \\",
-        f"  --task-definition {_short(ending.previous)}",
+        f"  --task-definition {short(ending.previous)}",
     ]
 
 
 def _region(arn: str) -> str:
     return arn.split(":")[3]
-
-
-def _short(arn: str | None) -> str | None:
-    return arn.rpartition("/")[2] if arn else None
 
 
 def _subject(text: str) -> str:

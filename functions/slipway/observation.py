@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from slipway.alarms import Alarm, read_alarms
-from slipway.aws import calling
+from slipway.aws import calling, short
 from slipway.errors import InvalidInput
 from slipway.model import Model
 from slipway.service import Service, primary, read_service, split
@@ -170,7 +170,7 @@ def _running(
     task: dict[str, Any], checked: set[str], targets: dict[str, tuple[Target, ...]]
 ) -> RunningTask:
     return RunningTask(
-        id=_id(task["taskArn"]),
+        id=short(task["taskArn"]),
         status=task["lastStatus"],
         health=_health(task, checked),
         targets=targets[task["taskArn"]],
@@ -179,7 +179,7 @@ def _running(
 
 def _stopped(task: dict[str, Any]) -> StoppedTask:
     return StoppedTask(
-        id=_id(task["taskArn"]),
+        id=short(task["taskArn"]),
         code=task.get("stopCode", ""),
         reason=task.get("stoppedReason", ""),
         containers=tuple(
@@ -196,7 +196,3 @@ def _stopped(task: dict[str, Any]) -> StoppedTask:
             if "exitCode" in c or "reason" in c
         ),
     )
-
-
-def _id(arn: str) -> str:
-    return arn.rpartition("/")[2]

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from slipway.aws import calling
+from slipway.aws import calling, short
 from slipway.errors import AwsRefused, InvalidInput
 from slipway.model import Model
 
@@ -124,20 +124,20 @@ def roll_back(
     updated = updated or any(d["taskDefinition"] == task_definition for d in found["deployments"])
     if previous == task_definition:
         raise InvalidInput(
-            f"service {service} has never completed a rollout of anything else than {_short(previous)}: "
+            f"service {service} has never completed a rollout of anything else than {short(previous)}: "
             "there is nothing to go back to"
         )
     if now["taskDefinition"] == task_definition:
         put_back = _put(service, previous, ecs)
-        reason = f"{_short(previous)} was put back"
+        reason = f"{short(previous)} was put back"
         return RollBack(action=RollBackAction.UPDATED, reason=reason, update=put_back)
     if not updated:
-        reason = f"service {service} has {_short(now['taskDefinition'])}, as before"
+        reason = f"service {service} has {short(now['taskDefinition'])}, as before"
         return RollBack(action=RollBackAction.NOTHING_CHANGED, reason=reason)
     if now["taskDefinition"] != previous:
-        reason = f"service {service} was changed to {_short(now['taskDefinition'])} by someone else"
+        reason = f"service {service} was changed to {short(now['taskDefinition'])} by someone else"
         return RollBack(action=RollBackAction.SUPERSEDED, reason=reason)
-    reason = f"{_short(previous)} had been put back already"
+    reason = f"{short(previous)} had been put back already"
     return RollBack(action=RollBackAction.ALREADY_BACK, reason=reason, update=_update_of(now))
 
 
@@ -150,8 +150,3 @@ def _put(service: str, task_definition: str, ecs: ECSClient) -> Update:
 
 def _update_of(deployment: dict[str, Any]) -> Update:
     return Update(deployment_id=deployment["id"], started_at=deployment["createdAt"])
-
-
-def _short(arn: str) -> str:
-    """``family:revision``."""
-    return arn.rpartition("/")[2]

@@ -20,6 +20,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime
 
+from slipway.aws import short
 from slipway.model import Model
 from slipway.observation import Observation, RunningTask, StoppedTask
 from slipway.plan import Policy
@@ -112,7 +113,7 @@ def _superseded_or_failed(seen: Observation, watch: Watch) -> tuple[Judgement, s
         )
         return Judgement.FAILED, f"ECS gave the rollout up: {told}"
     if seen.primary != watch.deployment_id:
-        other = seen.primary_task_definition.rpartition("/")[2]
+        other = short(seen.primary_task_definition)
         return Judgement.SUPERSEDED, f"someone else has put {other} on the service ({seen.primary})"
     if fired := fired_alarms(seen, watch):
         alarm = seen.alarms[fired[0]]

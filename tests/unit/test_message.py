@@ -154,3 +154,10 @@ def test_a_release_that_failed_names_the_tag_that_it_was_started_with():
     assert (
         compose(failed_release(repository="shop/api", tag="v5")).subject == "[FAILED] shop/api v5"
     )
+
+
+def test_what_can_not_be_read_is_left_out_and_the_rest_is_told():
+    ended = failed_release().model_dump() | {"service": 5, "stage": ["a"], "image": "v2"}
+    read = type(failed_release()).model_validate(ended)
+
+    assert (read.service, read.stage, read.image, read.reason) == (None, None, None, "no plan")
