@@ -26,6 +26,7 @@ from localaws import (
     cfn_actions,
     cfn_cloudwatch,
     cfn_descriptions,
+    cfn_dynamodb,
     cfn_events,
     cfn_iam,
     cfn_lambda,
@@ -38,6 +39,7 @@ from localaws.cfn_actions import Answer, Request
 
 TYPE_MODULES = (
     cfn_cloudwatch,
+    cfn_dynamodb,
     cfn_events,
     cfn_iam,
     cfn_lambda,

@@ -1,8 +1,9 @@
 """ECR: ``aws ecr put-image`` is a push, as far as the pipeline can tell.
 
 moto's PutImage makes up a digest, deletes the image that a tag leaves, knows no digest or tag
-errors and emits nothing. Here the digest is the OCI digest of the manifest's bytes, a tag moves from
-image to image, an immutable tag does not, and pushes and deletions emit "ECR Image Action".
+errors, emits nothing and knows the second of a push, not its millisecond. Here the digest is the OCI
+digest of the manifest's bytes, a tag moves from image to image, an immutable tag does not, and pushes
+and deletions emit "ECR Image Action".
 
 Not checked, so that a test needs no layers: that the layers of an image, or the images of an index,
 have been pushed before.
@@ -14,6 +15,7 @@ import hashlib
 import json
 import threading
 from copy import copy
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -88,6 +90,7 @@ def _put_image(
         if image is None:
             image = Image(self.account_id, "", image_manifest, repository_name, media_type, actual)
             image.image_tags.clear()
+            image.image_pushed_at = datetime.now(UTC)  # type: ignore[assignment] # not whole seconds
             repository.images.append(image)
         image.image_tag = image_tag  # type: ignore[assignment]
         if image_tag:

@@ -96,12 +96,47 @@ def _describe_alarms(action: str, parameters: Parameters) -> list[Access]:
     return needed
 
 
-def _get_parameter(action: str, parameters: Parameters) -> list[Access]:
-    return [Access(action, _arn("ssm", "parameter/", parameters["Name"].removeprefix("/")))]
+def _on_parameter(parameter: str) -> Rule:
+    """A Parameter Store action on a name or a path; a slash at the end stays, as in AWS's errors."""
+
+    def rule(action: str, parameters: Parameters) -> list[Access]:
+        name = parameters[parameter].removeprefix("/")
+        return [Access(action, _arn("ssm", "parameter/", name))]
+
+    return rule
+
+
+def _query(action: str, parameters: Parameters) -> list[Access]:
+    table = _arn("dynamodb", "table/", parameters["TableName"])
+    index = parameters.get("IndexName")
+    return [Access(action, f"{table}/index/{index}" if index else table)]
+
+
+def _transact_write_items(_action: str, parameters: Parameters) -> list[Access]:
+    # It has no permission of its own:
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+    actions = {
+        "ConditionCheck": "dynamodb:ConditionCheckItem",
+        "Delete": "dynamodb:DeleteItem",
+        "Put": "dynamodb:PutItem",
+        "Update": "dynamodb:UpdateItem",
+    }
+    entries = [entry for item in parameters["TransactItems"] for entry in item.items()]
+    needed = [
+        (actions[kind], _arn("dynamodb", "table/", request["TableName"]))
+        for kind, request in entries
+    ]
+    return [Access(action, table) for action, table in dict.fromkeys(needed)]  # each once
 
 
 RULES: dict[str, Rule] = {
     "cloudwatch:DescribeAlarms": _describe_alarms,
+    "dynamodb:DeleteItem": _on_each("dynamodb", "table/", "TableName"),
+    "dynamodb:GetItem": _on_each("dynamodb", "table/", "TableName"),
+    "dynamodb:PutItem": _on_each("dynamodb", "table/", "TableName"),
+    "dynamodb:Query": _query,
+    "dynamodb:TransactWriteItems": _transact_write_items,
+    "dynamodb:UpdateItem": _on_each("dynamodb", "table/", "TableName"),
     "ecr:DescribeImages": _on_each("ecr", "repository/", "repositoryName"),
     "ecr:DescribeRepositories": _on_each("ecr", "repository/", "repositoryNames"),
     "ecs:DescribeContainerInstances": _in_cluster("container-instance", "containerInstances"),
@@ -114,7 +149,10 @@ RULES: dict[str, Rule] = {
     "ecs:UpdateService": _in_cluster("service", "service"),
     "elasticloadbalancing:DescribeTargetHealth": _on_everything,
     "sns:Publish": _on_each("sns", "", "TopicArn"),
-    "ssm:GetParameter": _get_parameter,
+    "ssm:GetParameter": _on_parameter("Name"),
+    "ssm:GetParametersByPath": _on_parameter("Path"),
+    "states:DescribeExecution": _on_each("states", "execution:", "executionArn"),
+    "states:StartExecution": _on_each("states", "stateMachine:", "stateMachineArn"),
 }
 
 

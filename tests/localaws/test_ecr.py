@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -141,6 +142,28 @@ def test_an_image_can_have_many_tags(aws, repository):
     digest = push(aws, repository, image("a"), "v1")
     assert push(aws, repository, image("a"), "v2") == digest
     assert tags(aws, repository) == {digest: ["v1", "v2"]}
+
+
+def pushed_at(aws: LocalAws, repository: str, tag: str) -> datetime:
+    asked = {"repositoryName": repository, "imageIds": [{"imageTag": tag}]}
+    [found] = aws.client("ecr").describe_images(**asked)["imageDetails"]
+    return found["imagePushedAt"]
+
+
+def test_an_image_was_pushed_at_a_millisecond_and_its_event_at_a_second(aws, repository, events):
+    earliest = datetime.now(UTC) - timedelta(milliseconds=1)
+    push(aws, repository, image("a"), "v1")
+    assert earliest < pushed_at(aws, repository, "v1") <= datetime.now(UTC)
+    [event] = events(1)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", event["time"])
+
+
+def test_another_tag_leaves_the_time_of_the_push(aws, repository):
+    push(aws, repository, image("a"), "v1")
+    first = pushed_at(aws, repository, "v1")
+    push(aws, repository, image("b"), "v2")
+    push(aws, repository, image("a"), "v2")
+    assert pushed_at(aws, repository, "v2") == first
 
 
 def refused(aws: LocalAws, repository: str, text: str, tag: str | None, **more: Any) -> str:

@@ -46,6 +46,20 @@ from tests.localaws.iam_helpers import (
             f"ssm:GetParameter on resource: arn:aws:ssm:{HERE}:parameter/slipway/repositories/api",
         ),
         (
+            "dynamodb",
+            "get_item",
+            {"TableName": "ledger", "Key": {"pk": {"S": "p"}}},
+            "AccessDeniedException 400",
+            f"dynamodb:GetItem on resource: arn:aws:dynamodb:{HERE}:table/ledger",
+        ),
+        (
+            "stepfunctions",
+            "start_execution",
+            {"stateMachineArn": f"arn:aws:states:{HERE}:stateMachine:release"},
+            "AccessDeniedException 400",
+            f"states:StartExecution on resource: arn:aws:states:{HERE}:stateMachine:release",
+        ),
+        (
             "ecr",
             "describe_repositories",
             {},

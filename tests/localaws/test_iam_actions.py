@@ -9,6 +9,7 @@ from typing import Any
 
 import cfnlint
 import pytest
+import requests
 
 from localaws import iam_actions
 from localaws.server import LocalAws
@@ -61,6 +62,87 @@ def test_composite_alarms_need_every_alarm(aws: LocalAws) -> None:
     assert "cloudwatch:DescribeAlarms on resource: * because" in refusal
 
 
+TABLE = f"arn:aws:dynamodb:{HERE}:table/ledger"
+ITEM = {"TableName": "ledger", "Key": {"pk": {"S": "p"}}}
+
+
+def transact(function: Function) -> str:
+    update = {**ITEM, "UpdateExpression": "REMOVE a"}
+    put = {"TableName": TABLE, "Item": {"pk": {"S": "q"}}}
+    items = [{"Update": update}, {"Put": put}, {"Update": {**update, "TableName": TABLE}}]
+    return function.refusal("dynamodb", "transact_write_items", TransactItems=items)
+
+
+def test_a_transaction_needs_what_each_of_its_writes_needs(aws: LocalAws) -> None:
+    function = Function(aws, allow("dynamodb:UpdateItem", TABLE))
+    assert f"dynamodb:PutItem on resource: {TABLE} because" in transact(function)
+    function.may(allow(["dynamodb:UpdateItem", "dynamodb:PutItem"], TABLE))
+    assert transact(function).startswith("ResourceNotFoundException 400")
+    (first, second) = (call for call in calls(aws) if call["function"] == function.name)
+    assert (
+        first
+        == second
+        == {
+            "function": function.name,
+            "service": "dynamodb",
+            "action": "TransactWriteItems",
+            "permissions": ["dynamodb:UpdateItem", "dynamodb:PutItem"],
+        }
+    )
+
+
+def test_a_query_of_an_index_needs_the_index(aws: LocalAws) -> None:
+    function = Function(aws, allow("dynamodb:Query", TABLE))
+    asked = {
+        "TableName": "ledger",
+        "KeyConditionExpression": "pk = :pk",
+        "ExpressionAttributeValues": {":pk": {"S": "p"}},
+    }
+    let_through = function.refusal("dynamodb", "query", **asked)
+    assert let_through.startswith("ResourceNotFoundException 400")
+    refusal = function.refusal("dynamodb", "query", IndexName="by-time", **asked)
+    assert f"dynamodb:Query on resource: {TABLE}/index/by-time because" in refusal
+
+
+@pytest.mark.parametrize(
+    ("path", "resource"),
+    [("/slipway/plans", "slipway/plans"), ("/slipway/plans/", "slipway/plans/"), ("/", "")],
+)
+def test_a_path_of_parameters_is_a_resource_with_its_slash_at_the_end(
+    aws: LocalAws, path: str, resource: str
+) -> None:
+    function = Function(aws)
+    refusal = function.refusal("ssm", "get_parameters_by_path", Path=path)
+    arn = f"arn:aws:ssm:{HERE}:parameter/{resource}"
+    assert f"ssm:GetParametersByPath on resource: {arn} because" in refusal
+    function.may(allow("ssm:GetParametersByPath", arn))
+    assert function.refusal("ssm", "get_parameters_by_path", Path=path) == ""
+
+
+def test_an_execution_is_a_resource_of_its_own(aws: LocalAws) -> None:
+    machine = f"arn:aws:states:{HERE}:stateMachine:release"
+    execution = f"arn:aws:states:{HERE}:execution:release:one"
+    function = Function(aws, allow("states:*", machine))
+    start = function.refusal("stepfunctions", "start_execution", stateMachineArn=machine)
+    assert start.startswith("StateMachineDoesNotExist 400")
+    described = function.refusal("stepfunctions", "describe_execution", executionArn=execution)
+    assert f"states:DescribeExecution on resource: {execution} because" in described
+    function.may(allow("states:DescribeExecution", f"arn:aws:states:{HERE}:execution:release:*"))
+    described = function.refusal("stepfunctions", "describe_execution", executionArn=execution)
+    assert described.startswith("ExecutionDoesNotExist 400")
+    recorded = [call for call in calls(aws) if call["function"] == function.name]
+    assert [(call["service"], call["permissions"]) for call in recorded] == [
+        ("states", ["states:StartExecution"]),
+        ("states", ["states:DescribeExecution"]),
+        ("states", ["states:DescribeExecution"]),
+    ]
+
+
+def calls(aws: LocalAws) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = requests.get(f"{aws.url}/_localaws/calls", timeout=10).json()
+    return listed
+
+
 @pytest.mark.parametrize(
     ("service", "call"), [("ecs", "list_clusters"), ("lambda", "list_functions")]
 )
@@ -72,6 +154,16 @@ def test_a_call_without_a_rule_is_not_implemented(aws: LocalAws, service: str, c
 
 SAMPLES: dict[str, dict[str, Any]] = {
     "cloudwatch:DescribeAlarms": {},
+    "dynamodb:DeleteItem": {"TableName": "t"},
+    "dynamodb:GetItem": {"TableName": "t"},
+    "dynamodb:PutItem": {"TableName": "t"},
+    "dynamodb:Query": {"TableName": "t", "IndexName": "i"},
+    "dynamodb:TransactWriteItems": {
+        "TransactItems": [
+            {kind: {"TableName": "t"}} for kind in ("ConditionCheck", "Delete", "Put", "Update")
+        ]
+    },
+    "dynamodb:UpdateItem": {"TableName": "t"},
     "ecr:DescribeImages": {"repositoryName": "a/b"},
     "ecr:DescribeRepositories": {"repositoryNames": ["a/b"]},
     "ecs:DescribeContainerInstances": {"containerInstances": ["0"]},
@@ -85,6 +177,9 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "elasticloadbalancing:DescribeTargetHealth": {},
     "sns:Publish": {"TopicArn": f"arn:aws:sns:{HERE}:t"},
     "ssm:GetParameter": {"Name": "/p"},
+    "ssm:GetParametersByPath": {"Path": "/p"},
+    "states:DescribeExecution": {"executionArn": f"arn:aws:states:{HERE}:execution:m:e"},
+    "states:StartExecution": {"stateMachineArn": f"arn:aws:states:{HERE}:stateMachine:m"},
 }
 # AWS's table has a resource for them, its errors and its own policies have none.
 STRICTER = {"ecs:ListTasks", "ecs:RegisterTaskDefinition"}
