@@ -3,10 +3,10 @@
 moto wants Docker for that. Here each environment is a process of its own that runs AWS's runtime
 client (lambda_environment.py) on the unpacked artifact (lambda_code.py): one per concurrent
 invocation, kept warm and reused, retired when the function's code or configuration changes
-(lambda_pool.py). Every way in passes ``LambdaFunction._invoke_lambda``.
+(lambda_pool.py). Asynchronous invocations are tried again and reported (lambda_asynchronous.py).
+Every way in passes ``LambdaFunction._invoke_lambda``.
 
-Not imitated: the retries of an asynchronous invocation, which AWS makes after one and two minutes;
-START, END and REPORT as JSON, when the function's LogFormat is JSON.
+Not imitated: START, END and REPORT as JSON, when the function's LogFormat is JSON.
 Layers, container images and other runtimes than this interpreter's are NotImplemented.
 """
 
@@ -15,16 +15,14 @@ from __future__ import annotations
 import base64
 import json
 import sys
-import threading
 import time
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 
-from localaws import lambda_code
+from localaws import lambda_asynchronous, lambda_code, lambda_destinations
 from localaws.lambda_environment import Answer
 from localaws.lambda_pool import Pools, logging_config
 
@@ -32,8 +30,8 @@ _RUNTIME = f"python3.{sys.version_info.minor}"
 _LOG_TAIL_BYTES = 4096  # what LogType=Tail returns
 
 _pools = Pools()
+_queue = lambda_asynchronous.Queue()
 _invocations: list[Invocation] = []
-_asynchronous: set[threading.Thread] = set()
 
 
 @dataclass(frozen=True)
@@ -60,25 +58,27 @@ def install() -> None:
     ) -> None:
         function = self.get_function(function_name, qualifier)
         delete_function(self, function_name, qualifier)
-        _pools.retire(function.function_arn)
+        _pools.delete(function)
 
     LambdaBackend.delete_function = delete_function_and_processes  # type: ignore[method-assign]
     LambdaFunction.invoke = _invoke  # type: ignore[method-assign]
     LambdaFunction._invoke_lambda = _run  # type: ignore[method-assign]
+    lambda_destinations.install()
 
 
 def start() -> None:
     """Begin with no process and no recorded invocation."""
-    global _pools
+    global _pools, _queue
     _pools = Pools()
+    _queue = lambda_asynchronous.Queue()
     _invocations.clear()
 
 
 def stop() -> None:
-    """End every process, and with them the invocations that still wait for one."""
+    """End every process, and with them the invocations that wait for one or for another attempt."""
+    _queue.stop()
     _pools.stop()
-    for thread in list(_asynchronous):
-        thread.join()
+    _queue.join()
     lambda_code.remove()
 
 
@@ -87,16 +87,15 @@ def _invoke(
 ) -> bytes:
     """The Invoke API. moto runs a DryRun, waits for an Event and calls every error Handled."""
     try:
-        event = json.loads(body or "{}")
+        text = (body if isinstance(body, str) else body.decode()) or "{}"
+        event = json.loads(text)
     except ValueError as error:
         message = f"Could not parse request body into json: {error}"
         raise LambdaClientError("InvalidRequestContentException", message) from error
     _check(self)
     kind = request_headers.get("x-amz-invocation-type", "RequestResponse")
     if kind == "Event":
-        thread = threading.Thread(target=_run_asynchronously, args=(self, event))
-        _asynchronous.add(thread)
-        thread.start()
+        _queue.accept(self, text)
     if kind != "RequestResponse":
         return b""
     payload, errored, log = self._invoke_lambda(event)
@@ -107,16 +106,9 @@ def _invoke(
     return payload.encode()
 
 
-def _run_asynchronously(function: LambdaFunction, event: Any) -> None:
-    try:
-        function._invoke_lambda(event)
-    finally:
-        _asynchronous.discard(threading.current_thread())
-
-
 def _run(self: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
     _check(self)
-    request_id = str(uuid.uuid4())
+    request_id = lambda_asynchronous.request_id()
     with _pools.environment(self) as environment:
         answer = environment.invoke(
             json.dumps(event).encode(), request_id, self.function_arn, float(self.timeout)

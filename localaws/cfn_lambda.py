@@ -2,7 +2,8 @@
 
 moto's functions drop LoggingConfig and DeadLetterConfig when they are made, and TracingConfig,
 Architectures and others when they are changed: `install` makes them stay. moto's CloudFormation has no
-EventInvokeConfig, and leaves a permission behind when its stack is deleted.
+EventInvokeConfig (its API is mended in lambda_destinations.py), and leaves a permission behind when
+its stack is deleted.
 """
 
 from __future__ import annotations
@@ -170,8 +171,6 @@ class EventInvokeConfig(Resource):
 
     @override
     def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
-        # moto answers with the first configuration that was put.
-        self.delete(physical_id, previous)
         call("lambda", "PutFunctionEventInvokeConfig", **properties)
 
     @override

@@ -14,7 +14,13 @@ from typing import Any
 
 from moto.ec2.models import ec2_backends
 from moto.elbv2.exceptions import InvalidTargetError, TargetGroupNotFoundError, TargetNotRunning
-from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup, elbv2_backends
+from moto.elbv2.models import (
+    ELBv2Backend,
+    FakeHealthStatus,
+    FakeListener,
+    FakeTargetGroup,
+    elbv2_backends,
+)
 
 from localaws.aws import ACCOUNT, REGION
 from localaws.ecs_state import LOCK
@@ -51,6 +57,10 @@ class Target:
     gone_at: float | None = None
 
 
+_last_used_by: dict[str, tuple[str, str]] = {}
+"""By target group: the load balancer and the listener that sent traffic to it at the last look."""
+
+
 def find(target_group_arn: str) -> FakeTargetGroup | None:
     """The target group, if there is one."""
     return elbv2_backends[ACCOUNT][REGION].target_groups.get(target_group_arn)
@@ -58,7 +68,27 @@ def find(target_group_arn: str) -> FakeTargetGroup | None:
 
 def in_use(target_group_arn: str) -> bool:
     """Whether a listener sends traffic to the target group."""
-    return bool(elbv2_backends[ACCOUNT][REGION]._any_listener_using(target_group_arn))
+    # The scheduler asks this of every target, many times a second, and moto looks through all listeners.
+    balancers = elbv2_backends[ACCOUNT][REGION].load_balancers
+    balancer, listener = _last_used_by.get(target_group_arn, ("", ""))
+    last = balancers[balancer].listeners.get(listener) if balancer in balancers else None
+    if last is not None and _sends(last, target_group_arn):
+        return True
+    for balancer, candidate in balancers.items():
+        for listener, found in candidate.listeners.items():
+            if _sends(found, target_group_arn):
+                _last_used_by[target_group_arn] = balancer, listener
+                return True
+    return False
+
+
+def _sends(listener: FakeListener, target_group_arn: str) -> bool:
+    backend = elbv2_backends[ACCOUNT][REGION]
+    return any(
+        target_group_arn in backend._get_target_group_arns_from(action_data=action.data)
+        for rule in listener.rules.values()
+        for action in rule.actions
+    )
 
 
 def register(target_group_arn: str, target: Target) -> None:

@@ -6,7 +6,8 @@ says: up to MaximumRetryAttempts (185) and MaximumEventAgeInSeconds (a day), but
 to 5 seconds where AWS takes minutes. As on AWS, only throttling and errors of the target's side are
 retried. What can't be delivered goes to the dead-letter queue; without one, its loss is logged.
 
-Schedules, and targets of other services, are NotImplemented when they are put.
+Rules with a rate fire (event_schedules.py). Targets of other services are NotImplemented when they
+are put.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.events.models import EventBus, EventPattern, EventPatternParser, EventsBackend, Rule
 
-from localaws import aws, event_input, event_patterns
+from localaws import aws, event_input, event_patterns, event_schedules
 
 _log = logging.getLogger(__name__)
 
@@ -96,16 +97,22 @@ _moto_sends = Rule.send_to_targets
 
 
 def _send_to_targets(self: Rule, original_event: Any, transform_input: bool = True) -> None:
+    if not str(self.state).startswith("ENABLED") or self.event_pattern.dump() is None:
+        return  # one that has a schedule only matches no event
+    if self.event_pattern.matches_event(event_input.published(original_event)):  # type: ignore[arg-type]
+        _to_targets(self, original_event, transform_input)
+
+
+def _to_targets(rule: Rule, original_event: Any, transform_input: bool = True) -> None:
     event = event_input.published(original_event)
-    if not str(self.state).startswith("ENABLED") or not self.event_pattern.matches_event(event):  # type: ignore[arg-type]
-        return
-    for target in list(self.targets):
+    for target in list(rule.targets):
         if _service(target["Arn"]) in _DELIVERIES:
-            threading.Thread(target=_deliver, args=(self, target, event), daemon=True).start()
+            threading.Thread(target=_deliver, args=(rule, target, event), daemon=True).start()
         else:
-            single = copy(self)
+            single = copy(rule)
             single.targets = [target]
-            _moto_sends(single, original_event, transform_input)
+            single.event_pattern = EventPattern.load(None)  # it has matched, or need not
+            _moto_sends(single, copy(original_event), transform_input)
 
 
 def _deliver(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> None:
@@ -186,14 +193,7 @@ def _give_up(
 
 # --- what can be put ------------------------------------------------------------------------------
 
-_put_rule = EventsBackend.put_rule
 _put_targets = EventsBackend.put_targets
-
-
-def _put_rule_without_schedule(self: EventsBackend, *args: Any, **kwargs: Any) -> Rule:
-    if kwargs.get("scheduled_expression"):
-        raise NotImplementedError("EventBridge: PutRule with ScheduleExpression")
-    return _put_rule(self, *args, **kwargs)
 
 
 def _put_known_targets(
@@ -234,8 +234,8 @@ def _validate_event_pattern(_self: EventPatternParser, pattern: dict[str, Any]) 
 def install() -> None:
     """Deliver."""
     Rule.send_to_targets = _send_to_targets  # type: ignore[method-assign]
-    EventsBackend.put_rule = _put_rule_without_schedule  # type: ignore[method-assign]
     EventsBackend.put_targets = _put_known_targets  # type: ignore[method-assign]
     EventBus.__init__ = _bus_with_rules  # type: ignore[method-assign]
     EventPattern.matches_event = _matches_event  # type: ignore[method-assign]
     EventPatternParser._validate_event_pattern = _validate_event_pattern  # type: ignore[assignment,method-assign]
+    event_schedules.install(_to_targets)

@@ -6,8 +6,8 @@ protocol, with status 501, which no SDK retries; so is every crash of the local 
 
 A Lambda function signs its calls with an access key that carries the function's name (see
 ``function_access_key``), so each call is known by its caller. It has to be allowed by the function's
-role (iam.py). ``GET /_localaws/calls`` lists the calls, refused ones too, and the permissions that
-each needed.
+role (iam.py). ``GET /_localaws/calls`` lists the calls, refused ones too, the permissions that each
+needed, and the milliseconds it took. A call that is allowed may still meet a fault (faults.py).
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from moto.core.errors import COMMON_ERROR_CODES
@@ -34,19 +37,20 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from localaws import iam, iam_actions, sns
+from localaws import (
+    actions,
+    event_schedules,
+    fault_api,
+    fault_effects,
+    faults,
+    iam,
+    iam_actions,
+    sns,
+)
 
 _log = logging.getLogger(__name__)
 
 _ACCESS_KEY_PREFIX = "function."
-# The name in a signature, where botocore's models or IAM's actions have another.
-_MODEL_NAMES = {
-    "elasticloadbalancing": "elbv2",
-    "monitoring": "cloudwatch",
-    "states": "stepfunctions",
-    "tagging": "resourcegroupstaggingapi",
-}
-_IAM_PREFIXES = {"monitoring": "cloudwatch"}
 
 # moto warns of every error that the service's model does not list, these excepted.
 COMMON_ERROR_CODES.extend(
@@ -94,40 +98,70 @@ class Application:
         self.outputs: dict[str, str] | None = None  # of the deployed stack; None: not deployed yet
         self._calls: list[dict[str, Any]] = []
         self._moto = DomainDispatcherApplication(create_backend_app)
+        faults.reset()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
         path = environ.get("PATH_INFO", "")
-        response = self._own(path) if path.startswith("/_localaws/") else self._aws(environ)
-        return response(environ, start_response)
+        answer = self._own if path.startswith("/_localaws/") else self._aws
+        return answer(environ)(environ, start_response)
 
-    def _own(self, path: str) -> Response:
+    def _own(self, environ: dict[str, Any]) -> Response:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if path == "/_localaws/ready":
             return _json(self.outputs or {}, 503 if self.outputs is None else 200)
         if path == "/_localaws/mails":
             return _json(sns.mails())
         if path == "/_localaws/calls":
             return _json(self._calls)
-        return _json({"message": f"no such endpoint: {path}"}, 404)
+        if path.startswith(event_schedules.ENDPOINT) and method == "POST":
+            return _json(*event_schedules.fire(path.removeprefix(event_schedules.ENDPOINT)))
+        if f"{path}/".startswith(f"{fault_api.PATH}/"):
+            return _json(*fault_api.answer(method, path, _buffered(environ)))
+        return _json({"message": f"no such endpoint: {method} {path}"}, 404)
 
     def _aws(self, environ: dict[str, Any]) -> Response:
+        began = time.perf_counter()
         body = _buffered(environ)
         signature = Signature.of(environ)
+        call: dict[str, Any] = {"ms": None}  # until it is answered
         try:
-            if refused := self._refused(signature, environ, body):
+            if refused := self._refused(signature, environ, body, call):
                 return refused
-            response = Response.from_app(self._moto, environ, buffered=True)
+            response = self._answered(signature, environ, body)
+        except fault_effects.DroppedError:
+            raise
         except NotImplementedError as missing:
             return _failure(signature, environ, body, "NotImplemented", str(missing))
         except Exception as crash:  # noqa: BLE001 - whatever it is, the caller has to read it
             _log.exception("the local AWS failed")
             return _failure(signature, environ, body, "InternalFailure", repr(crash))
+        finally:
+            call["ms"] = (time.perf_counter() - began) * 1000
         if response.status_code == 404 and response.data.startswith(b"<!doctype html>"):
             return _failure(signature, environ, body, "NotImplemented", "moto has no such route")
         return response
 
-    def _refused(
+    def _answered(
         self, signature: Signature | None, environ: dict[str, Any], body: bytes
+    ) -> Response:
+        """The answer to a request that its caller may make, or what a fault makes of it."""
+        do = partial(Response.from_app, self._moto, environ, buffered=True)
+        service = actions.prefix(signature.service) if signature else ""
+        operation = _operation(signature, environ, body) if faults.concern(service) else None
+        if signature is None or operation is None:
+            return do()
+        met = fault_effects.call(f"{service}:{operation.name}", signature.function, environ, body)
+        parameters = partial(_parameters, operation, environ, body)
+        answer = fault_effects.answer(met, environ, operation, parameters, do)
+        return answer if isinstance(answer, Response) else _error(operation, environ, *answer)
+
+    def _refused(
+        self,
+        signature: Signature | None,
+        environ: dict[str, Any],
+        body: bytes,
+        call: dict[str, Any],
     ) -> Response | None:
         """Record a function's call; the answer to it if the function's role does not allow it."""
         if signature is None or signature.function is None:
@@ -135,16 +169,15 @@ class Application:
         operation = _operation(signature, environ, body)
         if operation is None:
             raise NotImplementedError("moto has no such route")
-        service = _IAM_PREFIXES.get(signature.service, signature.service)
+        service = actions.prefix(signature.service)
         permissions: list[str] = []
-        self._calls.append(
-            {
-                "function": signature.function,
-                "service": service,
-                "action": operation.name,
-                "permissions": permissions,
-            }
+        call.update(
+            function=signature.function,
+            service=service,
+            action=operation.name,
+            permissions=permissions,
         )
+        self._calls.append(call)
         action = f"{service}:{operation.name}"
         needed = iam_actions.rule_for(action)(action, _parameters(operation, environ, body))
         permissions += [access.action for access in needed]
@@ -177,7 +210,7 @@ def _operation(
     """The operation that botocore's model of the service has for a request."""
     if signature is None:
         return None
-    service = _MODEL_NAMES.get(signature.service, signature.service)
+    service = actions.model_name(signature.service)
     request = BackendRequest({**environ, "wsgi.input": io.BytesIO(body)})
     try:
         operation, _ = get_service_router(service).match(request)
@@ -219,4 +252,5 @@ def _error(
         operation_model=operation
     )
     answer = serializer.serialize(_LocalAwsError(code, message))
-    return Response(answer["body"], status, answer["headers"])
+    headers = {**answer["headers"], "x-amzn-RequestId": str(uuid.uuid4())}  # AWS's always have one
+    return Response(answer["body"], status, headers)

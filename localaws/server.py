@@ -29,6 +29,7 @@ from localaws import (
     ecr,
     ecs,
     elbv2,
+    event_schedules,
     eventbridge,
     jsonata,
     sns,
@@ -92,6 +93,8 @@ class LocalAws:
             undo.callback(_stop_executions)
             ecs.start()
             undo.callback(ecs.stop)
+            event_schedules.start()
+            undo.callback(event_schedules.stop)
             self._undo = undo.pop_all()
 
     def stop(self) -> None:

@@ -10,7 +10,8 @@
 - A definition is parsed once, not for every execution (100 ms for 12 states).
 - Express state machines are NotImplemented; another definition under a name in use is refused.
 
-What the interpreter does is in stepfunctions_states, _attempts, _stop, _tasks, _child and jsonata.
+What the interpreter does is in stepfunctions_states, _attempts, _stop, _tasks, _child, _errors,
+_faults and jsonata.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from moto.stepfunctions.responses import StepFunctionResponse
 from localaws import (
     stepfunctions_attempts,
     stepfunctions_child,
+    stepfunctions_errors,
+    stepfunctions_faults,
     stepfunctions_states,
     stepfunctions_stop,
     stepfunctions_tasks,
@@ -115,7 +118,7 @@ def _start_execution(
             account_id=self.account_id,
             region_name=self.region_name,
             state_machine=snapshot,
-            start_date=datetime.datetime.now(datetime.UTC),
+            start_date=_in_milliseconds(datetime.datetime.now(datetime.UTC)),
             cloud_watch_logging_session=None,
             input_data=execution_input,
             trace_header=trace_header,
@@ -124,6 +127,11 @@ def _start_execution(
         execution.start()
         owner.executions.append(execution)  # type: ignore[arg-type]
     return execution
+
+
+def _in_milliseconds(moment: datetime.datetime) -> datetime.datetime:
+    """As AWS has it: the same for a state that asks for StartTime and for DescribeExecution."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _stop_everything(self: StepFunctionsParserBackend) -> None:
@@ -196,6 +204,8 @@ def install() -> None:
         stepfunctions_states,
         stepfunctions_tasks,
         stepfunctions_child,
+        stepfunctions_errors,
+        stepfunctions_faults,
     ):
         module.install()
     # The interpreter logs every failed state with a dump of it; the history has them all.

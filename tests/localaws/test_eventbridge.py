@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
+import sys
 import uuid
 import zipfile
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from localaws import aws as local
 from localaws import eventbridge
 from tests.waiting import wait_for
 
+RUNTIME = f"python3.{sys.version_info.minor}"
 ROLE = "arn:aws:iam::123456789012:role/any"
 QUEUES = "arn:aws:sqs:us-east-1:123456789012:"
 
@@ -115,7 +118,9 @@ def test_an_event_starts_an_execution_that_is_named_after_it(aws, bus):
     assert "ingestion-time" not in event
 
 
-def test_an_event_invokes_a_function(aws, bus, monkeypatch):
+@pytest.fixture
+def function(aws, bus, monkeypatch):
+    """A function and the events that it was invoked with."""
     invoked: list[Any] = []
 
     def invoke(_function: Any, event: Any = None) -> tuple[str, bool, str]:
@@ -130,11 +135,16 @@ def test_an_event_invokes_a_function(aws, bus, monkeypatch):
         code = artifact.getvalue()
     arn = aws.client("lambda").create_function(
         FunctionName=bus.name,
-        Runtime="python3.13",
+        Runtime=RUNTIME,
         Role=f"arn:aws:iam::123456789012:role/{bus.name}",
         Handler="app.handler",
         Code={"ZipFile": code},
     )["FunctionArn"]
+    return arn, invoked
+
+
+def test_an_event_invokes_a_function(bus, function):
+    arn, invoked = function
     bus.rule({"Arn": arn})
     bus.put(n=1)
     [event] = wait_for(lambda: invoked, "the invocation")
@@ -280,13 +290,6 @@ def test_a_target_that_nobody_delivers_to_is_refused_when_it_is_put(bus):
     assert arn in message
 
 
-def test_a_schedule_is_refused_when_it_is_put(bus):
-    message = not_implemented(
-        lambda: bus.events.put_rule(Name=bus.name, ScheduleExpression="rate(1 minute)")
-    )
-    assert "ScheduleExpression" in message
-
-
 def test_a_pattern_with_an_unknown_filter_is_refused_when_it_is_put(bus):
     with pytest.raises(bus.events.exceptions.InvalidEventPatternException):
         bus.events.put_rule(Name=bus.name, EventPattern='{"source": [{"contains": "x"}]}')
@@ -316,3 +319,80 @@ def test_the_local_services_emit_their_events_here(bus):
     local.emit(bus.name, "Test", {"n": 1}, ["arn:any"])
     event = json.loads(bus.received(queue)["Body"])
     assert (event["detail"], event["resources"]) == ({"n": 1}, ["arn:any"])
+
+
+def test_a_function_is_told_once_of_each_execution_that_did_not_succeed(aws, bus, function):
+    arn, invoked = function
+    states = aws.client("stepfunctions")
+    waits = {"W": {"Type": "Wait", "Seconds": 3600, "End": True}}
+    definitions: dict[str, Any] = {
+        "ABORTED": {"StartAt": "W", "States": waits},
+        "TIMED_OUT": {"StartAt": "W", "States": waits, "TimeoutSeconds": 1},
+        "FAILED": {
+            "StartAt": "F",
+            "States": {"F": {"Type": "Fail", "Error": "Broken", "Cause": "it is"}},
+        },
+        "SUCCEEDED": {"StartAt": "S", "States": {"S": {"Type": "Succeed"}}},
+    }
+    machines = {
+        status: states.create_state_machine(
+            name=f"{bus.name}-{status}", definition=json.dumps(definition), roleArn=ROLE
+        )["stateMachineArn"]
+        for status, definition in definitions.items()
+    }
+    pattern = {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {
+            "status": ["ABORTED", "TIMED_OUT", "FAILED"],
+            "stateMachineArn": list(machines.values()),
+        },
+    }
+    bus.events.put_rule(Name=bus.name, EventPattern=json.dumps(pattern))
+    bus.events.put_targets(Rule=bus.name, Targets=[{"Id": "0", "Arn": arn}])
+    executions = {
+        status: states.start_execution(stateMachineArn=machine, input='{"n": 1}')["executionArn"]
+        for status, machine in machines.items()
+    }
+    for _ in range(2):
+        states.stop_execution(executionArn=executions["ABORTED"], error="Stop", cause="by hand")
+    wait_for(lambda: len(invoked) == 3, "an invocation for each that did not succeed")
+    states.stop_execution(executionArn=executions["TIMED_OUT"])  # it ended before
+    last = states.start_execution(stateMachineArn=machines["FAILED"], name="last")["executionArn"]
+    wait_for(lambda: invoked[-1]["resources"] == [last], "the invocation for the last one")
+    assert len(invoked) == 4
+    endings = {
+        "ABORTED": ("Stop", "by hand"),
+        "TIMED_OUT": ("States.Timeout", None),
+        "FAILED": ("Broken", "it is"),
+    }
+    for event in invoked[:3]:
+        status = event["detail"]["status"]
+        execution, (error, cause) = executions.pop(status), endings.pop(status)
+        described = states.describe_execution(executionArn=execution)
+        detail = event.pop("detail")
+        assert uuid.UUID(event.pop("id"))
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", event.pop("time"))
+        assert event == {
+            "version": "0",
+            "detail-type": "Step Functions Execution Status Change",
+            "source": "aws.states",
+            "account": "123456789012",
+            "region": "us-east-1",
+            "resources": [execution],
+        }
+        assert detail == {
+            "executionArn": execution,
+            "stateMachineArn": machines[status],
+            "name": described["name"],
+            "status": status,
+            "startDate": int(described["startDate"].timestamp() * 1000),
+            "stopDate": int(described["stopDate"].timestamp() * 1000),
+            "input": '{"n": 1}',
+            "inputDetails": {"included": True},
+            "output": None,
+            "outputDetails": None,
+            "error": error,
+            "cause": cause,
+            "redriveCount": 0,
+        }

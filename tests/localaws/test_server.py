@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from localaws.__main__ import main
 from localaws.server import LocalAws
+from tests.localaws.iam_helpers import Function, allow
 from tests.waiting import wait_for
 
 REPO = Path(__file__).parents[2]
@@ -67,6 +69,24 @@ def test_a_crash_of_the_local_aws_is_an_error_that_names_it(
     with pytest.raises(ClientError, match=r"sns ListTopics: KeyError.*of moto") as refusal:
         aws.client("sns").list_topics()
     assert refusal.value.response["Error"]["Code"] == "InternalFailure"
+
+
+def test_a_call_is_recorded_with_the_milliseconds_it_took(
+    aws: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get_parameter(*_: object) -> None:
+        time.sleep(0.05)
+
+    monkeypatch.setattr("moto.ssm.models.SimpleSystemManagerBackend.get_parameter", get_parameter)
+    function, other = Function(aws, allow("ssm:GetParameter")), Function(aws)
+    with pytest.raises(ClientError, match="ParameterNotFound"):
+        function.client("ssm").get_parameter(Name="/none")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        other.client("ssm").get_parameter(Name="/none")
+    calls = requests.get(f"{aws.url}/_localaws/calls", timeout=10).json()
+    took = {call["function"]: call["ms"] for call in calls}
+    assert took[function.name] >= 50
+    assert took[other.name] > 0
 
 
 def test_ready_says_the_outputs_once_the_stack_stands(aws: LocalAws) -> None:
