@@ -1,4 +1,4 @@
-"""Step BeginDeployment: checks everything that can be checked before anything is changed."""
+"""Step BeginDeployment: decides whether a deployment may begin, and takes the service."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipway import aws
 from slipway.begin import begin
+from slipway.beginning import Start, World
+from slipway.ledger import Ledger
 from slipway.model import parse
-from slipway.release import Deployment
 
 logger = Logger()
 
@@ -19,6 +20,8 @@ logger = Logger()
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return a Beginning."""
-    deployment = parse(Deployment, event, "the input of the deployment state machine")
-    beginning = begin(deployment, datetime.now(UTC), aws.ecs(), aws.cloudwatch())
+    start = parse(Start, event, "the input of BeginDeployment")
+    world = World(Ledger(aws.table()), aws.ecs(), aws.ecr(), aws.cloudwatch(), aws.ssm())
+    beginning = begin(start, datetime.now(UTC), world)
+    logger.info("decided", extra={"decision": beginning.decision, "reason": beginning.reason})
     return beginning.to_json()

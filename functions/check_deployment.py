@@ -9,18 +9,20 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipway import aws
+from slipway.errors import AwsRefused, AwsUnavailable, Superseded
+from slipway.ledger import Ledger
 from slipway.model import Model, parse
 from slipway.observation import observe
-from slipway.plan import ServiceName
-from slipway.verdict import Watch, judge
+from slipway.records import Hold
+from slipway.verdict import Verdict, Watch, judge, superseded
 
 logger = Logger()
 
 
 class Input(Model):
-    """The service, and which of its ECS deployments is watched."""
+    """For which deployment, and which of the service's ECS deployments is watched."""
 
-    service: ServiceName
+    hold: Hold
     watch: Watch
 
 
@@ -28,15 +30,31 @@ class Input(Model):
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return a Verdict."""
     given = parse(Input, event, "the input of CheckDeployment")
-    watch = given.watch
+    verdict = _look(given.hold, given.watch, Ledger(aws.table()))
+    logger.info("looked", extra={"service": given.hold.service, "verdict": verdict.to_json()})
+    return verdict.to_json()
+
+
+def _look(hold: Hold, watch: Watch, ledger: Ledger) -> Verdict:
+    try:
+        ledger.renew(hold, datetime.now(UTC))
+    except Superseded as other:
+        return superseded(str(other), watch)
+    except (AwsUnavailable, AwsRefused):
+        logger.exception("no sign of life in the ledger")  # which says nothing about the deployment
+    policy = watch.policy
     seen = observe(
-        given.service,
+        hold.service,
         watch.deployment_id,
-        watch.policy.alarms,
+        policy.alarm_names,
         aws.ecs(),
         aws.elbv2(),
         aws.cloudwatch(),
     )
     verdict = judge(seen, watch, datetime.now(UTC))
-    logger.info("looked", extra={"service": given.service, "verdict": verdict.to_json()})
-    return verdict.to_json()
+    if verdict.healthy_at and watch.healthy_at is None:
+        try:
+            ledger.note(hold, "HEALTHY", verdict.healthy_at)
+        except (AwsUnavailable, AwsRefused):
+            logger.exception("the time when it was first healthy is not in the ledger")
+    return verdict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -9,7 +10,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import AwareDatetime
 
 from slipway import aws
+from slipway.image import Image
+from slipway.ledger import Ledger
 from slipway.model import Model, parse
+from slipway.records import Hold
 from slipway.release import Deployment
 from slipway.task_definition import register
 
@@ -19,7 +23,10 @@ logger = Logger()
 class Input(Model):
     """The deployment, and when it began."""
 
+    hold: Hold
     deployment: Deployment
+    image: Image | None = None
+    """Of a rollback by hand; by default the release's."""
     since: AwareDatetime
 
 
@@ -27,4 +34,9 @@ class Input(Model):
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return a Registration."""
     given = parse(Input, event, "the input of RegisterTaskDefinition")
-    return register(given.deployment, given.since, aws.ecs()).to_json()
+    image = given.image or given.deployment.release.image
+    registration = register(given.deployment, image, given.since, aws.ecs_once())
+    # A rollback goes back to it, a deployment forth.
+    found = {"previous" if given.image else "task_definition": registration.task_definition}
+    Ledger(aws.table()).note(given.hold, "RegisterTaskDefinition", datetime.now(UTC), **found)
+    return registration.to_json()

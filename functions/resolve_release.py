@@ -6,25 +6,27 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import AwareDatetime
 
 from slipway import aws
 from slipway.model import Model, parse
-from slipway.release import resolve
+from slipway.resolve import resolve
 
 logger = Logger()
 
 
 class Input(Model):
-    """What started the release state machine, and its execution's name."""
+    """What started the release state machine; its execution's name, and when that started."""
 
     start: dict[str, Any]
     execution: str
+    started_at: AwareDatetime
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return a Resolution."""
     given = parse(Input, event, "the input of ResolveRelease")
-    resolution = resolve(given.start, given.execution, aws.ssm(), aws.ecr())
+    resolution = resolve(given.start, given.execution, given.started_at, aws.ssm(), aws.ecr())
     logger.info("resolved", extra={"ignored": resolution.ignored, "release": resolution.release})
     return resolution.to_json()

@@ -2,33 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import AwareDatetime, Field
 
 from slipway import aws
+from slipway.errors import AwsRefused, AwsUnavailable
+from slipway.ledger import Ledger
 from slipway.model import Model, parse
-from slipway.plan import ServiceName
-from slipway.service import roll_back
+from slipway.records import Hold
+from slipway.roll_back import roll_back
 
 logger = Logger()
 
 
 class Input(Model):
-    """The service, our task definition, and the one to go back to (ARNs)."""
+    """For which deployment; the task definitions to leave, and the one to go back to (ARNs)."""
 
-    service: ServiceName
-    task_definition: str
+    hold: Hold
+    leave: tuple[str, ...] = Field(min_length=1)
     previous: str
     updated: bool
     """Whether UpdateService is known to have been done."""
+    since: AwareDatetime
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return a RollBack."""
     given = parse(Input, event, "the input of RollBack")
-    return roll_back(
-        given.service, given.task_definition, given.previous, given.updated, aws.ecs()
-    ).to_json()
+    ledger = Ledger(aws.table())
+    marked = _written(ledger.start_change, given.hold)
+    done = roll_back(
+        given.hold.service,
+        given.leave,
+        given.previous,
+        given.updated,
+        given.since,
+        aws.ecs_once(),
+    )
+    if marked:
+        _written(ledger.end_change, given.hold)
+    return done.to_json()
+
+
+def _written(change: Callable[[Hold, str, datetime], None], hold: Hold) -> bool:
+    """Set or remove the mark in the ledger; whether it answered.
+
+    A bad version has to go, ledger or not. Nobody can take over while the ledger can't be written, a mark
+    that stays is over in half a minute, and what someone else has put on the service is left alone in any
+    case.
+
+    Raises:
+        Superseded: another execution holds the service.
+    """
+    try:
+        change(hold, "RollBack", datetime.now(UTC))
+    except (AwsUnavailable, AwsRefused):
+        logger.exception("going back without a word in the ledger")
+        return False
+    return True

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipway import aws
+from slipway.ledger import Ledger
 from slipway.model import Model, parse
-from slipway.plan import ServiceName
+from slipway.records import Hold
 from slipway.service import update
 
 logger = Logger()
 
 
 class Input(Model):
-    """The service, and the ARN of its new task definition."""
+    """For which deployment, and the ARN of the service's new task definition."""
 
-    service: ServiceName
+    hold: Hold
     task_definition: str
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Return an Update."""
+    """Return an Update. Whether it was done or not, the mark stays where AWS did not answer."""
     given = parse(Input, event, "the input of UpdateService")
-    return update(given.service, given.task_definition, aws.ecs()).to_json()
+    hold, arn, ledger = given.hold, given.task_definition, Ledger(aws.table())
+    ledger.start_change(hold, "UpdateService", datetime.now(UTC), task_definition=arn)
+    done = update(hold.service, arn, aws.ecs())
+    ecs_deployment = {"ecs_deployment": done.deployment_id}
+    ledger.end_change(hold, "UpdateService", datetime.now(UTC), **ecs_deployment)
+    return done.to_json()

@@ -34,8 +34,8 @@ aws --endpoint-url {url} ecs describe-services --cluster {cluster} --services {n
     --query 'services[0].deployments'
 curl -s {url}/_localaws/mails
 # go back by hand
-aws --endpoint-url {url} stepfunctions start-execution --state-machine-arn {ReleaseStateMachineArn} \\
-    --input '{{"repository": "{repository}", "tag": "v1"}}'
+aws --endpoint-url {url} stepfunctions start-execution --state-machine-arn {DeploymentStateMachineArn} \\
+    --input '{{"action": "rollback", "service": "{service}", "to": "v1"}}'
 # the plan behind it
 aws --endpoint-url {url} ssm get-parameter --name /slipway/repositories/{repository} \\
     --query Parameter.Value --output text

@@ -1,4 +1,4 @@
-"""Writes events/: what the rule delivers, a manual start, and the input of every step, from a real run.
+"""Writes events/: what rules deliver, starts by hand, and the input of every step, from a real run.
 
 The run is the demo's: its second image is good, its third one is rolled back, so every step has work.
 """
@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import requests
 from rich.console import Console
 
 from demo import story
@@ -21,6 +23,7 @@ from localaws.server import LocalAws
 
 ROOT = Path(__file__).parent.parent
 EVENTS = ROOT / "events"
+PATIENCE_SECONDS = 60
 
 
 def steps(execution: str) -> Iterator[tuple[str, Any]]:
@@ -40,12 +43,33 @@ def executions(machine: str) -> list[str]:
     return [execution["executionArn"] for execution in reversed(found)]
 
 
+def listen(name: str, **rule: str) -> str:
+    """Put a rule that leaves its events in a queue; the queue's URL."""
+    queue: str = aws.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    aws.client("events").put_rule(Name=name, **rule)
+    arn = f"arn:aws:sqs:{aws.REGION}:{aws.ACCOUNT}:{name}"
+    aws.client("events").put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
+    return queue
+
+
+def heard(queue: str) -> Any:
+    """The first event in a queue, waited for."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        found = aws.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1)
+        for message in found.get("Messages", []):
+            return json.loads(message["Body"])
+    raise TimeoutError(f"no event in {queue}")
+
+
 def record() -> dict[str, Any]:
     """Run the story on a local AWS; the events by the name of their file."""
     sam.build(ROOT)
     with LocalAws() as running:
         story.make_service()  # before there is a Slipway: v1 is nobody's release
         outputs = sam.deploy(running, ROOT)
+        died = listen("died", EventPattern=json.dumps(died_of(outputs)))
+        often = listen("often", ScheduleExpression="rate(1 day)")
         for tag, behaviour, _ in story.STORY[:2]:
             story.push_with_the_aws_cli(running.url, tag, behaviour)
             image = f"{story.REPOSITORY}:{tag}"
@@ -53,14 +77,31 @@ def record() -> dict[str, Any]:
         client = running.client("stepfunctions")
         pushes = executions(outputs["ReleaseStateMachineArn"])
         push = json.loads(client.describe_execution(executionArn=pushes[-2])["input"])  # of v2
-        events = {"ecr_push": push, "manual_start": {"repository": story.REPOSITORY, "tag": "v2"}}
+        requests.post(f"{running.url}/_localaws/schedules/often", timeout=60).raise_for_status()
+        events = {
+            "ecr_push": push,
+            "manual_start": {"repository": story.REPOSITORY, "tag": "v2"},
+            "manual_rollback": {"action": "rollback", "service": story.SERVICE, "by": "jo"},
+            "recover": heard(died),
+            "sweep": heard(often),
+        }
         for execution in [pushes[-2], *executions(outputs["DeploymentStateMachineArn"])]:
             for state, payload in steps(execution):
                 name = re.sub(r"(?<!^)(?=[A-Z])", "_", state).lower()
                 events.setdefault(name, payload)
-    # One more look of CheckDeployment, at another ECS deployment, makes no event of its own.
-    del events["check_roll_back"]
+    # One more look of CheckDeployment, at another ECS deployment, makes no event of its own; nor does
+    # the message about a start.
+    del events["check_roll_back"], events["notify_start"]
     return events
+
+
+def died_of(outputs: dict[str, str]) -> dict[str, Any]:
+    """The pattern of Recover's rule."""
+    machine = outputs["DeploymentStateMachineArn"]
+    return {
+        "source": ["aws.states"],
+        "detail": {"status": ["FAILED"], "stateMachineArn": [machine]},
+    }
 
 
 def main() -> int:

@@ -28,7 +28,11 @@ class Alarm(Model):
 
 
 def read_alarms(names: Iterable[str], cloudwatch: CloudWatchClient) -> dict[str, Alarm]:
-    """The alarms that exist, by name; at most 100 names (DescribeAlarms)."""
+    """The alarms that exist, by name; at most 100 names (DescribeAlarms).
+
+    Raises:
+        AwsUnavailable, AwsRefused: from CloudWatch.
+    """
     names = sorted(set(names))
     if not names:
         return {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,11 +22,13 @@ from slipway.errors import AwsRefused, AwsUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_dynamodb.service_resource import Table
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_stepfunctions import SFNClient
 
 # Short enough that three tries fit into a function's 60 s: the state machine retries after that, with
 # a longer breath than a running Lambda function should be paid for.
@@ -33,6 +37,7 @@ CONFIG = Config(
     read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 3},
 )
+ONCE = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 
 # The codes that botocore's own standard retry mode takes for throttling; some come with status 400.
 THROTTLED = {
@@ -48,19 +53,33 @@ THROTTLED = {
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
+    "TransactionConflictException",
     "TransactionInProgressException",
     "EC2ThrottledException",
 }
 
-# RegisterTaskDefinition's ClientException for two revisions of one family at the same moment, which
-# services of one stage that share a family ask for. It has no code of its own.
-IN_EACH_OTHERS_WAY = "Too many concurrent attempts"
+# What passes by itself and has no code of its own: RegisterTaskDefinition's ClientException for two
+# revisions of one family at the same moment, which services of one stage that share a family ask for; and
+# the reasons for which DynamoDB cancels a transaction that another one was in the way of.
+IN_EACH_OTHERS_WAY = re.compile(
+    r"Too many concurrent attempts|\b(TransactionConflict|ThrottlingError|ProvisionedThroughputExceeded)\b"
+)
 
 
 @cache
 def ecs() -> ECSClient:
     """The ECS client."""
     return boto3.client("ecs", config=CONFIG)
+
+
+@cache
+def ecs_once() -> ECSClient:
+    """The ECS client that tries nothing again by itself.
+
+    RegisterTaskDefinition has no natural key: where its answer is lost, a second try must first look
+    whether the first one was done, which the step does when the state machine tries it again.
+    """
+    return boto3.client("ecs", config=ONCE)
 
 
 @cache
@@ -93,6 +112,18 @@ def sns() -> SNSClient:
     return boto3.client("sns", config=CONFIG)
 
 
+@cache
+def stepfunctions() -> SFNClient:
+    """The Step Functions client."""
+    return boto3.client("stepfunctions", config=CONFIG)
+
+
+@cache
+def table() -> Table:
+    """The ledger's table, which LEDGER_TABLE names."""
+    return boto3.resource("dynamodb", config=CONFIG).Table(os.environ["LEDGER_TABLE"])
+
+
 @contextmanager
 def calling(action: str, resource: str) -> Iterator[None]:
     """Translate what AWS says no with: the IAM ``action`` and the ``resource`` go into the message.
@@ -109,7 +140,12 @@ def calling(action: str, resource: str) -> Iterator[None]:
             f"{code} from {action} on {resource}: {error.response['Error'].get('Message', '')}"
         )
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        if code in THROTTLED or status == 429 or status >= 500 or IN_EACH_OTHERS_WAY in message:
+        if (
+            code in THROTTLED
+            or status == 429
+            or status >= 500
+            or IN_EACH_OTHERS_WAY.search(message)
+        ):
             raise AwsUnavailable(message) from error
         raise AwsRefused(message) from error
     except (ConnectionError, HTTPClientError) as error:

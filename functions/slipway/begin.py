@@ -1,83 +1,186 @@
-"""What is checked before anything is changed."""
+"""What is decided before anything is changed: whether a deployment may begin, and from what."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from slipway.alarms import read_alarms
+from slipway.alarms import Alarm, read_alarms
 from slipway.aws import short
-from slipway.errors import InvalidInput
-from slipway.model import Model
+from slipway.begin_recovery import begin_recovery
+from slipway.begin_rollback import begin_rollback
+from slipway.beginning import (
+    Beginning,
+    Case,
+    ManualRollback,
+    Recovery,
+    Start,
+    World,
+    refuse_other_kinds,
+)
+from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from slipway.freeze import FREEZE_PARAMETER, frozen_until, parse_freeze
+from slipway.model import parse
+from slipway.parameters import read_parameter
+from slipway.records import Holder, ServiceRecord, text
 from slipway.release import Deployment
-from slipway.service import Service, previous_task_definition, read_service
-from slipway.task_definition import containers_for, read_task_definition
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_ecs import ECSClient
+from slipway.service import has_settled, previous_task_definition, read_service
+from slipway.task_definition import Revision, containers_for, read_task_definition
 
 
-class Beginning(Model):
-    """What a deployment starts from."""
-
-    began_at: datetime
-    previous: str
-    """ARN of the task definition to go back to."""
-    previous_images: dict[str, str]
-    """What it runs, by container."""
-    alarms_firing: tuple[str, ...]
-    """Alarms of the policy that are in ALARM now: they can't fail this deployment until they fire anew."""
-
-
-def begin(
-    deployment: Deployment, now: datetime, ecs: ECSClient, cloudwatch: CloudWatchClient
-) -> Beginning:
-    """Check that the deployment can be made, and note what there is to go back to.
+def begin(start: Start, now: datetime, world: World) -> Beginning:
+    """Decide what becomes of the input of the deployment state machine.
 
     Raises:
-        InvalidInput: the cluster, service, container or an alarm does not exist, or the service is of
-            a kind that Slipway can't deploy to.
-        AwsUnavailable, AwsRefused: from ECS or CloudWatch.
+        InvalidInput: the input can't be read; the cluster, service, container or an alarm does not
+            exist; or the service is of a kind that Slipway can't deploy to.
+        AwsUnavailable, AwsRefused: from AWS.
     """
-    service, policy = deployment.service, deployment.policy
-    found = read_service(service, ecs)
-    _refuse_other_kinds(service, found)
-    running = read_task_definition(found["taskDefinition"], ecs)
-    containers_for(running.content, deployment.release.image, policy.container, service)
-    alarms = read_alarms(policy.alarms, cloudwatch)
-    if missing := [name for name in policy.alarms if name not in alarms]:
-        raise InvalidInput(
-            f"the plan names alarms for service {service} that CloudWatch does not have in this account "
-            f"and region: {', '.join(missing)}"
+    action = start.start.get("action")
+    if action == "rollback":
+        wanted = parse(ManualRollback, start.start, "the rollback by hand")
+        return begin_rollback(wanted, start, now, world)
+    if action == "recover":
+        recovery = parse(Recovery, start.start, "the input of the recovery")
+        return begin_recovery(recovery, start, now, world)
+    deployment = parse(Deployment, start.start, "the input of the deployment state machine")
+    case = Case(start.hold(deployment.service), deployment, start.started_at, now)
+    return _begin_deployment(case, world)
+
+
+def _begin_deployment(case: Case, world: World) -> Beginning:
+    service, policy, image = case.service, case.deployment.policy, case.deployment.release.image
+    record = world.ledger.service(service)
+    if older := case.refused_as_older(record):
+        return older
+    found = read_service(service, world.ecs)
+    refuse_other_kinds(service, found)
+    running = read_task_definition(found["taskDefinition"], world.ecs)
+    containers = containers_for(running.content, image, policy.container, service)
+    # Whoever it takes over from has put something there that nobody has seen healthy.
+    before = previous_task_definition(found)
+    baseline = (record.baseline if record.holder else None) or before
+    if has_settled(found) and _is_good(record, running, containers, image.reference):
+        return _no_change(case, world, running.arn)
+    if refusal := _quarantined(case, record) or _frozen(case, world):
+        return refusal
+    try:
+        alarms = read_alarms(policy.alarm_names, world.cloudwatch)
+    except (AwsUnavailable, AwsRefused) as unreadable:
+        reason = f"an alarm that can't be read is neither good nor bad: {unreadable}"
+        return case.wait_patiently(reason)
+    if refusal := _blocked(case, alarms):
+        return refusal
+    former = case.take(world.ledger, baseline)
+    if isinstance(former, Beginning):
+        return former
+    # Read once more: who held the service may have ended while we looked, and what it left may be good.
+    good = world.ledger.service(service).last_good
+    target = good.task_definition if good else baseline
+    try:
+        previous = read_task_definition(target, world.ecs)
+        unproven = _unproven(case, former, previous, world)
+        world.ledger.open(
+            case.hold, case.deployment, previous.arn, good, None, case.now, unproven=unproven
         )
-    previous = read_task_definition(previous_task_definition(found), ecs)
-    if not previous.active:
-        raise InvalidInput(
-            f"service {service} runs {short(previous.arn)}, which has been deregistered: ECS "
-            "could not go back to it; put an active revision on the service first"
-        )
-    images = {c["name"]: c["image"] for c in previous.content["containerDefinitions"]}
-    firing = tuple(name for name, alarm in alarms.items() if alarm.state == "ALARM")
-    return Beginning(
-        began_at=now, previous=previous.arn, previous_images=images, alarms_firing=firing
+    except (AwsRefused, InvalidInput) as error:
+        if former is None or running.arn == target:
+            raise
+        # What it has just taken over is nobody else's to put right any more.
+        return case.back(reason=str(error), previous=target, unproven=running.arn)
+    drift = good is not None and not record.holder and running.arn != previous.arn
+    return case.go(
+        previous=previous.arn,
+        previous_images=previous.images,
+        unproven=unproven,
+        alarms_firing=tuple(name for name, alarm in alarms.items() if alarm.state == "ALARM"),
+        evidence=(_drift(running, previous),) if drift else (),
     )
 
 
-def _refuse_other_kinds(service: str, found: Service) -> None:
-    # Slipway's verdict is made of what a rolling update leaves to be seen. The others keep two sets of
-    # tasks, or leave the rollout to another service: judged by these rules they would look good too early.
-    controller = found.get("deploymentController", {}).get("type", "ECS")
-    if controller != "ECS":
+def _unproven(case: Case, former: Holder | None, previous: Revision, world: World) -> str | None:
+    """What the former holder has left on the service, where that is not what to go back to."""
+    if former is None:
+        return None
+    if former.execution == case.hold.execution:
+        # An earlier try of this step, whose answer was lost.
+        begun = world.ledger.deployment(case.hold)
+        if begun:
+            return begun.unproven
+    running = str(read_service(case.service, world.ecs)["taskDefinition"])
+    return running if running != previous.arn else None
+
+
+def _drift(running: Revision, good: Revision) -> str:
+    return (
+        f"the service ran {short(running.arn)}, which is not what Slipway last found good there; "
+        f"it would go back to {short(good.arn)}"
+    )
+
+
+def _is_good(
+    record: ServiceRecord, running: Revision, containers: list[str], reference: str
+) -> bool:
+    """Whether what runs is the image, and passed every gate as it is."""
+    images = running.images
+    good = record.last_good
+    return (
+        good is not None
+        and good.task_definition == running.arn
+        and all(images[container] == reference for container in containers)
+    )
+
+
+def _no_change(case: Case, world: World, running: str) -> Beginning:
+    # An older release that is on its way to the service must not come after this one; and it may have
+    # come while we looked.
+    former = case.take(world.ledger, running)
+    if isinstance(former, Beginning):
+        return former
+    found = read_service(case.service, world.ecs)
+    if found["taskDefinition"] != running or not has_settled(found):
+        return case.wait("the service was changed a moment ago", 1)
+    return case.end("NO_CHANGE", "the service runs this image already, and it is good")
+
+
+def _quarantined(case: Case, record: ServiceRecord) -> Beginning | None:
+    release = case.deployment.release
+    found = record.quarantined.get(release.image.digest)
+    if found is None or release.force:
+        return None
+    return case.end(
+        "REJECTED",
+        f"image {release.image} is quarantined on service {case.service} since {text(found.at)}: "
+        f'{found.reason}; start it by hand with "force": true, or release the quarantine',
+    )
+
+
+def _frozen(case: Case, world: World) -> Beginning | None:
+    held = read_parameter(FREEZE_PARAMETER, world.ssm)
+    whole = parse_freeze(held) if held is not None else ()
+    until = frozen_until((*whole, *case.deployment.policy.freeze), case.now)
+    if until is None:
+        return None
+    return case.end(
+        "REJECTED",
+        f"deployments to service {case.service} are frozen until {text(until)} "
+        f'(see {FREEZE_PARAMETER} and "freeze" in the plan); start it by hand after that',
+    )
+
+
+def _blocked(case: Case, alarms: dict[str, Alarm]) -> Beginning | None:
+    policy = case.deployment.policy
+    if missing := [name for name in policy.alarm_names if name not in alarms]:
         raise InvalidInput(
-            f"service {service} is deployed by {controller}; Slipway needs controller ECS"
+            f"the plan names alarms for service {case.service} that CloudWatch does not have in this account "
+            f"and region: {', '.join(missing)}"
         )
-    strategy = found.get("deploymentConfiguration", {}).get("strategy", "ROLLING")
-    if strategy != "ROLLING":
-        raise InvalidInput(
-            f"service {service} has strategy {strategy}; Slipway knows ROLLING only so far"
-        )
-    if any(balancer.get("loadBalancerName") for balancer in found.get("loadBalancers", [])):
-        raise InvalidInput(
-            f"service {service} uses a Classic Load Balancer; Slipway needs a target group"
-        )
+    firing = [alarms[name] for name in policy.blocking if alarms[name].state == "ALARM"]
+    if not firing:
+        return None
+    names = ", ".join(alarm.name for alarm in firing)
+    return case.end(
+        "REJECTED",
+        f"nothing is deployed to service {case.service} while {names} is in ALARM "
+        '("when_firing": "block" in the plan)',
+        *(f"alarm {alarm.name} is in ALARM: {alarm.reason}" for alarm in firing),
+    )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field
 
 from slipway.aws import calling, short
-from slipway.errors import SlipwayError
+from slipway.errors import reason_of
 from slipway.image import Image
-from slipway.model import Model
+from slipway.model import IfReadable, Model
+from slipway.records import Hold
 from slipway.service import split
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ SUBJECT_LENGTH = 99
 TEXT_BYTES = 250_000
 CUT = "\n[cut: the whole is in the execution's history]\n"
 
-OWN_ERRORS = {kind.__name__ for kind in SlipwayError.__subclasses__()}
-
 CONSOLES = {
     "aws": "console.aws.amazon.com",
     "aws-cn": "console.amazonaws.cn",
@@ -35,36 +34,31 @@ CONSOLES = {
 }
 
 MEANING = {
+    "STARTED": "it is on its way",
     "SUCCEEDED": "it is live, healthy, and baked",
-    "ROLLED_BACK": "it failed, and the previous version is back and healthy",
+    "ROLLED_BACK": "the last good version is back and healthy",
     "ROLLBACK_FAILED": "it failed, and the previous version is not known to be back: ACT NOW",
-    "SUPERSEDED": "someone else changed the service meanwhile; their change was left alone",
+    "SUPERSEDED": "a newer release or someone else has the service; that was left alone",
+    "REJECTED": "it was not allowed to begin; nothing was changed",
     "FAILED": "nothing was changed",
+    "LedgerNotWritten": "it is healthy, but not known to be: the last good version will be put back",
 }
 
 
-def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
+class News(Model):
+    """That a deployment started, or how one or a release ended, as the state machines tell it."""
 
-
-# What a person started the machine with by hand may be anything: people are told all the same.
-IfReadable = WrapValidator(_or_none)
-
-
-class Ending(Model):
-    """How a deployment or a release ended, as the state machines tell it."""
-
+    kind: Literal["start", "end"] = "end"
     outcome: str
+    """STARTED at the start."""
+    hold: Hold | None = None
+    """In the ledger; None for a release."""
     reason: str
     """A sentence, or the Cause of a failed task as Step Functions gives it."""
-    rollback_reason: str | None = None
-    """Why rolling back failed, likewise."""
     evidence: tuple[str, ...] = ()
+    """One fact each, or likewise the Cause of a failed task."""
     execution: str
-    """ARN of the execution that ended."""
+    """ARN."""
     service: Annotated[str | None, IfReadable] = None
     """``cluster/service``; None for a release."""
     stage: Annotated[str | None, IfReadable] = None
@@ -73,6 +67,8 @@ class Ending(Model):
     repository: Annotated[str | None, IfReadable] = None
     tag: Annotated[str | None, IfReadable] = None
     """What the release was started with, where its image is not known."""
+    started_by: Annotated[str | None, IfReadable] = None
+    """What or who started it."""
     task_definition: str | None = None
     """ARN of the task definition of this deployment; None where it got none."""
     previous: str | None = None
@@ -84,10 +80,7 @@ class Ending(Model):
     @property
     def sentence(self) -> str:
         """Why it ended so, for people."""
-        why = reason_of(self.reason)
-        if self.rollback_reason is None:
-            return why
-        return f"{why}; rolling back failed: {reason_of(self.rollback_reason)}"
+        return reason_of(self.reason)
 
 
 class Message(Model):
@@ -98,62 +91,44 @@ class Message(Model):
     attributes: dict[str, str]
 
 
-def reason_of(cause: str) -> str:
-    """What a failed task's Cause says to people.
-
-    Lambda puts its error there as JSON, with a stack trace that is none of a reader's business.
-    """
-    try:
-        error = json.loads(cause)
-    except ValueError:
-        return cause
-    if not isinstance(error, dict) or "errorMessage" not in error:
-        return cause
-    kind, said = str(error.get("errorType", "an error")), str(error["errorMessage"])
-    if kind in OWN_ERRORS and said:
-        return said
-    return f"{kind}: {said}" if said else kind
-
-
-def compose(ending: Ending) -> Message:
-    """The message about how something ended."""
-    about = (
-        ending.service
-        or ending.repository
-        or (ending.image.repository if ending.image else "release")
-    )
-    what = str(ending.image or ending.tag or "")
+def compose(news: News) -> Message:
+    """The message about it."""
+    about = news.service or news.repository or (news.image.repository if news.image else "release")
+    what = str(news.image or news.tag or "")
     blocks = [
-        f"{about}: {ending.outcome} - {_meaning(ending)}",
-        _block("Why", [ending.sentence]),
-        _block("What", _facts(ending)),
-        _block("Evidence", [f"- {fact}" for fact in (*ending.evidence, *_unguarded(ending))]),
-        _block("Links", _links(ending)),
-        _block("Roll back by hand", _commands(ending)),
+        f"{about}: {news.outcome} - {_meaning(news)}",
+        _block("Why", [news.sentence] if news.kind == "end" else []),
+        _block("What", _facts(news)),
+        _block(
+            "Evidence", [f"- {reason_of(fact)}" for fact in (*news.evidence, *_unguarded(news))]
+        ),
+        _block("Links", _links(news)),
+        _block("Roll back by hand", _commands(news)),
     ]
     attributes = {
-        "outcome": ending.outcome,
-        "repository": ending.image.repository if ending.image else ending.repository,
-        "service": ending.service,
-        "stage": ending.stage,
+        "kind": news.kind,
+        "outcome": news.outcome if news.kind == "end" else None,
+        "repository": news.image.repository if news.image else news.repository,
+        "service": news.service,
+        "stage": news.stage,
     }
     return Message(
-        subject=_subject(f"[{ending.outcome}] {about} {what}"),
+        subject=_subject(f"[{news.outcome}] {about} {what}"),
         text=_cut("\n\n".join(block for block in blocks if block) + "\n"),
         attributes={name: value for name, value in attributes.items() if value},
     )
 
 
-def _meaning(ending: Ending) -> str:
-    if ending.service is None:
+def _meaning(news: News) -> str:
+    if news.service is None:
         return "the release did not go through"
-    return MEANING.get(ending.outcome, "see the execution")
+    return MEANING.get(news.outcome, "see the execution")
 
 
-def _unguarded(ending: Ending) -> list[str]:
+def _unguarded(news: News) -> list[str]:
     return [
         f"alarm {name} was in ALARM before it began: it did not guard this deployment"
-        for name in ending.alarms_firing
+        for name in news.alarms_firing
     ]
 
 
@@ -163,14 +138,15 @@ def _block(title: str, lines: list[str]) -> str:
     return "\n".join([title, *(f"  {part}" for line in lines for part in line.splitlines())])
 
 
-def _facts(ending: Ending) -> list[str]:
+def _facts(news: News) -> list[str]:
     facts = {
-        "image": str(ending.image) if ending.image else None,
-        "digest": ending.image.digest if ending.image else None,
-        "stage": ending.stage,
-        "task definition": short(ending.task_definition or ""),
+        "image": str(news.image) if news.image else None,
+        "digest": news.image.digest if news.image else None,
+        "stage": news.stage,
+        "started by": news.started_by,
+        "task definition": short(news.task_definition or ""),
         "before": ", ".join(
-            [*filter(None, [short(ending.previous or "")]), *_shorter(ending.previous_images)]
+            [*filter(None, [short(news.previous or "")]), *_shorter(news.previous_images)]
         ),
     }
     return [f"{name + ':':17}{value}" for name, value in facts.items() if value]
@@ -180,28 +156,29 @@ def _shorter(images: dict[str, str]) -> list[str]:
     return [f"{name} {short(image)}" for name, image in images.items()]
 
 
-def _links(ending: Ending) -> list[str]:
-    _, partition, _, region, *_ = ending.execution.split(":")
+def _links(news: News) -> list[str]:
+    _, partition, _, region, *_ = news.execution.split(":")
     console = f"https://{region}.{CONSOLES.get(partition, CONSOLES['aws'])}"
-    links = [f"{console}/states/home?region={region}#/v2/executions/details/{ending.execution}"]
-    if ending.service:
-        cluster, name = split(ending.service)
+    links = [f"{console}/states/home?region={region}#/v2/executions/details/{news.execution}"]
+    if news.service:
+        cluster, name = split(news.service)
         links.append(f"{console}/ecs/v2/clusters/{cluster}/services/{name}/health?region={region}")
     return links
 
 
-def _commands(ending: Ending) -> list[str]:
-    """What to type to have the previous version back; none where it is back, or was never away."""
-    if ending.outcome not in {"SUCCEEDED", "ROLLBACK_FAILED"}:
+def _commands(news: News) -> list[str]:
+    """What to type to have the last good version back; none where it is back, or was never away."""
+    if news.outcome == "STARTED" and news.started_by and "rollback" in news.started_by:
         return []
-    if ending.service is None or ending.previous is None:
+    if news.outcome not in {"STARTED", "SUCCEEDED", "ROLLBACK_FAILED"} or news.service is None:
         return []
-    # Straight to ECS: it is for one service, at once, and works whatever the tags and the plan say now.
-    cluster, name = split(ending.service)
+    machine = news.execution.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+    to = {"to": short(news.previous)} if news.previous else {}
+    start = json.dumps({"action": "rollback", "service": news.service, **to})
     return [
-        f"aws ecs update-service --region {_region(ending.previous)} \\",
-        f"  --cluster {cluster} --service {name} \\",
-        f"  --task-definition {short(ending.previous)}",
+        f"aws stepfunctions start-execution --region {_region(machine)} \\",
+        f"  --state-machine-arn {machine} \\",
+        f"  --input '{start}'",
     ]
 
 

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from slipway.errors import InvalidInput
 
 M = TypeVar("M", bound=BaseModel)
+
+
+def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+IfReadable = WrapValidator(_or_none)
+"""What a person started a machine with may be anything: it is still ended, and people are told."""
 
 
 class Model(BaseModel):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.alarms import Alarm, read_alarms
 from slipway.aws import calling, short
-from slipway.errors import InvalidInput
+from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.model import Model
 from slipway.service import Service, primary, read_service, split
 from slipway.targets import Target, read_targets
@@ -72,6 +72,9 @@ class Observation(Model):
     running: tuple[RunningTask, ...] = ()
     stopped: tuple[StoppedTask, ...] = ()
     alarms: Mapping[str, Alarm] = {}
+    """Those that exist, by name; none where they could not be read."""
+    alarms_unreadable: str = ""
+    """Why the alarms could not be read."""
 
 
 def observe(
@@ -82,10 +85,11 @@ def observe(
     elbv2: ElasticLoadBalancingv2Client,
     cloudwatch: CloudWatchClient,
 ) -> Observation:
-    """Look at the ECS deployment ``deployment_id`` of ``cluster/service``.
+    """Look at the ECS deployment ``deployment_id`` of ``cluster/service`` and at the named alarms.
 
     Raises:
-        AwsUnavailable, AwsRefused: from AWS; an error while looking says nothing about the deployment.
+        AwsUnavailable, AwsRefused: from ECS or the load balancer; an error while looking says nothing
+            about the deployment. Alarms that can't be read leave the rest of the look as it is.
     """
     try:
         found = read_service(service, ecs)
@@ -96,6 +100,7 @@ def observe(
     checked = _checked_containers(ours["taskDefinition"], ecs) if ours else set()
     running = [task for task in tasks if task["desiredStatus"] == "RUNNING"]
     targets = read_targets(service, found.get("loadBalancers", []), running, ecs, elbv2)
+    read, unreadable = _read_alarms(alarms, cloudwatch)
     return Observation(
         primary=primary(found)["id"],
         primary_task_definition=primary(found)["taskDefinition"],
@@ -104,8 +109,19 @@ def observe(
         has_health_check=bool(checked),
         running=tuple(_running(task, checked, targets) for task in running),
         stopped=tuple(_stopped(t) for t in tasks if t["desiredStatus"] == "STOPPED"),
-        alarms=read_alarms(alarms, cloudwatch),
+        alarms=read,
+        alarms_unreadable=unreadable,
     )
+
+
+def _read_alarms(
+    names: Iterable[str], cloudwatch: CloudWatchClient
+) -> tuple[dict[str, Alarm], str]:
+    """The alarms, or none and why they can't be read: that is neither good nor bad for the tasks."""
+    try:
+        return read_alarms(names, cloudwatch), ""
+    except (AwsRefused, AwsUnavailable) as error:
+        return {}, str(error)
 
 
 def _rollout(deployment: dict[str, Any]) -> Rollout:

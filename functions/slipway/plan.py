@@ -9,11 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from slipway.errors import InvalidInput
+from slipway.freeze import Windows
 from slipway.model import Model, parse
 
 PARAMETER_PREFIX = "/slipway/repositories/"
@@ -33,13 +41,43 @@ ServiceName = Annotated[
 ]
 
 
+class GuardingAlarm(Model):
+    """An alarm, and what it means when it is in ALARM already before a deployment begins."""
+
+    name: Name
+    when_firing: Literal["ignore", "block"] = Field(
+        default="ignore",
+        description="what it means when it is in ALARM already before a deployment begins; ignore: it "
+        "cannot fail the deployment until it has been OK again; block: nothing is deployed while it "
+        "fires",
+    )
+
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+
+def _by_form(value: Any, _union: ValidatorFunctionWrapHandler) -> str | GuardingAlarm:
+    # A union would tell what is wrong with an alarm as either form; people mean one of them.
+    if isinstance(value, GuardingAlarm):
+        return value
+    if isinstance(value, str):
+        return _NAME.validate_python(value)
+    if isinstance(value, dict):
+        return GuardingAlarm.model_validate(value)
+    raise ValueError('an alarm is its name, or {"name": ..., "when_firing": "ignore" or "block"}')
+
+
+PlannedAlarm = Annotated[Name | GuardingAlarm, WrapValidator(_by_form)]
+
+
 class Policy(Model):
     """When a deployment on one service is good, and how long Slipway waits for it."""
 
-    alarms: tuple[Name, ...] = Field(
+    alarms: tuple[PlannedAlarm, ...] = Field(
         default=(),
         max_length=100,
-        description="CloudWatch alarms of any kind; one that goes to ALARM fails the deployment",
+        description="CloudWatch alarms of any kind; one that goes to ALARM fails the deployment. A bare "
+        "name means when_firing: ignore",
     )
     bake_seconds: int = Field(
         default=300,
@@ -63,6 +101,29 @@ class Policy(Model):
         description="the container that gets the image; by default every one whose image is from "
         "this repository",
     )
+    freeze: Windows = Field(
+        default=(), description="windows in which nothing is deployed to this service"
+    )
+
+    @property
+    def alarm_names(self) -> tuple[str, ...]:
+        """The names of the alarms, in the plan's order."""
+        return tuple(_alarm_name(alarm) for alarm in self.alarms)
+
+    @property
+    def blocking(self) -> tuple[str, ...]:
+        """The names of the alarms that nothing is deployed under while they fire."""
+        return tuple(
+            alarm.name
+            for alarm in self.alarms
+            if isinstance(alarm, GuardingAlarm) and alarm.when_firing == "block"
+        )
+
+    @field_validator("alarms")
+    @classmethod
+    def _names_each_alarm_once(cls, alarms: tuple[PlannedAlarm, ...]) -> tuple[PlannedAlarm, ...]:
+        _each_once([_alarm_name(alarm) for alarm in alarms], "alarm")
+        return alarms
 
     @model_validator(mode="after")
     def _fits_into_one_execution(self) -> Policy:
@@ -124,6 +185,17 @@ class Plan(Model):
         """The first route whose patterns match ``tag``."""
         return next((route for route in self.routes if route.matches(tag)), None)
 
+    def policy_of(self, service: str) -> Policy | None:
+        """The policy of a service; where several stages name it, that of the last one."""
+        policies = [
+            planned.policy()
+            for route in self.routes
+            for stage in route.stages
+            for planned in stage.services
+            if planned.service == service
+        ]
+        return policies[-1] if policies else None
+
 
 def parameter_name(repository: str) -> str:
     """The SSM parameter that holds the plan of ``repository``."""
@@ -142,6 +214,10 @@ def parse_plan(text: str, repository: str) -> Plan:
     except ValueError as error:
         raise InvalidInput(f"{where} is not JSON: {error}") from error
     return parse(Plan, value, where)
+
+
+def _alarm_name(alarm: PlannedAlarm) -> str:
+    return alarm if isinstance(alarm, str) else alarm.name
 
 
 def _each_once(names: Iterable[str], what: str) -> None:

@@ -1,12 +1,11 @@
-"""An ECS service: reading it, putting a task definition on it, putting the previous one back."""
+"""An ECS service: reading it, and putting a task definition on it."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from slipway.aws import calling, short
+from slipway.aws import calling
 from slipway.errors import AwsRefused, InvalidInput
 from slipway.model import Model
 
@@ -24,23 +23,6 @@ class Update(Model):
     """``ecs-svc/...``"""
     started_at: datetime
     """When ECS made it, by ECS's clock."""
-
-
-class RollBackAction(StrEnum):
-    """What rolling back found to do."""
-
-    UPDATED = "UPDATED"  # the previous task definition was put back
-    ALREADY_BACK = "ALREADY_BACK"  # ECS's circuit breaker, or an earlier try, had put it back
-    NOTHING_CHANGED = "NOTHING_CHANGED"  # the update had never reached the service
-    SUPERSEDED = "SUPERSEDED"  # someone has put something else there; it is left alone
-
-
-class RollBack(Model):
-    """What was done to roll back; the ECS deployment to watch, where there is one."""
-
-    action: RollBackAction
-    reason: str
-    update: Update | None = None
 
 
 def split(service: str) -> tuple[str, str]:
@@ -100,53 +82,22 @@ def update(service: str, task_definition: str, ecs: ECSClient) -> Update:
     """
     before = primary(read_service(service, ecs))
     if before["taskDefinition"] == task_definition:
-        return _update_of(before)
-    return _put(service, task_definition, ecs)
+        return update_of(before)
+    return put(service, task_definition, ecs)
 
 
-def roll_back(
-    service: str, task_definition: str, previous: str, updated: bool, ecs: ECSClient
-) -> RollBack:
-    """Put ``previous`` back where ``task_definition`` is on the service.
-
-    Reads the service first, because neither ECS's circuit breaker nor people wait for Slipway.
-
-    Args:
-        updated: whether UpdateService is known to have been done.
+def put(service: str, task_definition: str, ecs: ECSClient) -> Update:
+    """Give the service this task definition, whatever it has; nothing else is sent.
 
     Raises:
-        InvalidInput: there is nothing to go back to, or the service is gone.
         AwsUnavailable, AwsRefused: from ECS.
     """
-    found = read_service(service, ecs)
-    now = primary(found)
-    # An earlier try may have put the previous one back, with its answer lost; ours is still draining.
-    updated = updated or any(d["taskDefinition"] == task_definition for d in found["deployments"])
-    if previous == task_definition:
-        raise InvalidInput(
-            f"service {service} has never completed a rollout of anything else than {short(previous)}: "
-            "there is nothing to go back to"
-        )
-    if now["taskDefinition"] == task_definition:
-        put_back = _put(service, previous, ecs)
-        reason = f"{short(previous)} was put back"
-        return RollBack(action=RollBackAction.UPDATED, reason=reason, update=put_back)
-    if not updated:
-        reason = f"service {service} has {short(now['taskDefinition'])}, as before"
-        return RollBack(action=RollBackAction.NOTHING_CHANGED, reason=reason)
-    if now["taskDefinition"] != previous:
-        reason = f"service {service} was changed to {short(now['taskDefinition'])} by someone else"
-        return RollBack(action=RollBackAction.SUPERSEDED, reason=reason)
-    reason = f"{short(previous)} had been put back already"
-    return RollBack(action=RollBackAction.ALREADY_BACK, reason=reason, update=_update_of(now))
-
-
-def _put(service: str, task_definition: str, ecs: ECSClient) -> Update:
     cluster, name = split(service)
     with calling("ecs:UpdateService", f"service {service}"):
         answer = ecs.update_service(cluster=cluster, service=name, taskDefinition=task_definition)
-    return _update_of(primary(dict(answer["service"])))
+    return update_of(primary(dict(answer["service"])))
 
 
-def _update_of(deployment: dict[str, Any]) -> Update:
+def update_of(deployment: dict[str, Any]) -> Update:
+    """An ECS deployment as DescribeServices has it, as what there is to watch."""
     return Update(deployment_id=deployment["id"], started_at=deployment["createdAt"])

@@ -10,8 +10,8 @@ from slipway.aws import calling
 from slipway.errors import InvalidInput
 from slipway.image import Image, source
 from slipway.model import Model
-from slipway.release import Deployment, Release
-from slipway.service import has_settled, read_service
+from slipway.release import Deployment
+from slipway.service import read_service
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
@@ -31,16 +31,15 @@ class Registration(Model):
 
     task_definition: str
     """ARN of the revision."""
-    no_change: bool
-    """The service runs just this, and its rollout has completed: there is nothing to deploy."""
 
 
-def register(deployment: Deployment, since: datetime, ecs: ECSClient) -> Registration:
-    """Register the service's task definition with the release's image in it, unless it is there already.
+def register(deployment: Deployment, image: Image, since: datetime, ecs: ECSClient) -> Registration:
+    """Register the service's task definition with an image in it, unless it is there already.
 
     Args:
         since: when the deployment began. A revision with the same content registered after that is
             the answer of an earlier try which got lost, and is taken instead of a second one.
+        ecs: a client that tries nothing again by itself.
 
     Raises:
         InvalidInput: no such service or container.
@@ -49,12 +48,41 @@ def register(deployment: Deployment, since: datetime, ecs: ECSClient) -> Registr
     service, release = deployment.service, deployment.release
     found = read_service(service, ecs)
     running = read_task_definition(found["taskDefinition"], ecs)
-    wanted = with_image(running.content, release.image, deployment.policy.container, service)
+    wanted = with_image(running.content, image, deployment.policy.container, service)
     if wanted == running.content:
-        return Registration(task_definition=running.arn, no_change=has_settled(found))
-    wanted = tagged(wanted, release)
-    arn = _registered_since(since, wanted, ecs) or _register(wanted, ecs)
-    return Registration(task_definition=arn, no_change=False)
+        return Registration(task_definition=running.arn)
+    wanted = tagged(wanted, release.id, image.tag)
+    return Registration(
+        task_definition=_registered_since(since, wanted, ecs) or _register(wanted, ecs)
+    )
+
+
+def active(name: str, since: datetime, ecs: ECSClient) -> str:
+    """The ARN of a revision that a service can be given: this one, or the same content registered anew.
+
+    ECS takes no update to a revision that was deregistered (INACTIVE, or DELETE_IN_PROGRESS after that).
+
+    Args:
+        since: as for `register`.
+        ecs: a client that tries nothing again by itself.
+
+    Raises:
+        AwsUnavailable, AwsRefused: from ECS.
+    """
+    revision = read_task_definition(name, ecs)
+    if revision.active:
+        return revision.arn
+    return _registered_since(since, revision.content, ecs) or _register(revision.content, ecs)
+
+
+def same(one: str, other: str, ecs: ECSClient) -> bool:
+    """Whether two revisions have the same content, tags and all.
+
+    Raises:
+        AwsUnavailable, AwsRefused: from ECS.
+    """
+    contents = [read_task_definition(name, ecs).content for name in (one, other)]
+    return _in_order(contents[0]) == _in_order(contents[1])
 
 
 class Revision(Model):
@@ -65,6 +93,11 @@ class Revision(Model):
     registered_at: datetime | None
     content: TaskDefinition
     """What RegisterTaskDefinition would take to make it again."""
+
+    @property
+    def images(self) -> dict[str, str]:
+        """What it runs, by container."""
+        return {c["name"]: c["image"] for c in self.content["containerDefinitions"]}
 
 
 def read_task_definition(name: str, ecs: ECSClient) -> Revision:
@@ -83,7 +116,7 @@ def read_task_definition(name: str, ecs: ECSClient) -> Revision:
     content["tags"] = [tag for tag in content["tags"] if not tag["key"].startswith("aws:")]
     return Revision(
         arn=described["taskDefinitionArn"],
-        active=described.get("status") != "INACTIVE",
+        active=described.get("status", "ACTIVE") == "ACTIVE",
         registered_at=described.get("registeredAt"),
         content=content,
     )
@@ -124,15 +157,15 @@ def with_image(
     return {**content, "containerDefinitions": containers}
 
 
-def tagged(content: TaskDefinition, release: Release) -> TaskDefinition:
+def tagged(content: TaskDefinition, release_id: str, image_tag: str | None) -> TaskDefinition:
     """``content`` with the tags that tell where it comes from.
 
     Raises:
         InvalidInput: the task definition has too many tags of its own.
     """
     own = {
-        f"{OWN_TAGS}release": NOT_IN_A_TAG.sub("_", release.id),
-        f"{OWN_TAGS}image-tag": release.image.tag or "none",
+        f"{OWN_TAGS}release": NOT_IN_A_TAG.sub("_", release_id),
+        f"{OWN_TAGS}image-tag": image_tag or "none",
     }
     tags = [tag for tag in content["tags"] if not tag["key"].startswith(OWN_TAGS)]
     tags += [{"key": key, "value": value} for key, value in own.items()]

@@ -79,6 +79,16 @@ class Verdict(Model):
     """Tasks that run and are healthy in every target group."""
 
 
+def superseded(reason: str, watch: Watch) -> Verdict:
+    """The verdict where another deployment has the service, whatever there is to be seen."""
+    return Verdict(
+        verdict=Judgement.SUPERSEDED,
+        reason=reason,
+        healthy_at=watch.healthy_at,
+        wait_seconds=watch.policy.poll_seconds,
+    )
+
+
 def judge(seen: Observation, watch: Watch, now: datetime) -> Verdict:
     """Turn what was seen into a verdict."""
     missing = _missing(seen, watch)
@@ -177,8 +187,10 @@ def _missing(seen: Observation, watch: Watch) -> list[str]:
         missing.insert(0, f"{min(rollout.running, listed)} of {rollout.desired} tasks are running")
     if rollout.state != "COMPLETED":
         missing.append(f"ECS's rollout is {rollout.state}")
-    missing += [f"alarm {n} can't be read" for n in watch.policy.alarms if n not in seen.alarms]
-    return missing
+    # Neither good nor bad: the tasks may be healthy, but nobody would see the alarm fire.
+    unread = [name for name in watch.policy.alarm_names if name not in seen.alarms]
+    why = f": {seen.alarms_unreadable}" if seen.alarms_unreadable else ""
+    return missing + [f"alarm {name} can't be read{why}" for name in unread]
 
 
 def _task_missing(task: RunningTask, seen: Observation) -> str:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+
+import boto3
+from boto3.dynamodb.conditions import Key
 
 from localaws import seed, sns
 from localaws.server import LocalAws
+from slipway.ledger import Ledger
+from slipway.records import ServiceRecord
 from tests.waiting import wait_for
 
 ENDED_SECONDS = 120  # patience of a test on a slow machine; nothing here takes nearly as long
+STACK = "slipway"
 QUICK = {"bake_seconds": 1, "timeout_seconds": 60, "poll_seconds": 1}
 
 _numbers = itertools.count(1)
@@ -35,18 +44,54 @@ class Account:
 
     aws: LocalAws
     outputs: dict[str, str]
+    _inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of executions, by ARN; asked for once each."""
 
     def shop(self, **settings: Any) -> Shop:
         """A team with a repository, a service ``production/<name>`` on v1, and a plan."""
-        return Shop(self, f"shop{next(_numbers)}", **settings)
+        return Shop(self, f"shop{next(_numbers):04}", **settings)
+
+    def functions(self) -> dict[str, str]:
+        """The names of the functions, by logical id."""
+        found = self.aws.client("cloudformation").describe_stack_resources(StackName=STACK)
+        return {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for resource in found["StackResources"]
+            if resource["ResourceType"] == "AWS::Lambda::Function"
+        }
 
     def start_release(self, start: Any) -> Ended:
         """Start the release state machine by hand and wait for its end."""
-        machine = self.outputs["ReleaseStateMachineArn"]
+        return self.ended(self.start("ReleaseStateMachineArn", start))
+
+    def start(self, output: str, start: Any) -> str:
+        """Start the machine with this output's name by hand; the execution's ARN."""
         started = self.aws.client("stepfunctions").start_execution(
-            stateMachineArn=machine, input=json.dumps(start)
+            stateMachineArn=self.outputs[output], input=json.dumps(start)
         )
-        return self.ended(started["executionArn"])
+        return str(started["executionArn"])
+
+    @contextmanager
+    def disabled(self, source: str) -> Iterator[None]:
+        """Without the rule on the events of this source, for a while."""
+        events = self.aws.client("events")
+        rules = events.list_rules()["Rules"]
+        name = next(r["Name"] for r in rules if source in r.get("EventPattern", ""))
+        events.disable_rule(Name=name)
+        try:
+            yield
+        finally:
+            events.enable_rule(Name=name)
+
+    @cached_property
+    def table(self) -> Any:
+        """The ledger's table."""
+        return boto3.resource("dynamodb").Table(self.outputs["LedgerTable"])
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, as the functions read it."""
+        return Ledger(self.table)
 
     def ended(self, arn: str) -> Ended:
         """Wait for the end of an execution."""
@@ -72,9 +117,11 @@ class Account:
             stateMachineArn=self.outputs[output]
         )
         arns = [execution["executionArn"] for page in pages for execution in page["executions"]]
-        return [
-            (arn, json.loads(client.describe_execution(executionArn=arn)["input"])) for arn in arns
-        ]
+        for arn in arns:
+            if arn not in self._inputs:
+                found = client.describe_execution(executionArn=arn)
+                self._inputs[arn] = json.loads(found["input"])
+        return [(arn, self._inputs[arn]) for arn in arns]
 
     def releases_of(self, repository: str, tag: str, count: int = 1) -> list[Ended]:
         """Wait until ``count`` releases were started by pushes of this tag, and for their ends."""
@@ -97,8 +144,8 @@ class Account:
         """The deployments made of this tag so far, by service, once they have ended."""
         found: dict[str, list[Ended]] = {}
         for arn, given in self.executions("DeploymentStateMachineArn"):
-            image = given["release"]["image"]
-            if (image["repository"], image["tag"]) == (repository, tag):
+            image = given.get("release", {}).get("image", {})
+            if (image.get("repository"), image.get("tag")) == (repository, tag):
                 found.setdefault(given["service"], []).append(self.ended(arn))
         return found
 
@@ -112,15 +159,24 @@ class Shop:
     behind_load_balancer: bool = True
     alarms: tuple[str, ...] = ()
     tasks: int = 2
+    cluster: str = "production"
+    tagged: bool = True
+    """Whether the image that it starts with has the tag v1."""
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.cluster = self.cluster.format(name=self.name)
+        self.alarms = tuple(alarm.format(name=self.name) for alarm in self.alarms)
         self.uri = seed.repository(self.repository)
-        self.v1 = seed.push(self.repository, "v1", seed.manifest(f"{self.name} v1"))
-        self.account.releases_of(self.repository, "v1")  # ignored: there is no plan yet
+        # Pushed without a tag first: that is no release; and the tag goes on before there is a plan.
+        v1 = seed.manifest(f"{self.name} v1")
+        self.v1 = seed.push(self.repository, None, v1)
         self.add_service(self.service)
         for alarm in self.alarms:
             seed.alarm(alarm)
+        if self.tagged:
+            seed.push(self.repository, "v1", v1)
+            self.account.releases_of(self.repository, "v1")  # ignored: there is no plan yet
         self.plan([{"name": "production", "services": [self.planned(self.service)]}])
 
     @property
@@ -129,7 +185,7 @@ class Shop:
 
     @property
     def service(self) -> str:
-        return f"production/{self.name}"
+        return f"{self.cluster}/{self.name}"
 
     def add_service(self, service: str) -> None:
         """Make another service that runs v1."""
@@ -197,7 +253,31 @@ class Shop:
         ecs = self.account.aws.client("ecs")
         return len(ecs.list_task_definitions(familyPrefix=family)["taskDefinitionArns"])
 
-    def mails(self, service: str | None = None) -> list[dict[str, Any]]:
-        """What people were told about the service."""
-        about = service or self.service
-        return [mail for mail in sns.mails() if mail["attributes"].get("service") == about]
+    def mails(self, service: str | None = None, kind: str = "end") -> list[dict[str, Any]]:
+        """What people were told about the service: of deployments that ended, or that started."""
+        about = {"service": service or self.service, "kind": kind}
+        return [mail for mail in sns.mails() if about.items() <= mail["attributes"].items()]
+
+    def record(self, service: str | None = None) -> ServiceRecord:
+        """What the ledger knows of the service."""
+        return self.account.ledger.service(service or self.service)
+
+    def outcomes(self) -> dict[str, str]:
+        """How the deployments of the service ended, by tag; only those that have."""
+        return {
+            item["deployment"]["release"]["image"]["tag"]: item["outcome"]
+            for item in self.history()
+            if "outcome" in item
+        }
+
+    def history(self, service: str | None = None) -> list[dict[str, Any]]:
+        """The service's deployments in the ledger, oldest first."""
+        key = Key("pk").eq(service or self.service)
+        return list(
+            self.account.table.query(KeyConditionExpression=key, ConsistentRead=True)["Items"]
+        )
+
+    def roll_back(self, **wanted: str) -> Ended:
+        """Start a rollback of the service by hand and wait for its end."""
+        start = {"action": "rollback", "service": self.service, **wanted}
+        return self.account.ended(self.account.start("DeploymentStateMachineArn", start))

@@ -19,4 +19,6 @@ def account() -> Iterator[Account]:
     """An AWS account with Slipway in it."""
     sam.build(REPO)
     with LocalAws() as aws:
-        yield Account(aws, sam.deploy(aws, REPO))
+        # The sweep is started by the tests that are about it, and waits for nothing.
+        sweep = {"SweepMinutes": "1440", "SweepMaturitySeconds": "0"}
+        yield Account(aws, sam.deploy(aws, REPO, sweep))

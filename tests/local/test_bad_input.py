@@ -7,6 +7,13 @@ import pytest
 from localaws import seed, sns
 from tests.local.account import Account
 
+EVENT = {
+    "id": "e1",
+    "source": "aws.ecr",
+    "detail-type": "ECR Image Action",
+    "time": "2026-11-25T03:00:00Z",
+}
+
 
 def test_a_plan_that_is_not_json_fails_the_release_and_is_told(account: Account) -> None:
     shop = account.shop()
@@ -83,8 +90,8 @@ def test_an_alarm_that_does_not_exist_is_named_before_anything_changes(account: 
         ({"repository": "{shop}"}, "name the image by tag or by digest, one of the two"),
         ({"repository": "{shop}", "tag": "v1", "digest": "{v1}"}, "one of the two"),
         (
-            {"repository": "{shop}", "tag": "v1", "force": True},
-            "force: Extra inputs are not permitted",
+            {"repository": "{shop}", "tag": "v1", "farce": True},
+            "farce: Extra inputs are not permitted",
         ),
         ({"repository": "nobody/knows", "tag": "v1"}, "ECR has no repository nobody/knows"),
         ({"repository": "{shop}", "tag": "v99"}, "holds no image with tag v99"),
@@ -112,9 +119,7 @@ def test_an_event_of_an_unknown_repository_is_ignored(account: Account) -> None:
         "repository-name": "nobody/knows",
         "image-tag": "v1",
     }
-    release = account.start_release(
-        {"detail-type": "ECR Image Action", "id": "e1", "detail": detail}
-    )
+    release = account.start_release({**EVENT, "detail": detail})
     assert release.outcome == "IGNORED"
 
 
@@ -126,9 +131,7 @@ def test_an_event_of_a_tag_that_is_gone_is_ignored(account: Account) -> None:
         "repository-name": shop.repository,
         "image-tag": "v7",
     }
-    release = account.start_release(
-        {"detail-type": "ECR Image Action", "id": "e1", "detail": detail}
-    )
+    release = account.start_release({**EVENT, "detail": detail})
     assert release.outcome == "IGNORED"
     assert "tag v7 is no longer in repository" in release.reason
 
@@ -142,7 +145,5 @@ def test_an_event_that_misses_what_it_needs_is_ignored(account: Account, missing
         "image-tag": "v1",
     }
     del detail[missing]
-    release = account.start_release(
-        {"detail-type": "ECR Image Action", "id": "e1", "detail": detail}
-    )
+    release = account.start_release({**EVENT, "detail": detail})
     assert release.outcome == "IGNORED"

@@ -9,9 +9,10 @@ from typing import Any
 
 import requests
 
+from localaws import faults
 from tests.local.account import Account, Shop
+from tests.local.test_sweep import ended, let_the_lease_run_out, sweep
 
-STACK = "slipway"
 UNUSED = {
     # Only to find the targets of tasks on EC2 that share their instance's network; here is Fargate.
     ("CheckDeployment", "ecs:DescribeContainerInstances"),
@@ -20,22 +21,15 @@ UNUSED = {
 Statement = dict[str, Any]
 
 
-def functions(account: Account) -> dict[str, str]:
-    """The names of the steps' functions, by logical id."""
-    found = account.aws.client("cloudformation").describe_stack_resources(StackName=STACK)
-    return {
-        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
-        for resource in found["StackResources"]
-        if resource["ResourceType"] == "AWS::Lambda::Function"
-    }
-
-
 def inline_policy(account: Account, step: str) -> tuple[str, str, list[Statement]]:
     """The role of a step's function, and the policy that the template writes: its name and statements."""
-    name = functions(account)[step]
+    name = account.functions()[step]
     found = account.aws.client("lambda").get_function(FunctionName=name)["Configuration"]["Role"]
     role, iam = found.rpartition("/")[2], account.aws.client("iam")
-    (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    # SAM adds another one where a function's failures have a destination.
+    (policy,) = (
+        name for name in iam.list_role_policies(RoleName=role)["PolicyNames"] if "Policy0" in name
+    )
     document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
     return role, policy, document["Statement"]
 
@@ -96,10 +90,25 @@ def test_the_template_allows_each_step_what_it_does_and_nothing_else(account: Ac
     give_roles_to(shop)
     shop.push("v2")
     assert shop.deployed("v2").outcome == "SUCCEEDED"
+    # What it goes back to has to be registered anew.
+    good = shop.record().last_good
+    assert good is not None
+    account.aws.client("ecs").deregister_task_definition(taskDefinition=good.task_definition)
     shop.push("v3", behaviour="crash")
     assert shop.deployed("v3").outcome == "ROLLED_BACK"
+    assert shop.roll_back(to="v1").outcome == "ROLLED_BACK"
+    faults.add(state="WaitForTasks", how="stop", containing='"v4"')
+    shop.push("v4")
+    ended(shop)
+    with account.disabled("aws.states"):
+        faults.add(state="WaitForTasks", how="stop", containing='"v5"')
+        shop.push("v5")
+        shop.released("v5")
+    let_the_lease_run_out(shop)
+    sweep(account)
+    ended(shop)
 
-    steps = {name: step for step, name in functions(account).items()}
+    steps = {name: step for step, name in account.functions().items()}
     calls = requests.get(f"{account.aws.url}/_localaws/calls", timeout=10).json()
     used = {(steps[call["function"]], needed) for call in calls for needed in call["permissions"]}
     allowed = {

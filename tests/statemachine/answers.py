@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
-from slipway.begin import Beginning
-from slipway.message import Ending
-from slipway.release import NamedDeployment, ReleaseStage, Resolution, execution_name
-from slipway.service import RollBack, RollBackAction, Update
+from slipway.beginning import Beginning, Decision, ManualRollback, Recovery, Start
+from slipway.errors import InvalidInput, reason_of
+from slipway.finish import Ending, Finished
+from slipway.message import News
+from slipway.model import parse
+from slipway.records import Hold
+from slipway.release import (
+    Deployment,
+    NamedDeployment,
+    ReleaseStage,
+    Resolution,
+    execution_name,
+)
+from slipway.roll_back import RollBack, RollBackAction
+from slipway.service import Update
 from slipway.task_definition import Registration
 from slipway.verdict import Judgement, Verdict
-from tests.unit.builders import DIGEST, NEW, NOW, OLD, OLD_DIGEST, OURS, URI, at
+from tests.unit.builders import DIGEST, NEW, NOW, OLD, OLD_DIGEST, OURS, SERVICE, URI, at, execution
 from tests.unit.builders import deployment as a_deployment
+from tests.unit.builders import hold as a_hold
 from tests.unit.builders import release as a_release
 
 BACK = "ecs-svc/4"
@@ -55,14 +66,68 @@ def deployment(**changes: Any) -> dict[str, Any]:
     return a_deployment(**changes).to_json()
 
 
-def beginning() -> dict[str, Any]:
-    images = {"api": f"{URI}@{OLD_DIGEST}"}
-    return Beginning(began_at=NOW, previous=OLD, previous_images=images, alarms_firing=()).to_json()
+def rollback(**changes: Any) -> dict[str, Any]:
+    """The input of the deployment state machine for a rollback by hand."""
+    return {"action": "rollback", "service": SERVICE} | changes
 
 
-def registration(no_change: bool = False) -> dict[str, Any]:
-    arn = OLD if no_change else NEW
-    return Registration(task_definition=arn, no_change=no_change).to_json()
+def recovery(**changes: Any) -> dict[str, Any]:
+    """Recover's input of the deployment state machine."""
+    defaults = {
+        "action": "recover",
+        "deployment": a_hold("dead").deployment,
+        "execution": execution("dead"),
+        "started_at": NOW,
+        "why": "its execution was stopped (enough)",
+        "start": deployment(),
+        "attempt": 1,
+    }
+    return Recovery(**defaults | changes).to_json()
+
+
+def _asked(start: Start) -> tuple[Hold, Deployment]:
+    """What BeginDeployment makes of each of the three kinds of inputs."""
+    given = start.start
+    if given.get("action") == "rollback":
+        wanted = parse(ManualRollback, given, "the rollback by hand")
+        release = a_release(started_by="manual rollback", by=wanted.by)
+        asked = a_deployment(release=release, stage=None, service=wanted.service)
+        return start.hold(asked.service), asked
+    if given.get("action") == "recover":
+        dead = parse(Recovery, given, "the input of the recovery")
+        asked = parse(Deployment, dead.start, "the input of the execution to recover")
+        hold = start.hold(asked.service).model_copy(update={"deployment": dead.deployment})
+        return hold, asked
+    asked = parse(Deployment, given, "the input of the deployment state machine")
+    return start.hold(asked.service), asked
+
+
+def deciding(decision: Decision, **what: Any) -> Callable[[Any], dict[str, Any] | Failure]:
+    """What BeginDeployment answers, whatever it is given."""
+
+    def decide(event: Any) -> dict[str, Any] | Failure:
+        try:
+            hold, asked = _asked(parse(Start, event, "the input of BeginDeployment"))
+        except InvalidInput as error:
+            return Failure("InvalidInput", str(error))
+        decided = {"decision": decision, "hold": hold, "deployment": asked, "began_at": NOW}
+        return Beginning(**decided | what).to_json()
+
+    return decide
+
+
+BEFORE = {"previous": OLD, "previous_images": {"api": f"{URI}@{OLD_DIGEST}"}}
+go = deciding(Decision.GO, **BEFORE)
+by_hand = deciding(Decision.GO, **BEFORE, by_hand=True, updated=True, task_definition=NEW)
+
+
+def end(outcome: str, reason: str, *evidence: str) -> Callable[[Any], dict[str, Any] | Failure]:
+    """BeginDeployment ends it."""
+    return deciding(Decision.END, outcome=outcome, reason=reason, evidence=evidence)
+
+
+def registration(task_definition: str = NEW) -> dict[str, Any]:
+    return Registration(task_definition=task_definition).to_json()
 
 
 def update() -> dict[str, Any]:
@@ -101,14 +166,36 @@ def rolled_back(action: RollBackAction = RollBackAction.UPDATED) -> dict[str, An
     to_watch = action in (RollBackAction.UPDATED, RollBackAction.ALREADY_BACK)
     watch = Update(deployment_id=BACK, started_at=at(90)) if to_watch else None
     reason = f"what was found to do is {action}"
-    return RollBack(action=action, reason=reason, update=watch).to_json()
+    return RollBack(action=action, reason=reason, task_definition=OLD, update=watch).to_json()
 
 
-def told(ending: dict[str, Any]) -> dict[str, Any] | Failure:
+def finished(event: Any) -> dict[str, Any] | Failure:
+    """What FinishDeployment answers where the ledger has nothing against it."""
+    try:
+        ending = parse(Ending, event, "the input of FinishDeployment")
+    except InvalidInput as error:
+        return Failure("InvalidInput", str(error))
+    reason = reason_of(ending.reason)
+    if ending.rollback_reason is not None:
+        reason += f"; rolling back failed: {reason_of(ending.rollback_reason)}"
+    return finding(ending.outcome, reason, *ending.evidence)(event)
+
+
+def finding(outcome: str, reason: str, *evidence: str) -> Callable[[Any], dict[str, Any]]:
+    """What FinishDeployment answers where it finds another end than it is told."""
+
+    def answer(event: Any) -> dict[str, Any]:
+        hold = event["hold"]
+        return Finished(outcome=outcome, reason=reason, evidence=evidence, hold=hold).to_json()
+
+    return answer
+
+
+def told(event: Any) -> dict[str, Any] | Failure:
     """What Notify answers."""
     try:
-        return {"message_id": "m-1", "reason": Ending.model_validate(ending).sentence}
-    except ValidationError as error:
+        return {"message_id": "m-1", "reason": parse(News, event, "the input of Notify").sentence}
+    except InvalidInput as error:
         return Failure("InvalidInput", str(error))
 
 
@@ -132,6 +219,7 @@ PUSH = {
     "id": "event-1",
     "detail-type": "ECR Image Action",
     "source": "aws.ecr",
+    "time": "2026-11-22T03:00:00Z",
     "detail": {
         "result": "SUCCESS",
         "action-type": "PUSH",
@@ -142,11 +230,12 @@ PUSH = {
 }
 
 GOOD = {
-    "BeginDeployment": beginning(),
+    "BeginDeployment": go,
     "RegisterTaskDefinition": registration(),
     "UpdateService": update(),
     "CheckDeployment": healthy(baked=True),
     "RollBack": rolled_back(),
+    "FinishDeployment": finished,
     "Notify": told,
 }
 """As when all goes well; ResolveRelease's has to be a release of the test's own."""

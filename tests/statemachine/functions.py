@@ -27,19 +27,21 @@ import resolve_release
 import roll_back
 import update_service
 from localaws.server import LocalAws
-from slipway.message import Ending
+from slipway.beginning import Start
+from slipway.finish import Ending
+from slipway.message import News
 from slipway.model import Model
-from slipway.release import Deployment
 from tests.statemachine import answers
 
 INPUTS: dict[str, type[Model]] = {
     "ResolveRelease": resolve_release.Input,
-    "BeginDeployment": Deployment,
+    "BeginDeployment": Start,
     "RegisterTaskDefinition": register_task_definition.Input,
     "UpdateService": update_service.Input,
     "CheckDeployment": check_deployment.Input,
     "RollBack": roll_back.Input,
-    "Notify": Ending,
+    "FinishDeployment": Ending,
+    "Notify": News,
 }
 FIRST = {"ResolveRelease", "BeginDeployment"}
 """Each machine's first step: it may be given what a person got wrong, and is to say so."""
@@ -73,7 +75,8 @@ class by_service(Script):  # noqa: N801 - reads as the word of the script that i
         self._scripts = {name: Script(script) for name, script in of_services.items()}
 
     def answer(self, event: Any) -> Any:
-        service = event.get("deployment", event)["service"].rpartition("/")[2]
+        about = event.get("hold") or event.get("start") or event
+        service = about["service"].rpartition("/")[2]
         return self._scripts.get(service, self._others).answer(event)
 
     def left(self) -> int:

@@ -1,4 +1,4 @@
-"""A deployment whose image is good, or where nothing is to be done."""
+"""A deployment whose image is good, or where someone else changes the service meanwhile."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from typing import Any
 import pytest
 
 from tests.statemachine.answers import (
+    Failure,
     deployment,
+    finding,
     healthy,
     pending,
-    registration,
     superseded,
 )
 from tests.statemachine.machines import Machine, Machines
-from tests.unit.builders import NEW, NOW, OLD, OURS, SERVICE, at
+from tests.unit.builders import NEW, OLD, OURS, SERVICE, at
 
 UP_TO_THE_LOOK = [
     "AcceptDeployment",
     "BeginDeployment",
+    "DecideBeginning",
+    "NotifyStart",
+    "DecideDirection",
     "RegisterTaskDefinition",
     "DecideChange",
     "UpdateService",
@@ -28,7 +32,7 @@ UP_TO_THE_LOOK = [
 ]
 LOOK_AGAIN = ["WaitForTasks", "CheckDeployment", "JudgeDeployment"]
 BAKE = ["Bake", "CheckDeployment", "JudgeDeployment"]
-TELL = ["Notify", "EndDeployment"]
+TELL = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
 
 
 @pytest.fixture
@@ -58,12 +62,19 @@ def test_an_image_that_is_healthy_and_baked_ends_succeeded(machine: Machine) -> 
 def test_each_step_is_given_what_it_needs_and_no_more(machine: Machine) -> None:
     given = deployment(policy={"alarms": ["api-5xx"], "bake_seconds": 60})
     run = machine.run(given)
-    assert run.called("BeginDeployment") == given
-    since = NOW.isoformat().replace("+00:00", "Z")
-    assert run.called("RegisterTaskDefinition") == {"deployment": given, "since": since}
-    assert run.called("UpdateService") == {"service": SERVICE, "task_definition": NEW}
+    begun = run.called("BeginDeployment")
+    assert begun == {"start": given, "execution": run.arn, "started_at": begun["started_at"]}
+    hold = run.called("RegisterTaskDefinition")["hold"]
+    assert (hold["service"], hold["execution"]) == (SERVICE, run.arn)
+    assert run.called("RegisterTaskDefinition") == {
+        "hold": hold,
+        "deployment": given,
+        "image": None,
+        "since": moment(0),
+    }
+    assert run.called("UpdateService") == {"hold": hold, "task_definition": NEW}
     assert run.called("CheckDeployment") == {
-        "service": SERVICE,
+        "hold": hold,
         "watch": {
             "deployment_id": OURS,
             "started_at": moment(5),
@@ -112,25 +123,54 @@ def test_one_that_gets_unhealthy_while_baking_may_recover(machine: Machine) -> N
     assert run.calls["CheckDeployment"][-1]["watch"]["healthy_at"] == moment(60)
 
 
-def test_a_service_that_runs_the_image_is_left_alone_and_nobody_is_told(machine: Machine) -> None:
-    run = machine.run(deployment(), RegisterTaskDefinition=registration(no_change=True))
-    assert run.states == [*UP_TO_THE_LOOK[:4], "EndDeployment", "EndedWell"]
-    assert run.output == {
-        "outcome": "NO_CHANGE",
-        "reason": "the service runs this image already",
-        "service": SERVICE,
-        "task_definition": OLD,
-        "previous": OLD,
-    }
-    assert run.calls.keys() == {"BeginDeployment", "RegisterTaskDefinition"}
-
-
 @pytest.mark.parametrize("before", [[], [pending()], [healthy()]], ids=["", "pending", "baking"])
 def test_another_change_of_the_service_is_left_alone(machine: Machine, before: list[Any]) -> None:
     run = machine.run(deployment(), CheckDeployment=[*before, superseded()])
-    assert run.states[-3:] == [*TELL, "EndedWell"]
+    assert run.states[-5:] == [*TELL, "EndedWell"]
     assert run.status == "SUCCEEDED"
     assert run.output["outcome"] == "SUPERSEDED"
     assert run.output["reason"] == superseded()["reason"]
     assert "RollBack" not in run.calls
-    assert run.called("Notify")["outcome"] == "SUPERSEDED"
+    assert run.calls["Notify"][-1]["outcome"] == "SUPERSEDED"
+
+
+def test_a_service_that_another_deployment_has_taken_is_not_changed(machine: Machine) -> None:
+    taken = Failure("Superseded", "release shop/api:v3 has service production/api now")
+    run = machine.run(deployment(), UpdateService=taken)
+    assert run.states[-6:] == ["UpdateService", *TELL, "EndedWell"]
+    assert (run.output["outcome"], run.output["reason"]) == ("SUPERSEDED", taken.message)
+    assert len(run.calls["UpdateService"]) == 1
+    assert "RollBack" not in run.calls
+
+
+def test_what_the_last_look_at_the_end_finds_is_the_outcome(machine: Machine) -> None:
+    other = finding("SUPERSEDED", "someone else has put shop-api:43 on the service", "a fact")
+    run = machine.run(deployment(), FinishDeployment=other)
+    assert run.called("FinishDeployment")["outcome"] == "SUCCEEDED"
+    assert run.status == "SUCCEEDED"
+    assert (run.output["outcome"], run.output["reason"]) == (
+        "SUPERSEDED",
+        "someone else has put shop-api:43 on the service",
+    )
+    told = run.calls["Notify"][-1]
+    assert (told["outcome"], told["evidence"]) == ("SUPERSEDED", ["a fact"])
+
+
+def test_the_ledger_is_given_all_that_is_known_of_the_end(machine: Machine) -> None:
+    given = deployment()
+    run = machine.run(given, CheckDeployment={**healthy(baked=True), "evidence": ["a fact"]})
+    assert run.called("FinishDeployment") == {
+        "outcome": "SUCCEEDED",
+        "reason": "every task is healthy",
+        "rollback_reason": None,
+        "evidence": ["a fact"],
+        "hold": run.called("UpdateService")["hold"],
+        "execution": run.arn,
+        "started_at": run.called("BeginDeployment")["started_at"],
+        "deployment": given,
+        "service": SERVICE,
+        "image": None,
+        "task_definition": NEW,
+        "update": {"deployment_id": OURS, "started_at": moment(5)},
+        "restored": None,
+    }

@@ -7,32 +7,43 @@ from typing import Any
 
 import pytest
 
+from slipway.beginning import Decision
 from tests.statemachine import definitions
 from tests.statemachine.answers import (
+    BEFORE,
     GOOD,
     Failure,
     Rejection,
+    deciding,
     deployment,
     failed,
     healthy,
     registration,
 )
 from tests.statemachine.machines import Machine, Machines
+from tests.unit.builders import OLD, OTHER
 
 BAD = failed("two tasks failed")
+WELL = healthy(baked=True)
 RETRIED = definitions.unfilled("deployment")["States"]["BeginDeployment"]["Retry"][0]
 ATTEMPTS = 1 + RETRIED["MaxAttempts"]
 
-# Every Task: its function, what the script has to say so that it is reached, and what it answers.
+# Every Task but FinishDeployment: its function, what the script has to say so that it is reached, and what
+# it answers.
 TASKS: dict[str, tuple[str, dict[str, Any], list[Any], Any]] = {
     "BeginDeployment": ("BeginDeployment", {}, [], GOOD["BeginDeployment"]),
+    "NotifyStart": ("Notify", {}, [], GOOD["Notify"]),
     "RegisterTaskDefinition": ("RegisterTaskDefinition", {}, [], registration()),
     "UpdateService": ("UpdateService", {}, [], GOOD["UpdateService"]),
-    "CheckDeployment": ("CheckDeployment", {}, [], healthy(baked=True)),
-    "RollBack": ("RollBack", {"CheckDeployment": [BAD, healthy()]}, [], GOOD["RollBack"]),
-    "CheckRollBack": ("CheckDeployment", {}, [BAD], healthy()),
-    "Notify": ("Notify", {}, [], GOOD["Notify"]),
+    "CheckDeployment": ("CheckDeployment", {}, [], WELL),
+    "RollBack": ("RollBack", {"CheckDeployment": [BAD, WELL]}, [], GOOD["RollBack"]),
+    "CheckRollBack": ("CheckDeployment", {}, [BAD], WELL),
+    "Notify": ("Notify", {}, [GOOD["Notify"]], GOOD["Notify"]),
 }
+STUBBORN = {"Notify", "RollBack"}
+"""Tried again whatever the error; see test_definitions.py."""
+# What else its function is asked for where it does not answer.
+AFTER = {"CheckDeployment": [WELL], "NotifyStart": [GOOD["Notify"]]}
 
 OTHERS = ("InvalidInput", "KeyError", "Sandbox.Unknown")
 
@@ -54,7 +65,8 @@ def test_a_transient_error_of_a_step_is_tried_again_and_then_it_goes_on(
 ) -> None:
     function, script, before, good = TASKS[state]
     twice = [Failure("AwsUnavailable"), Rejection("TooManyRequestsException")]
-    run = machine.run(deployment(), **{**script, function: [*before, *twice, good]})
+    after = AFTER[state] if state == "NotifyStart" else []
+    run = machine.run(deployment(), **{**script, function: [*before, *twice, good, *after]})
     assert run.states.count(state) == 1
     assert (run.error or run.output["outcome"]) == (
         "ROLLED_BACK" if "RollBack" in state else "SUCCEEDED"
@@ -72,15 +84,16 @@ def test_each_of_the_errors_that_may_pass_is_tried_again(machine: Machine, name:
 
 @pytest.mark.parametrize(
     ("state", "name"),
-    [*((state, "AwsRefused") for state in TASKS), *(("BeginDeployment", name) for name in OTHERS)],
+    [
+        *((state, "AwsRefused") for state in TASKS if state not in STUBBORN),
+        *(("BeginDeployment", name) for name in OTHERS),
+    ],
 )
 def test_an_error_that_will_not_pass_is_not_tried_again(
     machine: Machine, state: str, name: str
 ) -> None:
     function, script, before, _ = TASKS[state]
-    after = [healthy()] if state == "CheckDeployment" else []
-    if state == "RollBack":
-        script = {"CheckDeployment": [BAD]}
+    after = AFTER.get(state, [])
     run = machine.run(deployment(), **{**script, function: [*before, Failure(name), *after]})
     assert run.states.count(state) == 1
     assert all("Wait" in waiting or waiting == "Bake" for waiting, _ in run.pauses)
@@ -89,28 +102,48 @@ def test_an_error_that_will_not_pass_is_not_tried_again(
 @pytest.mark.parametrize(
     ("state", "next_state", "outcome"),
     [
-        ("BeginDeployment", "Notify", "FAILED"),
-        ("RegisterTaskDefinition", "Notify", "FAILED"),
+        ("BeginDeployment", "FinishDeployment", "FAILED"),
+        ("NotifyStart", "DecideDirection", "SUCCEEDED"),
+        ("RegisterTaskDefinition", "DecideUndo", "FAILED"),
         ("UpdateService", "RollBack", "ROLLED_BACK"),
         ("CheckDeployment", "RollBack", "ROLLED_BACK"),
-        ("RollBack", "Notify", "ROLLBACK_FAILED"),
-        ("CheckRollBack", "Notify", "ROLLBACK_FAILED"),
-        ("Notify", "EndDeployment", "SUCCEEDED"),
+        ("CheckRollBack", "FinishDeployment", "ROLLBACK_FAILED"),
     ],
 )
 def test_retries_that_run_out_land_in_the_catch(
     machine: Machine, state: str, next_state: str, outcome: str
 ) -> None:
     function, script, before, _ = TASKS[state]
-    after = [healthy()] if state == "CheckDeployment" else []
-    if state == "RollBack":
-        script = {"CheckDeployment": [BAD]}
+    after = AFTER.get(state, [])
     tries = [Failure("AwsUnavailable", "ECS is away")] * ATTEMPTS
     run = machine.run(deployment(), **{**script, function: [*before, *tries, *after]})
     assert run.states[run.states.index(state) + 1] == next_state
     assert (run.error or run.output["outcome"]) == outcome
-    if state != "Notify":
+    if function != "Notify":
         assert "ECS is away" in str(run.cause)
+
+
+def test_going_back_is_tried_for_long_whatever_the_error(machine: Machine) -> None:
+    tries = [Failure("AwsRefused", "denied")] * (1 + 20)
+    run = machine.run(deployment(), CheckDeployment=[BAD], RollBack=tries)
+    assert run.states[run.states.index("RollBack") + 1] == "FinishDeployment"
+    assert run.error == "ROLLBACK_FAILED"
+    assert "denied" in str(run.cause)
+
+
+@pytest.mark.parametrize("name", ["InvalidInput", "Superseded"])
+def test_going_back_is_not_tried_again_where_there_is_nothing_to_go_back_to(
+    machine: Machine, name: str
+) -> None:
+    run = machine.run(deployment(), CheckDeployment=[BAD], RollBack=[Failure(name, "no")])
+    assert (run.error or run.output["outcome"]) in ("ROLLBACK_FAILED", "SUPERSEDED")
+
+
+def test_an_end_that_cannot_be_told_is_tried_for_long_and_ends_as_it_is(machine: Machine) -> None:
+    tries = [Failure("AwsRefused", "SNS is away")] * (1 + 20)
+    run = machine.run(deployment(), Notify=[GOOD["Notify"], *tries])
+    assert run.states[run.states.index("Notify") + 1] == "EndDeployment"
+    assert run.output["outcome"] == "SUCCEEDED"
 
 
 def test_the_pauses_before_retries_double_up_to_half_a_minute_with_full_jitter(
@@ -136,22 +169,63 @@ def test_a_step_that_hangs_is_tried_again_and_told_by_the_errors_name(machines: 
     assert (run.error, run.cause) == ("FAILED", "States.Timeout")
 
 
-@pytest.mark.parametrize("state", ["BeginDeployment", "RegisterTaskDefinition"])
+def test_what_it_took_over_from_another_is_put_right_where_it_fails_before_its_update(
+    machine: Machine,
+) -> None:
+    run = machine.run(
+        deployment(),
+        BeginDeployment=deciding(Decision.GO, unproven=OTHER, **BEFORE),
+        RegisterTaskDefinition=Failure("AwsRefused", "denied"),
+    )
+    start = run.states.index("RegisterTaskDefinition")
+    assert run.states[start:][1:3] == ["DecideUndo", "RollBack"]
+    back = run.called("RollBack")
+    assert (back["leave"], back["previous"], back["updated"]) == ([OTHER], OLD, False)
+    assert (run.error, run.cause) == ("ROLLED_BACK", "denied")
+
+
+@pytest.mark.parametrize(
+    ("state", "decided"), [("BeginDeployment", []), ("RegisterTaskDefinition", ["DecideUndo"])]
+)
 def test_an_error_before_the_update_ends_failed_with_nothing_changed(
-    machine: Machine, state: str
+    machine: Machine, state: str, decided: list[str]
 ) -> None:
     message = "cluster production has no service api"
     run = machine.run(deployment(), **{state: Failure("InvalidInput", message)})
-    assert run.states[-4:] == [state, "Notify", "EndDeployment", "EndedBadly"]
+    assert run.states[run.states.index(state) :] == [
+        state,
+        *decided,
+        "FinishDeployment",
+        "DecideNotify",
+        "Notify",
+        "EndDeployment",
+        "EndedBadly",
+    ]
     assert (run.status, run.error, run.cause) == ("FAILED", "FAILED", message)
     assert not {"UpdateService", "RollBack"} & run.calls.keys()
 
 
 @pytest.mark.parametrize(
     "given",
-    [{}, {"service": 5}, {"stage": ["a"]}, {"release": {"image": "v2"}}, [], "v2", 3, None],
+    [
+        {},
+        {"service": 5},
+        {"stage": ["a"]},
+        {"release": {"image": "v2"}},
+        {"release": {"started_by": 5, "by": {}}},
+        {"release": {"started_by": ["a", "b"]}},
+        {"action": "rollback"},
+        {"action": "recover", "start": [{"service": 5}, {"service": "a"}]},
+        [],
+        "v2",
+        3,
+        None,
+    ],
 )
 def test_a_wrong_input_ends_failed_and_is_told(machine: Machine, given: Any) -> None:
     wrong = Failure("InvalidInput", "the input of the deployment state machine is not valid")
     run = machine.run(given, BeginDeployment=wrong)
-    assert (run.status, run.error, run.cause) == ("FAILED", "FAILED", wrong.message)
+    outcome = "ROLLBACK_FAILED" if "recover" in str(given) else "FAILED"
+    assert (run.status, run.error, run.cause) == ("FAILED", outcome, wrong.message)
+    assert run.called("FinishDeployment")["hold"] is None
+    assert run.called("Notify")["hold"] is None

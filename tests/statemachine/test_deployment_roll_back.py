@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slipway.service import RollBackAction
+from slipway.roll_back import RollBackAction
 from tests.statemachine.answers import (
     BACK,
     Failure,
@@ -18,11 +18,13 @@ from tests.statemachine.answers import (
     superseded,
 )
 from tests.statemachine.machines import Machine, Machines, Run
-from tests.unit.builders import NEW, OLD, OURS, SERVICE, at
+from tests.unit.builders import NEW, OLD, OURS, at
 
 LOOK_BACK = ["WaitForRollBack", "CheckRollBack", "JudgeRollBack"]
-TELL = ["Notify", "EndDeployment"]
+TELL = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
 BAD = failed("two tasks failed")
+BACK_AGAIN = healthy(baked=True)
+TAKEN = Failure("Superseded", "release shop/api:v3 has service production/api now")
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def after(run: Run, state: str) -> list[str]:
 def test_a_failed_deployment_is_rolled_back_and_fails_as_rolled_back(
     machine: Machine, before: list[Any]
 ) -> None:
-    run = machine.run(deployment(), CheckDeployment=[*before, BAD, healthy()])
+    run = machine.run(deployment(), CheckDeployment=[*before, BAD, BACK_AGAIN])
     assert after(run, "RollBack") == [
         "RollBack",
         "DecideRollBack",
@@ -52,30 +54,33 @@ def test_a_failed_deployment_is_rolled_back_and_fails_as_rolled_back(
 
 
 def test_rolling_back_is_given_both_task_definitions(machine: Machine) -> None:
-    run = machine.run(deployment(), CheckDeployment=[BAD, healthy()])
+    run = machine.run(deployment(), CheckDeployment=[BAD, BACK_AGAIN])
     assert run.called("RollBack") == {
-        "service": SERVICE,
-        "task_definition": NEW,
+        "hold": run.called("UpdateService")["hold"],
+        "leave": [NEW],
         "previous": OLD,
         "updated": True,
+        "since": at(0).isoformat().replace("+00:00", "Z"),
     }
+    assert run.called("FinishDeployment")["restored"] == OLD
 
 
 def test_the_way_back_is_watched_without_alarms_and_without_a_bake(machine: Machine) -> None:
     given = deployment(policy={"alarms": ["api-5xx"], "bake_seconds": 60})
-    run = machine.run(given, CheckDeployment=[healthy(), BAD, healthy()])
+    run = machine.run(given, CheckDeployment=[healthy(), BAD, BACK_AGAIN])
     assert run.calls["CheckDeployment"][-1] == {
-        "service": SERVICE,
+        "hold": run.called("UpdateService")["hold"],
         "watch": {
             "deployment_id": BACK,
             "started_at": at(90).isoformat().replace("+00:00", "Z"),
+            "healthy_at": None,
             "policy": {**given["policy"], "alarms": [], "bake_seconds": 0},
         },
     }
 
 
 def test_the_way_back_is_looked_at_until_it_is_decided(machine: Machine) -> None:
-    looks = [BAD, pending(wait_seconds=7), pending(wait_seconds=8), healthy()]
+    looks = [BAD, pending(wait_seconds=7), pending(wait_seconds=8), BACK_AGAIN]
     run = machine.run(deployment(policy={"poll_seconds": 20}), CheckDeployment=looks)
     assert after(run, "WaitForRollBack") == [*LOOK_BACK * 3, *TELL, "EndedBadly"]
     assert run.pauses[1:] == [
@@ -89,7 +94,7 @@ def test_the_way_back_is_looked_at_until_it_is_decided(machine: Machine) -> None
 def test_what_ecs_has_put_back_itself_is_watched_all_the_same(machine: Machine) -> None:
     run = machine.run(
         deployment(),
-        CheckDeployment=[BAD, healthy()],
+        CheckDeployment=[BAD, BACK_AGAIN],
         RollBack=rolled_back(RollBackAction.ALREADY_BACK),
     )
     assert after(run, "WaitForRollBack") == [*LOOK_BACK, *TELL, "EndedBadly"]
@@ -102,10 +107,12 @@ def test_a_way_back_that_fails_is_told_with_both_reasons_and_all_evidence(
     run = machine.run(deployment(), CheckDeployment=[BAD, failed("the old image is gone")])
     why = "two tasks failed; rolling back failed: the old image is gone"
     assert (run.status, run.error, run.cause) == ("FAILED", "ROLLBACK_FAILED", why)
-    told = run.called("Notify")
-    assert told["outcome"] == "ROLLBACK_FAILED"
-    assert told["reason"] == "two tasks failed"
-    assert told["rollback_reason"] == "the old image is gone"
+    written, told = run.called("FinishDeployment"), run.calls["Notify"][-1]
+    assert (written["reason"], written["rollback_reason"]) == (
+        "two tasks failed",
+        "the old image is gone",
+    )
+    assert (told["outcome"], told["reason"]) == ("ROLLBACK_FAILED", why)
     assert told["evidence"] == [*BAD["evidence"], *failed("the old image is gone")["evidence"]]
 
 
@@ -116,17 +123,24 @@ def test_however_much_evidence_there_is_it_stays_a_list(
     first = {**BAD, "evidence": [f"bad {n}" for n in range(ours)]}
     second = {**BAD, "evidence": [f"worse {n}" for n in range(theirs)]}
     run = machine.run(deployment(), CheckDeployment=[first, second])
-    assert run.called("Notify")["evidence"] == [*first["evidence"], *second["evidence"]]
+    assert run.calls["Notify"][-1]["evidence"] == [*first["evidence"], *second["evidence"]]
 
 
 def test_another_change_during_the_way_back_is_left_alone(machine: Machine) -> None:
     run = machine.run(deployment(), CheckDeployment=[BAD, pending(), superseded()])
-    assert after(run, "JudgeRollBack")[-3:] == [*TELL, "EndedWell"]
+    assert after(run, "JudgeRollBack")[-5:] == [*TELL, "EndedWell"]
     assert (run.output["outcome"], run.output["reason"]) == (
         "SUPERSEDED",
         superseded()["reason"],
     )
-    assert run.called("Notify")["outcome"] == "SUPERSEDED"
+    assert run.calls["Notify"][-1]["outcome"] == "SUPERSEDED"
+
+
+def test_a_service_that_another_deployment_has_taken_is_not_rolled_back(machine: Machine) -> None:
+    run = machine.run(deployment(), CheckDeployment=[BAD], RollBack=TAKEN)
+    assert after(run, "RollBack") == ["RollBack", *TELL, "EndedWell"]
+    assert (run.output["outcome"], run.output["reason"]) == ("SUPERSEDED", TAKEN.message)
+    assert len(run.calls["RollBack"]) == 1
 
 
 def test_another_change_before_the_way_back_is_left_alone(machine: Machine) -> None:
@@ -150,13 +164,13 @@ def test_an_update_that_never_reached_the_service_fails_with_its_reason(machine:
         "EndedBadly",
     ]
     assert run.called("RollBack")["updated"] is False
-    assert run.called("RollBack")["task_definition"] == NEW
+    assert run.called("RollBack")["leave"] == [NEW]
     assert (run.error, run.cause) == ("FAILED", "AccessDenied from ecs:UpdateService")
 
 
 def test_an_update_that_was_done_although_it_failed_is_rolled_back(machine: Machine) -> None:
     run = machine.run(
-        deployment(), UpdateService=Failure("AwsRefused", "denied"), CheckDeployment=healthy()
+        deployment(), UpdateService=Failure("AwsRefused", "denied"), CheckDeployment=BACK_AGAIN
     )
     assert (run.error, run.cause) == ("ROLLED_BACK", "denied")
     (look,) = run.calls["CheckDeployment"]
@@ -164,7 +178,7 @@ def test_an_update_that_was_done_although_it_failed_is_rolled_back(machine: Mach
 
 
 def test_the_looks_error_is_not_a_verdict_but_goes_back_all_the_same(machine: Machine) -> None:
-    looks = [Failure("AwsRefused", "AccessDenied from ecs:ListTasks"), healthy()]
+    looks = [Failure("AwsRefused", "AccessDenied from ecs:ListTasks"), BACK_AGAIN]
     run = machine.run(deployment(), CheckDeployment=looks)
     assert after(run, "CheckDeployment")[:3] == ["CheckDeployment", "RollBack", "DecideRollBack"]
     assert (run.error, run.cause) == ("ROLLED_BACK", "AccessDenied from ecs:ListTasks")
@@ -173,9 +187,9 @@ def test_the_looks_error_is_not_a_verdict_but_goes_back_all_the_same(machine: Ma
 def test_evidence_of_earlier_looks_is_told_where_the_last_one_was_an_error(
     machine: Machine,
 ) -> None:
-    looks = [pending(), Failure("AwsRefused", "denied"), healthy()]
+    looks = [pending(), Failure("AwsRefused", "denied"), BACK_AGAIN]
     run = machine.run(deployment(), CheckDeployment=looks)
-    assert run.called("Notify")["evidence"] == pending()["evidence"]
+    assert run.calls["Notify"][-1]["evidence"] == pending()["evidence"]
 
 
 def test_rolling_back_that_is_refused_ends_rollback_failed(machine: Machine) -> None:
@@ -197,6 +211,6 @@ def test_a_way_back_that_cannot_be_looked_at_ends_rollback_failed(machine: Machi
 
 
 def test_the_first_look_is_at_our_own_deployment(machine: Machine) -> None:
-    run = machine.run(deployment(), CheckDeployment=[BAD, healthy()])
+    run = machine.run(deployment(), CheckDeployment=[BAD, BACK_AGAIN])
     watched = [look["watch"]["deployment_id"] for look in run.calls["CheckDeployment"]]
     assert watched == [OURS, BACK]

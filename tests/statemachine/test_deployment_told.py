@@ -1,4 +1,4 @@
-"""What people are told when a deployment ends; how it ended does not depend on that."""
+"""How a deployment ended is written and told; that neither can be done does not hide how it ended."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from slipway.message import Ending, compose
-from slipway.service import RollBackAction
+from slipway.message import News, compose
+from slipway.roll_back import RollBackAction
+from tests.statemachine import definitions
 from tests.statemachine.answers import (
+    GOOD,
     Failure,
     deployment,
+    end,
     failed,
     healthy,
     pending,
@@ -22,14 +25,20 @@ from tests.statemachine.machines import Machine, Machines, Run
 from tests.unit.builders import NEW, OLD, OLD_DIGEST, SERVICE, URI, image
 
 BAD = failed("two tasks failed")
+WELL = healthy(baked=True)
 DENIED = Failure("AwsRefused", "denied")
+TAKEN = Failure("Superseded", "release shop/api:v3 has service production/api now")
+RETRIED = definitions.unfilled("deployment")["States"]["FinishDeployment"]["Retry"][0]
+TRIES = 1 + RETRIED["MaxAttempts"]
 
 # Every end that people are told of: its outcome, and the script.
 ENDS: dict[str, tuple[str, dict[str, Any]]] = {
     "baked": ("SUCCEEDED", {}),
     "superseded": ("SUPERSEDED", {"CheckDeployment": superseded()}),
     "begin refused": ("FAILED", {"BeginDeployment": DENIED}),
+    "rejected": ("REJECTED", {"BeginDeployment": end("REJECTED", "frozen")}),
     "register refused": ("FAILED", {"RegisterTaskDefinition": DENIED}),
+    "taken before the update": ("SUPERSEDED", {"UpdateService": TAKEN}),
     "update refused": (
         "FAILED",
         {"UpdateService": DENIED, "RollBack": rolled_back(RollBackAction.NOTHING_CHANGED)},
@@ -38,12 +47,14 @@ ENDS: dict[str, tuple[str, dict[str, Any]]] = {
         "SUPERSEDED",
         {"CheckDeployment": BAD, "RollBack": rolled_back(RollBackAction.SUPERSEDED)},
     ),
+    "taken before the way back": ("SUPERSEDED", {"CheckDeployment": BAD, "RollBack": TAKEN}),
     "superseded on the way back": ("SUPERSEDED", {"CheckDeployment": [BAD, superseded()]}),
-    "rolled back": ("ROLLED_BACK", {"CheckDeployment": [BAD, pending(), healthy()]}),
+    "rolled back": ("ROLLED_BACK", {"CheckDeployment": [BAD, pending(), WELL]}),
     "way back failed": ("ROLLBACK_FAILED", {"CheckDeployment": [BAD, failed()]}),
     "way back refused": ("ROLLBACK_FAILED", {"CheckDeployment": BAD, "RollBack": DENIED}),
     "way back unseen": ("ROLLBACK_FAILED", {"CheckDeployment": [BAD, DENIED]}),
 }
+NOT_GONE_ON = {"begin refused", "rejected"}
 
 
 @pytest.fixture
@@ -52,36 +63,60 @@ def machine(machines: Machines) -> Machine:
 
 
 @pytest.fixture(scope="module", params=ENDS)
-def end(request: pytest.FixtureRequest, machines: Machines) -> tuple[str, str, Run]:
+def ended(request: pytest.FixtureRequest, machines: Machines) -> tuple[str, str, Run]:
     """Each of them: its name, its outcome, and an execution that came to it."""
     outcome, script = ENDS[request.param]
     return request.param, outcome, machines.deployment.run(deployment(), **script)
 
 
-def test_every_end_is_told_once_with_all_that_is_known(end: tuple[str, str, Run]) -> None:
-    name, outcome, run = end
-    told = run.called("Notify")
-    assert told.keys() == Ending.model_fields.keys() - {"repository", "tag"}
+def told_of_the_end(run: Run) -> Any:
+    """What Notify was given at the end, which is told once."""
+    (event,) = [event for event in run.calls["Notify"] if event["kind"] == "end"]
+    return event
+
+
+def test_every_end_is_told_once_with_all_that_is_known(ended: tuple[str, str, Run]) -> None:
+    name, outcome, run = ended
+    told = told_of_the_end(run)
+    assert told.keys() == News.model_fields.keys() - {"repository", "tag"}
     assert told["reason"]
-    assert (told["rollback_reason"] is not None) == (outcome == "ROLLBACK_FAILED")
-    begun = name != "begin refused"
-    registered = begun and name != "register refused"
+    gone_on = name not in NOT_GONE_ON
+    registered = gone_on and name != "register refused"
     known = {
         "outcome": outcome,
         "execution": run.arn,
         "service": SERVICE,
         "stage": "production",
         "image": image().to_json(),
+        "started_by": "push",
         "task_definition": NEW if registered else None,
-        "previous": OLD if begun else None,
-        "previous_images": {"api": f"{URI}@{OLD_DIGEST}"} if begun else {},
+        "previous": OLD if gone_on else None,
+        "previous_images": {"api": f"{URI}@{OLD_DIGEST}"} if gone_on else {},
     }
     assert {field: told[field] for field in known} == known
 
 
-def test_the_execution_ends_with_the_reason_as_people_read_it(end: tuple[str, str, Run]) -> None:
-    _, outcome, run = end
-    sentence = Ending.model_validate(run.called("Notify")).sentence
+def test_every_end_is_written_once_before_it_is_told(ended: tuple[str, str, Run]) -> None:
+    _, outcome, run = ended
+    written = run.called("FinishDeployment")
+    assert written["outcome"] == outcome
+    assert (written["rollback_reason"] is not None) == (outcome == "ROLLBACK_FAILED")
+    assert run.states[-5:-1] == ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
+    told = told_of_the_end(run)
+    assert (told["hold"], told["evidence"]) == (written["hold"], written["evidence"])
+
+
+def test_only_a_deployment_that_goes_on_is_told_to_start(ended: tuple[str, str, Run]) -> None:
+    name, _, run = ended
+    kinds = [told["kind"] for told in run.calls["Notify"]]
+    assert kinds == (["end"] if name in NOT_GONE_ON else ["start", "end"])
+
+
+def test_the_execution_ends_with_the_reason_as_people_read_it(
+    ended: tuple[str, str, Run],
+) -> None:
+    _, outcome, run = ended
+    sentence = News.model_validate(told_of_the_end(run)).sentence
     if outcome in ("SUCCEEDED", "SUPERSEDED"):
         assert (run.status, run.output["outcome"]) == ("SUCCEEDED", outcome)
         assert run.output["reason"] == sentence
@@ -90,17 +125,13 @@ def test_the_execution_ends_with_the_reason_as_people_read_it(end: tuple[str, st
 
 
 def test_that_telling_fails_does_not_change_how_it_ended(
-    machine: Machine, end: tuple[str, str, Run]
+    machine: Machine, ended: tuple[str, str, Run]
 ) -> None:
-    name, _, told = end
+    name, _, told = ended
     _, script = ENDS[name]
     untold = machine.run(deployment(), **script, Notify=Failure("AwsRefused", "no such topic"))
     assert (untold.status, untold.error, untold.states) == (told.status, told.error, told.states)
-    assert (untold.output or {}).get("outcome") == (told.output or {}).get("outcome")
-    reason = untold.cause or untold.output["reason"]
-    # Nobody made a sentence of Lambda's error, but it is there; and Notify's own is not.
-    why = json.loads(reason)["errorMessage"] if reason.startswith("{") else reason
-    assert why in (told.cause or told.output["reason"])
+    assert (untold.cause, untold.output) == (told.cause, told.output)
 
 
 def test_a_wrong_input_is_told_without_what_is_not_known(machine: Machine) -> None:
@@ -108,4 +139,57 @@ def test_a_wrong_input_is_told_without_what_is_not_known(machine: Machine) -> No
     run = machine.run({"stage": "production"}, BeginDeployment=wrong)
     told = run.called("Notify")
     assert (told["service"], told["stage"], told["image"]) == (None, "production", None)
-    assert "service: Field required" in compose(Ending.model_validate(told)).text
+    assert "service: Field required" in compose(News.model_validate(told)).text
+
+
+@pytest.mark.parametrize("error", ["AwsUnavailable", "AwsRefused", "KeyError", "Superseded"])
+def test_the_end_is_written_again_and_again_whatever_the_error(
+    machine: Machine, error: str
+) -> None:
+    tries = [Failure(error)] * (TRIES - 1)
+    run = machine.run(deployment(), FinishDeployment=[*tries, GOOD["FinishDeployment"]])
+    assert run.output["outcome"] == "SUCCEEDED"
+    written = run.calls["FinishDeployment"]
+    assert written == [written[0]] * TRIES, "every try is given the same"
+
+
+def unwritten(machine: Machine, outcome: str) -> Run:
+    """An execution that came to this end, and the ledger can't be written."""
+    _, script = next((o, s) for o, s in ENDS.values() if o == outcome)
+    return machine.run(deployment(), **script, FinishDeployment=[Failure("AwsUnavailable")] * TRIES)
+
+
+def test_a_success_that_can_not_be_written_fails_so_that_it_is_recovered(machine: Machine) -> None:
+    run = unwritten(machine, "SUCCEEDED")
+    assert run.states[-4:] == ["FinishDeployment", "Notify", "EndDeployment", "EndedBadly"]
+    assert (run.status, run.error, run.cause) == (
+        "FAILED",
+        "LedgerNotWritten",
+        "every task is healthy",
+    )
+    told = told_of_the_end(run)
+    assert (told["outcome"], told["hold"]) == ("LedgerNotWritten", None)
+    assert told["evidence"] == ["the ledger could not be written: AwsUnavailable"]
+
+
+@pytest.mark.parametrize("outcome", ["SUPERSEDED", "FAILED", "REJECTED", "ROLLED_BACK"])
+def test_any_other_end_that_can_not_be_written_stays_what_it_is(
+    machine: Machine, outcome: str
+) -> None:
+    run = unwritten(machine, outcome)
+    assert (run.error or run.output["outcome"]) == outcome
+    assert told_of_the_end(run)["hold"] is None
+
+
+def test_of_a_way_back_that_fails_and_can_not_be_written_both_reasons_are_told(
+    machine: Machine,
+) -> None:
+    looks = {"CheckDeployment": Failure("AwsRefused", "denied"), "RollBack": DENIED}
+    unwritten = [Failure("AwsUnavailable")] * TRIES
+    run = machine.run(deployment(), **looks, FinishDeployment=unwritten)
+    assert (run.error, run.cause) == ("ROLLBACK_FAILED", "denied")
+    told = told_of_the_end(run)
+    assert json.loads(told["evidence"][0])["errorMessage"] == "denied"
+    text = compose(News.model_validate(told)).text
+    assert "  - denied\n  - the ledger could not be written: AwsUnavailable\n" in text
+    assert "stackTrace" not in text

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slipway.message import Ending, compose
+from slipway.message import News, compose
 from tests.statemachine.answers import MANUAL, PUSH, Failure, Rejection, ignored, resolution
 from tests.statemachine.machines import SETTLE_SECONDS, Machine, Machines
 
@@ -33,12 +33,13 @@ def test_a_manual_start_is_resolved_at_once(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("start", [PUSH, MANUAL], ids=["push", "manual start"])
-def test_what_started_it_is_resolved_with_the_executions_name(
+def test_what_started_it_is_resolved_with_the_executions_name_and_start(
     machine: Machine, start: dict[str, Any]
 ) -> None:
     run = machine.run(start, ResolveRelease=NO_PLAN)
-    name = run.arn.rpartition(":")[2]
-    assert run.called("ResolveRelease") == {"start": start, "execution": name}
+    given = run.called("ResolveRelease")
+    assert given.keys() == {"start", "execution", "started_at"}
+    assert (given["start"], given["execution"]) == (start, run.arn.rpartition(":")[2])
 
 
 def test_what_is_none_of_its_business_ends_ignored_and_nobody_is_told(machine: Machine) -> None:
@@ -64,7 +65,7 @@ def test_what_can_not_be_resolved_is_told_and_fails_with_the_message(
         run.arn,
         "shop/api",
     )
-    message = compose(Ending.model_validate(told))
+    message = compose(News.model_validate(told))
     assert NOT_JSON in message.text
     assert "Traceback" not in message.text
     assert "stackTrace" not in message.text
@@ -79,13 +80,13 @@ def test_a_start_without_a_repository_is_told_without_one(machine: Machine, star
     run = machine.run(start, ResolveRelease=wrong)
     assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
     assert "repository: Field required" in str(run.cause)
-    assert Ending.model_validate(run.called("Notify")).repository is None
+    assert News.model_validate(run.called("Notify")).repository is None
 
 
 def test_a_repository_that_is_no_text_is_told_as_none(machine: Machine) -> None:
     start = {**PUSH, "detail": {"repository-name": 5}}
     run = machine.run(start, ResolveRelease=WRONG_PLAN)
-    assert Ending.model_validate(run.called("Notify")).repository is None
+    assert News.model_validate(run.called("Notify")).repository is None
 
 
 def test_a_release_that_nobody_can_be_told_of_still_fails_with_the_message(

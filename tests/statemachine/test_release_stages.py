@@ -11,10 +11,11 @@ from tests.statemachine.answers import (
     MANUAL,
     PUSH,
     Failure,
-    beginning,
+    end,
     failed,
+    finding,
+    go,
     healthy,
-    registration,
     resolution,
     superseded,
 )
@@ -23,6 +24,8 @@ from tests.statemachine.machines import Machine, Machines, Run
 
 TWO_STAGES = {"staging": ["staging/api"], "production": ["production/api", "production/worker"]}
 BAD = failed("two tasks failed")
+WELL = healthy(baked=True)
+NO_CHANGE = end("NO_CHANGE", "the service runs this image already, and it is good")
 STAGE = ["DeployStage", "DeployService", "ReportDeployment"]
 
 
@@ -33,7 +36,7 @@ def machine(machines: Machines) -> Machine:
 
 def deployed(run: Run) -> list[str]:
     """The services whose deployment began."""
-    return [given["service"] for given in run.calls["BeginDeployment"]]
+    return [given["start"]["service"] for given in run.calls["BeginDeployment"]]
 
 
 def result(service: str, outcome: str = "SUCCEEDED", reason: str = "every task is healthy") -> Any:
@@ -66,7 +69,7 @@ def test_a_deployment_is_started_as_the_plan_has_it(machine: Machine, machines: 
     found = resolution(production=["production/api"])
     run = machine.run(MANUAL, ResolveRelease=found)
     (planned,) = found["stages"][0]["deployments"]
-    assert run.called("BeginDeployment") == planned["input"]
+    assert run.called("BeginDeployment")["start"] == planned["input"]
     names = [arn.rpartition(":")[2] for arn in machines.deployment.executions()]
     assert names.count(planned["name"]) == 1
 
@@ -76,10 +79,10 @@ def test_the_stages_follow_each_other_and_the_services_of_one_go_side_by_side(
 ) -> None:
     both = threading.Barrier(2)  # it breaks where only one of the two comes
 
-    def begin(given: dict[str, Any]) -> dict[str, Any]:
-        if given["stage"] == "production":
+    def begin(event: Any) -> Any:
+        if event["start"]["stage"] == "production":
             both.wait(30)
-        return beginning()
+        return go(event)
 
     run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES), BeginDeployment=begin)
     assert run.states[-6:] == [
@@ -102,9 +105,7 @@ def test_a_service_that_runs_the_image_already_is_as_good_as_deployed(machine: M
     run = machine.run(
         MANUAL,
         ResolveRelease=resolution(**TWO_STAGES),
-        RegisterTaskDefinition=by_service(
-            [registration(no_change=True)] * 2, worker=registration()
-        ),
+        BeginDeployment=by_service([NO_CHANGE] * 2, worker=go),
     )
     assert run.status == "SUCCEEDED"
     outcomes = [deployment["outcome"] for deployment in run.output["deployments"]]
@@ -112,14 +113,42 @@ def test_a_service_that_runs_the_image_already_is_as_good_as_deployed(machine: M
 
 
 def test_after_a_stage_that_was_rolled_back_the_next_one_does_not_start(machine: Machine) -> None:
-    run = machine.run(
-        MANUAL, ResolveRelease=resolution(**TWO_STAGES), CheckDeployment=[BAD, healthy()]
-    )
+    run = machine.run(MANUAL, ResolveRelease=resolution(**TWO_STAGES), CheckDeployment=[BAD, WELL])
     assert run.states[-4:] == [*STAGE[1:], "DecideNextStage", "Failed"]
     assert deployed(run) == ["staging/api"]
     assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
     assert run.cause == "staging/api ROLLED_BACK: two tasks failed"
-    assert len(run.calls["Notify"]) == 1, "the deployment tells, the release does not repeat it"
+    kinds = [told["kind"] for told in run.calls["Notify"]]
+    assert kinds == ["start", "end"], "the deployment tells, the release does not repeat it"
+
+
+@pytest.mark.parametrize("outcome", ["REJECTED", "FAILED"])
+def test_after_a_stage_that_could_not_begin_the_next_one_does_not_start(
+    machine: Machine, outcome: str
+) -> None:
+    run = machine.run(
+        MANUAL,
+        ResolveRelease=resolution(**TWO_STAGES),
+        BeginDeployment=end(outcome, "deployments are frozen"),
+    )
+    assert deployed(run) == ["staging/api"]
+    assert (run.error, run.cause) == (
+        "ReleaseFailed",
+        f"staging/api {outcome}: deployments are frozen",
+    )
+    assert len(run.calls["Notify"]) == 1
+
+
+def test_a_success_that_is_none_any_more_when_it_is_written_ends_the_release(
+    machine: Machine,
+) -> None:
+    run = machine.run(
+        MANUAL,
+        ResolveRelease=resolution(**TWO_STAGES),
+        FinishDeployment=finding("SUPERSEDED", "someone else has put shop-api:43 on the service"),
+    )
+    assert run.states[-1] == "Superseded"
+    assert deployed(run) == ["staging/api"]
 
 
 def test_the_others_of_a_stage_go_on_when_one_fails(machine: Machine) -> None:
@@ -127,13 +156,17 @@ def test_the_others_of_a_stage_go_on_when_one_fails(machine: Machine) -> None:
         MANUAL,
         ResolveRelease=resolution(production=["production/api", "production/worker"]),
         BeginDeployment=by_service(
-            beginning(), api=Failure("InvalidInput", "cluster production has no service api")
+            go, api=Failure("InvalidInput", "cluster production has no service api")
         ),
     )
     assert run.cause == "production/api FAILED: cluster production has no service api"
-    assert [update["service"] for update in run.calls["UpdateService"]] == ["production/worker"]
-    told = {told["service"]: told["outcome"] for told in run.calls["Notify"]}
-    assert told == {"production/api": "FAILED", "production/worker": "SUCCEEDED"}
+    updated = [update["hold"]["service"] for update in run.calls["UpdateService"]]
+    assert updated == ["production/worker"]
+    ends = [told for told in run.calls["Notify"] if told["kind"] == "end"]
+    assert {told["service"]: told["outcome"] for told in ends} == {
+        "production/api": "FAILED",
+        "production/worker": "SUCCEEDED",
+    }
 
 
 def test_every_deployment_that_failed_is_named(machine: Machine) -> None:
@@ -141,7 +174,7 @@ def test_every_deployment_that_failed_is_named(machine: Machine) -> None:
         MANUAL,
         ResolveRelease=resolution(production=["production/api", "production/worker"]),
         CheckDeployment=by_service(
-            None, api=[BAD, healthy()], worker=[failed("the alarm went off"), failed("gone")]
+            None, api=[BAD, WELL], worker=[failed("the alarm went off"), failed("gone")]
         ),
     )
     assert str(run.cause).split("\n") == [
@@ -169,7 +202,7 @@ def test_a_release_fails_where_one_deployment_is_superseded_and_another_bad(
     run = machine.run(
         MANUAL,
         ResolveRelease=resolution(production=["production/api", "production/worker"]),
-        CheckDeployment=by_service(None, api=[superseded()], worker=[BAD, healthy()]),
+        CheckDeployment=by_service(None, api=[superseded()], worker=[BAD, WELL]),
     )
     assert (run.error, run.cause) == (
         "ReleaseFailed",

@@ -13,6 +13,7 @@ from tests.unit.builders import (
     NOW,
     OLD,
     OLD_DIGEST,
+    OTHER,
     OURS,
     REGION,
     URI,
@@ -83,11 +84,55 @@ def defined(
     ecs: Stubbed,
     *containers: dict[str, Any],
     tags: list[dict[str, str]] | None = None,
+    asked: str | None = None,
     **changes: Any,
 ) -> None:
-    """DescribeTaskDefinition answers."""
+    """DescribeTaskDefinition answers; ``asked`` for where that matters."""
     found = task_definition(*containers, **changes)
-    ecs.answers("describe_task_definition", {"taskDefinition": found, "tags": tags or []})
+    expected: dict[str, Any] = {"taskDefinition": asked, "include": ["TAGS"]} if asked else {}
+    answer = {"taskDefinition": found, "tags": tags or []}
+    ecs.answers("describe_task_definition", answer, **expected)
+
+
+def updated(ecs: Stubbed, task_definition: str, **deployment: Any) -> None:
+    """UpdateService is called with these three parameters and no other, and answers."""
+    put = ecs_deployment(taskDefinition=task_definition, rolloutState="IN_PROGRESS", **deployment)
+    ecs.answers(
+        "update_service",
+        {"service": ecs_service(put, before())},
+        cluster=CLUSTER,
+        service=NAME,
+        taskDefinition=task_definition,
+    )
+
+
+def registered(ecs: Stubbed, arn: str = OTHER) -> None:
+    """RegisterTaskDefinition answers."""
+    ecs.answers("register_task_definition", {"taskDefinition": {"taskDefinitionArn": arn}})
+
+
+def revisions(ecs: Stubbed, *arns: str, **more: str) -> None:
+    """ListTaskDefinitions answers, newest first."""
+    ecs.answers(
+        "list_task_definitions",
+        {"taskDefinitionArns": list(arns), **more},
+        familyPrefix="shop-api",
+        sort="DESC",
+    )
+
+
+def alarms_read(cloudwatch: Stubbed, **states: str) -> None:
+    """DescribeAlarms answers with these alarms."""
+    found = [
+        {
+            "AlarmName": name,
+            "StateValue": state,
+            "StateReason": f"{name} says so",
+            "StateUpdatedTimestamp": NOW,
+        }
+        for name, state in states.items()
+    ]
+    cloudwatch.answers("describe_alarms", {"MetricAlarms": found, "CompositeAlarms": []})
 
 
 def ecs_task(task: str = "t1", **changes: Any) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from typing import Any
 
 from slipway.alarms import Alarm
 from slipway.image import Image
+from slipway.ledger import Ledger
 from slipway.observation import Observation, Rollout, RunningTask, StoppedTask, Target
 from slipway.plan import Policy
+from slipway.records import Good, Hold, Quarantined, deployment_id
 from slipway.release import Deployment, Release
 from slipway.verdict import Watch
 
@@ -28,6 +30,8 @@ OLD_DIGEST = "sha256:" + "cd" * 32
 GROUP = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/api/0123456789abcdef"
 GROUP_2 = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/admin/fedcba9876543210"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:notifications"
+RELEASES = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:slipway-release"
+DEPLOYMENTS = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:slipway-deployment"
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
 
@@ -41,7 +45,20 @@ def image(**changes: Any) -> Image:
 
 
 def release(**changes: Any) -> Release:
-    return Release(**{"id": "event-1", "image": image(), "started_by": "push"} | changes)
+    defaults = {"id": "event-1", "image": image(), "released_at": NOW, "started_by": "push"}
+    return Release(**defaults | changes)
+
+
+def execution(name: str = "e-1") -> str:
+    """The ARN of an execution of the deployment state machine."""
+    return f"{DEPLOYMENTS.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def hold(name: str = "e-1", **changes: Any) -> Hold:
+    """Of the execution of this name, which started at NOW."""
+    arn = execution(name)
+    defaults = {"service": SERVICE, "deployment": deployment_id(NOW, arn), "execution": arn}
+    return Hold(**defaults | changes)
 
 
 def policy(**changes: Any) -> Policy:
@@ -111,3 +128,38 @@ def seen(*alarms: Alarm, **changes: Any) -> Observation:
         "alarms": {a.name: a for a in alarms},
     }
     return Observation(**defaults | changes)
+
+
+def good(task_definition: str = OLD, digest: str = OLD_DIGEST, **changes: Any) -> Good:
+    """Found good an hour before NOW."""
+    defaults = {"task_definition": task_definition, "digest": digest, "at": at(-3600)}
+    return Good(**defaults | changes)
+
+
+def quarantined(reason: str = "a task failed") -> Quarantined:
+    return Quarantined(at=at(-60), reason=reason, deployment=hold("e-0").deployment)
+
+
+def accepted(
+    ledger: Ledger, name: str, baseline: str = OLD, back: Good | None = None, **changes: Any
+) -> Hold:
+    """A deployment has the service, with what there is to go back to, and has changed nothing yet."""
+    asked = deployment(**changes)
+    own = hold(name, service=asked.service)
+    ledger.take(own, asked, baseline, NOW)
+    ledger.open(own, asked, back.task_definition if back else baseline, back, None, NOW)
+    return own
+
+
+def ended(
+    ledger: Ledger,
+    outcome: str = "SUCCEEDED",
+    found: Good | None = None,
+    bad: Quarantined | None = None,
+    digest: str = OLD_DIGEST,
+) -> Hold:
+    """A deployment of this digest, an hour before NOW, has come to its end."""
+    asked = deployment(release=release(image=image(digest=digest), released_at=at(-3600)))
+    own = accepted(ledger, f"e-of-{(found or good()).task_definition[-2:]}", release=asked.release)
+    ledger.finish(own, asked, {"outcome": outcome, "reason": outcome, "evidence": []}, found, bad)
+    return own

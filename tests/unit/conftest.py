@@ -9,7 +9,8 @@ import pytest
 from hypothesis import settings
 
 from slipway import aws
-from tests.unit.builders import REGION, TOPIC
+from tests.unit.builders import DEPLOYMENTS, REGION, RELEASES, TOPIC
+from tests.unit.ledgers import ledger  # noqa: F401 - a fixture
 from tests.unit.looks import look  # noqa: F401 - a fixture
 from tests.unit.stubs import Stubbed
 
@@ -17,7 +18,17 @@ settings.register_profile("unit", max_examples=100, deadline=None, derandomize=T
 settings.load_profile("unit")
 
 PASSED = pytest.StashKey[bool]()
-CLIENTS = (aws.ecs, aws.ecr, aws.elbv2, aws.cloudwatch, aws.ssm, aws.sns)
+CLIENTS = (
+    aws.ecs,
+    aws.ecs_once,
+    aws.ecr,
+    aws.elbv2,
+    aws.cloudwatch,
+    aws.ssm,
+    aws.sns,
+    aws.stepfunctions,
+    aws.table,
+)
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -31,6 +42,12 @@ def made_up_account() -> Iterator[None]:
         patch.setenv("AWS_CONFIG_FILE", "/dev/null")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("TOPIC_ARN", TOPIC)
+        patch.setenv("LEDGER_TABLE", "ledger")
+        patch.setenv("HISTORY_DAYS", "400")
+        patch.setenv("RELEASE_STATE_MACHINE_ARN", RELEASES)
+        patch.setenv("DEPLOYMENT_STATE_MACHINE_ARN", DEPLOYMENTS)
+        patch.setenv("REPOSITORY_PREFIX", "")
+        patch.setenv("MATURITY_SECONDS", "600")
         for client in CLIENTS:
             client.cache_clear()
         yield
@@ -82,3 +99,13 @@ def ssm(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
 @pytest.fixture
 def sns(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
     yield from stubbed(aws.sns(), request)
+
+
+@pytest.fixture
+def ecs_once(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    yield from stubbed(aws.ecs_once(), request)
+
+
+@pytest.fixture
+def stepfunctions(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    yield from stubbed(aws.stepfunctions(), request)

@@ -1,31 +1,40 @@
-"""How a deployment or a release ended, and the parts of what is told of it."""
+"""News of a deployment or a release, and the parts of what is told of it."""
 
 from __future__ import annotations
 
-from slipway.message import Ending, compose
-from tests.unit.builders import ACCOUNT, NEW, OLD, OLD_DIGEST, REGION, SERVICE, URI, image
+from slipway.message import News, compose
+from tests.unit.builders import NEW, OLD, OLD_DIGEST, SERVICE, URI, execution, image
 
-EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:slipway-deployment:production-api-v2"
-OUTCOMES = ["SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED", "SUPERSEDED", "FAILED"]
+EXECUTION = execution("production-api-v2")
+OUTCOMES = ["SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED", "SUPERSEDED", "REJECTED", "FAILED"]
 
 
-def ending(outcome: str = "SUCCEEDED", **changes: object) -> Ending:
+def ending(outcome: str = "SUCCEEDED", **changes: object) -> News:
+    """How a deployment ended."""
     defaults = {
         "reason": "every task is healthy",
         "execution": EXECUTION,
         "service": SERVICE,
         "stage": "production",
         "image": image(),
+        "started_by": "push",
         "task_definition": NEW,
         "previous": OLD,
         "previous_images": {"api": f"{URI}@{OLD_DIGEST}"},
     }
-    return Ending(outcome=outcome, **defaults | changes)
+    return News(outcome=outcome, **defaults | changes)
 
 
-def failed_release(**changes: object) -> Ending:
+def start(**changes: object) -> News:
+    """That a deployment started."""
+    defaults = {"kind": "start", "reason": "", "task_definition": None}
+    return ending("STARTED", **defaults | changes)
+
+
+def failed_release(**changes: object) -> News:
     """A release that failed before it came to a deployment."""
-    return Ending(outcome="FAILED", reason="no plan", execution=EXECUTION, **changes)
+    defaults = {"outcome": "FAILED", "reason": "no plan", "execution": EXECUTION}
+    return News(**defaults | changes)
 
 
 def block(text: str, title: str) -> list[str]:
@@ -37,5 +46,5 @@ def block(text: str, title: str) -> list[str]:
     return []
 
 
-def told(title: str, told_of: Ending) -> list[str]:
+def told(title: str, told_of: News) -> list[str]:
     return block(compose(told_of).text, title)

@@ -10,6 +10,7 @@ from tests.unit.builders import ACCOUNT, DIGEST, REGION, URI
 from tests.unit.stubs import Stubbed
 
 PARAMETER = "/slipway/repositories/shop/api"
+FREEZE = "/slipway/freeze"
 EXECUTION = "by-hand-1"
 
 
@@ -60,6 +61,18 @@ def found(
     image_id = by or {"imageTag": "v2"}
     answer = image_detail(digest, **changes)
     ecr.answers("describe_images", answer, repositoryName="shop/api", imageIds=[image_id])
+
+
+def unfrozen(ssm: Stubbed) -> None:
+    """There is no freeze of the whole pipeline."""
+    ssm.refuses("get_parameter", "ParameterNotFound")
+
+
+def frozen(ssm: Stubbed, *windows: dict[str, Any], text: str | None = None) -> None:
+    """The whole pipeline has these windows."""
+    value = text if text is not None else json.dumps(windows)
+    answer = {"Parameter": {"Name": FREEZE, "Value": value, "Type": "String"}}
+    ssm.answers("get_parameter", answer, Name=FREEZE, WithDecryption=False)
 
 
 def located(ecr: Stubbed) -> None:

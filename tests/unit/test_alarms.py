@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from slipway.alarms import read_alarms
-from slipway.errors import AwsRefused
+from slipway.errors import AwsRefused, AwsUnavailable
 from tests.unit.builders import NOW, at
 
 
@@ -83,10 +83,11 @@ def test_an_alarm_changed_when_its_state_did_where_cloudwatch_says_so(
     assert read_alarms(["a"], cloudwatch.client)["a"].changed_at == changed_at
 
 
-def test_a_denied_look_names_the_alarms(cloudwatch):
-    cloudwatch.refuses("describe_alarms", "AccessDenied", "not authorized", 403)
+@pytest.mark.parametrize(
+    ("code", "error"), [("AccessDenied", AwsRefused), ("Throttling", AwsUnavailable)]
+)
+def test_a_look_that_failed_names_the_alarms(cloudwatch, code, error):
+    cloudwatch.refuses("describe_alarms", code, "not now", 400)
 
-    with pytest.raises(
-        AwsRefused, match="cloudwatch:DescribeAlarms on alarms a, b: not authorized"
-    ):
+    with pytest.raises(error, match="cloudwatch:DescribeAlarms on alarms a, b: not now"):
         read_alarms(["b", "a"], cloudwatch.client)

@@ -62,6 +62,22 @@ def test_registering_side_by_side_in_one_family_is_worth_another_try():
 
 
 @pytest.mark.parametrize(
+    "reason", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
+)
+def test_a_transaction_that_another_one_was_in_the_way_of_is_worth_another_try(reason):
+    said = f"Transaction cancelled, please refer cancellation reasons [None, {reason}]"
+
+    assert type(translated(refusal("TransactionCanceledException", 400, said))) is AwsUnavailable
+
+
+@pytest.mark.parametrize("reason", ["ConditionalCheckFailed", "ValidationError"])
+def test_a_transaction_that_was_cancelled_for_what_it_wants_is_not(reason):
+    said = f"Transaction cancelled, please refer cancellation reasons [None, {reason}]"
+
+    assert type(translated(refusal("TransactionCanceledException", 400, said))) is AwsRefused
+
+
+@pytest.mark.parametrize(
     "error",
     [
         EndpointConnectionError(endpoint_url=URL),
@@ -131,10 +147,50 @@ def test_only_an_error_of_aws_has_a_code(error, code):
     assert error_code(error) == code
 
 
-@pytest.mark.parametrize("client", [aws.ecs, aws.ecr, aws.elbv2, aws.cloudwatch, aws.ssm, aws.sns])
+@pytest.mark.parametrize(
+    "client",
+    [
+        aws.ecs,
+        aws.ecs_once,
+        aws.ecr,
+        aws.elbv2,
+        aws.cloudwatch,
+        aws.ssm,
+        aws.sns,
+        aws.stepfunctions,
+        aws.table,
+    ],
+)
 def test_a_client_is_made_once_and_gives_up_before_its_function_does(client):
-    config = client().meta.config
+    config = getattr(client().meta, "client", client()).meta.config
     tries = config.retries["total_max_attempts"]
 
     assert client() is client()
     assert tries * (config.connect_timeout + config.read_timeout) < 60
+
+
+def test_a_client_for_what_has_no_natural_key_tries_nothing_again():
+    sent, client = [], aws.ecs_once()
+
+    def unanswered(request, **_):
+        sent.append(request)
+        raise ReadTimeoutError(endpoint_url=URL)
+
+    client.meta.events.register("before-send.ecs", unanswered)
+    try:
+        with pytest.raises(AwsUnavailable), calling("ecs:UpdateService", "service production/api"):
+            client.update_service(service="api")
+    finally:
+        client.meta.events.unregister("before-send.ecs", unanswered)
+
+    assert len(sent) == 1
+
+
+def test_the_table_is_the_one_of_the_environment(monkeypatch):
+    monkeypatch.setenv("LEDGER_TABLE", "another-ledger")
+    aws.table.cache_clear()
+
+    name = aws.table().name
+
+    aws.table.cache_clear()
+    assert name == "another-ledger"

@@ -1,4 +1,4 @@
-"""The recorded events fit the steps that they are for."""
+"""The recorded events fit the functions that they are for."""
 
 from __future__ import annotations
 
@@ -10,23 +10,62 @@ from typing import Any
 import pytest
 import yaml
 
-from slipway.message import Ending
-from slipway.release import Deployment, ManualStart
+from slipway.beginning import ManualRollback, Start
+from slipway.finish import Ending
+from slipway.message import News
+from slipway.resolve import ManualStart
 
 ROOT = Path(__file__).parent.parent.parent
-# The steps whose input is one of slipway's own values; the others have an Input.
-INPUTS = {"begin_deployment": Deployment, "notify": Ending}
-STEPS = sorted(path.stem for path in (ROOT / "functions").glob("*.py"))
+# The functions whose input is one of slipway's own values; the others have an Input.
+INPUTS = {"begin_deployment": Start, "finish_deployment": Ending, "notify": News}
+FUNCTIONS = sorted(path.stem for path in (ROOT / "functions").glob("*.py"))
+# No state of a machine runs them: a rule and a schedule do.
+NO_STEPS = {"recover", "sweep"}
+
+
+class AnyTag(yaml.SafeLoader):
+    """Takes CloudFormation's tags for what they hold."""
+
+
+AnyTag.add_multi_constructor(
+    "!",
+    lambda loader, _suffix, node: (
+        loader.construct_yaml_str(node) if isinstance(node, yaml.ScalarNode) else None
+    ),
+)
 
 
 def event(name: str) -> Any:
     return json.loads((ROOT / "events" / f"{name}.json").read_text())
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_every_step_has_an_event_that_fits_its_input(step: str) -> None:
-    model = INPUTS.get(step) or importlib.import_module(step).Input
-    model.model_validate(event(step))
+def functions() -> dict[str, Any]:
+    """The properties of the template's functions, by their logical ids."""
+    template = yaml.load((ROOT / "template.yaml").read_text(), AnyTag)
+    return {
+        name: resource["Properties"]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+@pytest.mark.parametrize("function", [name for name in FUNCTIONS if name != "sweep"])
+def test_every_function_that_reads_its_input_has_an_event_that_fits_it(function: str) -> None:
+    model = INPUTS.get(function) or importlib.import_module(function).Input
+    model.model_validate(event(function))
+
+
+def test_the_event_of_recover_is_one_that_its_rule_delivers() -> None:
+    pattern = functions()["Recover"]["Events"]["ExecutionDied"]["Properties"]["Pattern"]
+    recorded = event("recover")
+    assert recorded["source"] in pattern["source"]
+    assert recorded["detail-type"] in pattern["detail-type"]
+    assert recorded["detail"]["status"] in pattern["detail"]["status"]
+
+
+def test_the_event_of_sweep_is_a_schedules() -> None:
+    recorded = event("sweep")
+    assert (recorded["source"], recorded["detail-type"]) == ("aws.events", "Scheduled Event")
 
 
 def test_the_push_and_the_manual_start_are_what_starts_a_release() -> None:
@@ -34,24 +73,19 @@ def test_the_push_and_the_manual_start_are_what_starts_a_release() -> None:
     ManualStart.model_validate(event("manual_start"))
 
 
-def test_a_step_has_one_name_in_every_place() -> None:
-    class AnyTag(yaml.SafeLoader):
-        """Takes CloudFormation's tags for what they hold."""
+def test_the_manual_rollback_is_what_starts_a_rollback_by_hand() -> None:
+    ManualRollback.model_validate(event("manual_rollback"))
 
-    AnyTag.add_multi_constructor(
-        "!",
-        lambda loader, _suffix, node: (
-            loader.construct_yaml_str(node) if isinstance(node, yaml.ScalarNode) else None
-        ),
-    )
-    template = yaml.load((ROOT / "template.yaml").read_text(), AnyTag)
-    functions = {
-        name: resource["Properties"]["Handler"]
-        for name, resource in template["Resources"].items()
-        if resource["Type"] == "AWS::Serverless::Function"
-    }
-    machines = "".join(path.read_text() for path in (ROOT / "statemachine").glob("*.yaml"))
-    assert sorted(functions.values()) == [f"{step}.handler" for step in STEPS]
-    for logical_id, handler in functions.items():
+
+def test_a_function_has_one_name_in_every_place() -> None:
+    handlers = {name: properties["Handler"] for name, properties in functions().items()}
+    assert sorted(handlers.values()) == [f"{function}.handler" for function in FUNCTIONS]
+    for logical_id, handler in handlers.items():
         assert handler.removesuffix(".handler").replace("_", "") == logical_id.lower()
-        assert f"\n  {logical_id}:\n" in machines
+
+
+def test_every_function_is_a_state_but_those_that_a_rule_or_a_schedule_starts() -> None:
+    machines = "".join(path.read_text() for path in (ROOT / "statemachine").glob("*.yaml"))
+    for logical_id, properties in functions().items():
+        is_state = f"\n  {logical_id}:\n" in machines
+        assert is_state != (properties["Handler"].removesuffix(".handler") in NO_STEPS)

@@ -1,61 +1,47 @@
-"""Each step as Lambda calls it: JSON in, JSON out, and an error with a name that the state machine knows."""
+"""Each function: JSON in, JSON out, what it leaves in the ledger, and what it says of a wrong input."""
 
 from __future__ import annotations
 
-import importlib
 import json
-from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timedelta
 
 import pytest
 
+from slipway import aws
+from slipway.beginning import Recovery
 from slipway.errors import InvalidInput
-from tests.unit.answers import (
-    before,
-    container,
-    defined,
-    described,
-    ecs_deployment,
-    ecs_service,
-    ecs_task,
-    task_arn,
+from slipway.release import unique_name
+from tests.unit.answers import before, container, defined, described, ecs_deployment, updated
+from tests.unit.builders import (
+    DEPLOYMENTS,
+    DIGEST,
+    NEW,
+    NOW,
+    OLD,
+    OLD_DIGEST,
+    OURS,
+    SERVICE,
+    URI,
+    accepted,
+    deployment,
+    execution,
+    hold,
+    image,
+    watch,
 )
-from tests.unit.builders import DIGEST, NEW, NOW, OLD, OURS, SERVICE, URI, deployment, watch
-from tests.unit.pushes import found, located, planned, push
+from tests.unit.handlers import ENDED, HOLD, INPUTS, TOLD, goes_back, invoked, looked, may_begin
+from tests.unit.pushes import found, located, planned
 
-SINCE = NOW.isoformat()
-
-
-@dataclass
-class Context:
-    """What Lambda tells a function about its invocation."""
-
-    function_name: str = "step"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:step"
-    aws_request_id: str = "request-1"
-
-
-def invoked(step: str, event: Any) -> Any:
-    """The step's answer, through JSON both ways as Lambda carries it."""
-    handler = importlib.import_module(step).handler
-    return json.loads(json.dumps(handler(json.loads(json.dumps(event)), Context())))
-
-
-INPUTS = {
-    "resolve_release": {"start": push(), "execution": "e-1"},
-    "begin_deployment": deployment().to_json(),
-    "register_task_definition": {"deployment": deployment().to_json(), "since": SINCE},
-    "update_service": {"service": SERVICE, "task_definition": NEW},
-    "check_deployment": {"service": SERVICE, "watch": watch().to_json()},
-    "roll_back": {"service": SERVICE, "task_definition": NEW, "previous": OLD, "updated": True},
-    "notify": {
-        "outcome": "FAILED",
-        "reason": json.dumps({"errorMessage": "no plan", "errorType": "InvalidInput"}),
-        "execution": "arn:aws:states:eu-west-1:123456789012:execution:slipway-release:e-1",
-        "repository": "shop/api",
-    },
+DIED = {"detail-type": "Step Functions Execution Status Change", "source": "aws.states"} | {
+    "detail": {"executionArn": execution(), "status": "ABORTED", "name": "e-1"}
 }
+
+
+@pytest.fixture
+def ours(ledger):
+    """Our deployment has the service, and has changed nothing yet."""
+    accepted(ledger, "e-1")
+    return ledger
 
 
 def test_resolve_release(ssm, ecr):
@@ -69,68 +55,132 @@ def test_resolve_release(ssm, ecr):
     assert resolution["stages"][0]["deployments"][0]["input"]["service"] == SERVICE
 
 
-def test_what_resolve_release_gives_is_what_begin_deployment_takes(ssm, ecr, ecs):
+def test_begin_deployment_takes_the_service_and_says_what_to_go_back_to(ledger, ecs, ssm):
+    may_begin(ecs, ssm)
+
+    beginning = invoked("begin_deployment", INPUTS["begin_deployment"])
+
+    assert (beginning["decision"], beginning["previous"]) == ("GO", OLD)
+    assert beginning["hold"] == HOLD
+    assert ledger.service(SERVICE).holder.execution == execution()
+
+
+def test_what_resolve_release_gives_is_what_begin_deployment_takes(ledger, ssm, ecr, ecs):
     planned(ssm)
     found(ecr)
     located(ecr)
     resolution = invoked("resolve_release", INPUTS["resolve_release"])
-    described(ecs)
-    defined(ecs)
-    defined(ecs)
+    may_begin(ecs, ssm)
 
     [named] = resolution["stages"][0]["deployments"]
-    beginning = invoked("begin_deployment", named["input"])
+    start = INPUTS["begin_deployment"] | {"start": named["input"]}
 
-    assert beginning["previous"] == OLD
+    assert invoked("begin_deployment", start)["decision"] == "GO"
 
 
-def test_register_task_definition(ecs):
-    described(ecs)
-    defined(ecs, container(image=f"{URI}@{DIGEST}"), taskDefinitionArn=NEW)
+def test_register_task_definition_notes_what_the_deployment_goes_forth_to(ours, ecs_once):
+    described(ecs_once)
+    defined(ecs_once, container(image=f"{URI}@{DIGEST}"), taskDefinitionArn=NEW)
 
     registration = invoked("register_task_definition", INPUTS["register_task_definition"])
 
-    assert registration == {"task_definition": NEW, "no_change": True}
+    record = ours.deployment(hold())
+    assert registration == {"task_definition": NEW}
+    assert (record.task_definition, record.previous) == (NEW, OLD)
+    assert "RegisterTaskDefinition" in record.steps
 
 
-def test_update_service(ecs):
+def test_register_task_definition_notes_what_a_rollback_by_hand_goes_back_to(ours, ecs_once):
+    described(ecs_once)
+    defined(ecs_once, container(image=f"{URI}@{OLD_DIGEST}"), taskDefinitionArn=NEW)
+    back = image(digest=OLD_DIGEST, tag="v1").to_json()
+
+    invoked("register_task_definition", INPUTS["register_task_definition"] | {"image": back})
+
+    record = ours.deployment(hold())
+    assert (record.task_definition, record.previous) == (None, NEW)
+
+
+def test_update_service_marks_the_change_and_removes_the_mark(ours, ecs):
     described(ecs, before(status="PRIMARY"))
-    ecs.answers("update_service", {"service": ecs_service()})
+    updated(ecs, NEW)
 
     assert invoked("update_service", INPUTS["update_service"])["deployment_id"] == OURS
 
-
-def looked(ecs: Any) -> None:
-    described(ecs)
-    ecs.answers("list_tasks", {"taskArns": [task_arn("a"), task_arn("b")]})
-    ecs.answers("list_tasks", {"taskArns": []})
-    ecs.answers("describe_tasks", {"tasks": [ecs_task("a"), ecs_task("b")]})
-    defined(ecs)
+    record = ours.deployment(hold())
+    assert (record.changing, record.task_definition, record.ecs_deployment) == (True, NEW, OURS)
+    assert ours.service(SERVICE).holder.changing_until is None
 
 
-def test_check_deployment(ecs):
+def test_check_deployment_judges_and_gives_a_sign_of_life(ours, ecs):
     looked(ecs)
+    lease = ours.service(SERVICE).holder.lease_until
 
     verdict = invoked("check_deployment", INPUTS["check_deployment"])
 
     assert (verdict["verdict"], verdict["healthy"], verdict["baked"]) == ("HEALTHY", 2, False)
+    assert ours.service(SERVICE).holder.lease_until != lease
 
 
-def test_the_bake_goes_on_from_one_check_to_the_next(ecs):
+def test_the_first_healthy_look_is_noted_and_the_bake_goes_on_from_it(ours, ecs):
     looked(ecs)
     looked(ecs)
     first = invoked("check_deployment", INPUTS["check_deployment"])
-
     again = watch().to_json() | {"healthy_at": first["healthy_at"]}
-    second = invoked("check_deployment", {"service": SERVICE, "watch": again})
+
+    second = invoked("check_deployment", {"hold": HOLD, "watch": again})
 
     assert second["healthy_at"] == first["healthy_at"]
+    noted = ours.deployment(hold()).steps["HEALTHY"]
+    assert noted == datetime.fromisoformat(first["healthy_at"])
 
 
-def test_roll_back(ecs):
-    described(ecs, ecs_deployment(taskDefinition=OLD))
+def test_a_look_that_finds_it_pending_notes_no_health(ours, ecs):
+    described(ecs, ecs_deployment(rolloutState="IN_PROGRESS"))
+    ecs.answers("list_tasks", {"taskArns": []})
+    ecs.answers("list_tasks", {"taskArns": []})
+    defined(ecs)
 
-    assert invoked("roll_back", INPUTS["roll_back"])["action"] == "ALREADY_BACK"
+    invoked("check_deployment", INPUTS["check_deployment"])
+
+    assert "HEALTHY" not in ours.deployment(hold()).steps
+
+
+def test_roll_back_marks_the_change_and_removes_the_mark(ours, ecs_once):
+    goes_back(ecs_once)
+
+    done = invoked("roll_back", INPUTS["roll_back"])
+
+    assert (done["action"], done["task_definition"]) == ("UPDATED", OLD)
+    assert "RollBack" in ours.deployment(hold()).steps
+    assert ours.service(SERVICE).holder.changing_until is None
+
+
+def test_finish_deployment_writes_the_end_and_frees_the_service(ours, ecs):
+    described(ecs)
+
+    finished = invoked("finish_deployment", ENDED)
+
+    assert (finished["outcome"], finished["hold"]) == ("SUCCEEDED", HOLD)
+    service = ours.service(SERVICE)
+    assert (service.holder, service.last_good.task_definition) == (None, NEW)
+    assert ours.deployment(hold()).outcome == "SUCCEEDED"
+
+
+def test_the_ledger_forgets_a_deployment_after_as_many_days_as_it_is_told(ours, ecs):
+    described(ecs)
+
+    invoked("finish_deployment", ENDED)
+
+    item = aws.table().get_item(Key={"pk": SERVICE, "sk": hold().deployment})["Item"]
+    forgotten = datetime.fromisoformat(item["ended_at"]) + timedelta(days=400)
+    assert item["expires_at"] == int(forgotten.timestamp())
+
+
+def test_finish_deployment_finds_that_someone_else_has_changed_the_service(ours, ecs):
+    described(ecs, ecs_deployment(id="ecs-svc/9"))
+
+    assert invoked("finish_deployment", ENDED)["outcome"] == "SUPERSEDED"
 
 
 def test_notify_returns_the_reason_as_people_read_it(sns):
@@ -139,14 +189,97 @@ def test_notify_returns_the_reason_as_people_read_it(sns):
     assert invoked("notify", INPUTS["notify"]) == {"message_id": "m-1", "reason": "no plan"}
 
 
-def required() -> list[tuple[str, str]]:
-    optional = {"repository"}
-    return [
-        (step, name) for step, given in INPUTS.items() for name in given if name not in optional
-    ]
+def test_notify_tells_of_the_start_and_of_the_end(ours, sns):
+    sns.answers("publish", {"MessageId": "m-1"})
+    sns.answers("publish", {"MessageId": "m-2"})
+
+    told = [invoked("notify", TOLD | {"kind": kind})["message_id"] for kind in ("start", "end")]
+
+    assert told == ["m-1", "m-2"]
 
 
-@pytest.mark.parametrize(("step", "field"), required())
+def test_recover_starts_an_execution_that_ends_what_the_dead_one_began(ours, stepfunctions):
+    stepfunctions.answers(
+        "describe_execution",
+        {
+            "executionArn": execution(),
+            "stateMachineArn": DEPLOYMENTS,
+            "status": "ABORTED",
+            "startDate": NOW,
+            "input": json.dumps(deployment().to_json()),
+        },
+        executionArn=execution(),
+    )
+    recovery = Recovery(
+        action="recover",
+        deployment=hold().deployment,
+        execution=execution(),
+        started_at=NOW,
+        why="its execution was stopped",
+        start=deployment().to_json(),
+        attempt=1,
+    )
+    name = unique_name(f"recover-{SERVICE}", execution())
+    stepfunctions.answers(
+        "start_execution",
+        {"executionArn": execution(name), "startDate": NOW},
+        stateMachineArn=DEPLOYMENTS,
+        name=name,
+        input=json.dumps(recovery.to_json()),
+    )
+
+    assert invoked("recover", DIED) == {"done": f"execution {name} recovers it"}
+
+
+def test_recover_names_what_an_event_does_not_have():
+    with pytest.raises(InvalidInput, match=r"detail.executionArn: Field required"):
+        invoked("recover", DIED | {"detail": {}})
+
+
+def test_sweep_says_what_it_did_and_what_was_wrong(ledger, ssm, ecr, stepfunctions):
+    plan = {
+        "Name": "/slipway/repositories/shop/api",
+        "Value": "{",
+        "Type": "String",
+        "LastModifiedDate": NOW,
+    }
+    ssm.answers("get_parameters_by_path", {"Parameters": [plan]})
+
+    swept = invoked("sweep", {"source": "aws.events"})
+
+    assert (swept["released"], swept["recovered"]) == ([], [])
+    [problem] = swept["problems"]
+    assert problem.startswith("the plan of repository shop/api")
+
+
+def test_sweep_has_a_deployment_recovered_whose_sign_of_life_is_overdue(
+    ours, ssm, ecr, stepfunctions
+):
+    stepfunctions.answers(
+        "describe_execution",
+        {
+            "executionArn": execution(),
+            "stateMachineArn": DEPLOYMENTS,
+            "status": "RUNNING",
+            "startDate": NOW,
+            "input": "{}",
+        },
+        executionArn=execution(),
+    )
+    ssm.answers("get_parameters_by_path", {"Parameters": []})
+
+    swept = invoked("sweep", {})
+
+    assert swept == {
+        "released": [],
+        "recovered": [f"{execution()}: it is running"],
+        "problems": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("step", "field"), [(step, name) for step, given in INPUTS.items() for name in given]
+)
 def test_a_step_whose_input_misses_a_field_names_it(step, field):
     event = {name: value for name, value in INPUTS[step].items() if name != field}
 

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from slipway.errors import AwsRefused, InvalidInput
-from slipway.message import compose, reason_of
+from slipway.message import compose
 from tests.unit.builders import DIGEST, OLD_DIGEST, SERVICE, URI, image
-from tests.unit.endings import OUTCOMES, block, ending, failed_release, told
+from tests.unit.endings import OUTCOMES, block, ending, failed_release, start, told
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
@@ -18,13 +18,39 @@ def test_subject_and_first_line_tell_the_outcome_and_the_service(outcome):
 
     assert message.subject == f"[{outcome}] production/api shop/api:v2 (abababababab)"
     assert message.text.startswith(f"production/api: {outcome} - ")
+    assert "see the execution" not in message.text
+
+
+def test_that_a_deployment_started_is_told_without_a_reason():
+    message = compose(start())
+
+    assert message.subject == "[STARTED] production/api shop/api:v2 (abababababab)"
+    assert message.text.startswith("production/api: STARTED - it is on its way\n")
+    assert block(message.text, "Why") == []
+
+
+def test_what_was_changed_before_it_starts_is_told_as_evidence():
+    assert told("Evidence", start(evidence=["the service ran shop-api:40"])) == [
+        "- the service ran shop-api:40"
+    ]
 
 
 def test_a_rollback_is_never_called_a_success():
     text = compose(ending("ROLLED_BACK")).text
 
-    assert "the previous version is back" in text
+    assert "the last good version is back" in text
     assert "SUCCEEDED" not in text
+
+
+@pytest.mark.parametrize("outcome", ["REJECTED", "FAILED"])
+def test_where_nothing_was_changed_it_is_said(outcome):
+    assert "nothing was changed" in compose(ending(outcome)).text
+
+
+def test_a_success_that_the_ledger_does_not_know_is_not_called_one():
+    first, *_ = compose(ending("LedgerNotWritten")).text.split("\n")
+
+    assert first.endswith("the last good version will be put back")
 
 
 def test_an_outcome_without_words_of_its_own_points_to_the_execution():
@@ -50,17 +76,12 @@ def test_the_reason_and_the_evidence_are_told():
     assert told("Evidence", bad) == ["- exit code 1", "- alarm: 5xx"]
 
 
-def test_a_failed_rollback_tells_both_reasons():
-    bad = ending("ROLLBACK_FAILED", reason="alarm", rollback_reason="access denied")
-
-    assert told("Why", bad) == ["alarm; rolling back failed: access denied"]
-
-
 def test_what_was_deployed_where_and_what_was_there_before_is_told():
     assert told("What", ending()) == [
         "image:           shop/api:v2 (abababababab)",
         f"digest:          {DIGEST}",
         "stage:           production",
+        "started by:      push",
         "task definition: shop-api:42",
         f"before:          shop-api:41, api api@{OLD_DIGEST}",
     ]
@@ -85,6 +106,7 @@ def test_nothing_that_is_not_known_is_told():
 
 def test_the_attributes_are_for_subscription_filters():
     assert compose(ending()).attributes == {
+        "kind": "end",
         "outcome": "SUCCEEDED",
         "repository": "shop/api",
         "service": SERVICE,
@@ -92,8 +114,17 @@ def test_the_attributes_are_for_subscription_filters():
     }
 
 
+def test_a_start_has_no_outcome_to_be_filtered_by():
+    assert compose(start()).attributes == {
+        "kind": "start",
+        "repository": "shop/api",
+        "service": SERVICE,
+        "stage": "production",
+    }
+
+
 def test_no_attribute_is_empty():
-    assert compose(failed_release()).attributes == {"outcome": "FAILED"}
+    assert compose(failed_release()).attributes == {"kind": "end", "outcome": "FAILED"}
 
 
 def lambda_cause(error: Exception) -> str:
@@ -111,27 +142,10 @@ def test_of_a_failed_step_only_its_message_is_told():
     assert "File " not in text
 
 
-def test_of_a_failed_rollback_step_only_its_message_is_told():
-    bad = ending("ROLLBACK_FAILED", reason="r", rollback_reason=lambda_cause(AwsRefused("denied")))
+def test_of_a_failed_step_among_the_evidence_only_its_message_is_told():
+    bad = ending("ROLLBACK_FAILED", evidence=[lambda_cause(AwsRefused("denied")), "exit code 1"])
 
-    assert told("Why", bad) == ["r; rolling back failed: denied"]
-
-
-@pytest.mark.parametrize(
-    "cause",
-    ["plain words", "", "5", "[1]", '{"Status": "FAILED"}', "{", "null", "States.Timeout"],
-)
-def test_any_other_cause_is_told_as_it_is(cause):
-    assert reason_of(cause) == cause
-
-
-def test_an_error_that_is_not_slipways_own_is_told_with_its_name():
-    assert reason_of(lambda_cause(KeyError("id"))) == "KeyError: 'id'"
-
-
-@pytest.mark.parametrize("error", [AssertionError(), KeyError()])
-def test_an_error_without_a_message_is_told_by_its_name(error):
-    assert type(error).__name__ in reason_of(lambda_cause(error))
+    assert told("Evidence", bad) == ["- denied", "- exit code 1"]
 
 
 def test_a_message_of_several_lines_stays_in_its_block():
@@ -157,7 +171,8 @@ def test_a_release_that_failed_names_the_tag_that_it_was_started_with():
 
 
 def test_what_can_not_be_read_is_left_out_and_the_rest_is_told():
-    ended = failed_release().model_dump() | {"service": 5, "stage": ["a"], "image": "v2"}
-    read = type(failed_release()).model_validate(ended)
+    wrong = {"service": 5, "stage": ["a"], "image": "v2", "started_by": {}}
+    read = type(failed_release()).model_validate(failed_release().model_dump() | wrong)
 
-    assert (read.service, read.stage, read.image, read.reason) == (None, None, None, "no plan")
+    assert (read.service, read.stage, read.image, read.started_by) == (None, None, None, None)
+    assert read.reason == "no plan"

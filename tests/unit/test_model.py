@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from slipway.errors import InvalidInput
-from slipway.model import Model, parse
+from slipway.model import IfReadable, Model, parse
 from tests.unit.builders import NOW
 
 
@@ -19,6 +20,14 @@ class Inner(Model):
 class Outer(Model):
     when: datetime
     inner: Inner
+
+
+class Several(Model):
+    inner: tuple[Inner, ...] = Field(min_length=1)
+
+
+class Tolerant(Model):
+    inner: Annotated[Inner | None, IfReadable] = None
 
 
 def said(value: object) -> str:
@@ -52,3 +61,25 @@ def test_the_message_says_where_and_names_every_wrong_field_with_its_path():
 @pytest.mark.parametrize("value", [None, [], "text", 5])
 def test_what_is_no_object_is_wrong_as_a_whole(value):
     assert "\n  as a whole: " in said(value)
+
+
+def test_a_list_is_not_called_too_short_where_what_it_holds_is_wrong():
+    with pytest.raises(InvalidInput) as raised:
+        parse(Several, {"inner": [{"count": "many"}]}, "x")
+
+    [line] = str(raised.value).splitlines()[1:]
+    assert line.startswith("  inner.0.count: ")
+
+
+def test_a_list_that_is_too_short_is_called_so():
+    with pytest.raises(InvalidInput, match=r"\n  inner: Tuple should have at least 1 item"):
+        parse(Several, {"inner": []}, "x")
+
+
+@pytest.mark.parametrize("value", ["text", 5, {"count": "many"}, {"more": 1}, []])
+def test_what_a_person_may_have_given_wrong_is_nothing_instead_of_an_error(value):
+    assert parse(Tolerant, {"inner": value}, "x") == Tolerant()
+
+
+def test_what_a_person_has_given_right_is_read():
+    assert parse(Tolerant, {"inner": {"count": 1}}, "x").inner == Inner(count=1)

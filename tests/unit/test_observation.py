@@ -200,7 +200,34 @@ def test_the_last_stopped_task_is_the_one_that_stopped_last(look):
 def test_the_alarms_are_seen_by_name(look):
     look.alarms = [{"AlarmName": "api-5xx", "StateValue": "ALARM", "StateUpdatedTimestamp": NOW}]
 
-    assert look.taken().alarms["api-5xx"].state == "ALARM"
+    seen = look.taken()
+
+    assert seen.alarms["api-5xx"].state == "ALARM"
+    assert seen.alarms_unreadable == ""
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "Throttling"])
+def test_alarms_that_cannot_be_read_leave_the_rest_of_the_look_as_it_is(
+    ecs, elbv2, cloudwatch, code
+):
+    described(ecs, loadBalancers=[])
+    for tasks in ([task_arn("t1")], []):
+        ecs.answers("list_tasks", {"taskArns": tasks})
+    ecs.answers("describe_tasks", {"tasks": [ecs_task()]})
+    ecs.answers(
+        "describe_task_definition", {"taskDefinition": {"containerDefinitions": [container()]}}
+    )
+    cloudwatch.refuses("describe_alarms", code, "not now")
+
+    seen = observe(SERVICE, OURS, ["a"], ecs.client, elbv2.client, cloudwatch.client)
+
+    assert seen.alarms == {}
+    assert seen.alarms_unreadable == (f"{code} from cloudwatch:DescribeAlarms on alarms a: not now")
+    assert (seen.primary, seen.rollout.id, [task.id for task in seen.running]) == (
+        OURS,
+        OURS,
+        ["t1"],
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slipway.errors import InvalidInput
 from slipway.plan import PARAMETER_PREFIX, Plan, Policy, parameter_name, parse_plan
+from tools import plan_schema
 
 STEPS_OF_ONE_POLL = 9  # events: three states entered and left, a task scheduled, started, succeeded
 HISTORY = 25_000
@@ -49,12 +51,79 @@ def test_the_durations_have_defaults():
     assert (planned.alarms, planned.container) == ((), None)
 
 
-def test_the_policy_of_a_service_is_all_but_its_name():
-    planned = read(route(stages=[stage(service(alarms=["a"], bake_seconds=0, container="web"))]))
+def policy_of(**given: Any) -> Policy:
+    return read(route(stages=[stage(service(**given))])).routes[0].stages[0].services[0].policy()
 
-    assert planned.routes[0].stages[0].services[0].policy() == Policy(
-        alarms=("a",), bake_seconds=0, container="web"
-    )
+
+def test_the_policy_of_a_service_is_all_but_its_name():
+    blocking = {"name": "b", "when_firing": "block"}
+    window = {"from": "2026-12-23T00:00:00Z", "until": "2027-01-02T00:00:00Z"}
+    given = {"alarms": ["a", blocking], "bake_seconds": 0, "container": "web", "freeze": [window]}
+
+    assert policy_of(**given) == Policy(**given)
+
+
+ALARMS = ["b", {"name": "c", "when_firing": "block"}, {"name": "a", "when_firing": "ignore"}]
+
+
+def test_alarms_are_known_by_their_names_in_the_order_of_the_plan():
+    assert policy_of(alarms=ALARMS).alarm_names == ("b", "c", "a")
+
+
+def test_only_alarms_that_say_block_are_blocking():
+    assert policy_of(alarms=ALARMS).blocking == ("c",)
+
+
+def test_an_alarm_that_does_not_say_what_it_means_when_firing_is_ignored_then():
+    assert policy_of(alarms=[{"name": "a"}]).blocking == ()
+
+
+def test_alarms_keep_the_form_that_they_were_given_in():
+    policy = policy_of(alarms=ALARMS)
+
+    assert policy.to_json()["alarms"] == ALARMS
+    assert Policy(**policy.to_json()) == policy
+
+
+@pytest.mark.parametrize("again", ["a", {"name": "a", "when_firing": "block"}])
+def test_an_alarm_is_named_once(again):
+    twice = {"routes": [route(stages=[stage(service(alarms=["a", again]))])]}
+
+    assert f"\n  {FIRST}.alarms: Value error, alarm a is named twice" in said(json.dumps(twice))
+
+
+def test_nothing_is_frozen_by_default():
+    assert policy_of().freeze == ()
+
+
+CRON = {"cron": "0 18 * * FRI", "hours": 62}
+DATES = {"from": "2026-12-23T00:00:00Z", "until": "2027-01-02T00:00:00+01:00"}
+
+
+@pytest.mark.parametrize(
+    ("given", "fits"),
+    [
+        ({"freeze": [CRON, DATES]}, True),
+        ({"freeze": [CRON | DATES]}, False),
+        ({"freeze": [{"cron": "0 18 * * FRI"}]}, False),
+        ({"freeze": [CRON | {"hours": 0}]}, False),
+        ({"freeze": CRON}, False),
+        ({"alarms": ALARMS}, True),
+        ({"alarms": [{"name": "a"}]}, True),
+        ({"alarms": [{"when_firing": "block"}]}, False),
+        ({"alarms": [{"name": "a", "when_firing": "wait"}]}, False),
+        ({"alarms": [""]}, False),
+    ],
+)
+def test_the_schema_and_the_models_agree_on_alarms_and_windows(given, fits):
+    plan = {"routes": [route(stages=[stage(service(**given))])]}
+    schema = jsonschema.Draft202012Validator(json.loads(plan_schema.SCHEMA.read_text()))
+
+    assert schema.is_valid(plan) is fits
+    if fits:
+        assert policy_of(**given)
+    else:
+        assert said(json.dumps(plan))
 
 
 @pytest.mark.parametrize(
@@ -68,6 +137,26 @@ def test_the_first_route_that_matches_wins(tag, stages):
     found = plan.route_for(tag)
 
     assert (found and [s.name for s in found.stages]) == stages
+
+
+def test_the_policy_of_a_service_is_found_in_whatever_route_and_stage_names_it():
+    plan = read(
+        route("v*", stages=[stage(name="one")]),
+        route("main-*", stages=[stage(service(service="canary/api", bake_seconds=7), name="two")]),
+    )
+
+    assert plan.policy_of("canary/api") == Policy(bake_seconds=7)
+
+
+def test_of_several_stages_that_name_a_service_the_last_one_says_its_policy():
+    first, last = service(bake_seconds=1), service(bake_seconds=2)
+    plan = read(route(stages=[stage(first, name="one"), stage(last, name="two")]))
+
+    assert plan.policy_of("staging/api") == Policy(bake_seconds=2)
+
+
+def test_a_service_that_no_stage_names_has_no_policy():
+    assert read(route()).policy_of("staging/other") is None
 
 
 @pytest.mark.parametrize(
@@ -114,6 +203,16 @@ WRONG = {
     f"{FIRST}.timeout_seconds": {"routes": [route(stages=[stage(service(timeout_seconds="x"))])]},
     f"{FIRST}.poll_seconds": {"routes": [route(stages=[stage(service(poll_seconds=0))])]},
     f"{FIRST}.alarms": {"routes": [route(stages=[stage(service(alarms="api-5xx"))])]},
+    f"{FIRST}.alarms.0": {"routes": [route(stages=[stage(service(alarms=[""]))])]},
+    f"{FIRST}.alarms.1": {"routes": [route(stages=[stage(service(alarms=["a", 5]))])]},
+    f"{FIRST}.alarms.0.name": {"routes": [route(stages=[stage(service(alarms=[{}]))])]},
+    f"{FIRST}.alarms.0.when_firing": {
+        "routes": [route(stages=[stage(service(alarms=[{"name": "a", "when_firing": "wait"}]))])]
+    },
+    f"{FIRST}.freeze.0": {"routes": [route(stages=[stage(service(freeze=["friday"]))])]},
+    f"{FIRST}.freeze.0.cron": {
+        "routes": [route(stages=[stage(service(freeze=[{"cron": "0 0 * * FRY", "hours": 1}]))])]
+    },
     f"{FIRST}.container": {"routes": [route(stages=[stage(service(container=""))])]},
     f"{FIRST}.bake": {"routes": [route(stages=[stage(service(bake=60))])]},
     "stages": {"routes": [route()], "stages": []},
@@ -125,7 +224,7 @@ def test_a_wrong_field_is_named_with_its_path(path, plan):
     assert f"\n  {path}: " in said(json.dumps(plan))
 
 
-@pytest.mark.parametrize("path", ["routes.0.stages", f"{FIRST}.bake_seconds", "stages"])
+@pytest.mark.parametrize("path", WRONG)
 def test_nothing_but_the_wrong_field_is_called_wrong(path):
     lines = said(json.dumps(WRONG[path])).splitlines()[1:]
 

@@ -8,7 +8,7 @@ from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.message import Message, publish
 from tests.unit.builders import TOPIC
 
-MESSAGE = Message(subject="subject", text="text", attributes={"outcome": "FAILED"})
+MESSAGE = Message(subject="subject", text="text", attributes={"kind": "end"})
 
 
 def test_a_message_is_published_once_with_its_attributes(sns):
@@ -18,7 +18,7 @@ def test_a_message_is_published_once_with_its_attributes(sns):
         TopicArn=TOPIC,
         Subject="subject",
         Message="text",
-        MessageAttributes={"outcome": {"DataType": "String", "StringValue": "FAILED"}},
+        MessageAttributes={"kind": {"DataType": "String", "StringValue": "end"}},
     )
 
     assert publish(MESSAGE, TOPIC, sns.client) == "m-1"

@@ -1,4 +1,4 @@
-"""Reading a service, updating it, and every thing that rolling back may find."""
+"""Reading a service, and putting a task definition on it."""
 
 from __future__ import annotations
 
@@ -6,31 +6,18 @@ import pytest
 
 from slipway.errors import AwsRefused, InvalidInput
 from slipway.service import (
-    RollBackAction,
     has_settled,
     previous_task_definition,
+    put,
     read_service,
-    roll_back,
     split,
     update,
 )
-from tests.unit.answers import before, described, ecs_deployment, ecs_service
+from tests.unit.answers import before, described, ecs_deployment, ecs_service, updated
 from tests.unit.builders import BEFORE, NEW, NOW, OLD, OTHER, OURS, SERVICE, THEIRS, at
 
 ON_OLD = ecs_deployment(id=BEFORE, taskDefinition=OLD, createdAt=at(-3600))
 IN_PROGRESS = ecs_deployment(rolloutState="IN_PROGRESS")
-
-
-def updated(ecs, task_definition, **deployment):
-    """UpdateService is called with these three parameters and no other."""
-    put = ecs_deployment(taskDefinition=task_definition, rolloutState="IN_PROGRESS", **deployment)
-    ecs.answers(
-        "update_service",
-        {"service": ecs_service(put, before())},
-        cluster="production",
-        service="api",
-        taskDefinition=task_definition,
-    )
 
 
 def test_a_service_is_named_by_cluster_and_service():
@@ -99,6 +86,14 @@ def test_an_update_that_is_denied_names_action_and_service(ecs):
         update(SERVICE, NEW, ecs.client)
 
 
+def test_what_is_put_is_put_whatever_the_service_has(ecs):
+    updated(ecs, OLD, id=THEIRS, createdAt=at(60))
+
+    done = put(SERVICE, OLD, ecs.client)
+
+    assert (done.deployment_id, done.started_at) == (THEIRS, at(60))
+
+
 @pytest.mark.parametrize(
     ("deployments", "previous"),
     [
@@ -138,69 +133,3 @@ def test_what_to_go_back_to_is_the_newest_deployment_that_completed(deployments,
 )
 def test_a_service_has_settled_when_its_rollout_completed(state, settled):
     assert has_settled(ecs_service(ecs_deployment(rolloutState=state), before())) is settled
-
-
-def test_rolling_back_puts_the_previous_task_definition_back_and_says_what_to_watch(ecs):
-    described(ecs, IN_PROGRESS, before())
-    updated(ecs, OLD, id=THEIRS, createdAt=at(60))
-
-    done = roll_back(SERVICE, NEW, OLD, True, ecs.client)
-
-    assert (done.action, done.reason) == (RollBackAction.UPDATED, "shop-api:41 was put back")
-    assert (done.update.deployment_id, done.update.started_at) == (THEIRS, at(60))
-
-
-def test_rolling_back_updates_even_where_the_answer_of_the_update_was_lost(ecs):
-    described(ecs, IN_PROGRESS, before())
-    updated(ecs, OLD)
-
-    assert roll_back(SERVICE, NEW, OLD, False, ecs.client).action is RollBackAction.UPDATED
-
-
-def test_what_the_circuit_breaker_put_back_is_watched_and_not_updated(ecs):
-    described(ecs, ecs_deployment(id=THEIRS, taskDefinition=OLD, rolloutState="IN_PROGRESS"))
-
-    done = roll_back(SERVICE, NEW, OLD, True, ecs.client)
-
-    assert done.action is RollBackAction.ALREADY_BACK
-    assert done.reason == "shop-api:41 had been put back already"
-    assert done.update.deployment_id == THEIRS
-
-
-def test_a_rollback_whose_answer_was_lost_is_watched_by_its_retry(ecs):
-    """Though UpdateService had failed, as far as anyone knows: our tasks are still draining."""
-    draining = ecs_deployment(status="ACTIVE", taskDefinition=NEW)
-    described(ecs, ecs_deployment(id=THEIRS, taskDefinition=OLD), draining)
-
-    done = roll_back(SERVICE, NEW, OLD, False, ecs.client)
-
-    assert done.action is RollBackAction.ALREADY_BACK
-    assert done.update.deployment_id == THEIRS
-
-
-@pytest.mark.parametrize("has", [OLD, OTHER], ids=["settled before", "in mid-rollout before"])
-def test_an_update_that_never_reached_the_service_leaves_nothing_to_do(ecs, has):
-    described(ecs, ecs_deployment(id=THEIRS, taskDefinition=has))
-
-    done = roll_back(SERVICE, NEW, OLD, False, ecs.client)
-
-    assert done.action is RollBackAction.NOTHING_CHANGED
-    assert done.reason == f"service production/api has {has.rpartition('/')[2]}, as before"
-    assert done.update is None
-
-
-def test_what_someone_else_has_put_there_is_left_alone(ecs):
-    described(ecs, ecs_deployment(id=THEIRS, taskDefinition=OTHER))
-
-    done = roll_back(SERVICE, NEW, OLD, True, ecs.client)
-
-    assert done.action is RollBackAction.SUPERSEDED
-    assert done.reason == "service production/api was changed to shop-api:43 by someone else"
-    assert done.update is None
-
-
-def test_a_service_that_never_was_healthy_has_nothing_to_go_back_to(ecs):
-    described(ecs, IN_PROGRESS)
-
-    with pytest.raises(InvalidInput, match=r"never completed a rollout .* nothing to go back to"):
-        roll_back(SERVICE, NEW, NEW, True, ecs.client)

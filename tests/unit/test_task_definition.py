@@ -7,20 +7,28 @@ import re
 import pytest
 
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
-from slipway.task_definition import containers_for, register, tagged
-from tests.unit.answers import container, defined, described, ecs_deployment, task_definition
+from slipway.task_definition import active, containers_for, read_task_definition, register, tagged
+from tests.unit.answers import (
+    container,
+    defined,
+    described,
+    ecs_deployment,
+    registered,
+    revisions,
+    task_definition,
+)
 from tests.unit.builders import (
     DIGEST,
     NEW,
     NOW,
     OLD,
+    OLD_DIGEST,
     OTHER,
     SERVICE,
     URI,
     at,
     deployment,
     image,
-    release,
 )
 
 OURS = container(image=f"{URI}@{DIGEST}")
@@ -36,17 +44,9 @@ def chosen(*containers, name=None):
     return containers_for({"containerDefinitions": list(containers)}, image(), name, SERVICE)
 
 
-def registered(ecs, arn=OTHER):
-    ecs.answers("register_task_definition", {"taskDefinition": {"taskDefinitionArn": arn}})
-
-
-def revisions(ecs, *arns, **more):
-    ecs.answers(
-        "list_task_definitions",
-        {"taskDefinitionArns": list(arns), **more},
-        familyPrefix="shop-api",
-        sort="DESC",
-    )
+def on_behalf(ecs, of=None):
+    """The ARN of what is registered for a deployment that began at NOW."""
+    return register(deployment(), of or image(), NOW, ecs.client).task_definition
 
 
 def test_every_container_whose_image_is_of_the_repository_gets_it():
@@ -84,22 +84,12 @@ def test_a_container_that_is_not_there_is_an_error_that_names_those_there_are():
         chosen(container(), name="web")
 
 
-def test_a_settled_service_that_runs_just_this_is_not_changed(ecs):
-    described(ecs)
+@pytest.mark.parametrize("state", ["COMPLETED", "IN_PROGRESS"])
+def test_a_service_that_has_just_this_gets_no_new_revision(ecs, state):
+    described(ecs, ecs_deployment(rolloutState=state))
     defined(ecs, OURS, taskDefinitionArn=NEW)
 
-    done = register(deployment(), NOW, ecs.client)
-
-    assert (done.task_definition, done.no_change) == (NEW, True)
-
-
-def test_a_service_that_is_just_being_changed_to_this_is_watched_without_a_new_revision(ecs):
-    described(ecs, ecs_deployment(rolloutState="IN_PROGRESS"))
-    defined(ecs, OURS, taskDefinitionArn=NEW)
-
-    done = register(deployment(), NOW, ecs.client)
-
-    assert (done.task_definition, done.no_change) == (NEW, False)
+    assert on_behalf(ecs) == NEW
 
 
 def test_another_image_is_registered(ecs):
@@ -109,9 +99,25 @@ def test_another_image_is_registered(ecs):
     defined(ecs)
     registered(ecs)
 
-    done = register(deployment(), NOW, ecs.client)
+    assert on_behalf(ecs) == OTHER
 
-    assert (done.task_definition, done.no_change) == (OTHER, False)
+
+def test_the_image_is_not_always_that_of_the_release(ecs):
+    """A rollback by hand leaves the release's, for another one."""
+    described(ecs)
+    defined(ecs, OURS, taskDefinitionArn=NEW)
+    revisions(ecs)
+    back = image(digest=OLD_DIGEST, tag="v1")
+    answer = {"taskDefinition": {"taskDefinitionArn": OTHER}}
+    ecs.answers(
+        "register_task_definition",
+        answer,
+        family="shop-api",
+        containerDefinitions=[container(image=f"{URI}@{OLD_DIGEST}")],
+        tags=[OWN_TAGS[0], {"key": "slipway:image-tag", "value": "v1"}],
+    )
+
+    assert on_behalf(ecs, back) == OTHER
 
 
 def test_after_a_lost_answer_the_retry_takes_the_revision_that_is_there(ecs):
@@ -120,7 +126,7 @@ def test_after_a_lost_answer_the_retry_takes_the_revision_that_is_there(ecs):
     revisions(ecs, OTHER, OLD)
     defined(ecs, OURS, tags=OWN_TAGS, taskDefinitionArn=OTHER, registeredAt=at(1))
 
-    assert register(deployment(), NOW, ecs.client).task_definition == OTHER
+    assert on_behalf(ecs) == OTHER
 
 
 def test_the_retry_finds_the_revision_whatever_order_aws_gives_the_tags_in(ecs):
@@ -130,7 +136,7 @@ def test_the_retry_finds_the_revision_whatever_order_aws_gives_the_tags_in(ecs):
     tags = list(reversed(OWN_TAGS))
     defined(ecs, OURS, tags=tags, taskDefinitionArn=OTHER, registeredAt=at(1))
 
-    assert register(deployment(), NOW, ecs.client).task_definition == OTHER
+    assert on_behalf(ecs) == OTHER
 
 
 def test_the_retry_finds_the_revision_whatever_order_aws_gives_the_environment_in(ecs):
@@ -141,7 +147,7 @@ def test_the_retry_finds_the_revision_whatever_order_aws_gives_the_environment_i
     again = OURS | {"environment": [b, a]}
     defined(ecs, again, tags=OWN_TAGS, taskDefinitionArn=OTHER, registeredAt=at(1))
 
-    assert register(deployment(), NOW, ecs.client).task_definition == OTHER
+    assert on_behalf(ecs) == OTHER
 
 
 def test_the_retry_looks_past_revisions_that_others_registered_meanwhile(ecs):
@@ -151,7 +157,7 @@ def test_the_retry_looks_past_revisions_that_others_registered_meanwhile(ecs):
     defined(ecs, container(image="x:1"), taskDefinitionArn=f"{OTHER}1", registeredAt=at(2))
     defined(ecs, OURS, tags=OWN_TAGS, taskDefinitionArn=OTHER, registeredAt=at(1))
 
-    assert register(deployment(), NOW, ecs.client).task_definition == OTHER
+    assert on_behalf(ecs) == OTHER
 
 
 def test_a_revision_of_an_earlier_release_is_not_taken_for_ours(ecs):
@@ -162,7 +168,7 @@ def test_a_revision_of_an_earlier_release_is_not_taken_for_ours(ecs):
     defined(ecs, OURS, tags=earlier, taskDefinitionArn=NEW, registeredAt=at(1))
     registered(ecs)
 
-    assert register(deployment(), NOW, ecs.client).task_definition == OTHER
+    assert on_behalf(ecs) == OTHER
 
 
 @pytest.mark.parametrize("registered_at", [at(-1), None])
@@ -175,7 +181,7 @@ def test_the_search_ends_at_the_first_revision_from_before_the_deployment(ecs, r
     ecs.answers("describe_task_definition", {"taskDefinition": old})
     registered(ecs)
 
-    assert register(deployment(), NOW, ecs.client).task_definition == OTHER
+    assert on_behalf(ecs) == OTHER
 
 
 def test_a_family_without_active_revisions_gets_one(ecs):
@@ -184,7 +190,7 @@ def test_a_family_without_active_revisions_gets_one(ecs):
     revisions(ecs)
     registered(ecs)
 
-    assert register(deployment(), NOW, ecs.client).task_definition == OTHER
+    assert on_behalf(ecs) == OTHER
 
 
 @pytest.mark.parametrize(
@@ -198,30 +204,70 @@ def test_a_registration_that_fails_names_action_and_family(ecs, code, kind):
     ecs.refuses("register_task_definition", code)
 
     with pytest.raises(kind, match="ecs:RegisterTaskDefinition on task definition shop-api"):
-        register(deployment(), NOW, ecs.client)
+        on_behalf(ecs)
 
 
 def test_too_many_tags_are_an_error_before_aws_says_so():
     content = {"family": "shop-api", "tags": [{"key": str(n), "value": ""} for n in range(49)]}
 
     with pytest.raises(InvalidInput, match="shop-api has 49 tags of its own; ECS allows 50"):
-        tagged(content, release())
+        tagged(content, "event-1", "v2")
 
 
 def test_as_many_tags_as_ecs_allows_are_no_error():
     content = {"family": "shop-api", "tags": [{"key": str(n), "value": ""} for n in range(48)]}
 
-    assert len(tagged(content, release())["tags"]) == 50
+    assert len(tagged(content, "event-1", "v2")["tags"]) == 50
 
 
 def test_an_image_without_a_tag_says_so_in_its_tag():
-    untagged = release(image=image(tag=None))
+    tags = tagged({"family": "f", "tags": []}, "event-1", None)["tags"]
 
-    assert tagged({"family": "f", "tags": []}, untagged)["tags"][1]["value"] == "none"
+    assert tags == [OWN_TAGS[0], {"key": "slipway:image-tag", "value": "none"}]
 
 
 @pytest.mark.parametrize("name", ["event-1", "back(2)!", "l'image"])
 def test_the_tags_are_such_as_ecs_takes_whatever_an_execution_may_be_named(name):
-    tags = tagged({"family": "f", "tags": []}, release(id=name))["tags"]
+    tags = tagged({"family": "f", "tags": []}, name, "v2")["tags"]
 
     assert all(TAG_VALUE.fullmatch(tag["value"]) for tag in tags)
+
+
+def test_a_revision_that_is_active_is_gone_back_to_as_it_is(ecs):
+    defined(ecs, asked="shop-api:41")
+
+    assert active("shop-api:41", NOW, ecs.client) == OLD
+
+
+@pytest.mark.parametrize("status", ["INACTIVE", "DELETE_IN_PROGRESS"])
+def test_a_revision_that_was_deregistered_is_registered_anew_with_the_same_content(ecs, status):
+    tags = [{"key": "team", "value": "shop"}, *OWN_TAGS]
+    defined(ecs, tags=tags, status=status, cpu="256")
+    revisions(ecs)
+    answer = {"taskDefinition": {"taskDefinitionArn": OTHER}}
+    ecs.answers(
+        "register_task_definition",
+        answer,
+        family="shop-api",
+        containerDefinitions=[container()],
+        cpu="256",
+        tags=tags,
+    )
+
+    assert active(OLD, NOW, ecs.client) == OTHER
+
+
+def test_a_revision_that_was_registered_anew_by_an_earlier_try_is_taken(ecs):
+    defined(ecs, status="INACTIVE")
+    revisions(ecs, OTHER, NEW)
+    defined(ecs, taskDefinitionArn=OTHER, registeredAt=at(1))
+
+    assert active(OLD, NOW, ecs.client) == OTHER
+
+
+def test_the_images_of_a_revision_are_known_by_container(ecs):
+    defined(ecs, container(), container(name="proxy", image="envoy:1"))
+
+    images = read_task_definition(OLD, ecs.client).images
+
+    assert images == {"api": f"{URI}@{OLD_DIGEST}", "proxy": "envoy:1"}

@@ -9,7 +9,7 @@ import pytest
 
 from slipway.task_definition import read_task_definition, register, tagged, with_image
 from tests.unit.answers import described
-from tests.unit.builders import DIGEST, NEW, NOW, OLD, SERVICE, URI, deployment, image, release
+from tests.unit.builders import DIGEST, NEW, NOW, OLD, SERVICE, URI, deployment, image
 from tests.unit.filling import filled
 
 OWN = [
@@ -49,7 +49,7 @@ def answer(ecs: Any, content: dict[str, Any], *more_tags: dict[str, str]) -> dic
 def copied(ecs: Any, every_field: dict[str, Any], *more_tags: dict[str, str]) -> dict[str, Any]:
     ecs.answers("describe_task_definition", answer(ecs, every_field, *more_tags))
     running = read_task_definition(OLD, ecs.client).content
-    return tagged(with_image(running, image(), None, SERVICE), release())
+    return tagged(with_image(running, image(), None, SERVICE), "event-1", "v2")
 
 
 def test_only_the_image_and_slipways_own_tags_differ_after_the_copy(ecs, every_field):
@@ -70,7 +70,7 @@ def test_what_is_sent_is_the_copy_and_nothing_else(ecs, every_field):
     registered = {"taskDefinition": {"taskDefinitionArn": NEW}}
     ecs.answers("register_task_definition", registered, **wanted)
 
-    assert register(deployment(), NOW, ecs.client).task_definition == NEW
+    assert register(deployment(), image(), NOW, ecs.client).task_definition == NEW
 
 
 def test_describing_answers_every_field_that_registering_takes(ecs):
@@ -111,6 +111,6 @@ def test_the_running_task_definition_is_left_as_it_was(ecs, every_field):
     ecs.answers("describe_task_definition", answer(ecs, every_field))
     running = read_task_definition(OLD, ecs.client).content
     before = copy.deepcopy(running)
-    tagged(with_image(running, image(), None, SERVICE), release())
+    tagged(with_image(running, image(), None, SERVICE), "event-1", "v2")
 
     assert running == before

@@ -61,6 +61,26 @@ def test_a_deployment_is_pending_while_something_is_missing_and_says_what(missin
     assert missing in judged.evidence
 
 
+DENIED = "AccessDenied from cloudwatch:DescribeAlarms on alarms api-4xx, api-5xx: not authorized"
+
+
+def test_a_deployment_whose_alarms_cannot_be_read_is_pending_and_says_why():
+    alarms = ("api-5xx", {"name": "api-4xx", "when_firing": "block"})
+
+    judged = judge(seen(alarms_unreadable=DENIED), watch(alarms=alarms), at(30))
+
+    assert (judged.verdict, judged.healthy_at) == (Judgement.PENDING, None)
+    assert judged.reason == f"alarm api-5xx can't be read: {DENIED}"
+    assert judged.evidence == (judged.reason, f"alarm api-4xx can't be read: {DENIED}")
+    assert judged.healthy == 2
+
+
+def test_of_alarms_only_the_one_that_was_deleted_is_missing():
+    watching = watch(alarms=({"name": "api-5xx"}, "gone"))
+
+    assert judge(seen(alarm()), watching, at(30)).evidence == ("alarm gone can't be read",)
+
+
 def test_a_service_without_load_balancer_and_health_check_is_healthy_when_its_tasks_run():
     look = seen(running=(task().model_copy(update={"targets": ()}),) * 2)
 

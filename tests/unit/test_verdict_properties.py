@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from slipway.alarms import Alarm
 from slipway.observation import Observation, Rollout, RunningTask, StoppedTask, Target
-from slipway.plan import Policy
+from slipway.plan import GuardingAlarm, Policy
 from slipway.verdict import Judgement, Watch, judge
 from tests.unit.builders import at
 
@@ -62,10 +62,21 @@ LOOKS = st.builds(
     running=st.lists(RUNNING, max_size=3),
     stopped=st.lists(STOPPED, max_size=3),
     alarms=ALARMS,
+    alarms_unreadable=st.sampled_from(["", "", "denied"]),
+)
+PLANNED = st.sampled_from(
+    [
+        *NAMES,
+        *(
+            GuardingAlarm(name=name, when_firing=when)
+            for name in NAMES
+            for when in ("ignore", "block")
+        ),
+    ]
 )
 POLICIES = st.builds(
     Policy,
-    alarms=st.lists(st.sampled_from(NAMES), max_size=2, unique=True),
+    alarms=st.lists(PLANNED, max_size=2, unique_by=lambda alarm: getattr(alarm, "name", alarm)),
     bake_seconds=st.integers(0, 3600),
     timeout_seconds=st.integers(1, 3600),
     poll_seconds=st.integers(15, 300),
@@ -100,7 +111,7 @@ def test_nothing_is_missing_from_a_healthy_deployment(look, watch, now):
     assert sum(task.status == "RUNNING" for task in look.running) >= look.rollout.desired
     assert all(target.state == "healthy" for task in look.running for target in task.targets)
     assert not any(task.health == "UNHEALTHY" for task in look.running)
-    assert set(watch.policy.alarms) <= set(look.alarms)
+    assert set(watch.policy.alarm_names) <= set(look.alarms)
     assert not any(
         alarm.state == "ALARM" and alarm.changed_at >= watch.started_at
         for alarm in look.alarms.values()

@@ -89,6 +89,35 @@ def test_a_deployment_that_did_not_recover_says_that_it_was_healthy_once():
     assert judge(UNHEALTHY, watching, at(940)).reason.startswith("not healthy again after 600")
 
 
+UNREADABLE = seen(alarms_unreadable="Throttling from cloudwatch:DescribeAlarms on alarms a: slow")
+
+
+@pytest.mark.parametrize(
+    ("healthy_at", "seconds", "verdict"),
+    [
+        (None, 599, "PENDING"),
+        (None, 600, "FAILED"),
+        (40, 340, "PENDING"),
+        (40, 939, "PENDING"),
+        (40, 940, "FAILED"),
+    ],
+)
+def test_alarms_that_cannot_be_read_fail_a_deployment_only_when_its_time_is_over(
+    healthy_at, seconds, verdict
+):
+    since = None if healthy_at is None else at(healthy_at)
+    watching = watch(since, alarms=("a",), bake_seconds=300, timeout_seconds=600)
+    judged = judge(UNREADABLE, watching, at(seconds))
+
+    assert (judged.verdict, judged.baked) == (verdict, False)
+    assert judged.reason.endswith(f"alarm a can't be read: {UNREADABLE.alarms_unreadable}")
+
+
+def test_alarms_that_can_be_read_again_let_the_deployment_go_on():
+    assert judge(UNREADABLE, watch(alarms=("a",)), at(30)).verdict is Judgement.PENDING
+    assert judge(seen(alarm(name="a")), watch(alarms=("a",)), at(45)).healthy_at == at(45)
+
+
 @pytest.mark.parametrize(
     ("look", "healthy_at", "now", "wait"),
     [

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.errors import AwsRefused, InvalidInput
-from slipway.release import execution_name, resolve
-from tests.unit.builders import DIGEST, OLD_DIGEST, deployment, image, release
+from slipway.release import execution_name, unique_name
+from slipway.resolve import resolve
+from tests.unit.builders import DIGEST, OLD_DIGEST, at, deployment, image, release
 from tests.unit.pushes import EXECUTION, PARAMETER, found, located, planned, route
 
 BY_TAG = {"repository": "shop/api", "tag": "v2"}
@@ -18,7 +19,7 @@ BY_DIGEST = {"repository": "shop/api", "digest": DIGEST}
 
 
 def resolved(start, ssm, ecr):
-    return resolve(start, EXECUTION, ssm.client, ecr.client)
+    return resolve(start, EXECUTION, at(300), ssm.client, ecr.client)
 
 
 def test_a_start_by_tag_deploys_what_the_tag_points_to(ssm, ecr):
@@ -43,6 +44,34 @@ def test_a_start_by_digest_takes_the_route_of_one_of_its_tags(ssm, ecr):
     assert [stage.name for stage in resolution.stages] == ["canary"]
 
 
+def test_a_release_by_hand_is_as_new_as_its_start_however_old_its_image_is(ssm, ecr):
+    located(ecr)
+    planned(ssm)
+    found(ecr, imagePushedAt=at(-86_400))
+
+    assert resolved(BY_TAG, ssm, ecr).release.released_at == at(300)
+
+
+@pytest.mark.parametrize(
+    ("wish", "by", "force"),
+    [
+        ({}, None, False),
+        ({"by": "Ada", "force": True}, "Ada", True),
+        ({"force": False}, None, False),
+    ],
+)
+def test_who_started_it_and_whether_by_force_goes_with_the_release(ssm, ecr, wish, by, force):
+    located(ecr)
+    planned(ssm)
+    found(ecr)
+
+    resolution = resolved(BY_TAG | wish, ssm, ecr)
+
+    release = resolution.stages[0].deployments[0].input.release
+    assert release == resolution.release
+    assert (release.by, release.force) == (by, force)
+
+
 WRONG = {
     "neither tag nor digest": ({"repository": "r"}, "name the image by tag or by digest"),
     "both tag and digest": (BY_TAG | BY_DIGEST, "name the image by tag or by digest"),
@@ -53,6 +82,12 @@ WRONG = {
     "digest in capitals": (BY_DIGEST | {"digest": DIGEST.upper()}, "digest: "),
     "unknown field": (BY_TAG | {"stage": "production"}, "stage: Extra inputs"),
     "nothing": ({}, "repository: Field required"),
+    "force that is no boolean": (
+        BY_TAG | {"force": "yes"},
+        "force: Input should be a valid boolean",
+    ),
+    "nobody": (BY_TAG | {"by": ""}, "by: "),
+    "too long a name": (BY_TAG | {"by": "a" * 257}, "by: "),
     "a number": (BY_TAG | {"tag": 5}, "tag: Input should be a valid string"),
 }
 
@@ -152,3 +187,13 @@ def test_a_repeated_delivery_of_an_event_gives_the_same_name():
 )
 def test_another_event_digest_stage_or_service_gives_another_name(other):
     assert execution_name(other) != execution_name(deployment())
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_a_unique_name_is_such_as_step_functions_takes(readable, key):
+    assert NAME.fullmatch(unique_name(readable, key))
+
+
+def test_a_unique_name_differs_with_its_key_only():
+    assert unique_name("recover", "a") == unique_name("recover", "a")
+    assert unique_name("recover", "a") != unique_name("recover", "b")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
-from slipway.release import resolve
-from tests.unit.builders import DIGEST, OLD_DIGEST, URI, policy
+from slipway.resolve import resolve
+from tests.unit.builders import DIGEST, NOW, OLD_DIGEST, URI, at, policy
 from tests.unit.pushes import PARAMETER, found, located, planned, push, route
 
 
 def resolved(event, ssm, ecr):
-    return resolve(event, "execution", ssm.client, ecr.client)
+    return resolve(event, "execution", at(300), ssm.client, ecr.client)
 
 
 def test_a_push_is_a_release_of_what_the_tag_points_to(ssm, ecr):
@@ -31,6 +31,64 @@ def test_a_release_is_named_after_its_event(ssm, ecr):
     located(ecr)
 
     assert resolved(push(), ssm, ecr).release.id == push()["id"]
+
+
+def test_a_release_by_a_push_is_nobodys_wish(ssm, ecr):
+    planned(ssm)
+    found(ecr)
+    located(ecr)
+
+    release = resolved(push(), ssm, ecr).release
+
+    assert (release.by, release.force) == (None, False)
+
+
+def test_an_event_that_the_sweep_sends_for_a_lost_one_says_so(ssm, ecr):
+    planned(ssm)
+    found(ecr)
+    located(ecr)
+
+    swept = push() | {"source": "slipway.sweep"}
+
+    assert resolved(swept, ssm, ecr).release.started_by == "sweep"
+
+
+EVENT = "2026-11-22T03:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("told", "seen", "released_at"),
+    [
+        (EVENT, at(0), at(0)),
+        (EVENT, at(0.25), at(0.25)),
+        (EVENT, at(0.999), at(0.999)),
+        (EVENT, at(1), NOW),
+        (EVENT, at(-0.001), NOW),
+        (EVENT, at(-86_400), NOW),
+        (EVENT, None, NOW),
+        ("2026-11-22T03:00:00.400Z", at(0.25), at(0.25)),
+        ("2026-11-22T04:00:00+01:00", at(0.25), at(0.25)),
+    ],
+    ids=[
+        "the same",
+        "in its second",
+        "at the end of its second",
+        "a second later",
+        "just before",
+        "an old image with another tag",
+        "not told",
+        "an event with milliseconds",
+        "an event with an offset",
+    ],
+)
+def test_the_time_of_a_release_is_that_of_its_push_as_exactly_as_it_is_known(
+    ssm, ecr, told, seen, released_at
+):
+    planned(ssm)
+    found(ecr, **({"imagePushedAt": seen} if seen else {}))
+    located(ecr)
+
+    assert resolved(push() | {"time": told}, ssm, ecr).release.released_at == released_at
 
 
 def test_the_stages_are_in_the_plans_order_with_every_service_and_its_policy(ssm, ecr):
@@ -151,10 +209,12 @@ def test_a_plan_is_read_anew_for_every_push(ssm, ecr):
     "event",
     [
         {name: value for name, value in push().items() if name != "id"},
+        {name: value for name, value in push().items() if name != "time"},
+        push() | {"time": "2026-11-22T03:00:00"},
         push() | {"detail": "text"},
         push(image_tag=5),
     ],
-    ids=["no id", "detail is text", "tag is a number"],
+    ids=["no id", "no time", "time without an offset", "detail is text", "tag is a number"],
 )
 def test_an_event_that_is_none_of_ecrs_is_an_error_that_says_so(ssm, ecr, event):
     """As ``sam local invoke`` or a start by hand may give one."""

@@ -1,0 +1,27 @@
+"""Step FinishDeployment: writes how a deployment ended and frees the service."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from slipway import aws
+from slipway.finish import Ending, finish
+from slipway.ledger import Ledger
+from slipway.model import parse
+
+logger = Logger()
+
+HISTORY = timedelta(days=int(os.environ["HISTORY_DAYS"]))
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Return a Finished."""
+    ending = parse(Ending, event, "the input of FinishDeployment")
+    finished = finish(ending, HISTORY, datetime.now(UTC), Ledger(aws.table()), aws.ecs())
+    return finished.to_json()

@@ -1,0 +1,47 @@
+"""Function Recover: ends what an execution of the deployment state machine had begun when it died.
+
+Started by the rule on Step Functions' status changes (ABORTED, TIMED_OUT, FAILED).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel, Field
+
+from slipway import aws
+from slipway.ledger import Ledger
+from slipway.model import parse
+from slipway.recovery import recover
+
+logger = Logger()
+
+DEPLOYMENT_STATE_MACHINE_ARN = os.environ["DEPLOYMENT_STATE_MACHINE_ARN"]
+
+
+class Detail(BaseModel):
+    """Which execution; how it ended is asked of Step Functions."""
+
+    execution: str = Field(alias="executionArn")
+
+
+class Input(BaseModel):
+    """An event ``Step Functions Execution Status Change``; AWS may add fields to it.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+    """
+
+    detail: Detail
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Return what was done."""
+    execution = parse(Input, event, "the event").detail.execution
+    ledger = Ledger(aws.table())
+    done = recover(execution, DEPLOYMENT_STATE_MACHINE_ARN, ledger, aws.stepfunctions())
+    logger.info("recovered", extra={"execution": execution, "done": done})
+    return {"done": done}

@@ -1,0 +1,74 @@
+"""What is left to do of a deployment whose execution died."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from slipway.begin_rollback import as_deployment
+from slipway.beginning import Beginning, Case, ManualRollback, Recovery, Start, World
+from slipway.model import parse
+from slipway.records import Hold
+from slipway.release import Deployment
+from slipway.service import read_service
+from slipway.task_definition import read_task_definition
+
+
+def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World) -> Beginning:
+    """Decide how to end a deployment whose execution was stopped, timed out or crashed.
+
+    It goes on as the same deployment: with its id, its release and its policy.
+
+    Raises:
+        InvalidInput: the input can't be read, or the service is gone.
+        AwsUnavailable, AwsRefused: from AWS.
+    """
+    hold = parse(
+        Hold,
+        {
+            "service": recovery.start.get("service"),
+            "deployment": recovery.deployment,
+            "execution": start.execution,
+        },
+        "the input of the recovery",
+    )
+    record = world.ledger.deployment(hold)
+    asked = record.deployment if record else None
+    deployment = asked or _asked(recovery, world)
+    case = Case(hold, deployment, start.started_at, now)
+    if record and record.outcome:
+        return case.end(record.outcome, record.reason, *record.evidence)
+    known = world.ledger.service(hold.service)
+    if older := case.refused_as_older(known):
+        return older
+    unchanged = f"{recovery.why} before anything was changed"
+    held = known.holder is not None and known.holder.deployment == hold.deployment
+    # One that never had the service leaves it to whoever has it now, who would else be knocked out.
+    if known.baseline is None or not (held or (record and record.changing)):
+        return case.end("FAILED", unchanged)
+    # The baseline stays: what ran before the dead one changed anything, not what there is now.
+    former = case.take(world.ledger, known.baseline)
+    if isinstance(former, Beginning):
+        return former
+    put = record.task_definition if record and record.changing else None
+    if not (record and record.previous and (put or record.unproven)):
+        return case.end("FAILED", unchanged)
+    by_hand = deployment.release.started_by == "manual rollback"
+    return case.back(
+        reason=recovery.why,
+        by_hand=by_hand,
+        updated=by_hand or record.ecs_deployment is not None,
+        previous=record.previous,
+        previous_images=read_task_definition(record.previous, world.ecs).images,
+        task_definition=put,
+        unproven=record.unproven,
+    )
+
+
+def _asked(recovery: Recovery, world: World) -> Deployment:
+    """What the dead execution was started for, where it did not live to write it down."""
+    if recovery.start.get("action") != "rollback":
+        return parse(Deployment, recovery.start, "the input of the execution to recover")
+    wanted = parse(ManualRollback, recovery.start, "the input of the execution to recover")
+    running = read_service(wanted.service, world.ecs)["taskDefinition"]
+    dead = Start(start=recovery.start, execution=recovery.execution, started_at=recovery.started_at)
+    return as_deployment(wanted, dead, read_task_definition(running, world.ecs), world)

@@ -1,0 +1,44 @@
+"""Function Sweep: starts the releases that no event announced, and has dead holders recovered.
+
+Started by a schedule.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from slipway import aws
+from slipway.ledger import Ledger
+from slipway.sweep import Sweeper
+
+logger = Logger()
+
+RELEASE_STATE_MACHINE_ARN = os.environ["RELEASE_STATE_MACHINE_ARN"]
+DEPLOYMENT_STATE_MACHINE_ARN = os.environ["DEPLOYMENT_STATE_MACHINE_ARN"]
+REPOSITORY_PREFIX = os.environ["REPOSITORY_PREFIX"]
+MATURITY = timedelta(seconds=int(os.environ["MATURITY_SECONDS"]))
+
+
+@logger.inject_lambda_context
+def handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Return what was done."""
+    sweeper = Sweeper(
+        ledger=Ledger(aws.table()),
+        ssm=aws.ssm(),
+        ecr=aws.ecr(),
+        stepfunctions=aws.stepfunctions(),
+        release_machine=RELEASE_STATE_MACHINE_ARN,
+        deployment_machine=DEPLOYMENT_STATE_MACHINE_ARN,
+        repository_prefix=REPOSITORY_PREFIX,
+        maturity=MATURITY,
+    )
+    done = sweeper.sweep(datetime.now(UTC))
+    for problem in done["problems"]:
+        logger.error(problem)
+    logger.info("swept", extra=done)
+    return done

@@ -1,0 +1,156 @@
+"""Every command of docs/operations.md does what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from slipway.records import Hold
+from slipway.release import Deployment
+from tests.local.account import Account, Shop
+from tests.local.stories import PATIENCE_SECONDS, has_ended
+from tests.waiting import wait_for
+
+BLOCKS = re.findall(
+    r"```sh\n(.*?)```",
+    (Path(__file__).parent.parent.parent / "docs" / "operations.md").read_text(),
+    re.DOTALL,
+)
+ONCE, *COMMANDS = BLOCKS
+ran: set[str] = set()
+
+
+def command(title: str) -> str:
+    """The commands under the comment that begins so."""
+    (found,) = (
+        block
+        for block in COMMANDS
+        if re.match(rf"# {re.escape(title)}[:\n]|# {re.escape(title)}, newest", block)
+    )
+    ran.add(found)
+    return found
+
+
+def run(title: str, shop: Shop, **variables: str) -> str:
+    """What the commands print, run in a shell as the page says, for this shop's service."""
+    settings = [f"{name}='{value}'" for name, value in variables.items()]
+    script = "\n".join(
+        [
+            "set -euo pipefail",
+            ONCE,
+            f"SERVICE={shop.service} REPOSITORY={shop.repository}",
+            *settings,
+            # The CLI of version 1 has an address of its own for SQS, whatever the environment says.
+            command(title).replace("aws sqs", "aws --endpoint-url $AWS_ENDPOINT_URL sqs"),
+        ]
+    )
+    binaries = Path(sys.executable).parent
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{title}: {done.stderr}"
+    return done.stdout
+
+
+def newest(shop: Shop, count: int) -> str:
+    """The outcome of the newest deployment, once there are so many and all have ended."""
+    wait_for(
+        lambda: len(shop.history()) >= count and has_ended(shop),
+        f"{count} deployments of {shop.service}",
+        PATIENCE_SECONDS,
+    )
+    return str(shop.history()[-1]["outcome"])
+
+
+@pytest.fixture(scope="module")
+def shop(account: Account) -> Shop:
+    """One with two good versions and a bad one behind it."""
+    shop = account.shop(tasks=1)
+    shop.push("v2")
+    assert shop.released("v2").outcome == "SUCCEEDED"
+    shop.push("v3")
+    assert shop.released("v3").outcome == "SUCCEEDED"
+    shop.push("v4", behaviour="crash")
+    assert shop.deployed("v4").outcome == "ROLLED_BACK"
+    return shop
+
+
+def digest_of(shop: Shop, tag: str) -> str:
+    images = (item["deployment"]["release"]["image"] for item in shop.history())
+    return next(str(image["digest"]) for image in images if image["tag"] == tag)
+
+
+def test_what_runs_where_and_what_happened_is_told(shop: Shop) -> None:
+    lines = run("what runs where", shop).splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{shop.service}\t"))
+    assert line.split("\t")[1] == "v3"
+    history = run("the history of a service", shop).splitlines()
+    assert [line.split("\t")[1:4] for line in history] == [
+        ["v4", "push", "ROLLED_BACK"],
+        ["v3", "push", "SUCCEEDED"],
+        ["v2", "push", "SUCCEEDED"],
+    ]
+    whole = run("the newest deployment of a service", shop)
+    for told in ("UpdateService", "RollBack", "exit code", ":execution:"):
+        assert told in whole
+
+
+def test_a_quarantined_digest_is_told_released_and_forced(shop: Shop) -> None:
+    digest = digest_of(shop, "v4")
+    assert digest in run("what is quarantined, and why", shop)
+    run("or deploy it once in spite of that", shop, DIGEST=digest)
+    assert newest(shop, 4) == "ROLLED_BACK"
+    assert digest in shop.record().quarantined
+    run("release a digest from quarantine", shop, DIGEST=digest)
+    assert digest not in shop.record().quarantined
+
+
+def test_a_service_is_rolled_back(shop: Shop) -> None:
+    run("roll back", shop)
+    assert newest(shop, 5) == "ROLLED_BACK"
+    assert shop.running() == digest_of(shop, "v2")
+    assert "arn:aws:sts" in str(shop.history()[-1]["deployment"]["release"]["by"])
+    run("roll back to", shop)
+    assert newest(shop, 6) == "ROLLED_BACK"
+    assert shop.running() == shop.v1
+
+
+def test_the_pipeline_is_frozen_and_unfrozen(account: Account, shop: Shop) -> None:
+    parameter = "/slipway/freeze"
+    run("freeze", shop)
+    assert account.aws.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"]
+    run("unfreeze", shop)
+    assert not account.aws.client("ssm").describe_parameters(
+        ParameterFilters=[{"Key": "Name", "Values": [parameter]}]
+    )["Parameters"]
+
+
+def test_what_was_lost_is_looked_for(shop: Shop) -> None:
+    assert '"released": []' in run("sweep now", shop)
+    run("what EventBridge could not deliver, and what could not be recovered", shop)
+
+
+def test_a_service_is_freed(account: Account, shop: Shop) -> None:
+    arn = account.outputs["DeploymentStateMachineArn"].replace("stateMachine", "execution")
+    hold = Hold(service=shop.service, deployment="dead", execution=f"{arn}:dead")
+    newest = shop.history()[-1]["deployment"]
+    release = {**newest["release"], "released_at": datetime.now(UTC)}
+    deployment = Deployment.model_validate({**newest, "policy": {}, "release": release})
+    account.ledger.take(hold, deployment, "arn:of:a:task-definition", datetime.now(UTC))
+    assert shop.record().holder is not None
+    run("free a service; whatever still works for it ends SUPERSEDED", shop)
+    assert shop.record().holder is None
+
+
+def test_every_command_of_the_page_was_run() -> None:
+    assert set(COMMANDS) - ran == set()

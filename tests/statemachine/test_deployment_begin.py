@@ -1,0 +1,142 @@
+"""What BeginDeployment decides is followed, and people are told that a deployment starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slipway.beginning import Decision
+from slipway.message import News, compose
+from tests.statemachine.answers import Failure, deciding, deployment, end, go
+from tests.statemachine.machines import Machine, Machines
+from tests.unit.builders import OLD, OLD_DIGEST, SERVICE, URI, image, release
+
+BEGIN = ["BeginDeployment", "DecideBeginning"]
+START = ["NotifyStart", "DecideDirection", "RegisterTaskDefinition"]
+TELL = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
+
+
+@pytest.fixture
+def machine(machines: Machines) -> Machine:
+    return machines.deployment
+
+
+def wait(
+    seconds: int, reason: str = "release shop/api:v1 is changing the service right now"
+) -> Any:
+    return deciding(Decision.WAIT, wait_seconds=seconds, reason=reason)
+
+
+def test_one_that_may_begin_is_told_of_and_goes_on(machine: Machine) -> None:
+    run = machine.run(deployment())
+    assert run.states[:6] == ["AcceptDeployment", *BEGIN, *START]
+
+
+def test_one_that_has_to_wait_begins_again_as_long_as_it_has_to(machine: Machine) -> None:
+    run = machine.run(deployment(), BeginDeployment=[wait(2), wait(15), go])
+    assert run.states[1:9] == [*BEGIN, "WaitToBegin", *BEGIN, "WaitToBegin", *BEGIN]
+    assert run.pauses[:2] == [("WaitToBegin", 2), ("WaitToBegin", 15)]
+    assert run.output["outcome"] == "SUCCEEDED"
+    first, *others = run.calls["BeginDeployment"]
+    assert others == [first] * 2, "every try is given the same"
+
+
+def test_why_it_had_to_wait_is_forgotten_once_it_goes_on(machine: Machine) -> None:
+    run = machine.run(deployment(), BeginDeployment=[wait(2), go])
+    assert run.calls["Notify"][0]["reason"] == ""
+
+
+def test_an_error_after_it_had_to_wait_ends_it_as_what_it_is_in_the_ledger(
+    machine: Machine,
+) -> None:
+    run = machine.run(deployment(), BeginDeployment=[wait(2), Failure("AwsRefused", "denied")])
+    assert (run.error, run.cause) == ("FAILED", "denied")
+    assert run.called("FinishDeployment")["hold"]["execution"] == run.arn
+
+
+def test_a_service_that_runs_the_image_and_is_good_is_left_alone_and_nobody_is_told(
+    machine: Machine,
+) -> None:
+    why = "the service runs this image already, and it is good"
+    run = machine.run(deployment(), BeginDeployment=end("NO_CHANGE", why))
+    assert run.states[1:] == [*BEGIN, *TELL[:2], "EndDeployment", "EndedWell"]
+    assert run.output == {
+        "outcome": "NO_CHANGE",
+        "reason": why,
+        "service": SERVICE,
+        "task_definition": None,
+        "previous": None,
+    }
+    assert run.calls.keys() == {"BeginDeployment", "FinishDeployment"}
+
+
+def test_one_that_may_not_begin_fails_as_rejected_and_is_told_with_the_evidence(
+    machine: Machine,
+) -> None:
+    rejected = end("REJECTED", "image shop/api:v2 is quarantined", "alarm api-5xx is in ALARM")
+    run = machine.run(deployment(), BeginDeployment=rejected)
+    assert run.states[1:] == [*BEGIN, *TELL, "EndedBadly"]
+    assert (run.status, run.error) == ("FAILED", "REJECTED")
+    assert run.cause == "image shop/api:v2 is quarantined"
+    told = run.called("Notify")
+    assert (told["kind"], told["outcome"]) == ("end", "REJECTED")
+    assert told["evidence"] == ["alarm api-5xx is in ALARM"]
+    assert run.called("FinishDeployment")["evidence"] == told["evidence"]
+
+
+def test_an_older_release_ends_superseded_without_a_change(machine: Machine) -> None:
+    older = end("SUPERSEDED", "release shop/api:v3 was pushed or started later than this one")
+    run = machine.run(deployment(), BeginDeployment=older)
+    assert run.states[1:] == [*BEGIN, *TELL, "EndedWell"]
+    assert run.output["outcome"] == "SUPERSEDED"
+    assert not {"RegisterTaskDefinition", "UpdateService", "RollBack"} & run.calls.keys()
+
+
+def test_one_that_could_not_begin_in_time_fails_with_nothing_changed(machine: Machine) -> None:
+    late = end("FAILED", "it could not begin within 600 seconds")
+    run = machine.run(deployment(), BeginDeployment=[wait(15), late])
+    assert (run.error, run.cause) == ("FAILED", "it could not begin within 600 seconds")
+    assert not {"RegisterTaskDefinition", "UpdateService", "RollBack"} & run.calls.keys()
+
+
+def test_the_start_is_told_with_all_that_is_known_by_then(machine: Machine) -> None:
+    images = {"api": f"{URI}@{OLD_DIGEST}"}
+    begun = deciding(
+        Decision.GO,
+        previous=OLD,
+        previous_images=images,
+        alarms_firing=["api-5xx"],
+        evidence=["the service ran shop-api:40"],
+    )
+    run = machine.run(deployment(), BeginDeployment=begun)
+    told = run.calls["Notify"][0]
+    assert told == {
+        "kind": "start",
+        "outcome": "STARTED",
+        "hold": run.called("UpdateService")["hold"],
+        "reason": "",
+        "evidence": ["the service ran shop-api:40"],
+        "execution": run.arn,
+        "service": SERVICE,
+        "stage": "production",
+        "image": image().to_json(),
+        "started_by": "push",
+        "previous": OLD,
+        "previous_images": images,
+        "alarms_firing": ["api-5xx"],
+    }
+    assert compose(News.model_validate(told)).subject.startswith("[STARTED] production/api")
+
+
+def test_who_started_it_by_hand_is_told_at_its_start_and_its_end(machine: Machine) -> None:
+    by_hand = release(started_by="manual start", by="jo")
+    run = machine.run(deployment(release=by_hand))
+    assert [told["started_by"] for told in run.calls["Notify"]] == ["manual start by jo"] * 2
+
+
+def test_that_its_start_can_not_be_told_does_not_stop_it(machine: Machine) -> None:
+    refused = Failure("AwsRefused", "no such topic")
+    run = machine.run(deployment(), Notify=refused)
+    assert run.states[3:6] == START
+    assert run.output["outcome"] == "SUCCEEDED"

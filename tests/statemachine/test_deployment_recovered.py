@@ -1,0 +1,139 @@
+"""A deployment whose execution died: another execution of the same machine ends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slipway.beginning import Decision
+from slipway.message import News, compose
+from slipway.roll_back import RollBackAction
+from tests.statemachine.answers import (
+    BEFORE,
+    Failure,
+    deciding,
+    deployment,
+    end,
+    failed,
+    healthy,
+    recovery,
+    rolled_back,
+)
+from tests.statemachine.machines import Machine, Machines
+from tests.unit.builders import NEW, OLD, OTHER, SERVICE, hold
+
+WHY = "its execution was stopped (enough)"
+BEGIN = ["AcceptDeployment", "BeginDeployment", "DecideBeginning"]
+LOOK = ["RollBack", "DecideRollBack", "WaitForRollBack", "CheckRollBack", "JudgeRollBack"]
+TELL = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
+WELL = healthy(baked=True)
+
+
+@pytest.fixture
+def machine(machines: Machines) -> Machine:
+    return machines.deployment
+
+
+def back(**what: Any) -> Any:
+    """The dead execution has changed the service."""
+    known = {"reason": WHY, "task_definition": NEW, "updated": True, **BEFORE}
+    return deciding(Decision.BACK, **known | what)
+
+
+def run(machine: Machine, **script: Any) -> Any:
+    return machine.run(recovery(), **{"BeginDeployment": back(), "CheckDeployment": WELL, **script})
+
+
+def test_what_a_dead_execution_has_changed_is_rolled_back_without_a_start_being_told(
+    machine: Machine,
+) -> None:
+    ended = run(machine)
+    assert ended.states == [*BEGIN, *LOOK, *TELL, "EndedBadly"]
+    assert (ended.status, ended.error, ended.cause) == ("FAILED", "ROLLED_BACK", WHY)
+    told = ended.called("Notify")
+    assert (told["kind"], told["service"], told["stage"]) == ("end", SERVICE, "production")
+
+
+def test_it_goes_on_as_the_deployment_that_it_recovers(machine: Machine) -> None:
+    ended = run(machine)
+    given = ended.called("RollBack")
+    assert (given["leave"], given["previous"], given["updated"]) == ([NEW], OLD, True)
+    assert given["hold"]["deployment"] == hold("dead").deployment
+    assert given["hold"]["execution"] == ended.arn
+    written = ended.called("FinishDeployment")
+    assert (written["hold"], written["deployment"]) == (given["hold"], deployment())
+    assert ended.called("Notify")["hold"] == given["hold"]
+
+
+def test_what_a_dead_one_took_over_from_another_is_left_too(machine: Machine) -> None:
+    ended = run(machine, BeginDeployment=back(task_definition=None, unproven=OTHER))
+    assert ended.called("RollBack")["leave"] == [OTHER]
+
+
+@pytest.mark.parametrize("updated", [True, False])
+def test_whether_the_dead_one_is_known_to_have_updated_the_service_is_handed_on(
+    machine: Machine, updated: bool
+) -> None:
+    ended = run(machine, BeginDeployment=back(updated=updated))
+    assert ended.called("RollBack")["updated"] is updated
+
+
+def test_an_update_that_never_reached_the_service_ends_failed_with_why_it_died(
+    machine: Machine,
+) -> None:
+    ended = machine.run(
+        recovery(),
+        BeginDeployment=back(updated=False),
+        RollBack=rolled_back(RollBackAction.NOTHING_CHANGED),
+    )
+    assert (ended.error, ended.cause) == ("FAILED", WHY)
+
+
+def test_it_is_watched_without_alarms_and_without_a_bake(machine: Machine) -> None:
+    watched = run(machine).called("CheckDeployment")["watch"]
+    assert (watched["policy"]["alarms"], watched["policy"]["bake_seconds"]) == ([], 0)
+
+
+def test_a_way_back_that_fails_ends_rollback_failed_with_both_reasons(machine: Machine) -> None:
+    ended = run(machine, CheckDeployment=failed("two tasks failed"))
+    assert ended.error == "ROLLBACK_FAILED"
+    assert ended.cause == f"{WHY}; rolling back failed: two tasks failed"
+
+
+def test_a_rollback_by_hand_that_died_goes_on_and_ends_well(machine: Machine) -> None:
+    ended = run(machine, BeginDeployment=back(by_hand=True))
+    assert ended.states[-1] == "EndedWell"
+    assert (ended.output["outcome"], ended.output["reason"]) == ("ROLLED_BACK", WHY)
+
+
+def test_one_that_died_before_it_changed_anything_ends_failed(machine: Machine) -> None:
+    why = f"{WHY} before anything was changed"
+    ended = machine.run(recovery(), BeginDeployment=end("FAILED", why))
+    assert ended.states == [*BEGIN, *TELL, "EndedBadly"]
+    assert (ended.error, ended.cause) == ("FAILED", why)
+
+
+def test_one_that_was_written_to_have_succeeded_ends_well(machine: Machine) -> None:
+    ended = machine.run(recovery(), BeginDeployment=end("SUCCEEDED", "every task is healthy"))
+    assert ended.states == [*BEGIN, *TELL, "EndedWell"]
+    assert ended.output["outcome"] == "SUCCEEDED"
+
+
+def test_one_that_has_to_wait_for_a_change_begins_again(machine: Machine) -> None:
+    wait = deciding(Decision.WAIT, wait_seconds=2, reason="it is being changed")
+    ended = run(machine, BeginDeployment=[wait, back()])
+    assert ended.states == [*BEGIN, "WaitToBegin", *BEGIN[1:], *LOOK, *TELL, "EndedBadly"]
+    assert ended.error == "ROLLED_BACK"
+
+
+def test_a_recovery_that_can_not_begin_is_told_as_not_back_and_of_which_service(
+    machine: Machine,
+) -> None:
+    ended = machine.run(recovery(), BeginDeployment=Failure("AwsRefused", "denied"))
+    assert (ended.error, ended.cause) == ("ROLLBACK_FAILED", "denied")
+    assert ended.called("FinishDeployment")["hold"] is None
+    assert ended.called("FinishDeployment")["service"] is None, "its own id is no deployment's"
+    message = compose(News.model_validate(ended.called("Notify")))
+    assert message.subject == f"[ROLLBACK_FAILED] {SERVICE}"
+    assert "ACT NOW" in message.text
