@@ -16,13 +16,15 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import UnexpectedError, report, results
+from bench import UnexpectedError, looking, report, results, storm, upsets
 from bench.runs import Account
 from localaws import sam
 from localaws.server import LocalAws
 
 REPO = Path(__file__).parent.parent
 RUNS = 5  # of each kind
+SHARES = [number / RUNS for number in range(RUNS)]  # how far into a poll something happens
+NO_SWEEP = {"SweepMinutes": "1440"}
 
 
 def main() -> int:
@@ -45,20 +47,27 @@ def _measure(console: Console) -> dict[str, Any]:
         sam.build(REPO)
         times.append(time.monotonic())
         status.update("sam deploy")
-        account = Account(sam.deploy(aws, REPO)["ReleaseStateMachineArn"])
+        account = Account(sam.deploy(aws, REPO, NO_SWEEP))
         times.append(time.monotonic())
         account.prepare()
         account.crashing()  # makes every function warm, and compiles the artifact's modules
+        status.update("newer images while one bakes")
+        upsets.taken_over(account, 0)  # makes a second environment of those that both are in
+        overtaken = [upsets.taken_over(account, share) for share in SHARES]
         status.update("healthy images")
         healthy = [account.healthy() for _ in range(RUNS)]
         good = [*healthy, account.baking()]
+        status.update("executions that are stopped")
+        stopped = [upsets.stopped(account, share) for share in SHARES]
         status.update("images that crash")
         crashing = [account.crashing() for _ in range(RUNS)]
         status.update("images whose alarm fires")
-        alarmed = [account.alarmed(number / RUNS) for number in range(RUNS)]
+        alarmed = [account.alarmed(share) for share in SHARES]
         status.update("cold starts")
         cooled = [account.cooled() for _ in range(RUNS)]
-        memory_mb = account.memory_mb()
+        memory_mb = looking.memory_mb()
+        status.update("a storm")
+        stormed = storm.measure(account, RUNS)
     rolled_back = [*crashing, *alarmed]
     timings = results.functions(
         invocation for run in [*good, *rolled_back, *cooled] for invocation in run.invocations
@@ -72,9 +81,13 @@ def _measure(console: Console) -> dict[str, Any]:
             "platform": platform.platform(),
             "python": platform.python_version(),
         },
-        "seconds": results.seconds([*good, *rolled_back]),
+        "seconds": results.seconds(
+            [*(run.seconds for run in [*good, *rolled_back]), *overtaken, *stopped]
+        ),
         "once": {"sam build": times[1] - times[0], "sam deploy": times[2] - times[1]},
+        "storm": stormed,
         "functions": timings,
+        "ledger": {"good": results.ledger(good), "rolled back": results.ledger(rolled_back)},
         "deployments": {
             "good": results.deployments(good, timings, memory_mb),
             "rolled back": results.deployments(rolled_back, timings, memory_mb),

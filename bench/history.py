@@ -43,13 +43,17 @@ class Formula:
         return self.fixed_transitions + STATES_A_POLL * polls
 
     def invocations(self, polls: int) -> int:
-        """The Lambda invocations of both executions."""
+        """The Lambda invocations of both executions, and Recover's."""
         return self.fixed_invocations + INVOCATIONS_A_POLL * polls
 
 
-def count(histories: Iterable[Sequence[Event]]) -> Counts:
-    """Count what AWS bills for in the histories of a release and its deployment."""
-    events = [event for history in histories for event in history]
+def count(release: Sequence[Event], deployment: Sequence[Event]) -> Counts:
+    """Count what AWS bills for in the histories of a release and its deployment.
+
+    An execution that fails is looked at by Recover, which no history tells.
+    """
+    events = [*release, *deployment]
+    failed = deployment[-1]["type"] == "ExecutionFailed"
     entered = [e["stateEnteredEventDetails"]["name"] for e in events if _is_entered(e)]
     tasks = sum(e["type"] == "TaskStateEntered" for e in events)
     scheduled = [e["taskScheduledEventDetails"] for e in events if e["type"] == "TaskScheduled"]
@@ -57,7 +61,7 @@ def count(histories: Iterable[Sequence[Event]]) -> Counts:
     return Counts(
         transitions=len(entered) + retries,
         retries=retries,
-        invocations=sum(task["resourceType"] == "lambda" for task in scheduled),
+        invocations=sum(task["resourceType"] == "lambda" for task in scheduled) + failed,
         polls=sum(name in LOOKS for name in entered),
     )
 
@@ -83,11 +87,17 @@ def began(history: Sequence[Event]) -> datetime:
 
 def entered(history: Sequence[Event], state: str) -> datetime:
     """When the execution first entered the state."""
-    return _time(
-        next(
-            e for e in history if _is_entered(e) and e["stateEnteredEventDetails"]["name"] == state
-        )
-    )
+    return _first(history, "stateEnteredEventDetails", state)
+
+
+def milliseconds(history: Sequence[Event], state: str) -> float:
+    """How long the execution was in the state, at the first time."""
+    left = _first(history, "stateExitedEventDetails", state)
+    return (left - entered(history, state)).total_seconds() * 1000
+
+
+def _first(history: Sequence[Event], details: str, state: str) -> datetime:
+    return _time(next(e for e in history if e.get(details, {}).get("name") == state))
 
 
 def _is_entered(event: Event) -> bool:

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from bench import UnexpectedError
 from bench.history import Event
-from localaws import aws
+from localaws import aws, awslambda
+from localaws.awslambda import Invocation
 
 CLUSTER, SERVICE = "production", "api"
 PATIENCE_SECONDS = 120
@@ -19,12 +20,12 @@ LOOK_SECONDS = 0.1  # rarely enough not to slow down what is measured
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T | None], what: str) -> T:
+def wait_for(condition: Callable[[], T | None], what: str, seconds: float = PATIENCE_SECONDS) -> T:
     """Look until the condition is truthy; return what it gave."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:
-            raise UnexpectedError(f"not within {PATIENCE_SECONDS} s: {what}")
+            raise UnexpectedError(f"not within {seconds} s: {what}")
         time.sleep(LOOK_SECONDS)
     return value
 
@@ -69,6 +70,13 @@ def deployment_of(release: str) -> str | None:
     return None
 
 
+def running(state_machine: str) -> bool:
+    """Whether an execution of the state machine is under way."""
+    client = aws.client("stepfunctions")
+    found = client.list_executions(stateMachineArn=state_machine, statusFilter="RUNNING")
+    return bool(found["executions"])
+
+
 def primary() -> dict[str, Any]:
     """The service's PRIMARY deployment; UpdateService is what made it."""
     ecs = aws.client("ecs")
@@ -90,3 +98,25 @@ def first_failure(since: datetime) -> datetime:
         if task["stopCode"] == "EssentialContainerExited"
     ]
     return min(moment for moment in stopped if moment > since)
+
+
+def recovered(since: int, times: int) -> None:
+    """Wait until Recover has looked so often, not counting so many of the first invocations."""
+
+    def has_looked() -> bool:
+        looks = [i for i in awslambda.invocations()[since:] if function_name(i) == "Recover"]
+        return len(looks) >= times
+
+    wait_for(has_looked, f"{times} invocations of Recover")
+
+
+def function_name(invocation: Invocation) -> str:
+    """Its logical name: CloudFormation names it stack-LogicalName-suffix."""
+    return invocation.function.split("-")[1]
+
+
+def memory_mb() -> int:
+    """What every function has."""
+    functions = aws.client("lambda").list_functions()["Functions"]
+    (memory,) = {function["MemorySize"] for function in functions}
+    return int(memory)

@@ -1,6 +1,7 @@
 """What a deployment costs, from what it uses and AWS's price list (prices.json, with sources).
 
-Not counted, being less than a twentieth of the rest: CloudWatch Logs, X-Ray, KMS, SSM.
+Not counted, being about a twentieth of the rest: CloudWatch Logs, X-Ray, KMS, SSM, the sweep, what
+the ledger stores.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ class Usage:
     transitions: int
     invocations: int
     gb_seconds: float
-    emails: int = 1
+    reads: int
+    """Of DynamoDB, in request units."""
+    writes: int
+    emails: int = 2
+    """Of its start and of its end."""
 
 
 def gb_seconds(
@@ -49,7 +54,9 @@ def cost(usage: Usage) -> dict[str, float]:
         "state transition": usage.transitions,
         "Lambda request": usage.invocations,
         "Lambda GB-second": usage.gb_seconds,
-        "SNS publish": 1,
+        "DynamoDB read request unit": usage.reads,
+        "DynamoDB write request unit": usage.writes,
+        "SNS publish": usage.emails,
         "SNS email": usage.emails,
         "EventBridge event of an AWS service": 1,
     }

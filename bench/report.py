@@ -11,7 +11,9 @@ from rich.table import Table
 def show(console: Console, results: dict[str, Any]) -> None:
     """Print every result."""
     _show_seconds(console, results)
+    _show_storm(console, results["storm"])
     _show_functions(console, results["functions"])
+    _show_ledger(console, results["ledger"])
     _show_deployments(console, results["deployments"])
     machine = results["machine"]
     loads = f"{machine['load before']:.1f} before, {machine['load after']:.1f} after"
@@ -40,6 +42,25 @@ def _show_functions(console: Console, functions: dict[str, Any]) -> None:
     console.print(table)
 
 
+def _show_storm(console: Console, storm: dict[str, Any]) -> None:
+    table = Table("seconds of PutImage to SUCCEEDED, local AWS", "median", "p95", "most")
+    alone, together = storm["alone"], storm["together"]
+    table.add_row("one service alone", f"{alone['median']:.2f}", "", f"{alone['most']:.2f}")
+    seconds = (f"{together[k]:.2f}" for k in ("p50", "p95", "most"))
+    table.add_row(f"{storm['services']} services at once", *seconds)
+    console.print(table)
+
+
+def _show_ledger(console: Console, ledger: dict[str, Any]) -> None:
+    table = Table("the ledger, median (least-most)", *ledger)
+    columns = list(ledger.values())
+    for name in columns[0]:
+        spreads = [column[name] for column in columns]
+        cells = (f"{s['median']:.0f} ({s['least']:.0f}-{s['most']:.0f})" for s in spreads)
+        table.add_row(name, *cells)
+    console.print(table)
+
+
 def _show_deployments(console: Console, deployments: dict[str, Any]) -> None:
     table = Table("what AWS bills", *deployments)
     columns = list(deployments.values())
@@ -50,7 +71,7 @@ def _show_deployments(console: Console, deployments: dict[str, Any]) -> None:
         table.add_row(f"{field}, formula", *(column["formula"][field] for column in columns))
     longs = [column["ten minutes"] for column in columns]
     table.add_section()
-    for field in ("polls", "transitions", "invocations"):
+    for field in ("polls", "transitions", "invocations", "reads", "writes"):
         table.add_row(f"{field}, 10 minutes", *(str(long[field]) for long in longs))
     for line in longs[0]["usd"]:
         table.add_row(f"{line}, USD", *(f"{long['usd'][line]:.6f}" for long in longs))

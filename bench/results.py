@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from bench import prices
-from bench.history import LOOKS, formula
+from bench.history import LOOKS, formula, milliseconds
+from bench.looking import function_name
 from bench.runs import Run
 from bench.spread import spread
+from bench.units import units
 from localaws.awslambda import Invocation
 
 LONG_SECONDS = 600
@@ -18,11 +20,11 @@ LONG_POLL_SECONDS = 15  # the plan's default
 LONG_POLLS = LONG_SECONDS // LONG_POLL_SECONDS
 
 
-def seconds(runs: Iterable[Run]) -> dict[str, Any]:
+def seconds(runs: Iterable[Mapping[str, float]]) -> dict[str, Any]:
     """Spread of every interval that the runs measured."""
     measured = defaultdict(list)
     for run in runs:
-        for name, value in run.seconds.items():
+        for name, value in run.items():
             measured[name].append(value)
     return {name: asdict(spread(values)) for name, values in measured.items()}
 
@@ -49,6 +51,7 @@ def deployments(
     """What deployments that end alike are billed for; the formula; and ten minutes of it."""
     counts = [run.counts for run in runs]
     grows = formula(counts)
+    used = [units(_calls(run, LONG_POLLS), run.ledger.sizes) for run in runs]
     usage = prices.Usage(
         transitions=grows.transitions(LONG_POLLS),
         invocations=grows.invocations(LONG_POLLS),
@@ -61,6 +64,8 @@ def deployments(
             {name: t["warm_run_ms"]["median"] for name, t in timings.items()},
             memory_mb,
         ),
+        reads=max(each.reads for each in used),
+        writes=max(each.writes for each in used),
     )
     return {
         "measured": {
@@ -75,12 +80,31 @@ def deployments(
     }
 
 
-def function_name(invocation: Invocation) -> str:
-    """Its logical name: CloudFormation names it stack-LogicalName-suffix."""
-    return invocation.function.split("-")[1]
+def ledger(runs: Sequence[Run]) -> dict[str, Any]:
+    """What the ledger is to deployments that end alike: calls, time, sizes, and its own step."""
+    calls = [_calls(run, polls=0) for run in runs]
+    measured: dict[str, Sequence[float]] = {
+        "GetItem": [each["GetItem"] for each in calls],
+        "UpdateItem, but for one a poll": [each["UpdateItem"] for each in calls],
+        "TransactWriteItems": [each["TransactWriteItems"] for each in calls],
+        "ms of all calls": [run.ledger.ms for run in runs],
+        "ms of FinishDeployment": [
+            milliseconds(run.histories[1], "FinishDeployment") for run in runs
+        ],
+        "bytes of the service": [run.ledger.sizes.service for run in runs],
+        "bytes of the deployment": [run.ledger.sizes.deployment for run in runs],
+    }
+    return {name: asdict(spread(values)) for name, values in measured.items()}
 
 
 def _long(run: Run) -> Counter[str]:
     """The run's invocations by function, had it looked as often as in ten minutes."""
     look = LOOKS[0]  # both looks are this function's
     return Counter(map(function_name, run.invocations)) | Counter({look: LONG_POLLS})
+
+
+def _calls(run: Run, polls: int) -> Counter[str]:
+    """The run's calls of the ledger, had it looked so often: each look renews the lease."""
+    calls = Counter(run.ledger.calls)
+    calls["UpdateItem"] += polls - run.counts.polls
+    return calls
