@@ -61,14 +61,16 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     baseline = (record.baseline if record.holder else None) or before
     if has_settled(found) and _is_good(record, running, containers, image.reference):
         return _no_change(case, world, running.arn)
-    if refusal := _quarantined(case, record) or _frozen(case, world):
+    # An earlier try may have taken the service, with its answer lost: what it took over has to be seen to.
+    ours = record.holder is not None and record.holder.execution == case.hold.execution
+    if not ours and (refusal := _quarantined(case, record) or _frozen(case, world)):
         return refusal
     try:
         alarms = read_alarms(policy.alarm_names, world.cloudwatch)
     except (AwsUnavailable, AwsRefused) as unreadable:
         reason = f"an alarm that can't be read is neither good nor bad: {unreadable}"
         return case.wait_patiently(reason)
-    if refusal := _blocked(case, alarms):
+    if not ours and (refusal := _blocked(case, alarms)):
         return refusal
     former = case.take(world.ledger, baseline)
     if isinstance(former, Beginning):

@@ -46,7 +46,9 @@ def begin_rollback(wanted: ManualRollback, start: Start, now: datetime, world: W
     deployment = as_deployment(wanted, start, running, world)
     case = Case(start.hold(service), deployment, start.started_at, now)
     try:
-        target = _target(wanted.to, record, running, case, world)
+        begun = world.ledger.deployment(case.hold)  # by an earlier try, whose answer was lost
+        known = _Target(good=begun.back) if begun and begun.back else None
+        target = known or _target(wanted.to, record, running, case, world)
     except _Rejected as why:
         return case.end("REJECTED", str(why))
     baseline = (record.baseline if record.holder else None) or previous_task_definition(found)
@@ -130,9 +132,9 @@ def _target(
     to: str | None, record: ServiceRecord, running: Revision, case: Case, world: World
 ) -> _Target:
     if to is None:
-        holder = record.holder
-        if holder and holder.deployment != case.hold.deployment and record.last_good:
-            # What is under way is what to leave, whether it is on the service or gone back from already.
+        if record.holder and record.last_good:
+            # What is under way is what to leave, whether it is on the service or gone back from already;
+            # also where an earlier try of this step has taken the service from it.
             return _Target(good=record.last_good)
         return _last_good_before(record, running)
     if ":" in to.removeprefix("sha256:"):

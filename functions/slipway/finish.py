@@ -80,6 +80,7 @@ def finish(
         return Finished(outcome=ending.outcome, reason=reason, evidence=ending.evidence, hold=None)
     record = ledger.deployment(hold)
     if record and record.outcome:
+        ledger.free(hold)  # taken by a step that outlived its execution
         return _recorded(record, hold)
     outcome, reason = _checked(ending, reason, hold.service, ecs)
     good = _good(outcome, ending, record, now)

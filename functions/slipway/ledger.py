@@ -284,6 +284,16 @@ class Ledger:
         with suppress(NoLonger):
             self._items.update(Update.setting(_history(hold), facts, _NOT_ENDED))
 
+    def free(self, hold: Hold) -> None:
+        """Free the service of a deployment whose end is written, whichever execution took it."""
+        values = {":deployment": hold.deployment}
+        with suppress(NoLonger):
+            self._items.update(
+                Update(
+                    _service(hold), "REMOVE #holder", "#holder.#deployment = :deployment", values
+                )
+            )
+
     def _write_both(
         self,
         hold: Hold,

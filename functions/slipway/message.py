@@ -168,7 +168,7 @@ def _links(news: News) -> list[str]:
 
 def _commands(news: News) -> list[str]:
     """What to type to have the last good version back; none where it is back, or was never away."""
-    if news.outcome == "STARTED" and news.started_by and "rollback" in news.started_by:
+    if news.outcome == "STARTED" and (news.started_by or "").startswith("manual rollback"):
         return []
     if news.outcome not in {"STARTED", "SUCCEEDED", "ROLLBACK_FAILED"} or news.service is None:
         return []

@@ -87,7 +87,9 @@ def recover(execution: str, machine: str, ledger: Ledger, stepfunctions: SFNClie
             )
     except AwsRefused as refused:
         if error_code(refused.__cause__) == "ExecutionAlreadyExists":
-            return "it has been recovered already"
+            # That one may have died as well, with nobody told of it.
+            own = machine.replace(":stateMachine:", ":execution:") + f":{name}"
+            return recover(own, machine, ledger, stepfunctions)
         raise
     return f"execution {name} recovers it"
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
 
+# EventBridge tries for a day. What is older was told of, though the ledger may have forgotten how it ended.
+LONG_AGO = timedelta(days=7)
+
 
 @dataclass(frozen=True)
 class Sweeper:
@@ -86,7 +89,7 @@ class Sweeper:
             # An image that was there before the plan said where it goes was never meant by it.
             ours = [image for image in images if plan.route_for(image[1]) is route]
             pushed_at, tag, digest = max(ours, default=(changed_at, "", ""))
-            if pushed_at <= changed_at or pushed_at > now - self.maturity:
+            if pushed_at <= max(changed_at, now - LONG_AGO) or pushed_at > now - self.maturity:
                 continue
             if self._is_new(route, digest, pushed_at) and self._start(
                 repository, tag, digest, pushed_at

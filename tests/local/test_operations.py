@@ -28,11 +28,7 @@ ran: set[str] = set()
 
 def command(title: str) -> str:
     """The commands under the comment that begins so."""
-    (found,) = (
-        block
-        for block in COMMANDS
-        if re.match(rf"# {re.escape(title)}[:\n]|# {re.escape(title)}, newest", block)
-    )
+    (found,) = (b for b in COMMANDS if re.match(rf"# {re.escape(title)}[:;,\n]", b))
     ran.add(found)
     return found
 

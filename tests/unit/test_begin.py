@@ -247,7 +247,6 @@ def test_a_second_try_remembers_what_the_first_one_took_over(world, ecs, ssm, le
     described(ecs, ecs_deployment(taskDefinition=NEW))
     first = begun(world)
     runs(ecs, ON_NEW, on=NEW)
-    unfrozen(ssm)
     goes_back_to(ecs, OLD)
 
     assert (first.unproven, begun(world, at(5)).unproven) == (NEW, NEW)
@@ -257,7 +256,6 @@ def test_a_try_that_died_before_it_wrote_what_it_took_over_is_made_good(world, e
     accepted(ledger, "e-0", baseline=OLD, release=OLDER)
     ledger.take(hold(), deployment(), OLD, NOW)  # and no more than that
     runs(ecs, ON_NEW, on=NEW)
-    unfrozen(ssm)
     goes_back_to(ecs, OLD)
     described(ecs, ecs_deployment(taskDefinition=NEW))
 
@@ -278,9 +276,11 @@ def test_what_was_found_good_while_it_looked_is_what_it_goes_back_to(
     assert begun(world).previous == NEW
 
 
-def test_a_second_try_decides_the_same(world, ecs, ssm, ledger):
+def test_a_second_try_decides_the_same_without_being_refused_now(world, ecs, ssm, ledger):
+    """It has the service: what it took over has to be seen to, whatever has been frozen meanwhile."""
     may_begin(ecs, ssm)
-    may_begin(ecs, ssm)
+    runs(ecs)
+    goes_back_to(ecs, OLD)
 
     first, second = begun(world), begun(world, at(5))
 

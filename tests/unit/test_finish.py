@@ -452,3 +452,13 @@ def test_a_reason_is_cut_to_what_the_ledger_has_room_for(ecs, ledger):
     assert len(done.reason) == 20_000
     assert len(ledger.deployment(hold()).reason) == 10_000
     assert len(ledger.service(SERVICE).quarantined[DIGEST].reason) == 500
+
+
+def test_what_was_taken_after_its_end_was_written_is_freed(ecs, ledger):
+    """By a step that outlived its execution."""
+    tried(ledger)
+    finished(ending("FAILED"), ledger, ecs)
+    ledger.take(hold(), deployment(), OLD, at(61))
+
+    assert finished(ending("FAILED"), ledger, ecs).outcome == "FAILED"
+    assert ledger.service(SERVICE).holder is None

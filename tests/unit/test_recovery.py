@@ -10,6 +10,7 @@ from botocore.stub import ANY
 from slipway.beginning import Recovery
 from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.recovery import NotRecovered, recover
+from slipway.release import unique_name
 from tests.unit.builders import (
     DEPLOYMENTS,
     NOW,
@@ -176,11 +177,41 @@ def test_another_execution_has_a_recovery_of_another_name(stepfunctions, ledger,
     assert first != second
 
 
-def test_what_is_recovered_already_is_not_recovered_again(stepfunctions, ledger):
+OWN = unique_name(f"recover-{SERVICE}", execution("e-1"))
+"""The name of the recovery of e-1."""
+
+
+def recovery_of_e_1(stepfunctions, status):
+    """Step Functions tells of it."""
+    given = Recovery(
+        action="recover",
+        deployment=hold().deployment,
+        execution=execution("e-1"),
+        started_at=NOW,
+        why="its execution was stopped",
+        start=deployment().to_json(),
+        attempt=1,
+    )
+    died(stepfunctions, start=given.to_json(), name=OWN, status=status)
+
+
+def test_what_is_being_recovered_is_not_recovered_again(stepfunctions, ledger):
     died(stepfunctions)
     stepfunctions.refuses("start_execution", "ExecutionAlreadyExists")
+    recovery_of_e_1(stepfunctions, "RUNNING")
 
-    assert recovered(stepfunctions, ledger) == "it has been recovered already"
+    assert recovered(stepfunctions, ledger) == "it is running"
+
+
+def test_a_recovery_that_died_and_was_not_told_of_is_recovered(stepfunctions, ledger, started):
+    died(stepfunctions)
+    stepfunctions.refuses("start_execution", "ExecutionAlreadyExists")
+    recovery_of_e_1(stepfunctions, "TIMED_OUT")
+    starts(stepfunctions)
+
+    recovered(stepfunctions, ledger)
+
+    assert json.loads(started.given[-1]["input"])["attempt"] == 2
 
 
 # --- what is not ------------------------------------------------------------------------------------
