@@ -16,6 +16,9 @@ from tests.local.test_sweep import ended, let_the_lease_run_out, sweep
 UNUSED = {
     # Only to find the targets of tasks on EC2 that share their instance's network; here is Fargate.
     ("CheckDeployment", "ecs:DescribeContainerInstances"),
+    # Only to say who has the service, where another deployment took it just before the change.
+    ("UpdateService", "dynamodb:GetItem"),
+    ("RollBack", "dynamodb:GetItem"),
 }
 
 Statement = dict[str, Any]
@@ -117,7 +120,8 @@ def test_the_template_allows_each_step_what_it_does_and_nothing_else(account: Ac
         for statement in inline_policy(account, step)[2]
         for action in actions(statement)
     }
-    assert used == allowed - UNUSED
+    assert used - allowed == set()
+    assert allowed - used <= UNUSED
 
 
 def test_a_refused_update_changes_nothing_and_the_mail_says_what_was_refused(
