@@ -16,7 +16,8 @@ from tests.local.test_sweep import ended, let_the_lease_run_out, sweep
 UNUSED = {
     # Only to find the targets of tasks on EC2 that share their instance's network; here is Fargate.
     ("CheckDeployment", "ecs:DescribeContainerInstances"),
-    # Only to say who has the service, where another deployment took it just before the change.
+    # Only to say who has the service, where another deployment took it meanwhile.
+    ("CheckDeployment", "dynamodb:GetItem"),
     ("UpdateService", "dynamodb:GetItem"),
     ("RollBack", "dynamodb:GetItem"),
 }
