@@ -7,7 +7,7 @@ import pytest
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable, Superseded
 from slipway.ledger import CHANGE_SECONDS, CLOCKS_APART_SECONDS, LEASE_SECONDS, Busy, Ledger
-from slipway.records import DeploymentRecord, order
+from slipway.records import DeploymentRecord, ServiceRecord, order
 from tests.unit.builders import (
     DIGEST,
     NEW,
@@ -496,6 +496,31 @@ def test_who_was_recovered_does_not_end_what_its_recovery_goes_on_with(ledger, o
     assert ledger.deployment(own).outcome == "ROLLED_BACK"
 
 
+@pytest.mark.parametrize("by", [hold(), RECOVERY], ids=["itself", "its recovery"])
+def test_what_an_ended_deployment_has_taken_is_freed_whichever_execution_took_it(ledger, own, by):
+    ledger.finish(own, deployment(), WELL, good(NEW, DIGEST), None)
+    take(ledger, by, 1)
+
+    ledger.free(own)
+
+    assert holder(ledger) is None
+    assert ledger.service(SERVICE).good == (good(NEW, DIGEST),)
+
+
+def test_what_another_deployment_holds_is_not_freed(ledger, lost):
+    before = ledger.service(SERVICE)
+
+    ledger.free(lost)
+
+    assert ledger.service(SERVICE) == before
+
+
+def test_there_is_nothing_to_free_of_a_service_that_nobody_holds(ledger):
+    ledger.free(hold())
+
+    assert ledger.service(SERVICE) == ServiceRecord(service=SERVICE)
+
+
 # --- looking around -------------------------------------------------------------------------------
 
 
@@ -558,6 +583,7 @@ CALLS = {
         lambda ledger: ledger.finish_without_service(hold(), None, WELL),
         "get_item",
     ),
+    "free": (lambda ledger: ledger.free(hold()), "update_item"),
 }
 
 

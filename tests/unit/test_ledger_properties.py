@@ -6,12 +6,13 @@ write arrives. Only the test knows the real time, and who is changing the servic
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -24,17 +25,18 @@ from slipway import aws
 from slipway.errors import Superseded
 from slipway.ledger import CHANGE_SECONDS, CLOCKS_APART_SECONDS, Busy, Ledger
 from slipway.records import Good, Hold, Quarantined, deployment_id, order, text
-from slipway.release import Deployment
+from slipway.release import Deployment, Release
 from tests.unit.builders import FAMILY, OLD, at, deployment, execution, image, release
 
 ASIDE = CLOCKS_APART_SECONDS / 2
-CLOCKS = st.sampled_from([0, -ASIDE, ASIDE, -1, 1])
-LATE = st.sampled_from([0, 0, 0, 2, 20])
-PAUSES = st.sampled_from([0, 1, 10, 26, 27.5, 29.5, 30, 31, 36])
-AGES = st.sampled_from([0, 0, 30, 300])
-DIGESTS = st.sampled_from(["sha256:a", "sha256:b", "sha256:c"])
-OUTCOMES = st.sampled_from(["SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED", "FAILED", "NO_CHANGE"])
-STALE = st.sampled_from(["renew", "start_change", "end_change", "finish", "end"])
+CLOCKS = st.sampled_from([0, -ASIDE, ASIDE, 1])
+ANY_CLOCK = st.sampled_from([-ASIDE, ASIDE]) | st.floats(-ASIDE, ASIDE)
+LATE = st.sampled_from([0, 0, 0, 0, 20])
+PAUSES = st.sampled_from([0, 1, 10, 26, 28, CHANGE_SECONDS, 36])
+AGES = st.sampled_from([0, 0, 0, 60])
+DIGESTS = st.sampled_from(["sha256:a", "sha256:b"])
+OUTCOMES = st.sampled_from(["SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED", "FAILED"])
+STALE = st.sampled_from(["end", "end", "renew", "start_change", "end_change", "finish"])
 SERVICES = (f"production/api-{number}" for number in count())
 """One for each example, all in one table."""
 
@@ -48,7 +50,6 @@ class Actor:
     clock: float
     """How many seconds it is beside the real time."""
     dead: bool = False
-    has_begun: bool = False
     back: Good | None = None
     inside_until: float | None = None
     """Of the real time, while it is changing the service; killed at the latest then."""
@@ -59,6 +60,8 @@ class Actor:
 
 RELEASES = st.tuples(AGES, st.sampled_from("amz"), DIGESTS, CLOCKS)
 ANYONE = st.runner().flatmap(lambda world: st.sampled_from(world.everyone[::-1]))
+THE_LAST_HOLDER = st.runner().flatmap(lambda world: st.just(world.holders[-1]))
+A_HOLDER = st.runner().flatmap(lambda world: st.sampled_from(world.holders[::-1]))
 UNENDED = st.runner().flatmap(lambda world: st.sampled_from(world.unended()[::-1]))
 
 
@@ -66,17 +69,30 @@ def event(what: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[An
     return st.tuples(st.just(what), *arguments)
 
 
+def often(
+    times: int, what: str, *arguments: st.SearchStrategy[Any]
+) -> list[st.SearchStrategy[Any]]:
+    return [event(what, *arguments) for _ in range(times)]
+
+
 ALWAYS = [
-    *[event("a_release_comes", RELEASES, PAUSES, LATE)] * 2,
-    event("it_is_recovered", ANYONE, CLOCKS, PAUSES, LATE),
-    event("another_one_writes", ANYONE, STALE),
+    *often(3, "a_release_comes", RELEASES, PAUSES, LATE),
+    *often(2, "it_is_recovered", THE_LAST_HOLDER, CLOCKS, PAUSES, LATE),
+    *often(3, "another_one_writes", A_HOLDER, STALE),
+    event("another_one_writes", ANYONE, st.just("end")),
+    event("it_begins_though_it_is_dead", ANYONE),
     event("time_passes", PAUSES),
 ]
 OF_THE_UNENDED = [event("it_begins", UNENDED, PAUSES, LATE)]
 OF_THE_HOLDER = [event("the_holder_gives_a_sign_of_life", LATE), event("the_holder_dies")]
-OF_THE_HOLDER_INSIDE = [event("the_holder_ends_its_change", LATE)]
+NEWER = st.tuples(st.just(0), st.just("z"), DIGESTS, CLOCKS)
+JUST_BEFORE_ITS_END = st.sampled_from([26, 28, CHANGE_SECONDS])
+OF_THE_HOLDER_INSIDE = [
+    *often(4, "a_release_comes", NEWER, JUST_BEFORE_ITS_END, st.just(0)),
+    event("the_holder_ends_its_change", LATE),
+]
 OF_THE_IDLE_HOLDER = [
-    *[event("the_holder_starts_a_change", LATE)] * 4,
+    *often(4, "the_holder_starts_a_change", LATE),
     event("the_holder_finishes", OUTCOMES),
 ]
 
@@ -90,11 +106,13 @@ class Executions(RuleBasedStateMachine):
         self.service = next(SERVICES)
         self.now = 0.0
         self.holder: Actor | None = None
-        self.newest = ""
+        self.newest: Release | None = None
         self.marked_at: float | None = None
         """When, of the real time, the holder has begun the change whose mark is not removed yet."""
         self.outcomes: dict[str, str] = {}
         self.everyone: list[Actor] = []
+        self.holders: list[Actor] = []
+        """All that there have been, each as often as it took the service."""
 
     @initialize(first=RELEASES)
     def begin(self, first: Any) -> None:
@@ -149,24 +167,34 @@ class Executions(RuleBasedStateMachine):
     def it_begins(self, actor: Actor, after: float, late: float) -> None:
         """As BeginDeployment does; also a second time, or belated."""
         self.time_passes(after)
-        ours, marked = order(actor.deployment.release), self.marked_at
+        ours, marked = actor.deployment.release, self.marked_at
         now = at(self.now - late + actor.clock)
         try:
             before = self.ledger.take(actor.hold, actor.deployment, OLD, now)
         except Superseded:
-            assert ours < self.newest
+            assert self._is_older(ours)
             return
         except Busy:
-            assert ours >= self.newest
+            assert not self._is_older(ours)
             assert marked is not None
             assert self.now - late <= marked + CHANGE_SECONDS + 2 * CLOCKS_APART_SECONDS
             return
-        assert ours >= self.newest
+        assert not self._is_older(ours)
         assert (before and before.execution) == (self.holder and self.holder.hold.execution)
         assert not self._inside()
         self.holder, self.newest, self.marked_at = actor, ours, None
-        actor.has_begun, actor.back = True, self._is_as_it_should_be().last_good
+        self.holders.append(actor)
+        actor.back = self._is_as_it_should_be().last_good
         self.ledger.open(actor.hold, actor.deployment, OLD, actor.back, None, now)
+
+    def _is_older(self, one: Release) -> bool:
+        newest = self.newest or one
+        return (one.released_at, one.id) < (newest.released_at, newest.id)
+
+    def it_begins_though_it_is_dead(self, actor: Actor) -> None:
+        """A BeginDeployment that was slow, also after the end of its deployment."""
+        actor.dead = actor.dead or actor is not self.holder
+        self.it_begins(actor, 0, 0)
 
     # --- what its holder does to a service --------------------------------------------------------
 
@@ -215,13 +243,15 @@ class Executions(RuleBasedStateMachine):
 
     def another_one_writes(self, actor: Actor, what: str) -> None:
         """One that holds the service no longer, or never did: a function that was slow."""
-        if actor is self.holder or (what != "end" and not actor.has_begun):
+        if actor is self.holder or (what != "end" and actor not in self.holders):
             return
         before, now = self.ledger.service(self.service), at(self.now + actor.clock)
+        if what == "end":
+            self._ends_without_service(actor)
+            self._is_as_it_should_be()
+            return
         if what == "finish":
             assert not self._finishes(actor, "ROLLED_BACK")
-        elif what == "end":
-            self._ends_without_service(actor)
         else:
             step = () if what == "renew" else ("RollBack",)
             with pytest.raises(Superseded):
@@ -229,11 +259,16 @@ class Executions(RuleBasedStateMachine):
         assert self._is_as_it_should_be() == before
 
     def _ends_without_service(self, actor: Actor) -> None:
+        """As FinishDeployment does where its execution does not hold the service."""
         own = actor.hold.deployment
-        if self.holder is None or self.holder.hold.deployment != own:
-            self.outcomes.setdefault(own, "SUPERSEDED")
         ending = {"outcome": "SUPERSEDED", "reason": ""}
         self.ledger.finish_without_service(actor.hold, actor.deployment, ending)
+        goes_on = self.holder is not None and self.holder.hold.deployment == own
+        if own in self.outcomes:
+            self.ledger.free(actor.hold)
+            self.holder = None if goes_on else self.holder
+        elif not goes_on:
+            self.outcomes[own] = "SUPERSEDED"
 
     # --- what holds -------------------------------------------------------------------------------
 
@@ -249,7 +284,7 @@ class Executions(RuleBasedStateMachine):
         record = self.ledger.service(self.service)
         holder = record.holder.execution if record.holder else None
         assert holder == (self.holder.hold.execution if self.holder else None)
-        assert record.newest == self.newest
+        assert record.newest == (order(self.newest) if self.newest else "")
         assert not {good.digest for good in record.good} & record.quarantined.keys()
         assert record.last_good is None or record.last_good.digest not in record.quarantined
         return record
@@ -259,16 +294,39 @@ class Executions(RuleBasedStateMachine):
         for hold in {actor.hold.deployment: actor.hold for actor in self.everyone}.values():
             record = self.ledger.deployment(hold)
             assert (record and record.outcome) == self.outcomes.get(hold.deployment)
-        self._forget()
+        forget(*(actor.hold for actor in self.everyone))
 
-    def _forget(self) -> None:
-        with aws.table().batch_writer() as batch:  # moto copies the table in every transaction
-            batch.delete_item(Key={"pk": "service", "sk": self.service})
-            for own in {actor.hold.deployment for actor in self.everyone}:
-                batch.delete_item(Key={"pk": self.service, "sk": own})
+
+def forget(*holds: Hold) -> None:
+    """Moto copies its table in every transaction, so it has to stay small."""
+    keys = {("service", hold.service) for hold in holds}
+    keys |= {(hold.service, hold.deployment) for hold in holds}
+    with aws.table().batch_writer() as batch:
+        for pk, sk in keys:
+            batch.delete_item(Key={"pk": pk, "sk": sk})
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ANY_CLOCK, ANY_CLOCK, st.just(CHANGE_SECONDS) | st.floats(0, 2 * CHANGE_SECONDS))
+def test_nobody_takes_a_service_while_it_may_be_changed_whatever_the_clocks_say(
+    ledger, holder_s, newcomer_s, passed
+):
+    service = next(SERVICES)
+    hold = Hold(service=service, deployment="d", execution="holder")
+    newcomer = Hold(service=service, deployment="d", execution="newcomer")
+    asked = deployment(service=service)
+    ledger.take(hold, asked, OLD, at(holder_s))
+    ledger.open(hold, asked, OLD, None, None, at(holder_s))
+    ledger.start_change(hold, "UpdateService", at(holder_s))
+
+    with suppress(Busy):
+        ledger.take(newcomer, asked, OLD, at(passed + newcomer_s))
+
+        assert passed > CHANGE_SECONDS
+    forget(hold)
 
 
 def test_no_two_executions_are_ever_in_a_change_of_one_service(ledger):
     run_state_machine_as_test(
-        Executions, settings=settings(max_examples=60, stateful_step_count=40)
+        Executions, settings=settings(max_examples=25, stateful_step_count=40)
     )
