@@ -68,14 +68,16 @@ def find(target_group_arn: str) -> FakeTargetGroup | None:
 
 def in_use(target_group_arn: str) -> bool:
     """Whether a listener sends traffic to the target group."""
-    # The scheduler asks this of every target, many times a second, and moto looks through all listeners.
+    # The scheduler asks this of every target, many times a second, and moto looks through all
+    # listeners. Requests change them meanwhile, on threads of their own: what is walked is a copy.
     balancers = elbv2_backends[ACCOUNT][REGION].load_balancers
     balancer, listener = _last_used_by.get(target_group_arn, ("", ""))
-    last = balancers[balancer].listeners.get(listener) if balancer in balancers else None
+    former = balancers.get(balancer)
+    last = former.listeners.get(listener) if former else None
     if last is not None and _sends(last, target_group_arn):
         return True
-    for balancer, candidate in balancers.items():
-        for listener, found in candidate.listeners.items():
+    for balancer, candidate in list(balancers.items()):
+        for listener, found in list(candidate.listeners.items()):
             if _sends(found, target_group_arn):
                 _last_used_by[target_group_arn] = balancer, listener
                 return True
@@ -86,7 +88,7 @@ def _sends(listener: FakeListener, target_group_arn: str) -> bool:
     backend = elbv2_backends[ACCOUNT][REGION]
     return any(
         target_group_arn in backend._get_target_group_arns_from(action_data=action.data)
-        for rule in listener.rules.values()
+        for rule in list(listener.rules.values())
         for action in rule.actions
     )
 

@@ -33,8 +33,8 @@ def test_a_repeated_event_joins_the_deployment_that_is_running(account: Account)
 
 def started(account: Account, repository: str) -> dict[str, object] | None:
     """The event of the repository's newest release whose deployment has started."""
-    deployments = account.executions("DeploymentStateMachineArn")
-    if not any(i["release"]["image"]["repository"] == repository for _, i in deployments):
+    deployments = [i for _, i in account.executions("DeploymentStateMachineArn") if "release" in i]
+    if not any(i["release"]["image"]["repository"] == repository for i in deployments):
         return None
     releases = account.executions("ReleaseStateMachineArn")
     return next(i for _, i in releases if i["detail"]["repository-name"] == repository)

@@ -136,3 +136,20 @@ def test_a_target_group_that_does_not_exist_has_no_health(world: World) -> None:
     world.elbv2.delete_target_group(TargetGroupArn=group)
     with pytest.raises(ClientError, match="TargetGroupNotFound"):
         world.targets(group.replace("tg", unique("tg")))
+
+
+def test_load_balancers_may_be_made_while_the_scheduler_looks_for_a_target_groups_listener(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = world.target_group()
+    sends, made = elbv2._sends, []
+
+    def another_is_made_meanwhile(listener: object, arn: str) -> bool:
+        made.append(world.target_group())
+        return sends(listener, arn)
+
+    monkeypatch.setattr(elbv2, "_sends", another_is_made_meanwhile)
+    monkeypatch.setattr(elbv2, "_last_used_by", {})
+
+    assert elbv2.in_use(group)
+    assert made
