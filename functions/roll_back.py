@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -36,7 +37,9 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return a RollBack."""
     given = parse(Input, event, "the input of RollBack")
     ledger = Ledger(aws.table())
-    marked = _written(ledger.start_change, given.hold)
+    # By hand it may have been registered a moment ago: a recovery has to know of it.
+    start_change = partial(ledger.start_change, previous=given.previous)
+    marked = _written(start_change, given.hold)
     done = roll_back(
         given.hold.service,
         given.leave,

@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import AwareDatetime
 
 from slipway import aws
 from slipway.ledger import Ledger
@@ -22,6 +23,8 @@ class Input(Model):
 
     hold: Hold
     task_definition: str
+    since: AwareDatetime
+    """When the deployment began."""
 
 
 @logger.inject_lambda_context
@@ -29,8 +32,8 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return an Update. Whether it was done or not, the mark stays where AWS did not answer."""
     given = parse(Input, event, "the input of UpdateService")
     hold, arn, ledger = given.hold, given.task_definition, Ledger(aws.table())
-    ledger.start_change(hold, "UpdateService", datetime.now(UTC), task_definition=arn)
-    done = update(hold.service, arn, aws.ecs())
+    ledger.start_change(hold, "UpdateService", datetime.now(UTC), unproven=arn, task_definition=arn)
+    done = update(hold.service, arn, given.since, aws.ecs())
     ecs_deployment = {"ecs_deployment": done.deployment_id}
     ledger.end_change(hold, "UpdateService", datetime.now(UTC), **ecs_deployment)
     return done.to_json()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from slipway.alarms import Alarm, read_alarms
-from slipway.aws import short
+from slipway.aws import error_code, short
 from slipway.begin_recovery import begin_recovery
 from slipway.begin_rollback import begin_rollback
 from slipway.beginning import (
@@ -21,7 +21,7 @@ from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.freeze import FREEZE_PARAMETER, frozen_until, parse_freeze
 from slipway.model import parse
 from slipway.parameters import read_parameter
-from slipway.records import Holder, ServiceRecord, text
+from slipway.records import Good, ServiceRecord, text
 from slipway.release import Deployment
 from slipway.service import has_settled, previous_task_definition, read_service
 from slipway.task_definition import Revision, containers_for, read_task_definition
@@ -58,7 +58,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     containers = containers_for(running.content, image, policy.container, service)
     # Whoever it takes over from has put something there that nobody has seen healthy.
     before = previous_task_definition(found)
-    baseline = (record.baseline if record.holder else None) or before
+    baseline, was_held = record.before or before, record.before is not None
     if has_settled(found) and _is_good(record, running, containers, image.reference):
         return _no_change(case, world, running.arn)
     # An earlier try may have taken the service, with its answer lost: what it took over has to be seen to.
@@ -72,24 +72,14 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
         return case.wait_patiently(reason)
     if not ours and (refusal := _blocked(case, alarms)):
         return refusal
-    former = case.take(world.ledger, baseline)
-    if isinstance(former, Beginning):
-        return former
+    if refused := case.take(world.ledger, baseline):
+        return refused
     # Read once more: who held the service may have ended while we looked, and what it left may be good.
-    good = world.ledger.service(service).last_good
-    target = good.task_definition if good else baseline
-    try:
-        previous = read_task_definition(target, world.ecs)
-        unproven = _unproven(case, former, previous, world)
-        world.ledger.open(
-            case.hold, case.deployment, previous.arn, good, None, case.now, unproven=unproven
-        )
-    except (AwsRefused, InvalidInput) as error:
-        if former is None or running.arn == target:
-            raise
-        # What it has just taken over is nobody else's to put right any more.
-        return case.back(reason=str(error), previous=target, unproven=running.arn)
-    drift = good is not None and not record.holder and running.arn != previous.arn
+    record = world.ledger.service(service)
+    good, previous = _way_back(record, baseline, world)
+    world.ledger.open(case.hold, case.deployment, previous.arn, good, None, case.now)
+    unproven = _unproven(record, previous, world)
+    drift = good is not None and not was_held and running.arn != previous.arn
     return case.go(
         previous=previous.arn,
         previous_images=previous.images,
@@ -99,17 +89,23 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     )
 
 
-def _unproven(case: Case, former: Holder | None, previous: Revision, world: World) -> str | None:
-    """What the former holder has left on the service, where that is not what to go back to."""
-    if former is None:
+def _way_back(record: ServiceRecord, baseline: str, world: World) -> tuple[Good | None, Revision]:
+    """The newest good version that still exists; what there was before, where there is none."""
+    for good in record.all_good:
+        try:
+            return good, read_task_definition(good.task_definition, world.ecs)
+        except AwsRefused as refused:
+            if error_code(refused.__cause__) != "ClientException":  # ECS's word for "there is none"
+                raise
+    return None, read_task_definition(baseline, world.ecs)
+
+
+def _unproven(record: ServiceRecord, previous: Revision, world: World) -> str | None:
+    """What the service has and nobody has seen to, where that is not what to go back to."""
+    if record.unproven in {None, previous.arn}:
         return None
-    if former.execution == case.hold.execution:
-        # An earlier try of this step, whose answer was lost.
-        begun = world.ledger.deployment(case.hold)
-        if begun:
-            return begun.unproven
-    running = str(read_service(case.service, world.ecs)["taskDefinition"])
-    return running if running != previous.arn else None
+    running = read_service(record.service, world.ecs)["taskDefinition"]
+    return record.unproven if running == record.unproven else None
 
 
 def _drift(running: Revision, good: Revision) -> str:
@@ -135,9 +131,8 @@ def _is_good(
 def _no_change(case: Case, world: World, running: str) -> Beginning:
     # An older release that is on its way to the service must not come after this one; and it may have
     # come while we looked.
-    former = case.take(world.ledger, running)
-    if isinstance(former, Beginning):
-        return former
+    if refused := case.take(world.ledger, running):
+        return refused
     found = read_service(case.service, world.ecs)
     if found["taskDefinition"] != running or not has_settled(found):
         return case.wait("the service was changed a moment ago", 1)

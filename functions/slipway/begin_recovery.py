@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from slipway.begin_rollback import as_deployment
 from slipway.beginning import Beginning, Case, ManualRollback, Recovery, Start, World
+from slipway.errors import AwsRefused
 from slipway.model import parse
 from slipway.records import Hold
 from slipway.release import Deployment
@@ -46,22 +48,36 @@ def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World
     if known.baseline is None or not (held or (record and record.changing)):
         return case.end("FAILED", unchanged)
     # The baseline stays: what ran before the dead one changed anything, not what there is now.
-    former = case.take(world.ledger, known.baseline)
-    if isinstance(former, Beginning):
-        return former
+    if refused := case.take(world.ledger, known.baseline):
+        return refused
     put = record.task_definition if record and record.changing else None
-    if not (record and record.previous and (put or record.unproven)):
+    good = known.last_good
+    previous = record.previous if record else None
+    previous = previous or (good.task_definition if good else known.baseline)
+    unproven = known.unproven if known.unproven != previous else None
+    if not (put or unproven):
         return case.end("FAILED", unchanged)
-    by_hand = deployment.release.started_by == "manual rollback"
+    world.ledger.open(
+        case.hold, deployment, previous, good, put, now
+    )  # if it did not live to do so
+    by_hand = put is not None and deployment.release.started_by == "manual rollback"
     return case.back(
         reason=recovery.why,
         by_hand=by_hand,
-        updated=by_hand or record.ecs_deployment is not None,
-        previous=record.previous,
-        previous_images=read_task_definition(record.previous, world.ecs).images,
+        updated=by_hand or (record is not None and record.ecs_deployment is not None),
+        previous=previous,
+        previous_images=_images(previous, world),
         task_definition=put,
-        unproven=record.unproven,
+        unproven=unproven,
     )
+
+
+def _images(task_definition: str, world: World) -> Mapping[str, str]:
+    """What it runs; nothing where that can't be read: RollBack will say why."""
+    try:
+        return read_task_definition(task_definition, world.ecs).images
+    except AwsRefused:
+        return {}
 
 
 def _asked(recovery: Recovery, world: World) -> Deployment:

@@ -8,12 +8,12 @@ from typing import Any
 from slipway.alarms import read_alarms
 from slipway.aws import short
 from slipway.beginning import Beginning, Case, ManualRollback, Start, World, refuse_other_kinds
-from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput, Superseded
 from slipway.image import Image, source
 from slipway.model import Model
 from slipway.parameters import read_plan
 from slipway.plan import Policy
-from slipway.records import Good, ServiceRecord
+from slipway.records import Good, Quarantined, ServiceRecord
 from slipway.registry import find_image, image_of
 from slipway.release import Deployment, Release
 from slipway.service import has_settled, previous_task_definition, read_service
@@ -51,17 +51,14 @@ def begin_rollback(wanted: ManualRollback, start: Start, now: datetime, world: W
         target = known or _target(wanted.to, record, running, case, world)
     except _Rejected as why:
         return case.end("REJECTED", str(why))
-    baseline = (record.baseline if record.holder else None) or previous_task_definition(found)
+    baseline = record.before or previous_task_definition(found)
     if nothing_to_do := _no_change(target, running, deployment):
         # A deployment that is about to begin must not go on after this; one that goes back may.
-        if record.holder and has_settled(found):
-            former = case.take(world.ledger, baseline)
-            if isinstance(former, Beginning):
-                return former
-        return case.end("NO_CHANGE", nothing_to_do)
-    former = case.take(world.ledger, baseline)
-    if isinstance(former, Beginning):
-        return former
+        held = record.holder is not None and has_settled(found)
+        refused = case.take(world.ledger, baseline) if held else None
+        return refused or case.end("NO_CHANGE", nothing_to_do)
+    if refused := case.take(world.ledger, baseline):
+        return refused
     if read_service(service, world.ecs)["taskDefinition"] != running.arn:
         return case.wait("the service was changed a moment ago", 1)
     back = target.good
@@ -69,6 +66,8 @@ def begin_rollback(wanted: ManualRollback, start: Start, now: datetime, world: W
     world.ledger.open(
         case.hold, case.deployment, previous.arn if previous else None, back, running.arn, now
     )
+    if superseded := _quarantine_what_it_leaves(case, target, world):
+        return superseded
     return case.go(
         by_hand=True,
         updated=True,
@@ -78,6 +77,22 @@ def begin_rollback(wanted: ManualRollback, start: Start, now: datetime, world: W
         task_definition=running.arn,
         alarms_firing=_firing(case.deployment.policy, world),
     )
+
+
+def _quarantine_what_it_leaves(case: Case, target: _Target, world: World) -> Beginning | None:
+    """Remember at once what a person knows: one that takes over from this must not go back there."""
+    left = case.deployment.release.image
+    there = target.good or target.image
+    if there is not None and there.digest == left.digest:
+        return None
+    why = Quarantined(
+        at=case.now, reason="a rollback by hand has left it", deployment=case.hold.deployment
+    )
+    try:
+        world.ledger.quarantine(case.hold, left.digest, why)
+    except Superseded as newer:
+        return case.end("SUPERSEDED", str(newer))
+    return None
 
 
 def _no_change(target: _Target, running: Revision, deployment: Deployment) -> str:
@@ -132,9 +147,9 @@ def _target(
     to: str | None, record: ServiceRecord, running: Revision, case: Case, world: World
 ) -> _Target:
     if to is None:
-        if record.holder and record.last_good:
-            # What is under way is what to leave, whether it is on the service or gone back from already;
-            # also where an earlier try of this step has taken the service from it.
+        # What is under way is what to leave, whether it is on the service or gone back from already.
+        theirs = record.holder is not None and record.holder.execution != case.hold.execution
+        if (theirs or record.unproven) and record.last_good:
             return _Target(good=record.last_good)
         return _last_good_before(record, running)
     if ":" in to.removeprefix("sha256:"):
@@ -143,8 +158,8 @@ def _target(
 
 
 def _last_good_before(record: ServiceRecord, running: Revision) -> _Target:
-    for good in record.good:
-        if good.task_definition != running.arn and good.digest not in record.quarantined:
+    for good in record.all_good:
+        if good.task_definition != running.arn:
             return _Target(good=good)
     raise _Rejected(
         f"there is no last good version of service {record.service} before {short(running.arn)}: no other "

@@ -15,7 +15,7 @@ from slipway.image import Image
 from slipway.ledger import Busy, Ledger, refuse_older
 from slipway.model import Model
 from slipway.plan import ServiceName
-from slipway.records import Hold, Holder, ServiceRecord, deployment_id
+from slipway.records import Hold, ServiceRecord, deployment_id
 from slipway.release import Deployment
 from slipway.service import Service
 
@@ -105,8 +105,8 @@ class Beginning(Model):
     task_definition: str | None = None
     """ARN of the task definition to go back from, where that is known already."""
     unproven: str | None = None
-    """ARN of what another deployment, which it took over from, has left on the service: if this one fails
-    before it comes to change anything, that must not stay."""
+    """ARN of what another deployment has left on the service with nobody having seen to it: if this one
+    fails before it comes to change anything, that must not stay."""
     alarms_firing: tuple[str, ...] = ()
     """Alarms of the policy that are in ALARM now: they can't fail this deployment until they fire anew."""
 
@@ -168,14 +168,15 @@ class Case:
             return self.end("SUPERSEDED", str(newer))
         return None
 
-    def take(self, ledger: Ledger, baseline: str) -> Beginning | Holder | None:
-        """Take the service: from whom, None where it was free; or what is decided where that can't be."""
+    def take(self, ledger: Ledger, baseline: str) -> Beginning | None:
+        """Take the service; what is decided where that can't be."""
         try:
-            return ledger.take(self.hold, self.deployment, baseline, self.now)
+            ledger.take(self.hold, self.deployment, baseline, self.now)
         except Superseded as newer:
             return self.end("SUPERSEDED", str(newer))
         except Busy as busy:
             return self.wait(str(busy), BUSY_SECONDS)
+        return None
 
     def _decide(self, decision: Decision, **what: Any) -> Beginning:
         return Beginning(

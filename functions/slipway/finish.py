@@ -61,6 +61,9 @@ class Finished(Model):
     evidence: tuple[str, ...]
     hold: Hold | None
     """None where there is nothing in the ledger: not even a service was named."""
+    left_to_recovery: bool = False
+    """It failed before it could see to what another deployment has left on the service. Nothing is written:
+    Recover, called by the execution's failure, finds the service held and goes back."""
 
 
 def finish(
@@ -82,6 +85,14 @@ def finish(
     if record and record.outcome:
         ledger.free(hold)  # taken by a step that outlived its execution
         return _recorded(record, hold)
+    if ending.outcome == "FAILED" and ending.restored is None and _owes(hold, ledger):
+        return Finished(
+            outcome="FAILED",
+            reason=reason,
+            evidence=ending.evidence,
+            hold=hold,
+            left_to_recovery=True,
+        )
     outcome, reason = _checked(ending, reason, hold.service, ecs)
     good = _good(outcome, ending, record, now)
     tried = record is not None and record.was_tried
@@ -99,6 +110,13 @@ def finish(
     if record and record.outcome:
         return _recorded(record, hold)
     return Finished(outcome=outcome, reason=reason, evidence=ending.evidence, hold=hold)
+
+
+def _owes(hold: Hold, ledger: Ledger) -> bool:
+    """Whether the deployment holds the service, with something there that nobody has seen to."""
+    record = ledger.service(hold.service)
+    ours = record.holder is not None and record.holder.execution == hold.execution
+    return ours and record.unproven is not None
 
 
 def _hold(ending: Ending) -> Hold | None:

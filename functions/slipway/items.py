@@ -84,20 +84,19 @@ class Items:
                 return items
             more = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
-    def update(self, update: Update) -> dict[str, Any]:
-        """Change one item, or make it; what it was before, empty where there was none.
+    def update(self, update: Update) -> None:
+        """Change one item, or make it.
 
         Raises:
             NoLonger: the condition does not hold.
         """
         try:
             with calling("dynamodb:UpdateItem", f"the ledger's item {' '.join(update.key)}"):
-                answer = self._table.update_item(**update.arguments, ReturnValues="ALL_OLD")
+                self._table.update_item(**update.arguments)
         except AwsRefused as refused:
             if error_code(refused.__cause__) == "ConditionalCheckFailedException":
                 raise NoLonger from None
             raise
-        return _plain(answer.get("Attributes", {}))
 
     def update_all(self, updates: Sequence[Update]) -> None:
         """Change several items, all or none.

@@ -5,7 +5,8 @@ One DynamoDB table, and this module owns every read and every write of it.
 ==================  =================================  ================================================
 pk                  sk                                 the item
 ==================  =================================  ================================================
-``service``         ``production/api``                 holder, newest, good, quarantined, baseline
+``service``         ``production/api``                 holder, newest, good, quarantined, baseline,
+                                                       unproven
 ``production/api``  ``2026-11-25T03:00:00.000Z#name``  one deployment: what was asked, the time of each
                                                        step, how it ended and why; expires
 ==================  =================================  ================================================
@@ -27,7 +28,6 @@ from slipway.records import (
     DeploymentRecord,
     Good,
     Hold,
-    Holder,
     Quarantined,
     ServiceRecord,
     order,
@@ -115,18 +115,13 @@ class Ledger:
 
     # --- taking a service, and signs of life ------------------------------------------------------
 
-    def take(
-        self, hold: Hold, deployment: Deployment, baseline: str, now: datetime
-    ) -> Holder | None:
+    def take(self, hold: Hold, deployment: Deployment, baseline: str, now: datetime) -> None:
         """Make the execution the service's holder and its release the newest accepted one.
 
         The same execution may take again, which changes nothing but the times.
 
         Args:
             baseline: ARN of what the service ran before anyone of Slipway's changed it.
-
-        Returns:
-            Whom it took the service from; None where it was free.
 
         Raises:
             Superseded: a newer release was accepted.
@@ -153,12 +148,11 @@ class Ledger:
             "#quarantined = if_not_exists(#quarantined, :nothing)"
         )
         try:
-            before = self._items.update(Update(_service(hold), expression, _MAY_TAKE, values))
+            self._items.update(Update(_service(hold), expression, _MAY_TAKE, values))
         except NoLonger:
             record = self.service(hold.service)
             refuse_older(record, deployment)
             raise Busy(f"{_name(record)} is changing service {hold.service} right now") from None
-        return ServiceRecord.of(hold.service, before).holder
 
     def renew(self, hold: Hold, now: datetime) -> None:
         """Give a sign of life.
@@ -184,14 +178,12 @@ class Ledger:
         back: Good | None,
         task_definition: str | None,
         now: datetime,
-        unproven: str | None = None,
     ) -> None:
         """Begin the history of a deployment that has taken its service; see DeploymentRecord."""
         facts = {
             "previous": previous,
             "back": back.to_json() if back else None,
             "task_definition": task_definition,
-            "unproven": unproven,
             "steps": {"BeginDeployment": text(now)},
             "told": {},
             **_asked(hold, deployment),
@@ -204,14 +196,23 @@ class Ledger:
         """Write down that a step is done, and what it found."""
         self._items.update(Update.setting(_history(hold), {f"steps.{step}": text(now), **facts}))
 
-    def start_change(self, hold: Hold, step: str, now: datetime, **facts: str) -> None:
+    def start_change(
+        self, hold: Hold, step: str, now: datetime, unproven: str | None = None, **facts: str
+    ) -> None:
         """Mark that the service is being changed, so that nobody takes over meanwhile.
+
+        Args:
+            unproven: ARN of what is put on it, where that has to prove itself: until some deployment has
+                seen to it, whoever has the service next knows that it can't stay as it is.
 
         Raises:
             Superseded: another execution holds the service; it must not be changed.
         """
         marking = "SET #holder.#changing_until = :until, #holder.#lease_until = :lease"
         values = {":until": _after(now, CHANGE_SECONDS), ":lease": _after(now, LEASE_SECONDS)}
+        if unproven:
+            marking += ", #unproven = :unproven"
+            values[":unproven"] = unproven
         done = {f"steps.{step}": text(now), "changing": True, **facts}
         self._write_both(hold, marking, values, done)
 
@@ -234,6 +235,27 @@ class Ledger:
             told = {"told": {kind: text(now)}}
             self._items.update(Update.setting(_history(hold), told))
 
+    def quarantine(self, hold: Hold, digest: str, why: Quarantined) -> None:
+        """Quarantine a digest that is known to be bad before the deployment has ended.
+
+        Raises:
+            Superseded: another execution holds the service.
+        """
+        learnt = self.service(hold.service).learning(digest, None, why)
+        settings = ", ".join(f"#{name} = :{name}" for name in learnt)
+        values = {f":{name}": value for name, value in learnt.items()}
+        try:
+            self._items.update(
+                Update(
+                    _service(hold),
+                    f"SET {settings}",
+                    _OURS,
+                    {**values, ":execution": hold.execution},
+                )
+            )
+        except NoLonger:
+            raise self._superseded(hold) from None
+
     # --- leaving a service ------------------------------------------------------------------------
 
     def finish(
@@ -244,7 +266,7 @@ class Ledger:
         good: Good | None,
         quarantine: Quarantined | None,
     ) -> bool:
-        """Write how the deployment ended and free the service, both or none.
+        """Write how the deployment ended and free the service of it, both or none.
 
         Args:
             ending: outcome, reason, evidence, and when to forget it.
@@ -260,7 +282,7 @@ class Ledger:
         digest = deployment.release.image.digest if deployment else ""
         learnt = record.learning(digest, good, quarantine)
         settings = ", ".join(f"#{name} = :{name}" for name in learnt)
-        freeing = (f"SET {settings} " if settings else "") + "REMOVE #holder"
+        freeing = (f"SET {settings} " if settings else "") + "REMOVE #holder, #unproven"
         values = {f":{name}": value for name, value in learnt.items()}
         try:
             self._write_both(

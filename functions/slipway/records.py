@@ -72,6 +72,8 @@ class ServiceRecord(Model):
     """By digest."""
     baseline: str | None = None
     """ARN of what it ran when it was last free: what there is to go back to where nothing is good yet."""
+    unproven: str | None = None
+    """ARN of what was put on it last, until the deployment that did so, or another one, has seen to it."""
 
     @classmethod
     def of(cls, service: str, item: Mapping[str, Any]) -> ServiceRecord:
@@ -80,9 +82,19 @@ class ServiceRecord(Model):
         return cls.model_validate({**known, "service": service})
 
     @property
+    def before(self) -> str | None:
+        """ARN of what it ran before it was changed, as long as nobody has seen that change to its end."""
+        return self.baseline if self.holder or self.unproven else None
+
+    @property
+    def all_good(self) -> tuple[Good, ...]:
+        """The task definitions that passed every gate and whose image is not quarantined, newest first."""
+        return tuple(good for good in self.good if good.digest not in self.quarantined)
+
+    @property
     def last_good(self) -> Good | None:
-        """The newest task definition that passed every gate, and whose image is not quarantined."""
-        return next((good for good in self.good if good.digest not in self.quarantined), None)
+        """The newest of them."""
+        return next(iter(self.all_good), None)
 
     @property
     def newest_at(self) -> datetime | None:
@@ -133,8 +145,6 @@ class DeploymentRecord(Model):
     """ARN of what to go back to."""
     task_definition: str | None = None
     """ARN of what was put on the service, or was about to be; of a rollback by hand, what it leaves."""
-    unproven: str | None = None
-    """ARN of what it found on the service when it took it over from another deployment."""
     changing: bool = False
     """Whether the service may have been changed."""
     ecs_deployment: str | None = None

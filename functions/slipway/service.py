@@ -22,7 +22,7 @@ class Update(Model):
     deployment_id: str
     """``ecs-svc/...``"""
     started_at: datetime
-    """When ECS made it, by ECS's clock."""
+    """When ECS made it, by ECS's clock; where it was there already, when our deployment began."""
 
 
 def split(service: str) -> tuple[str, str]:
@@ -75,14 +75,18 @@ def previous_task_definition(service: Service) -> str:
     return str(next(completed, primary(service))["taskDefinition"])
 
 
-def update(service: str, task_definition: str, ecs: ECSClient) -> Update:
+def update(service: str, task_definition: str, since: datetime, ecs: ECSClient) -> Update:
     """Put ``task_definition`` on the service, once: a service that has it is left alone.
 
     Nothing else is sent: a desired count would undo what auto scaling has done.
+
+    Args:
+        since: when the deployment began: what was there before, it is not to blame for.
     """
     before = primary(read_service(service, ecs))
     if before["taskDefinition"] == task_definition:
-        return update_of(before)
+        there = update_of(before)
+        return there.model_copy(update={"started_at": max(there.started_at, since)})
     return put(service, task_definition, ecs)
 
 

@@ -101,6 +101,19 @@ def test_an_alarm_that_fires_already(account: Account, when_firing: str, outcome
         assert f"alarm {name} was in ALARM before it began" in start["text"]
 
 
+def test_what_an_alarm_did_before_is_not_held_against_a_release_of_what_runs_already(
+    account: Account,
+) -> None:
+    """It changes nothing, so there is no ECS deployment of its own to count from."""
+    shop = account.shop(tasks=1, tagged=False, alarms=("errors-of-{name}",))
+    account.aws.client("cloudwatch").set_alarm_state(
+        AlarmName=shop.alarms[0], StateValue="ALARM", StateReason="an hour ago"
+    )
+    seed.push(shop.repository, "v2", seed.manifest(f"{shop.name} v1"))
+    assert end(shop, "v2")[0] == "SUCCEEDED"
+    assert shop.running() == shop.v1
+
+
 def test_an_alarm_that_cannot_be_read_is_waited_for(account: Account) -> None:
     shop = account.shop(tasks=1, alarms=("errors-of-{name}",))
     denied = faults.add(

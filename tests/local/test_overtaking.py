@@ -112,6 +112,38 @@ def test_one_that_took_over_and_dies_leaves_nothing_unproven_behind(account: Acc
     assert shop.running() == shop.v1
 
 
+def test_one_that_took_over_and_cannot_write_it_down_leaves_nothing_unproven_behind(
+    account: Account,
+) -> None:
+    shop = baking(account)
+    shop.push("v2")
+    wait_for(lambda: "HEALTHY" in str(shop.history()), "v2 to bake")
+    denied = faults.add(action="dynamodb:UpdateItem", how="deny", containing='"v3"')
+    shop.push("v3")
+    assert end(shop) == {"v2": "SUPERSEDED", "v3": "ROLLED_BACK"}
+    assert faults.remove(denied)["hits"] == 1
+    assert shop.running() == shop.v1
+    (mail,) = (m for m in shop.mails() if "v3" in m["subject"] + m["text"].split("Why")[0])
+    assert mail["attributes"]["outcome"] == "ROLLED_BACK"
+    assert "dynamodb:UpdateItem" in mail["text"]
+
+
+def test_one_that_is_stopped_before_it_writes_what_it_took_over_leaves_nothing_unproven_behind(
+    account: Account,
+) -> None:
+    shop = baking(account)
+    shop.push("v2")
+    wait_for(lambda: "HEALTHY" in str(shop.history()), "v2 to bake")
+    hung = faults.add(action="dynamodb:UpdateItem", how="hang", containing='"v3"')
+    shop.push("v3")
+    wait_for(lambda: faults.get(hung)["hits"], "v3 to have taken the service")
+    holder = shop.record().holder
+    assert holder is not None
+    account.aws.client("stepfunctions").stop_execution(executionArn=holder.execution)
+    assert end(shop) == {"v2": "SUPERSEDED", "v3": "ROLLED_BACK"}
+    assert shop.running() == shop.v1
+
+
 def test_one_that_is_stopped_as_it_undoes_what_it_took_over_is_recovered(account: Account) -> None:
     shop = baking(account)
     shop.push("v2")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from localaws import faults
 from tests.local.account import Account, Shop
+from tests.local.stories import PATIENCE_SECONDS, has_ended
 from tests.waiting import wait_for
 
 
@@ -76,6 +78,36 @@ def test_it_takes_over_from_a_deployment_that_is_under_way(shop: Shop) -> None:
     wait_for(lambda: shop.outcomes().get("v4"), "the end of v4", 120)
     assert sorted(item["outcome"] for item in shop.history())[:1] == ["ROLLED_BACK"]
     assert "SUPERSEDED" in [item["outcome"] for item in shop.history()]
+
+
+def test_one_that_took_over_and_cannot_go_back_there_goes_back_to_the_last_good(
+    account: Account, shop: Shop
+) -> None:
+    v3 = shop.running()
+    planned = shop.planned(shop.service, bake_seconds=600)
+    shop.plan([{"name": "production", "services": [planned]}])
+    v4 = shop.push("v4")
+    wait_for(lambda: "HEALTHY" in str(shop.history()[2:]), "v4 to bake")
+    shop.plan([{"name": "production", "services": [shop.planned(shop.service)]}])
+    faults.add(action="ecs:RegisterTaskDefinition", how="deny", containing=shop.name)
+    back = shop.roll_back(to="v1")  # which no good task definition has
+    assert back.outcome == "FAILED"
+    wait_for(lambda: has_ended(shop), f"{shop.service} to end", PATIENCE_SECONDS)
+    assert shop.history()[-1]["outcome"] == "ROLLED_BACK"
+    assert shop.running() == v3
+    assert list(shop.record().quarantined) == [v4]
+
+
+def test_what_it_left_is_not_gone_back_to_by_one_that_takes_over_from_it(shop: Shop) -> None:
+    v2 = shop.history()[0]["deployment"]["release"]["image"]["digest"]
+    planned = shop.planned(shop.service, bake_seconds=600)
+    shop.plan([{"name": "production", "services": [planned]}])
+    start = {"action": "rollback", "service": shop.service}
+    shop.account.start("DeploymentStateMachineArn", start)
+    wait_for(lambda: "HEALTHY" in str(shop.history()[2:]), "the rollback to bake")
+    shop.push("v4", behaviour="crash")
+    assert shop.deployed("v4").outcome == "ROLLED_BACK"
+    assert shop.running() == v2
 
 
 def test_without_a_last_good_version_it_is_rejected(account: Account) -> None:

@@ -72,7 +72,11 @@ def test_each_step_is_given_what_it_needs_and_no_more(machine: Machine) -> None:
         "image": None,
         "since": moment(0),
     }
-    assert run.called("UpdateService") == {"hold": hold, "task_definition": NEW}
+    assert run.called("UpdateService") == {
+        "hold": hold,
+        "task_definition": NEW,
+        "since": moment(0),
+    }
     assert run.called("CheckDeployment") == {
         "hold": hold,
         "watch": {

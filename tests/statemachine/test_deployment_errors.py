@@ -184,6 +184,22 @@ def test_what_it_took_over_from_another_is_put_right_where_it_fails_before_its_u
     assert (run.error, run.cause) == ("ROLLED_BACK", "denied")
 
 
+def test_what_is_left_to_the_recovery_is_told_by_the_recovery(machine: Machine) -> None:
+    run = machine.run(
+        deployment(),
+        BeginDeployment=Failure("AwsUnavailable", "dynamodb:UpdateItem: Timeout"),
+        FinishDeployment={
+            "outcome": "FAILED",
+            "reason": "dynamodb:UpdateItem: Timeout",
+            "evidence": [],
+            "hold": None,
+            "left_to_recovery": True,
+        },
+    )
+    assert run.states[-3:] == ["DecideNotify", "EndDeployment", "EndedBadly"]
+    assert (run.error, run.cause) == ("FAILED", "dynamodb:UpdateItem: Timeout")
+
+
 @pytest.mark.parametrize(
     ("state", "decided"), [("BeginDeployment", []), ("RegisterTaskDefinition", ["DecideUndo"])]
 )

@@ -54,7 +54,7 @@ INPUTS: dict[str, Any] = {
         "deployment": deployment().to_json(),
         "since": SINCE,
     },
-    "update_service": {"hold": HOLD, "task_definition": NEW},
+    "update_service": {"hold": HOLD, "task_definition": NEW, "since": SINCE},
     "check_deployment": {"hold": HOLD, "watch": watch().to_json()},
     "roll_back": {
         "hold": HOLD,

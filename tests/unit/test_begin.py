@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from slipway import aws
 from slipway.begin import begin
 from slipway.beginning import Beginning, Decision, Start, World
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
@@ -74,6 +75,13 @@ def may_begin(ecs, ssm):
     runs(ecs)
     unfrozen(ssm)
     goes_back_to(ecs, OLD)
+
+
+def under_way(ledger, puts=NEW):
+    """An older release has put something on the service, or is about to."""
+    own = accepted(ledger, "e-0", baseline=OLD, release=OLDER)
+    ledger.start_change(own, "UpdateService", at(-40), unproven=puts)
+    return own
 
 
 def while_it_looks(monkeypatch, ledger, something):
@@ -173,27 +181,26 @@ def test_it_takes_over_from_an_older_release_and_goes_back_to_what_was_before_th
     world, ecs, ssm, ledger
 ):
     """What the older one has put there may look settled, but it has not baked."""
-    accepted(ledger, "e-0", baseline=OLD, release=OLDER)
+    under_way(ledger)
     runs(ecs, ON_NEW, on=NEW)
     unfrozen(ssm)
     goes_back_to(ecs, OLD)
-    described(ecs, ecs_deployment(taskDefinition=NEW))
+    described(ecs, ON_NEW)
 
     beginning = begun(world)
 
     assert (beginning.previous, beginning.unproven) == (OLD, NEW)
-    assert ledger.deployment(hold()).unproven == NEW
     assert ledger.service(SERVICE).holder.execution == execution()
     assert ledger.service(SERVICE).baseline == OLD
 
 
 def test_what_an_older_release_under_way_has_put_there_is_no_drift(world, ecs, ssm, ledger):
     ended(ledger, found=good(OLD))
-    accepted(ledger, "e-0", release=OLDER)
+    under_way(ledger)
     runs(ecs, ON_NEW, on=NEW)
     unfrozen(ssm)
     goes_back_to(ecs, OLD)
-    described(ecs, ecs_deployment(taskDefinition=NEW))
+    described(ecs, ON_NEW)
 
     assert begun(world).evidence == ()
 
@@ -201,11 +208,21 @@ def test_what_an_older_release_under_way_has_put_there_is_no_drift(world, ecs, s
 def test_what_an_older_release_has_put_there_at_the_last_moment_is_unproven(
     world, ecs, ssm, ledger
 ):
-    accepted(ledger, "e-0", baseline=OLD, release=OLDER)
+    under_way(ledger)
     may_begin(ecs, ssm)
-    described(ecs, ecs_deployment(taskDefinition=NEW))
+    described(ecs, ON_NEW)
 
     assert begun(world).unproven == NEW
+
+
+def test_what_an_older_release_did_not_come_to_put_there_is_nothing_to_undo(
+    world, ecs, ssm, ledger
+):
+    under_way(ledger)
+    may_begin(ecs, ssm)
+    described(ecs, ON_OLD)
+
+    assert begun(world).unproven is None
 
 
 def test_one_that_took_over_before_anything_was_changed_has_nothing_to_undo(
@@ -213,21 +230,49 @@ def test_one_that_took_over_before_anything_was_changed_has_nothing_to_undo(
 ):
     accepted(ledger, "e-0", baseline=OLD, release=OLDER)
     may_begin(ecs, ssm)
-    described(ecs, ecs_deployment(taskDefinition=OLD))
 
     assert begun(world).unproven is None
 
 
-def test_one_that_took_over_and_cannot_go_on_goes_back(world, ecs, ssm, ledger):
-    accepted(ledger, "e-0", baseline=OLD, release=OLDER)
+def test_a_service_that_was_left_with_something_unproven_is_seen_to_by_the_next_one(
+    world, ecs, ssm, ledger
+):
+    """A person has freed it, as docs/operations.md says."""
+    under_way(ledger)
+    key = {"pk": "service", "sk": SERVICE}
+    aws.table().update_item(Key=key, UpdateExpression="REMOVE holder")
     runs(ecs, ON_NEW, on=NEW)
     unfrozen(ssm)
-    ecs.refuses("describe_task_definition", "AccessDeniedException")
+    goes_back_to(ecs, OLD)
+    described(ecs, ON_NEW)
 
     beginning = begun(world)
 
-    assert beginning.decision is Decision.BACK
-    assert (beginning.previous, beginning.unproven) == (OLD, NEW)
+    assert (beginning.previous, beginning.unproven, beginning.evidence) == (OLD, NEW, ())
+
+
+def test_a_good_version_that_was_deleted_is_gone_back_behind(world, ecs, ssm, ledger):
+    ended(ledger, found=good(OLD))
+    ended(ledger, "e-1", found=good(OTHER, DIGEST))
+    runs(ecs)
+    unfrozen(ssm)
+    ecs.refuses("describe_task_definition", "ClientException", "Unable to describe")
+    goes_back_to(ecs, OLD)
+
+    beginning = begun(world)
+
+    assert beginning.previous == OLD
+    assert ledger.deployment(hold()).back == good(OLD)
+
+
+def test_a_good_version_that_may_not_be_read_is_not_taken_for_deleted(world, ecs, ssm, ledger):
+    ended(ledger, found=good(OTHER))
+    runs(ecs)
+    unfrozen(ssm)
+    ecs.refuses("describe_task_definition", "AccessDeniedException")
+
+    with pytest.raises(AwsRefused):
+        begun(world)
 
 
 def test_one_that_found_the_service_free_and_cannot_go_on_fails(world, ecs, ssm, ledger):
@@ -240,24 +285,25 @@ def test_one_that_found_the_service_free_and_cannot_go_on_fails(world, ecs, ssm,
 
 
 def test_a_second_try_remembers_what_the_first_one_took_over(world, ecs, ssm, ledger):
-    accepted(ledger, "e-0", baseline=OLD, release=OLDER)
+    under_way(ledger)
     runs(ecs, ON_NEW, on=NEW)
     unfrozen(ssm)
     goes_back_to(ecs, OLD)
-    described(ecs, ecs_deployment(taskDefinition=NEW))
+    described(ecs, ON_NEW)
     first = begun(world)
     runs(ecs, ON_NEW, on=NEW)
     goes_back_to(ecs, OLD)
+    described(ecs, ON_NEW)
 
     assert (first.unproven, begun(world, at(5)).unproven) == (NEW, NEW)
 
 
 def test_a_try_that_died_before_it_wrote_what_it_took_over_is_made_good(world, ecs, ssm, ledger):
-    accepted(ledger, "e-0", baseline=OLD, release=OLDER)
+    under_way(ledger)
     ledger.take(hold(), deployment(), OLD, NOW)  # and no more than that
     runs(ecs, ON_NEW, on=NEW)
     goes_back_to(ecs, OLD)
-    described(ecs, ecs_deployment(taskDefinition=NEW))
+    described(ecs, ON_NEW)
 
     assert begun(world).unproven == NEW
 

@@ -58,12 +58,12 @@ def begun(world, start=None, name="recover-1"):
     return begin(asked, at(101), world)
 
 
-def changes(ledger, answered=True, unproven=None):
+def changes(ledger, answered=True):
     """It puts NEW on the service."""
     own = hold()
     ledger.take(own, deployment(), OLD, NOW)
-    ledger.open(own, deployment(), OLD, good(OLD), None, NOW, unproven=unproven)
-    ledger.start_change(own, "UpdateService", NOW, task_definition=NEW)
+    ledger.open(own, deployment(), OLD, good(OLD), None, NOW)
+    ledger.start_change(own, "UpdateService", NOW, unproven=NEW, task_definition=NEW)
     if answered:
         ledger.end_change(own, "UpdateService", NOW, ecs_deployment="ecs-svc/2")
 
@@ -88,20 +88,19 @@ def test_what_the_dead_one_has_changed_is_taken_back(world, ecs, ledger):
     assert (beginning.updated, beginning.by_hand) == (True, False)
 
 
-def test_what_another_one_had_left_is_not_left_there_either(world, ecs, ledger):
-    changes(ledger, unproven=OTHER)
-    defined(ecs)
-
-    beginning = begun(world)
-
-    assert (beginning.task_definition, beginning.unproven) == (NEW, OTHER)
+def left_by_another_one(ledger):
+    """An older release has put OTHER on the service, and the one that died has taken over from it."""
+    older = accepted(ledger, "e-0", release=OLDER)
+    ledger.start_change(older, "UpdateService", at(-60), unproven=OTHER)
+    ledger.end_change(older, "UpdateService", at(-60))
+    ledger.take(hold(), deployment(), OLD, NOW)
 
 
 def test_what_another_one_had_left_is_taken_back_though_the_dead_one_changed_nothing(
     world, ecs, ledger
 ):
-    ledger.take(hold(), deployment(), OLD, NOW)
-    ledger.open(hold(), deployment(), OLD, good(OLD), None, NOW, unproven=OTHER)
+    left_by_another_one(ledger)
+    ledger.open(hold(), deployment(), OLD, good(OLD), None, NOW)
     ledger.note(hold(), "RegisterTaskDefinition", NOW, task_definition=NEW)
     defined(ecs, asked=OLD)
 
@@ -110,6 +109,40 @@ def test_what_another_one_had_left_is_taken_back_though_the_dead_one_changed_not
     assert (beginning.decision, beginning.previous) == (Decision.BACK, OLD)
     assert (beginning.task_definition, beginning.unproven) == (None, OTHER)
     assert beginning.updated is False
+
+
+def test_what_another_one_had_left_is_taken_back_though_the_dead_one_did_not_write_it_down(
+    world, ecs, ledger
+):
+    left_by_another_one(ledger)
+    defined(ecs, asked=OLD)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.previous) == (Decision.BACK, OLD)
+    assert beginning.unproven == OTHER
+    assert ledger.deployment(OWN).previous == OLD
+
+
+def test_what_another_one_had_left_is_taken_back_to_the_last_good_one(world, ecs, ledger):
+    own = accepted(ledger, "e-00", release=release(id="event-00", released_at=at(-120)))
+    ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
+    ledger.finish(own, None, ending, good(NEW), None)
+    left_by_another_one(ledger)
+    defined(ecs, asked=NEW)
+
+    assert begun(world).previous == NEW
+    assert ledger.deployment(OWN).back == good(NEW)
+
+
+def test_that_what_to_go_back_to_can_not_be_read_is_for_rollback_to_say(world, ecs, ledger):
+    changes(ledger)
+    ecs.refuses("describe_task_definition", "ClientException", "Unable to describe")
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.previous) == (Decision.BACK, OLD)
+    assert beginning.previous_images == {}
 
 
 def test_it_goes_on_as_the_same_deployment_and_holds_the_service(world, ecs, ledger):

@@ -30,6 +30,7 @@ from tests.unit.builders import (
     URI,
     accepted,
     at,
+    deployment,
     ended,
     execution,
     good,
@@ -110,6 +111,67 @@ def test_the_last_good_itself_is_gone_back_to_where_something_else_runs(world, e
     goes_back_to(ecs, OTHER)
 
     assert begun(world).previous == OTHER
+
+
+def test_what_it_leaves_is_quarantined_before_anything_is_changed(world, ecs, ssm, ledger):
+    """Whoever takes over from it must not go back there."""
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, DIGEST))
+    runs(ecs)
+    planned(ssm)
+    still_runs(ecs)
+    goes_back_to(ecs, OLD)
+
+    begun(world)
+
+    record = ledger.service(SERVICE)
+    assert record.last_good == good(OLD)
+    assert record.quarantined[DIGEST].reason == "a rollback by hand has left it"
+
+
+def test_another_task_definition_of_the_same_image_quarantines_nothing(world, ecs, ssm, ledger):
+    ended(ledger, found=good(OTHER, DIGEST))
+    runs(ecs)
+    planned(ssm)
+    still_runs(ecs)
+    goes_back_to(ecs, OTHER)
+
+    assert begun(world).decision is Decision.GO
+    assert ledger.service(SERVICE).quarantined == {}
+
+
+def test_it_is_superseded_where_a_newer_one_comes_before_it_has_begun(
+    world, ecs, ssm, ledger, monkeypatch
+):
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, DIGEST))
+    quarantine = ledger.quarantine
+
+    def late(*arguments):
+        accepted(ledger, "e-9", release=release(id="event-9", released_at=at(60)))
+        quarantine(*arguments)
+
+    monkeypatch.setattr(ledger, "quarantine", late)
+    runs(ecs)
+    planned(ssm)
+    still_runs(ecs)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).outcome == "SUPERSEDED"
+    assert ledger.service(SERVICE).holder.execution == execution("e-9")
+
+
+def test_a_second_try_leaves_what_the_first_one_meant_to_leave(world, ecs, ssm, ledger):
+    """It had taken the service, and died before it wrote down what it goes back to."""
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, DIGEST))
+    ledger.take(hold("back-1"), deployment(release=release(id="back-1")), NEW, NOW)
+    runs(ecs)
+    planned(ssm)
+    still_runs(ecs)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).previous == OLD
 
 
 def test_what_is_gone_back_from_already_is_not_gone_back_from_once_more(world, ecs, ssm, ledger):

@@ -201,6 +201,45 @@ def test_what_it_took_before_its_beginning_failed_is_free_again(ecs, ledger):
     assert ledger.service(SERVICE).holder is None
 
 
+def left_by_another_one(ledger):
+    """An older release has put OTHER on the service, and ours has taken over from it."""
+    older = accepted(ledger, "e-0", release=release(id="event-0", released_at=at(-60)))
+    ledger.start_change(older, "UpdateService", at(-60), unproven=OTHER)
+    ledger.end_change(older, "UpdateService", at(-60))
+    ledger.take(hold(), deployment(), OLD, NOW)
+
+
+def test_what_failed_before_it_saw_to_what_another_one_has_left_is_for_the_recovery(ecs, ledger):
+    left_by_another_one(ledger)
+
+    done = finished(ending("FAILED", hold=None, update=None), ledger, ecs)
+
+    assert (done.left_to_recovery, done.outcome, done.reason) == (True, "FAILED", "because")
+    assert ledger.service(SERVICE).holder.execution == execution()
+    assert ledger.deployment(hold()) is None
+
+
+def test_what_failed_with_everything_as_before_has_ended(ecs, ledger):
+    left_by_another_one(ledger)
+
+    done = finished(ending("FAILED", restored=OLD), ledger, ecs)
+
+    assert not done.left_to_recovery
+    record = ledger.service(SERVICE)
+    assert (record.holder, record.unproven) == (None, None)
+
+
+def test_what_failed_without_the_service_does_not_see_to_it(ecs, ledger):
+    left_by_another_one(ledger)
+    accepted(ledger, "e-2", release=release(id="event-2", released_at=at(60)))
+
+    done = finished(ending("FAILED", update=None), ledger, ecs)
+
+    assert not done.left_to_recovery
+    assert ledger.deployment(hold()).outcome == "FAILED"
+    assert ledger.service(SERVICE).unproven == OTHER
+
+
 def test_while_the_service_cannot_be_read_nothing_is_written(ecs, ledger):
     accepted(ledger, "e-1")
     ecs.refuses("describe_services", "ThrottlingException")

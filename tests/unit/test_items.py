@@ -81,12 +81,6 @@ def test_a_path_into_what_is_not_there_is_refused(items):
         items.update(Update.setting(KEY, {"steps.Two": 2}))
 
 
-def test_an_update_tells_what_the_item_was_before(items):
-    before = [items.update(setting(a=value)) for value in (1, 2, 3)]
-
-    assert before == [{}, stored(a=1), stored(a=2)]
-
-
 def test_an_update_whose_condition_does_not_hold_changes_nothing(items):
     items.update(setting(a=1))
 

@@ -58,7 +58,7 @@ def dynamodb(request):
 
 
 def take(ledger, by, seconds=0, baseline=OLD, **of_deployment):
-    return ledger.take(by, deployment(**of_deployment), baseline, at(seconds))
+    ledger.take(by, deployment(**of_deployment), baseline, at(seconds))
 
 
 def holder(ledger):
@@ -69,7 +69,7 @@ def holder(ledger):
 
 
 def test_a_service_that_nobody_holds_is_taken(ledger):
-    assert take(ledger, hold(), 5) is None
+    take(ledger, hold(), 5)
 
     record = ledger.service(SERVICE)
     assert record.holder.model_dump() == {
@@ -87,9 +87,7 @@ def test_a_service_that_nobody_holds_is_taken(ledger):
 
 @pytest.mark.parametrize("newer", [NEWER, SAME_TIME], ids=["by its time", "by its id"])
 def test_a_newer_release_takes_over_at_once(ledger, own, newer):
-    former = holder(ledger)
-
-    assert take(ledger, hold("e-2"), 1, release=newer) == former
+    take(ledger, hold("e-2"), 1, release=newer)
 
     assert holder(ledger).execution == hold("e-2").execution
     assert ledger.service(SERVICE).newest == order(newer)
@@ -162,7 +160,7 @@ def test_a_newer_release_takes_over_when_a_dead_holder_s_change_is_surely_over(l
 
 
 def test_another_execution_of_the_same_deployment_may_take_over(ledger, own):
-    assert take(ledger, RECOVERY, 1).execution == own.execution
+    take(ledger, RECOVERY, 1)
 
     assert holder(ledger).deployment == own.deployment
     assert holder(ledger).execution == RECOVERY.execution
@@ -171,7 +169,7 @@ def test_another_execution_of_the_same_deployment_may_take_over(ledger, own):
 def test_the_same_execution_may_take_again(ledger, own):
     before = ledger.service(SERVICE)
 
-    assert take(ledger, own, 60) == before.holder
+    take(ledger, own, 60)
 
     times = {"taken_at": at(60), "lease_until": at(60 + LEASE_SECONDS)}
     assert ledger.service(SERVICE) == before.model_copy(
@@ -244,6 +242,45 @@ def test_the_end_of_a_change_removes_the_mark_but_not_that_there_was_one(ledger,
     assert record.steps["UpdateService"] == at(12)
 
 
+def test_what_is_put_on_a_service_is_unproven_until_its_deployment_ends(ledger, own):
+    ledger.start_change(own, "UpdateService", NOW, unproven=NEW)
+    ledger.end_change(own, "UpdateService", at(1))
+    during = ledger.service(SERVICE)
+
+    ledger.finish(own, deployment(), WELL, good(NEW, DIGEST), None)
+
+    assert (during.unproven, during.before) == (NEW, OLD)
+    assert (ledger.service(SERVICE).unproven, ledger.service(SERVICE).before) == (None, None)
+
+
+def test_what_nobody_has_seen_to_stays_unproven_whoever_takes_the_service(ledger, own):
+    ledger.start_change(own, "UpdateService", NOW, unproven=NEW)
+    ledger.end_change(own, "UpdateService", at(1))
+
+    newer = accepted(ledger, "e-2", release=NEWER)
+    ledger.start_change(newer, "RollBack", at(61))
+
+    assert ledger.service(SERVICE).unproven == NEW
+
+
+def test_what_ran_before_counts_while_something_unproven_is_there_though_nobody_holds_it(
+    ledger, own
+):
+    ledger.start_change(own, "UpdateService", NOW, unproven=NEW)
+    key = {"pk": "service", "sk": SERVICE}
+    aws.table().update_item(Key=key, UpdateExpression="REMOVE holder")
+
+    assert ledger.service(SERVICE).before == OLD
+
+
+def test_a_digest_that_is_known_to_be_bad_is_quarantined_at_once(ledger, own):
+    ledger.quarantine(own, DIGEST, quarantined())
+
+    record = ledger.service(SERVICE)
+    assert record.quarantined == {DIGEST: quarantined()}
+    assert record.holder is not None
+
+
 def test_a_change_that_is_tried_again_is_marked_anew(ledger, own):
     for seconds in (0, 20):
         ledger.start_change(own, "UpdateService", at(seconds))
@@ -255,6 +292,7 @@ def test_a_change_that_is_tried_again_is_marked_anew(ledger, own):
 
 WRITES = {
     "renew": lambda ledger, by: ledger.renew(by, at(90)),
+    "quarantine": lambda ledger, by: ledger.quarantine(by, OLD_DIGEST, quarantined()),
     "start_change": lambda ledger, by: ledger.start_change(by, "RollBack", at(90)),
     "end_change": lambda ledger, by: ledger.end_change(by, "RollBack", at(90)),
 }
@@ -316,7 +354,7 @@ def test_of_a_deployment_that_has_written_nothing_there_is_nothing(ledger):
 def test_a_history_begins_with_what_was_asked_and_what_there_is_to_go_back_to(ledger):
     take(ledger, hold())
 
-    ledger.open(hold(), deployment(), OLD, good(), NEW, at(1), unproven=OTHER)
+    ledger.open(hold(), deployment(), OLD, good(), NEW, at(1))
 
     assert ledger.deployment(hold()) == DeploymentRecord(
         deployment=deployment(),
@@ -324,7 +362,6 @@ def test_a_history_begins_with_what_was_asked_and_what_there_is_to_go_back_to(le
         previous=OLD,
         task_definition=NEW,
         back=good(),
-        unproven=OTHER,
     )
 
 
@@ -570,6 +607,7 @@ CALLS = {
     ),
     "note": (lambda ledger: ledger.note(hold(), "HEALTHY", NOW), "update_item"),
     "note_told": (lambda ledger: ledger.note_told(hold(), "end", NOW), "update_item"),
+    "quarantine": (lambda ledger: ledger.quarantine(hold(), DIGEST, quarantined()), "get_item"),
     "start_change": (
         lambda ledger: ledger.start_change(hold(), "RollBack", NOW),
         "transact_write_items",

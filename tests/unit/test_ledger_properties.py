@@ -170,7 +170,7 @@ class Executions(RuleBasedStateMachine):
         ours, marked = actor.deployment.release, self.marked_at
         now = at(self.now - late + actor.clock)
         try:
-            before = self.ledger.take(actor.hold, actor.deployment, OLD, now)
+            self.ledger.take(actor.hold, actor.deployment, OLD, now)
         except Superseded:
             assert self._is_older(ours)
             return
@@ -180,7 +180,6 @@ class Executions(RuleBasedStateMachine):
             assert self.now - late <= marked + CHANGE_SECONDS + 2 * CLOCKS_APART_SECONDS
             return
         assert not self._is_older(ours)
-        assert (before and before.execution) == (self.holder and self.holder.hold.execution)
         assert not self._inside()
         self.holder, self.newest, self.marked_at = actor, ours, None
         self.holders.append(actor)

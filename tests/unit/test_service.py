@@ -17,6 +17,7 @@ from tests.unit.answers import before, described, ecs_deployment, ecs_service, u
 from tests.unit.builders import BEFORE, NEW, NOW, OLD, OTHER, OURS, SERVICE, THEIRS, at
 
 ON_OLD = ecs_deployment(id=BEFORE, taskDefinition=OLD, createdAt=at(-3600))
+ON_NEW = ecs_deployment()
 IN_PROGRESS = ecs_deployment(rolloutState="IN_PROGRESS")
 
 
@@ -61,7 +62,7 @@ def test_an_update_sends_cluster_service_and_task_definition_and_nothing_else(ec
     described(ecs, ON_OLD)
     updated(ecs, NEW)
 
-    done = update(SERVICE, NEW, ecs.client)
+    done = update(SERVICE, NEW, NOW, ecs.client)
 
     assert (done.deployment_id, done.started_at) == (OURS, NOW)
 
@@ -69,13 +70,25 @@ def test_an_update_sends_cluster_service_and_task_definition_and_nothing_else(ec
 def test_a_service_that_has_the_task_definition_already_is_not_updated_again(ecs):
     described(ecs, IN_PROGRESS, before())
 
-    assert update(SERVICE, NEW, ecs.client).deployment_id == OURS
+    assert update(SERVICE, NEW, NOW, ecs.client).deployment_id == OURS
+
+
+def test_what_a_service_had_already_is_watched_from_when_the_deployment_began(ecs):
+    described(ecs, ON_NEW)
+
+    assert update(SERVICE, NEW, at(60), ecs.client).started_at == at(60)
+
+
+def test_what_an_earlier_try_has_put_there_is_watched_from_when_ecs_made_it(ecs):
+    described(ecs, ON_NEW)
+
+    assert update(SERVICE, NEW, at(-60), ecs.client).started_at == NOW
 
 
 def test_the_old_deployment_that_still_drains_is_not_taken_for_ours(ecs):
     described(ecs, before(), IN_PROGRESS)
 
-    assert update(SERVICE, NEW, ecs.client).deployment_id == OURS
+    assert update(SERVICE, NEW, NOW, ecs.client).deployment_id == OURS
 
 
 def test_an_update_that_is_denied_names_action_and_service(ecs):
@@ -83,7 +96,7 @@ def test_an_update_that_is_denied_names_action_and_service(ecs):
     ecs.refuses("update_service", "AccessDeniedException", "not authorized")
 
     with pytest.raises(AwsRefused, match="ecs:UpdateService on service production/api: not auth"):
-        update(SERVICE, NEW, ecs.client)
+        update(SERVICE, NEW, NOW, ecs.client)
 
 
 def test_what_is_put_is_put_whatever_the_service_has(ecs):
