@@ -45,21 +45,25 @@ def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World
     unchanged = f"{recovery.why} before anything was changed"
     held = known.holder is not None and known.holder.deployment == hold.deployment
     # One that never had the service leaves it to whoever has it now, who would else be knocked out.
-    if known.baseline is None or not (held or (record and record.changing)):
+    baseline = known.baseline
+    if baseline is None or not (held or (record and record.changing)):
         return case.end("FAILED", unchanged)
     # The baseline stays: what ran before the dead one changed anything, not what there is now.
-    if refused := case.take(world.ledger, known.baseline):
+    if refused := case.take(world.ledger, baseline):
         return refused
+    # A function that outlived its execution may have written until that moment; from now on none can.
+    record, known = world.ledger.deployment(hold), world.ledger.service(hold.service)
+    if record and record.outcome:
+        return case.end(record.outcome, record.reason, *record.evidence)
     put = record.task_definition if record and record.changing else None
     good = known.last_good
     previous = record.previous if record else None
-    previous = previous or (good.task_definition if good else known.baseline)
+    previous = previous or (good.task_definition if good else baseline)
     unproven = known.unproven if known.unproven != previous else None
     if not (put or unproven):
         return case.end("FAILED", unchanged)
-    world.ledger.open(
-        case.hold, deployment, previous, good, put, now
-    )  # if it did not live to do so
+    # Where the dead one did not live to do so.
+    world.ledger.open(case.hold, deployment, previous, good, put, now)
     by_hand = put is not None and deployment.release.started_by == "manual rollback"
     return case.back(
         reason=recovery.why,

@@ -216,18 +216,52 @@ def test_a_newer_release_has_taken_the_service_over_and_keeps_it(world, ledger):
     assert ledger.service(SERVICE).holder.execution == execution("e-2")
 
 
-def test_it_is_superseded_where_a_newer_release_comes_while_it_looks(world, ledger, monkeypatch):
-    changes(ledger)
+def while_it_looks(monkeypatch, ledger, something):
+    """Something happens just before it takes the service."""
     take = ledger.take
 
     def late(*arguments):
         monkeypatch.undo()
-        accepted(ledger, "e-2", release=NEWER)
+        something()
         take(*arguments)
 
     monkeypatch.setattr(ledger, "take", late)
 
+
+def test_it_is_superseded_where_a_newer_release_comes_while_it_looks(world, ledger, monkeypatch):
+    changes(ledger)
+    while_it_looks(monkeypatch, ledger, lambda: accepted(ledger, "e-2", release=NEWER))
+
     assert begun(world).outcome == "SUPERSEDED"
+
+
+def test_what_a_function_of_the_dead_one_ends_while_it_looks_has_ended(world, ledger, monkeypatch):
+    changes(ledger)
+    well = {"outcome": "SUCCEEDED", "reason": "every gate passed", "evidence": []}
+    late = lambda: ledger.finish(hold(), deployment(), well, good(NEW, DIGEST), None)  # noqa: E731
+    while_it_looks(monkeypatch, ledger, late)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "SUCCEEDED")
+    assert beginning.reason == "every gate passed"
+
+
+def test_what_a_function_of_the_dead_one_changes_while_it_looks_is_taken_back(
+    world, ecs, ledger, monkeypatch
+):
+    own = accepted(ledger, "e-1", back=good(OLD))
+
+    def late():
+        ledger.start_change(own, "UpdateService", NOW, unproven=NEW, task_definition=NEW)
+        ledger.end_change(own, "UpdateService", NOW, ecs_deployment="ecs-svc/2")
+
+    while_it_looks(monkeypatch, ledger, late)
+    defined(ecs, asked=OLD)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.task_definition) == (Decision.BACK, NEW)
 
 
 # --- it has not -------------------------------------------------------------------------------------
