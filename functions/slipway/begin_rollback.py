@@ -83,8 +83,8 @@ def _quarantine_what_it_leaves(case: Case, target: _Target, world: World) -> Beg
     """Remember at once what a person knows: one that takes over from this must not go back there."""
     left = case.deployment.release.image
     there = target.good or target.image
-    if there is not None and there.digest == left.digest:
-        return None
+    if not left.digest or (there is not None and there.digest == left.digest):
+        return None  # not known, or it goes back to another task definition of the same image
     why = Quarantined(
         at=case.now, reason="a rollback by hand has left it", deployment=case.hold.deployment
     )

@@ -140,6 +140,16 @@ def test_another_task_definition_of_the_same_image_quarantines_nothing(world, ec
     assert ledger.service(SERVICE).quarantined == {}
 
 
+def test_an_image_whose_digest_is_not_known_is_left_without_a_quarantine(world, ecs, ledger):
+    ended(ledger, found=good(OLD))
+    runs(ecs, container(image="nginx:1"))
+    still_runs(ecs)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).decision is Decision.GO
+    assert ledger.service(SERVICE).quarantined == {}
+
+
 def test_it_is_superseded_where_a_newer_one_comes_before_it_has_begun(
     world, ecs, ssm, ledger, monkeypatch
 ):
