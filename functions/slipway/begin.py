@@ -78,12 +78,11 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     record = world.ledger.service(service)
     good, previous = _way_back(record, baseline, world)
     world.ledger.open(case.hold, case.deployment, previous.arn, good, None, case.now)
-    unproven = _unproven(record, previous, world)
     drift = good is not None and not was_held and running.arn != previous.arn
     return case.go(
         previous=previous.arn,
         previous_images=previous.images,
-        unproven=unproven,
+        unproven=record.left(previous.arn),
         alarms_firing=tuple(name for name, alarm in alarms.items() if alarm.state == "ALARM"),
         evidence=(_drift(running, previous),) if drift else (),
     )
@@ -98,14 +97,6 @@ def _way_back(record: ServiceRecord, baseline: str, world: World) -> tuple[Good 
             if error_code(refused.__cause__) != "ClientException":  # ECS's word for "there is none"
                 raise
     return None, read_task_definition(baseline, world.ecs)
-
-
-def _unproven(record: ServiceRecord, previous: Revision, world: World) -> str | None:
-    """What the service has and nobody has seen to, where that is not what to go back to."""
-    if record.unproven in {None, previous.arn}:
-        return None
-    running = read_service(record.service, world.ecs)["taskDefinition"]
-    return record.unproven if running == record.unproven else None
 
 
 def _drift(running: Revision, good: Revision) -> str:

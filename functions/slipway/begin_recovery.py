@@ -56,14 +56,12 @@ def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World
     if record and record.outcome:
         return case.end(record.outcome, record.reason, *record.evidence)
     put = record.task_definition if record and record.changing else None
-    good = known.last_good
-    previous = record.previous if record else None
-    previous = previous or (good.task_definition if good else baseline)
-    unproven = known.unproven if known.unproven != previous else None
+    previous = known.way_back(record) or baseline
+    unproven = known.left(previous)
     if not (put or unproven):
         return case.end("FAILED", unchanged)
     # Where the dead one did not live to do so.
-    world.ledger.open(case.hold, deployment, previous, good, put, now)
+    world.ledger.open(case.hold, deployment, previous, known.last_good, put, now)
     by_hand = put is not None and deployment.release.started_by == "manual rollback"
     return case.back(
         reason=recovery.why,

@@ -13,10 +13,10 @@ from slipway.image import Image, source
 from slipway.model import Model
 from slipway.parameters import read_plan
 from slipway.plan import Policy
-from slipway.records import Good, Quarantined, ServiceRecord
+from slipway.records import Good, Hold, Holder, Quarantined, ServiceRecord
 from slipway.registry import find_image, image_of
 from slipway.release import Deployment, Release
-from slipway.service import has_settled, previous_task_definition, read_service
+from slipway.service import previous_task_definition, read_service
 from slipway.task_definition import Revision, read_task_definition, with_image
 
 
@@ -53,9 +53,9 @@ def begin_rollback(wanted: ManualRollback, start: Start, now: datetime, world: W
         return case.end("REJECTED", str(why))
     baseline = record.before or previous_task_definition(found)
     if nothing_to_do := _no_change(target, running, deployment):
-        # A deployment that is about to begin must not go on after this; one that goes back may.
-        held = record.holder is not None and has_settled(found)
-        refused = case.take(world.ledger, baseline) if held else None
+        refused = None
+        if record.holder and not _watches(record.holder, service, world):
+            refused = case.take(world.ledger, baseline)
         return refused or case.end("NO_CHANGE", nothing_to_do)
     if refused := case.take(world.ledger, baseline):
         return refused
@@ -77,6 +77,16 @@ def begin_rollback(wanted: ManualRollback, start: Start, now: datetime, world: W
         task_definition=running.arn,
         alarms_firing=_firing(case.deployment.policy, world),
     )
+
+
+def _watches(holder: Holder, service: str, world: World) -> bool:
+    """Whether the holder has changed the service, and watches what became of it or goes back from it.
+
+    It has to go on. One that has not changed it yet, or is about to, must not put anything there after this.
+    """
+    hold = Hold(service=service, deployment=holder.deployment, execution=holder.execution)
+    record = world.ledger.deployment(hold)
+    return record is not None and record.changing and holder.changing_until is None
 
 
 def _quarantine_what_it_leaves(case: Case, target: _Target, world: World) -> Beginning | None:
@@ -149,7 +159,7 @@ def _target(
     if to is None:
         # What is under way is what to leave, whether it is on the service or gone back from already.
         theirs = record.holder is not None and record.holder.execution != case.hold.execution
-        if (theirs or record.unproven) and record.last_good:
+        if (theirs or running.arn in record.unproven) and record.last_good:
             return _Target(good=record.last_good)
         return _last_good_before(record, running)
     if ":" in to.removeprefix("sha256:"):

@@ -104,9 +104,9 @@ class Beginning(Model):
     """Of a rollback by hand to an image that no known task definition has."""
     task_definition: str | None = None
     """ARN of the task definition to go back from, where that is known already."""
-    unproven: str | None = None
-    """ARN of what another deployment has left on the service with nobody having seen to it: if this one
-    fails before it comes to change anything, that must not stay."""
+    unproven: tuple[str, ...] = ()
+    """ARNs of what others may have left on the service with nobody having seen to it: if this one fails
+    before it comes to change anything, that must not stay."""
     alarms_firing: tuple[str, ...] = ()
     """Alarms of the policy that are in ALARM now: they can't fail this deployment until they fire anew."""
 

@@ -13,7 +13,15 @@ from slipway.image import Image
 from slipway.ledger import Ledger
 from slipway.model import IfReadable, Model
 from slipway.plan import ServiceName
-from slipway.records import DeploymentRecord, Good, Hold, Quarantined, deployment_id, text
+from slipway.records import (
+    DeploymentRecord,
+    Good,
+    Hold,
+    Quarantined,
+    ServiceRecord,
+    deployment_id,
+    text,
+)
 from slipway.release import Deployment
 from slipway.service import Update, primary, read_service
 
@@ -62,8 +70,9 @@ class Finished(Model):
     hold: Hold | None
     """None where there is nothing in the ledger: not even a service was named."""
     left_to_recovery: bool = False
-    """It failed before it could see to what another deployment has left on the service. Nothing is written:
-    Recover, called by the execution's failure, finds the service held and goes back."""
+    """It failed before it could see to what others have left on the service, or another execution has the
+    service for the same deployment: the one that recovers it, or the dead one, of which a recovery could not
+    take it. Nothing is written; Recover, called by the execution's failure, finds the service held."""
 
 
 def finish(
@@ -85,14 +94,9 @@ def finish(
     if record and record.outcome:
         ledger.free(hold)  # taken by a step that outlived its execution
         return _recorded(record, hold)
-    if ending.outcome == "FAILED" and ending.restored is None and _owes(hold, ledger):
-        return Finished(
-            outcome="FAILED",
-            reason=reason,
-            evidence=ending.evidence,
-            hold=hold,
-            left_to_recovery=True,
-        )
+    unseen = ending.outcome == "FAILED" and ending.restored is None
+    if unseen and _owes(ledger.service(hold.service), record, hold):
+        return _left_to_recovery(ending, hold)
     outcome, reason = _checked(ending, reason, hold.service, ecs)
     good = _good(outcome, ending, record, now)
     tried = record is not None and record.was_tried
@@ -104,19 +108,24 @@ def finish(
     if record and outcome in NEEDS_THE_SERVICE:
         outcome, reason = "SUPERSEDED", f"another deployment has taken the service over; {reason}"
     written = _written(outcome, reason, ending, now, expires)
-    ledger.finish_without_service(hold, asked, written)
-    # Another try of this step may have been at it at the same time: what it wrote is how it ended.
-    record = ledger.deployment(hold)
-    if record and record.outcome:
-        return _recorded(record, hold)
-    return Finished(outcome=outcome, reason=reason, evidence=ending.evidence, hold=hold)
+    recorded = ledger.finish_without_service(hold, asked, written)
+    return _recorded(recorded, hold) if recorded else _left_to_recovery(ending, hold)
 
 
-def _owes(hold: Hold, ledger: Ledger) -> bool:
+def _owes(service: ServiceRecord, record: DeploymentRecord | None, hold: Hold) -> bool:
     """Whether the deployment holds the service, with something there that nobody has seen to."""
-    record = ledger.service(hold.service)
-    ours = record.holder is not None and record.holder.execution == hold.execution
-    return ours and record.unproven is not None
+    ours = service.holder is not None and service.holder.execution == hold.execution
+    return ours and bool(service.left(service.way_back(record)))
+
+
+def _left_to_recovery(ending: Ending, hold: Hold) -> Finished:
+    return Finished(
+        outcome=ending.outcome,
+        reason=_sentence(ending),
+        evidence=ending.evidence,
+        hold=hold,
+        left_to_recovery=True,
+    )
 
 
 def _hold(ending: Ending) -> Hold | None:

@@ -65,10 +65,11 @@ CLOCKS_APART_SECONDS = 5
 #                           |  the mark is removed, or CHANGE_SECONDS (and what clocks may be apart)
 #                           |  have passed since it was set, and the function that set it is dead
 #
-# Every write to a service has _OURS in its condition, but for the taking of it. The execution's ARN is the
-# fencing token: who takes over writes another one, and nothing that the former holder sends later passes;
-# it may still add to its own history. That lease_until has passed gives nobody the service: it tells the
-# sweep to look whether the holder is still alive.
+# Every write to a service has _OURS in its condition, but for the taking of it, and for freeing it of a
+# deployment whose end is written. The execution's ARN is the fencing token: who takes over writes another
+# one, and nothing that the former holder sends later passes; it may still add to its own history. That
+# lease_until has passed gives nobody the service: it tells the sweep to look whether the holder is still
+# alive.
 
 _NEVER_BACKWARDS = "(attribute_not_exists(#newest) OR #newest <= :order)"
 _OURS = "#holder.#execution = :execution"
@@ -209,10 +210,14 @@ class Ledger:
             Superseded: another execution holds the service; it must not be changed.
         """
         marking = "SET #holder.#changing_until = :until, #holder.#lease_until = :lease"
-        values = {":until": _after(now, CHANGE_SECONDS), ":lease": _after(now, LEASE_SECONDS)}
+        values: dict[str, Any] = {
+            ":until": _after(now, CHANGE_SECONDS),
+            ":lease": _after(now, LEASE_SECONDS),
+        }
         if unproven:
-            marking += ", #unproven = :unproven"
-            values[":unproven"] = unproven
+            # Added: what another deployment has left may stay there until this one's update is done.
+            marking += ", #unproven = list_append(if_not_exists(#unproven, :none), :unproven)"
+            values |= {":none": [], ":unproven": [unproven]}
         done = {f"steps.{step}": text(now), "changing": True, **facts}
         self._write_both(hold, marking, values, done)
 
@@ -294,17 +299,20 @@ class Ledger:
 
     def finish_without_service(
         self, hold: Hold, deployment: Deployment | None, ending: Mapping[str, Any]
-    ) -> None:
+    ) -> DeploymentRecord | None:
         """Write how a deployment ended that does not hold its service; what is written stays.
 
-        Nothing is written where another execution goes on with the deployment: that one will end it.
+        Returns:
+            What is written, which may be another try's; None where another execution has the service for
+            this deployment: nothing was written.
         """
         holder = self.service(hold.service).holder
         if holder and holder.deployment == hold.deployment and holder.execution != hold.execution:
-            return
+            return None
         facts = {**_asked(hold, deployment), **ending}
         with suppress(NoLonger):
             self._items.update(Update.setting(_history(hold), facts, _NOT_ENDED))
+        return self.deployment(hold)
 
     def free(self, hold: Hold) -> None:
         """Free the service of a deployment whose end is written, whichever execution took it."""

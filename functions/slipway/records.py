@@ -72,8 +72,8 @@ class ServiceRecord(Model):
     """By digest."""
     baseline: str | None = None
     """ARN of what it ran when it was last free: what there is to go back to where nothing is good yet."""
-    unproven: str | None = None
-    """ARN of what was put on it last, until the deployment that did so, or another one, has seen to it."""
+    unproven: tuple[str, ...] = ()
+    """ARNs of what was put on it, or may have been, until a deployment has seen to its end."""
 
     @classmethod
     def of(cls, service: str, item: Mapping[str, Any]) -> ServiceRecord:
@@ -85,6 +85,15 @@ class ServiceRecord(Model):
     def before(self) -> str | None:
         """ARN of what it ran before it was changed, as long as nobody has seen that change to its end."""
         return self.baseline if self.holder or self.unproven else None
+
+    def way_back(self, opened: DeploymentRecord | None) -> str | None:
+        """ARN of what a deployment goes back to, also one that did not live to write it down."""
+        good = self.last_good.task_definition if self.last_good else self.baseline
+        return (opened.previous if opened else None) or good
+
+    def left(self, previous: str | None) -> tuple[str, ...]:
+        """ARNs of what must not stay there, for one that goes back to ``previous``."""
+        return tuple(arn for arn in dict.fromkeys(self.unproven) if arn != previous)
 
     @property
     def all_good(self) -> tuple[Good, ...]:

@@ -144,6 +144,20 @@ def test_one_that_is_stopped_before_it_writes_what_it_took_over_leaves_nothing_u
     assert shop.running() == shop.v1
 
 
+def test_one_that_took_over_dies_after_its_update_was_refused_and_leaves_nothing_unproven_behind(
+    account: Account,
+) -> None:
+    shop = baking(account)
+    shop.push("v2")
+    wait_for(lambda: "HEALTHY" in str(shop.history()), "v2 to bake")
+    denied = faults.add(action="ecs:UpdateService", how="deny", containing=shop.name)
+    stopped = faults.add(state="RollBack", how="stop", containing='"v3"')
+    shop.push("v3")
+    assert end(shop) == {"v2": "SUPERSEDED", "v3": "ROLLED_BACK"}
+    assert (faults.remove(denied)["hits"], faults.remove(stopped)["hits"]) == (1, 1)
+    assert shop.running() == shop.v1
+
+
 def test_one_that_is_stopped_as_it_undoes_what_it_took_over_is_recovered(account: Account) -> None:
     shop = baking(account)
     shop.push("v2")

@@ -174,7 +174,7 @@ def test_what_it_took_over_from_another_is_put_right_where_it_fails_before_its_u
 ) -> None:
     run = machine.run(
         deployment(),
-        BeginDeployment=deciding(Decision.GO, unproven=OTHER, **BEFORE),
+        BeginDeployment=deciding(Decision.GO, unproven=(OTHER,), **BEFORE),
         RegisterTaskDefinition=Failure("AwsRefused", "denied"),
     )
     start = run.states.index("RegisterTaskDefinition")

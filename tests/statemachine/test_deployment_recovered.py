@@ -67,7 +67,7 @@ def test_it_goes_on_as_the_deployment_that_it_recovers(machine: Machine) -> None
 
 
 def test_what_a_dead_one_took_over_from_another_is_left_too(machine: Machine) -> None:
-    ended = run(machine, BeginDeployment=back(task_definition=None, unproven=OTHER))
+    ended = run(machine, BeginDeployment=back(task_definition=None, unproven=(OTHER,)))
     assert ended.called("RollBack")["leave"] == [OTHER]
 
 

@@ -107,7 +107,7 @@ def test_what_another_one_had_left_is_taken_back_though_the_dead_one_changed_not
     beginning = begun(world)
 
     assert (beginning.decision, beginning.previous) == (Decision.BACK, OLD)
-    assert (beginning.task_definition, beginning.unproven) == (None, OTHER)
+    assert (beginning.task_definition, beginning.unproven) == (None, (OTHER,))
     assert beginning.updated is False
 
 
@@ -120,7 +120,7 @@ def test_what_another_one_had_left_is_taken_back_though_the_dead_one_did_not_wri
     beginning = begun(world)
 
     assert (beginning.decision, beginning.previous) == (Decision.BACK, OLD)
-    assert beginning.unproven == OTHER
+    assert beginning.unproven == (OTHER,)
     assert ledger.deployment(OWN).previous == OLD
 
 
@@ -133,6 +133,18 @@ def test_what_another_one_had_left_is_taken_back_to_the_last_good_one(world, ecs
 
     assert begun(world).previous == NEW
     assert ledger.deployment(OWN).back == good(NEW)
+
+
+def test_what_another_one_had_left_is_not_left_there_either(world, ecs, ledger):
+    """The dead one's update may never have come to the service."""
+    left_by_another_one(ledger)
+    ledger.open(hold(), deployment(), OLD, good(OLD), None, NOW)
+    ledger.start_change(hold(), "UpdateService", NOW, unproven=NEW, task_definition=NEW)
+    defined(ecs)
+
+    beginning = begun(world)
+
+    assert (beginning.task_definition, beginning.unproven) == (NEW, (OTHER, NEW))
 
 
 def test_that_what_to_go_back_to_can_not_be_read_is_for_rollback_to_say(world, ecs, ledger):

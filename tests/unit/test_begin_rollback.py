@@ -188,13 +188,44 @@ def test_what_is_gone_back_from_already_is_not_gone_back_from_once_more(world, e
     """A deployment is putting the last good one back at this moment: one version is enough."""
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST))
+    theirs = accepted(ledger, "e-0", release=EARLIER)
+    ledger.start_change(theirs, "RollBack", NOW)
+    ledger.end_change(theirs, "RollBack", NOW)
+    runs(ecs)
+    planned(ssm)
+
+    assert begun(world).outcome == "NO_CHANGE"
+    assert ledger.service(SERVICE).holder.execution == execution("e-0")
+
+
+def test_one_that_has_not_changed_anything_yet_does_not_go_on_while_something_else_rolls_out(
+    world, ecs, ssm, ledger
+):
+    """The rollout is someone else's: ECS may replace tasks at any time."""
+    ended(ledger, found=good(NEW, DIGEST))
     accepted(ledger, "e-0", release=EARLIER)
     described(ecs, ecs_deployment(taskDefinition=NEW, rolloutState="IN_PROGRESS"))
     defined(ecs, container(image=BAD), asked=NEW, taskDefinitionArn=NEW)
     planned(ssm)
 
     assert begun(world).outcome == "NO_CHANGE"
-    assert ledger.service(SERVICE).holder.execution == execution("e-0")
+    assert ledger.service(SERVICE).holder.execution == execution("back-1")
+
+
+def test_what_a_person_has_put_right_by_hand_is_gone_back_from_as_ever(world, ecs, ssm, ledger):
+    """Something unproven was left, and a person has freed the service and put a good one there."""
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, DIGEST))
+    theirs = accepted(ledger, "e-0", release=EARLIER)
+    ledger.start_change(theirs, "UpdateService", at(-60), unproven=OTHER)
+    key = {"pk": "service", "sk": SERVICE}
+    aws.table().update_item(Key=key, UpdateExpression="REMOVE holder")
+    runs(ecs)
+    planned(ssm)
+    still_runs(ecs)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).previous == OLD
 
 
 def test_one_that_has_not_changed_anything_yet_does_not_go_on_after_it(world, ecs, ssm, ledger):

@@ -226,7 +226,31 @@ def test_what_failed_with_everything_as_before_has_ended(ecs, ledger):
 
     assert not done.left_to_recovery
     record = ledger.service(SERVICE)
-    assert (record.holder, record.unproven) == (None, None)
+    assert (record.holder, record.unproven) == (None, ())
+
+
+def test_what_others_have_put_there_that_is_what_to_go_back_to_is_nothing_to_see_to(ecs, ledger):
+    """A release of what ran already, taken over while nothing was good yet."""
+    older = accepted(ledger, "e-0", release=release(id="event-0", released_at=at(-60)))
+    ledger.start_change(older, "UpdateService", at(-60), unproven=OLD)
+    ledger.end_change(older, "UpdateService", at(-60))
+    accepted(ledger, "e-1")
+
+    done = finished(ending("FAILED", update=None), ledger, ecs)
+
+    assert not done.left_to_recovery
+    assert ledger.service(SERVICE).holder is None
+
+
+def test_a_recovery_that_could_not_take_the_service_is_recovered_itself(ecs, ledger):
+    tried(ledger)
+    recovery = hold(execution=execution("recover-1"))
+
+    done = finished(ending("ROLLBACK_FAILED", hold=recovery), ledger, ecs)
+
+    assert (done.left_to_recovery, done.outcome) == (True, "ROLLBACK_FAILED")
+    assert ledger.deployment(hold()).outcome is None
+    assert ledger.service(SERVICE).holder.execution == execution()
 
 
 def test_what_failed_without_the_service_does_not_see_to_it(ecs, ledger):
@@ -237,7 +261,7 @@ def test_what_failed_without_the_service_does_not_see_to_it(ecs, ledger):
 
     assert not done.left_to_recovery
     assert ledger.deployment(hold()).outcome == "FAILED"
-    assert ledger.service(SERVICE).unproven == OTHER
+    assert ledger.service(SERVICE).unproven == (OTHER,)
 
 
 def test_while_the_service_cannot_be_read_nothing_is_written(ecs, ledger):

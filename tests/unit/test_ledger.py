@@ -249,8 +249,8 @@ def test_what_is_put_on_a_service_is_unproven_until_its_deployment_ends(ledger, 
 
     ledger.finish(own, deployment(), WELL, good(NEW, DIGEST), None)
 
-    assert (during.unproven, during.before) == (NEW, OLD)
-    assert (ledger.service(SERVICE).unproven, ledger.service(SERVICE).before) == (None, None)
+    assert (during.unproven, during.before) == ((NEW,), OLD)
+    assert (ledger.service(SERVICE).unproven, ledger.service(SERVICE).before) == ((), None)
 
 
 def test_what_nobody_has_seen_to_stays_unproven_whoever_takes_the_service(ledger, own):
@@ -258,9 +258,10 @@ def test_what_nobody_has_seen_to_stays_unproven_whoever_takes_the_service(ledger
     ledger.end_change(own, "UpdateService", at(1))
 
     newer = accepted(ledger, "e-2", release=NEWER)
-    ledger.start_change(newer, "RollBack", at(61))
+    ledger.start_change(newer, "UpdateService", at(61), unproven=OTHER)
+    ledger.start_change(newer, "RollBack", at(62))
 
-    assert ledger.service(SERVICE).unproven == NEW
+    assert ledger.service(SERVICE).unproven == (NEW, OTHER)
 
 
 def test_what_ran_before_counts_while_something_unproven_is_there_though_nobody_holds_it(
