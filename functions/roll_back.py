@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -38,8 +37,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     given = parse(Input, event, "the input of RollBack")
     ledger = Ledger(aws.table())
     # By hand it may have been registered a moment ago: a recovery has to know of it.
-    start_change = partial(ledger.start_change, previous=given.previous)
-    marked = _written(start_change, given.hold)
+    marked = _written(ledger.start_change, given.hold, previous=given.previous)
     done = roll_back(
         given.hold.service,
         given.leave,
@@ -53,7 +51,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     return done.to_json()
 
 
-def _written(change: Callable[[Hold, str, datetime], None], hold: Hold) -> bool:
+def _written(change: Callable[..., None], hold: Hold, **facts: str) -> bool:
     """Set or remove the mark in the ledger; whether it answered.
 
     A bad version has to go, ledger or not. Nobody can take over while the ledger can't be written, a mark
@@ -64,7 +62,7 @@ def _written(change: Callable[[Hold, str, datetime], None], hold: Hold) -> bool:
         Superseded: another execution holds the service.
     """
     try:
-        change(hold, "RollBack", datetime.now(UTC))
+        change(hold, "RollBack", datetime.now(UTC), **facts)
     except (AwsUnavailable, AwsRefused):
         logger.exception("going back without a word in the ledger")
         return False

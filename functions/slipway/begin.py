@@ -76,7 +76,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
         return refused
     # Read once more: who held the service may have ended while we looked, and what it left may be good.
     record = world.ledger.service(service)
-    good, previous = _way_back(record, baseline, world)
+    good, previous = _good_that_exists(record, baseline, world)
     world.ledger.open(case.hold, case.deployment, previous.arn, good, None, case.now)
     drift = good is not None and not was_held and running.arn != previous.arn
     return case.go(
@@ -88,7 +88,9 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     )
 
 
-def _way_back(record: ServiceRecord, baseline: str, world: World) -> tuple[Good | None, Revision]:
+def _good_that_exists(
+    record: ServiceRecord, baseline: str, world: World
+) -> tuple[Good | None, Revision]:
     """The newest good version that still exists; what there was before, where there is none."""
     for good in record.all_good:
         try:

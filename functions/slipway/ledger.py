@@ -246,18 +246,10 @@ class Ledger:
         Raises:
             Superseded: another execution holds the service.
         """
-        learnt = self.service(hold.service).learning(digest, None, why)
-        settings = ", ".join(f"#{name} = :{name}" for name in learnt)
-        values = {f":{name}": value for name, value in learnt.items()}
+        settings, values = _setting(self.service(hold.service).learning(digest, None, why))
+        values[":execution"] = hold.execution
         try:
-            self._items.update(
-                Update(
-                    _service(hold),
-                    f"SET {settings}",
-                    _OURS,
-                    {**values, ":execution": hold.execution},
-                )
-            )
+            self._items.update(Update(_service(hold), settings, _OURS, values))
         except NoLonger:
             raise self._superseded(hold) from None
 
@@ -271,7 +263,7 @@ class Ledger:
         good: Good | None,
         quarantine: Quarantined | None,
     ) -> bool:
-        """Write how the deployment ended and free the service of it, both or none.
+        """Write how the deployment ended and free the service, both or none.
 
         Args:
             ending: outcome, reason, evidence, and when to forget it.
@@ -285,10 +277,8 @@ class Ledger:
         if record.holder is None or record.holder.execution != hold.execution:
             return False
         digest = deployment.release.image.digest if deployment else ""
-        learnt = record.learning(digest, good, quarantine)
-        settings = ", ".join(f"#{name} = :{name}" for name in learnt)
-        freeing = (f"SET {settings} " if settings else "") + "REMOVE #holder, #unproven"
-        values = {f":{name}": value for name, value in learnt.items()}
+        settings, values = _setting(record.learning(digest, good, quarantine))
+        freeing = f"{settings} REMOVE #holder, #unproven"
         try:
             self._write_both(
                 hold, freeing, values, {**_asked(hold, deployment), **ending}, _NOT_ENDED
@@ -364,6 +354,13 @@ def _service(hold: Hold) -> Key:
 
 def _history(hold: Hold) -> Key:
     return hold.service, hold.deployment
+
+
+def _setting(learnt: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The expression that sets what was learnt, and its values; empty where that is nothing."""
+    settings = ", ".join(f"#{name} = :{name}" for name in learnt)
+    values = {f":{name}": value for name, value in learnt.items()}
+    return f"SET {settings}" if settings else "", values
 
 
 def _name(record: ServiceRecord) -> str:

@@ -23,6 +23,14 @@ def baking(account: Account, **settings: Any) -> Shop:
     return shop
 
 
+def baking_v2(account: Account) -> Shop:
+    """A shop whose v2 is healthy, and bakes for long."""
+    shop = baking(account)
+    shop.push("v2")
+    wait_for(lambda: "HEALTHY" in str(shop.history()), "v2 to bake")
+    return shop
+
+
 def short_bake(shop: Shop) -> None:
     shop.plan([{"name": "production", "services": [shop.planned(shop.service)]}])
 
@@ -34,9 +42,7 @@ def end(shop: Shop) -> dict[str, str]:
 
 
 def test_a_newer_release_takes_over_from_one_that_bakes(account: Account) -> None:
-    shop = baking(account)
-    shop.push("v2")
-    wait_for(lambda: "HEALTHY" in str(shop.history()), "v2 to bake")
+    shop = baking_v2(account)
     short_bake(shop)
     digest = shop.push("v3")
     assert end(shop) == {"v2": "SUPERSEDED", "v3": "SUCCEEDED"}
@@ -88,9 +94,7 @@ def test_one_that_is_stopped_while_it_waits_leaves_the_other_alone(account: Acco
 
 
 def test_one_that_took_over_and_fails_leaves_nothing_unproven_behind(account: Account) -> None:
-    shop = baking(account)
-    shop.push("v2")
-    wait_for(lambda: "HEALTHY" in str(shop.history()), "v2 to bake")
+    shop = baking_v2(account)
     denied = faults.add(
         action="ecs:RegisterTaskDefinition", how="deny", containing=shop.name, times=9
     )
@@ -102,9 +106,7 @@ def test_one_that_took_over_and_fails_leaves_nothing_unproven_behind(account: Ac
 
 
 def test_one_that_took_over_and_dies_leaves_nothing_unproven_behind(account: Account) -> None:
-    shop = baking(account)
-    shop.push("v2")
-    wait_for(lambda: "HEALTHY" in str(shop.history()), "v2 to bake")
+    shop = baking_v2(account)
     stopped = faults.add(state="RegisterTaskDefinition", how="stop", containing='"v3"')
     shop.push("v3")
     assert end(shop) == {"v2": "SUPERSEDED", "v3": "ROLLED_BACK"}
@@ -115,9 +117,7 @@ def test_one_that_took_over_and_dies_leaves_nothing_unproven_behind(account: Acc
 def test_one_that_took_over_and_cannot_write_it_down_leaves_nothing_unproven_behind(
     account: Account,
 ) -> None:
-    shop = baking(account)
-    shop.push("v2")
-    wait_for(lambda: "HEALTHY" in str(shop.history()), "v2 to bake")
+    shop = baking_v2(account)
     denied = faults.add(action="dynamodb:UpdateItem", how="deny", containing='"v3"')
     shop.push("v3")
     assert end(shop) == {"v2": "SUPERSEDED", "v3": "ROLLED_BACK"}
@@ -131,9 +131,7 @@ def test_one_that_took_over_and_cannot_write_it_down_leaves_nothing_unproven_beh
 def test_one_that_is_stopped_before_it_writes_what_it_took_over_leaves_nothing_unproven_behind(
     account: Account,
 ) -> None:
-    shop = baking(account)
-    shop.push("v2")
-    wait_for(lambda: "HEALTHY" in str(shop.history()), "v2 to bake")
+    shop = baking_v2(account)
     hung = faults.add(action="dynamodb:UpdateItem", how="hang", containing='"v3"')
     shop.push("v3")
     wait_for(lambda: faults.get(hung)["hits"], "v3 to have taken the service")
@@ -147,9 +145,7 @@ def test_one_that_is_stopped_before_it_writes_what_it_took_over_leaves_nothing_u
 def test_one_that_took_over_dies_after_its_update_was_refused_and_leaves_nothing_unproven_behind(
     account: Account,
 ) -> None:
-    shop = baking(account)
-    shop.push("v2")
-    wait_for(lambda: "HEALTHY" in str(shop.history()), "v2 to bake")
+    shop = baking_v2(account)
     denied = faults.add(action="ecs:UpdateService", how="deny", containing=shop.name)
     stopped = faults.add(state="RollBack", how="stop", containing='"v3"')
     shop.push("v3")
@@ -159,9 +155,7 @@ def test_one_that_took_over_dies_after_its_update_was_refused_and_leaves_nothing
 
 
 def test_one_that_is_stopped_as_it_undoes_what_it_took_over_is_recovered(account: Account) -> None:
-    shop = baking(account)
-    shop.push("v2")
-    wait_for(lambda: "HEALTHY" in str(shop.history()), "v2 to bake")
+    shop = baking_v2(account)
     faults.add(action="ecs:RegisterTaskDefinition", how="deny", containing=shop.name)
     stopped = faults.add(state="DecideUndo", how="stop", containing='"v3"')
     shop.push("v3")

@@ -79,6 +79,16 @@ def goes_back_to(ecs, arn, image=GOOD):
     defined(ecs, container(image=image), asked=arn, taskDefinitionArn=arn)
 
 
+def may_go_back(ecs, ssm, ledger):
+    """It runs the last good one, and there is a good one before that."""
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, DIGEST))
+    runs(ecs)
+    planned(ssm)
+    still_runs(ecs)
+    goes_back_to(ecs, OLD)
+
+
 def rejected(beginning):
     assert (beginning.decision, beginning.outcome) == (Decision.END, "REJECTED")
     return beginning.reason
@@ -88,12 +98,7 @@ def rejected(beginning):
 
 
 def test_it_goes_back_to_the_last_good_one_before_what_runs_now(world, ecs, ssm, ledger):
-    ended(ledger, found=good(OLD))
-    ended(ledger, found=good(NEW, DIGEST))
-    runs(ecs)
-    planned(ssm)
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
+    may_go_back(ecs, ssm, ledger)
 
     beginning = begun(world)
 
@@ -115,12 +120,7 @@ def test_the_last_good_itself_is_gone_back_to_where_something_else_runs(world, e
 
 def test_what_it_leaves_is_quarantined_before_anything_is_changed(world, ecs, ssm, ledger):
     """Whoever takes over from it must not go back there."""
-    ended(ledger, found=good(OLD))
-    ended(ledger, found=good(NEW, DIGEST))
-    runs(ecs)
-    planned(ssm)
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
+    may_go_back(ecs, ssm, ledger)
 
     begun(world)
 
