@@ -23,5 +23,6 @@ HISTORY = timedelta(days=int(os.environ["HISTORY_DAYS"]))
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return a Finished."""
     ending = parse(Ending, event, "the input of FinishDeployment")
-    finished = finish(ending, HISTORY, datetime.now(UTC), Ledger(aws.table()), aws.ecs())
+    ledger, now = Ledger(aws.table()), datetime.now(UTC)
+    finished = finish(ending, HISTORY, now, ledger, aws.ecs(), aws.ssm())
     return finished.to_json()

@@ -151,6 +151,7 @@ RULES: dict[str, Rule] = {
     "sns:Publish": _on_each("sns", "", "TopicArn"),
     "ssm:GetParameter": _on_parameter("Name"),
     "ssm:GetParametersByPath": _on_parameter("Path"),
+    "ssm:PutParameter": _on_parameter("Name"),
     "states:DescribeExecution": _on_each("states", "execution:", "executionArn"),
     "states:StartExecution": _on_each("states", "stateMachine:", "stateMachineArn"),
 }

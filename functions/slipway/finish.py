@@ -10,6 +10,7 @@ from pydantic import AwareDatetime
 from slipway.aws import short
 from slipway.errors import InvalidInput, reason_of
 from slipway.image import Image
+from slipway.kept_image import keep_image
 from slipway.ledger import Ledger
 from slipway.model import IfReadable, Model
 from slipway.plan import ServiceName
@@ -27,6 +28,7 @@ from slipway.service import Update, primary, read_service
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_ssm import SSMClient
 
 # What can't be so where the service is another deployment's by now.
 NEEDS_THE_SERVICE = {"SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED"}
@@ -76,7 +78,12 @@ class Finished(Model):
 
 
 def finish(
-    ending: Ending, history: timedelta, now: datetime, ledger: Ledger, ecs: ECSClient
+    ending: Ending,
+    history: timedelta,
+    now: datetime,
+    ledger: Ledger,
+    ecs: ECSClient,
+    ssm: SSMClient,
 ) -> Finished:
     """End a deployment. What has been written once stays: a second try answers the same.
 
@@ -99,6 +106,8 @@ def finish(
         return _left_to_recovery(ending, hold)
     outcome, reason = _checked(ending, reason, hold.service, ecs)
     good = _good(outcome, ending, record, now)
+    if good and (asked := ending.deployment or (record.deployment if record else None)):
+        ending = _with_kept_image(ending, asked, good, ecs, ssm)
     tried = record is not None and record.was_tried
     quarantine = _quarantine(outcome, reason, ending, good, hold, now) if tried else None
     asked, expires = ending.deployment, now + history
@@ -180,6 +189,16 @@ def _good(
         image = ending.image
         return Good(task_definition=ending.restored, digest=image.digest, tag=image.tag, at=now)
     return None
+
+
+def _with_kept_image(
+    ending: Ending, asked: Deployment, good: Good, ecs: ECSClient, ssm: SSMClient
+) -> Ending:
+    # While the service is still held: of two deployments, the later one's image is to stay.
+    problem = keep_image(asked, good.task_definition, ecs, ssm)
+    if problem is None:
+        return ending
+    return ending.model_copy(update={"evidence": (*ending.evidence, problem)})
 
 
 def _quarantine(

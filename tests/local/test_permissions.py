@@ -92,15 +92,20 @@ def give_roles_to(shop: Shop) -> None:
 def test_the_template_allows_each_step_what_it_does_and_nothing_else(account: Account) -> None:
     shop = account.shop(alarms=("permissions",))
     give_roles_to(shop)
-    shop.push("v2")
+    ssm, kept = account.aws.client("ssm"), f"/slipway/images/{shop.service}"
+    ssm.put_parameter(Name=kept, Value="the first image", Type="String")
+    v2 = shop.push("v2")
     assert shop.deployed("v2").outcome == "SUCCEEDED"
+    assert ssm.get_parameter(Name=kept)["Parameter"]["Value"] == f"{shop.uri}@{v2}"
     # What it goes back to has to be registered anew.
     good = shop.record().last_good
     assert good is not None
     account.aws.client("ecs").deregister_task_definition(taskDefinition=good.task_definition)
     shop.push("v3", behaviour="crash")
     assert shop.deployed("v3").outcome == "ROLLED_BACK"
+    assert ssm.get_parameter(Name=kept)["Parameter"]["Value"] == f"{shop.uri}@{v2}"
     assert shop.roll_back(to="v1").outcome == "ROLLED_BACK"
+    assert ssm.get_parameter(Name=kept)["Parameter"]["Value"] == f"{shop.uri}@{shop.v1}"
     faults.add(state="WaitForTasks", how="stop", containing='"v4"')
     shop.push("v4")
     ended(shop)

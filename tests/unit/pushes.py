@@ -68,6 +68,18 @@ def unfrozen(ssm: Stubbed) -> None:
     ssm.refuses("get_parameter", "ParameterNotFound")
 
 
+def unkept(ssm: Stubbed) -> None:
+    """The service has no parameter for its image."""
+    ssm.refuses("get_parameter", "ParameterNotFound")
+
+
+def kept(ssm: Stubbed, image: str) -> None:
+    """The service's parameter holds this image."""
+    name = "/slipway/images/production/api"
+    answer = {"Parameter": {"Name": name, "Value": image, "Type": "String"}}
+    ssm.answers("get_parameter", answer, Name=name, WithDecryption=False)
+
+
 def frozen(ssm: Stubbed, *windows: dict[str, Any], text: str | None = None) -> None:
     """The whole pipeline has these windows."""
     value = text if text is not None else json.dumps(windows)

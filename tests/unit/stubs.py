@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import boto3
 from botocore.stub import Stubber
 
 
@@ -31,3 +32,10 @@ class Stubbed:
     def refuses(self, operation: str, code: str, message: str = "no", status: int = 400) -> None:
         """The next call is ``operation``, and AWS says no."""
         self._stubber.add_client_error(operation, code, message, status)
+
+
+def without_parameters() -> Any:
+    """An SSM client to which the parameter that it is asked for first does not exist."""
+    stubbed = Stubbed(boto3.client("ssm"))
+    stubbed.refuses("get_parameter", "ParameterNotFound")
+    return stubbed.__enter__().client

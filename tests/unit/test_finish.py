@@ -33,6 +33,7 @@ from tests.unit.builders import (
     quarantined,
     release,
 )
+from tests.unit.stubs import without_parameters
 
 HISTORY = timedelta(days=400)
 OUTCOMES = [
@@ -63,8 +64,9 @@ def ending(outcome, **changes):
     return Ending(**defaults | changes)
 
 
-def finished(given, ledger, ecs, seconds=60):
-    return finish(given, HISTORY, at(seconds), ledger, ecs.client)
+def finished(given, ledger, ecs, seconds=60, ssm=None):
+    kept = ssm.client if ssm else without_parameters()
+    return finish(given, HISTORY, at(seconds), ledger, ecs.client, kept)
 
 
 def ours_is_there(ecs):

@@ -30,7 +30,7 @@ from tests.unit.builders import (
     watch,
 )
 from tests.unit.handlers import ENDED, HOLD, INPUTS, TOLD, goes_back, invoked, looked, may_begin
-from tests.unit.pushes import found, located, planned
+from tests.unit.pushes import found, located, planned, unkept
 
 DIED = {"detail-type": "Step Functions Execution Status Change", "source": "aws.states"} | {
     "detail": {"executionArn": execution(), "status": "ABORTED", "name": "e-1"}
@@ -156,8 +156,9 @@ def test_roll_back_marks_the_change_and_removes_the_mark(ours, ecs_once):
     assert ours.service(SERVICE).holder.changing_until is None
 
 
-def test_finish_deployment_writes_the_end_and_frees_the_service(ours, ecs):
+def test_finish_deployment_writes_the_end_and_frees_the_service(ours, ecs, ssm):
     described(ecs)
+    unkept(ssm)
 
     finished = invoked("finish_deployment", ENDED)
 
@@ -167,8 +168,9 @@ def test_finish_deployment_writes_the_end_and_frees_the_service(ours, ecs):
     assert ours.deployment(hold()).outcome == "SUCCEEDED"
 
 
-def test_the_ledger_forgets_a_deployment_after_as_many_days_as_it_is_told(ours, ecs):
+def test_the_ledger_forgets_a_deployment_after_as_many_days_as_it_is_told(ours, ecs, ssm):
     described(ecs)
+    unkept(ssm)
 
     invoked("finish_deployment", ENDED)
 

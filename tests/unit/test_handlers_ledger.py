@@ -10,6 +10,7 @@ from tests.unit.answers import before, described
 from tests.unit.builders import SERVICE, accepted, at, hold, image, release
 from tests.unit.conftest import stubbed
 from tests.unit.handlers import ENDED, INPUTS, TOLD, goes_back, invoked, looked
+from tests.unit.pushes import unkept
 
 NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3"))
 
@@ -102,8 +103,9 @@ def test_a_roll_back_that_is_done_counts_also_where_the_ledger_can_not_be_told(d
     assert invoked("roll_back", INPUTS["roll_back"])["action"] == "UPDATED"
 
 
-def test_an_end_is_written_once_and_a_second_try_answers_the_same(ours, ecs):
+def test_an_end_is_written_once_and_a_second_try_answers_the_same(ours, ecs, ssm):
     described(ecs)
+    unkept(ssm)
     first = invoked("finish_deployment", ENDED)
 
     again = invoked("finish_deployment", ENDED | {"outcome": "FAILED", "reason": "another"})
