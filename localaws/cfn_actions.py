@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
+from localaws.cfn_admission import (
+    begin,
+    delete,
+    lock,
+    must_be_acknowledged,
+    must_be_idle,
+    must_be_updatable,
+)
 from localaws.cfn_changes import changes, differs
-from localaws.cfn_operation import StackOperation
-from localaws.cfn_resources import TYPES
 from localaws.cfn_stack import Stack
 from localaws.cfn_store import (
     ChangeSet,
-    bury,
     change_sets,
     existing,
     find,
     find_change_set,
     keep,
-    stacks,
 )
 from localaws.cfn_syntax import failure, invalid
-from localaws.cfn_template import Desired, parse, read, template_body, transforms
+from localaws.cfn_template import Desired, read, template_body
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
@@ -38,10 +41,6 @@ _TEMPLATE = {"TemplateBody", "TemplateURL"}
 _CHANGE = {*_TEMPLATE, "Capabilities", "Parameters", "StackName", "Tags", "UsePreviousTemplate"}
 # Nobody is kept from anything here, so whose role it is makes no difference.
 _IDLE = {"ClientRequestToken", "ClientToken", "IncludePropertyValues", "RoleARN"}
-_UPDATABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
-_FAILED = {"CREATE_FAILED", "UPDATE_FAILED"}
-
-_lock = threading.Lock()
 
 
 def create_stack(request: Request) -> Answer:
@@ -50,16 +49,16 @@ def create_stack(request: Request) -> Answer:
     on_failure = request.get("OnFailure", "ROLLBACK")
     if on_failure == "DELETE":
         raise NotImplementedError("cloudformation CreateStack: OnFailure DELETE")
-    name = request["StackName"]
-    with _lock:
+    name, capabilities = request["StackName"], request.get("Capabilities", [])
+    with lock:
         if existing(name):
             raise failure("AlreadyExistsException", f"Stack [{name}] already exists")
         stack = Stack(name)
         desired = _desired(stack, request)
-        _acknowledged(request, desired, transformed=True)
+        must_be_acknowledged(desired, capabilities, transformed=True)
         keep(stack)
         stack.disable_rollback = request.get("DisableRollback", on_failure == "DO_NOTHING")
-        operation = _begin(stack, desired, request.get("Capabilities", []))
+        operation = _operation(stack, desired, capabilities)
     _run(operation)
     return {"StackId": stack.id}
 
@@ -67,15 +66,16 @@ def create_stack(request: Request) -> Answer:
 def update_stack(request: Request) -> Answer:
     """Change a stack, and wait a while for it."""
     _understand(request, {*_CHANGE, "DisableRollback"})
-    with _lock:
+    capabilities = request.get("Capabilities", [])
+    with lock:
         stack = find(request["StackName"])
-        _must_be_updatable(stack)
+        must_be_updatable(stack)
         desired = _desired(stack, request)
-        _acknowledged(request, desired, transformed=True)
+        must_be_acknowledged(desired, capabilities, transformed=True)
         if not differs(stack, desired):
             raise invalid("No updates are to be performed.")
         stack.disable_rollback = request.get("DisableRollback", False)
-        operation = _begin(stack, desired, request.get("Capabilities", []))
+        operation = _operation(stack, desired, capabilities)
     _run(operation)
     return {"StackId": stack.id}
 
@@ -83,22 +83,14 @@ def update_stack(request: Request) -> Answer:
 def delete_stack(request: Request) -> Answer:
     """Delete a stack, and wait a while for it; there is no error if there is none."""
     _understand(request, {"StackName"})
-    with _lock:
+    with lock:
         stack = existing(request["StackName"])
         if stack is None:
             return {}
-        _must_be_idle(stack)
+        must_be_idle(stack)
         stack.record("DELETE_IN_PROGRESS", "User Initiated")
 
-    def delete() -> None:
-        if stack.desired:
-            StackOperation(stack, stack.desired, {}).delete_everything()
-        else:
-            stack.record("DELETE_COMPLETE")
-        if stack.status == "DELETE_COMPLETE":
-            bury(stack)
-
-    _run(delete)
+    _run(lambda: delete(stack))
     return {}
 
 
@@ -106,7 +98,8 @@ def create_change_set(request: Request) -> Answer:
     """Find out what a stack would become."""
     _understand(request, {*_CHANGE, "ChangeSetName", "ChangeSetType", "Description"})
     kind, name = request.get("ChangeSetType", "UPDATE"), request["StackName"]
-    with _lock:
+    capabilities = request.get("Capabilities", [])
+    with lock:
         before = existing(name)
         if kind == "CREATE":
             if before and before.status != "REVIEW_IN_PROGRESS":
@@ -115,20 +108,20 @@ def create_change_set(request: Request) -> Answer:
             stack = before or Stack(name)
         elif kind == "UPDATE" and before:
             stack = before
-            _must_be_updatable(stack)
+            must_be_updatable(stack)
         elif kind == "UPDATE":
             raise invalid(f"Stack [{name}] does not exist")
         else:
             raise NotImplementedError(f"cloudformation CreateChangeSet: ChangeSetType {kind}")
         desired = _desired(stack, request)
-        _acknowledged(request, desired, transformed=False)
+        must_be_acknowledged(desired, capabilities, transformed=False)
         change_set = ChangeSet(
             name=request["ChangeSetName"],
             kind=kind,
             stack=stack,
             desired=desired,
             description=request.get("Description", ""),
-            capabilities=request.get("Capabilities", []),
+            capabilities=capabilities,
             changes=changes(stack, desired),
         )
         if not differs(stack, desired):
@@ -147,10 +140,10 @@ def create_change_set(request: Request) -> Answer:
 def execute_change_set(request: Request) -> Answer:
     """Make a stack what its change set says, and wait a while for it."""
     _understand(request, {"ChangeSetName", "DisableRollback", "StackName"})
-    with _lock:
+    with lock:
         change_set = find_change_set(request)
         stack = change_set.stack
-        _must_be_idle(stack)
+        must_be_idle(stack)
         if change_set.execution_status != "AVAILABLE":
             message = f"ChangeSet [{change_set.id}] cannot be executed in its current status"
             raise failure("InvalidChangeSetStatus", message)
@@ -161,7 +154,7 @@ def execute_change_set(request: Request) -> Answer:
                 del change_sets()[other.id]
         stack.change_set_id = change_set.id
         stack.disable_rollback = request.get("DisableRollback", False)
-        operation = _begin(stack, change_set.desired, change_set.capabilities)
+        operation = _operation(stack, change_set.desired, change_set.capabilities)
     _run(operation)
     return {}
 
@@ -178,16 +171,6 @@ def _understand(request: Request, names: set[str]) -> None:
             raise NotImplementedError(f"cloudformation: the parameter {name} = {value!r}")
 
 
-def _must_be_idle(stack: Stack) -> None:
-    if stack.busy:
-        raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
-
-
-def _must_be_updatable(stack: Stack) -> None:
-    if stack.status not in _UPDATABLE | _FAILED:
-        raise invalid(f"Stack:{stack.id} is in {stack.status} state and can not be updated.")
-
-
 def _desired(stack: Stack, request: Request) -> Desired:
     before = stack.desired
     tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", [])}
@@ -200,37 +183,9 @@ def _desired(stack: Stack, request: Request) -> Desired:
     )
 
 
-def _acknowledged(request: Request, desired: Desired, *, transformed: bool) -> None:
-    """Refuse what the caller has not acknowledged; a change set shows the transform, so it need not be."""
-    needed = {
-        TYPES[resource["Type"]].capability(resource.get("Properties", {}))
-        for resource in desired.resources.values()
-    }
-    given = set(request.get("Capabilities", []))
-    if "CAPABILITY_NAMED_IAM" in given:
-        given.add("CAPABILITY_IAM")
-    if transformed and transforms(parse(desired.body)):
-        needed.add("CAPABILITY_AUTO_EXPAND")
-    if missing := sorted(needed - given - {None}):  # type: ignore[type-var]
-        message = f"Requires capabilities : [{', '.join(map(str, missing))}]"
-        raise failure("InsufficientCapabilitiesException", message)
-
-
-def _begin(stack: Stack, desired: Desired, capabilities: list[str]) -> Callable[[], None]:
-    verb = "CREATE" if stack.desired is None else "UPDATE"
-    imports = {
-        output["ExportName"]: output["OutputValue"]
-        for other in stacks()
-        for output in other.outputs
-        if "ExportName" in output
-    }
-    stack.capabilities = capabilities
-    if stack.desired is None:
-        stack.desired = desired
-    else:
-        stack.updated_at = datetime.now(UTC)
-    stack.record(f"{verb}_IN_PROGRESS", "User Initiated")
-    return lambda: StackOperation(stack, desired, imports).bring_about(verb)
+def _operation(stack: Stack, desired: Desired, capabilities: list[str]) -> Callable[[], None]:
+    operation, verb = begin(stack, desired, capabilities)
+    return lambda: operation.bring_about(verb)
 
 
 def _run(operation: Callable[[], None]) -> None:

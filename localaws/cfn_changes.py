@@ -16,6 +16,13 @@ from localaws.cfn_stack import Stack
 from localaws.cfn_syntax import references
 from localaws.cfn_template import Desired
 
+_AUTOMATIC = {
+    "Target": {"Attribute": "Properties"},
+    "Evaluation": "Dynamic",
+    "ChangeSource": "Automatic",
+}
+"""The change of what every update looks after."""
+
 
 def changes(stack: Stack, desired: Desired) -> list[dict[str, Any]]:
     """The changes as DescribeChangeSet lists them."""
@@ -27,18 +34,19 @@ def changes(stack: Stack, desired: Desired) -> list[dict[str, Any]]:
             listed.append(_change("Add", logical_id, kind.type))
             continue
         changed = _changed_properties(stack, desired, logical_id, replaced)
-        if before.kind is kind and not changed:
+        if before.kind is kind and not changed and not kind.looked_after:
             continue
         replacement = is_replaced(before, kind, changed)
         if replacement:
             replaced.add(logical_id)
+        targets: list[dict[str, Any]] = [
+            {"Target": {"Attribute": "Properties", "Name": name}} for name in sorted(changed)
+        ]
         details = {
             "PhysicalResourceId": before.physical_id,
             "Replacement": "True" if replacement else "False",
             "Scope": ["Properties"],
-            "Details": [
-                {"Target": {"Attribute": "Properties", "Name": name}} for name in sorted(changed)
-            ],
+            "Details": targets or [_AUTOMATIC],
         }
         listed.append(_change("Modify", logical_id, kind.type, details))
     for logical_id, before in stack.resources.items():

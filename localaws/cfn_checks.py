@@ -48,7 +48,7 @@ def check_references(
             if reference.name not in resources:
                 raise invalid(_unresolved(reference.name, section))
             kind = TYPES[resources[reference.name]["Type"]]
-            if reference.attribute is not None and reference.attribute not in kind.attributes:
+            if reference.attribute is not None and not kind.has_attribute(reference.attribute):
                 raise invalid(
                     f"Template error: resource {reference.name} does not support attribute type "
                     f"{reference.attribute} in Fn::GetAtt"
@@ -61,8 +61,11 @@ def _unsupported(logical_id: str, resource: dict[str, Any]) -> list[str]:
         return [f"{logical_id} is of type {resource.get('Type')}"]
     names = sorted(resource.keys() - _RESOURCE_ATTRIBUTES)
     names += sorted(resource.get("Properties", {}).keys() - kind.properties)
-    for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
-        if resource.get(policy, "Delete") not in ("Delete", "Retain"):
+    for policy, further in (
+        ("DeletionPolicy", "RetainExceptOnCreate"),
+        ("UpdateReplacePolicy", ""),
+    ):
+        if resource.get(policy, "Delete") not in ("Delete", "Retain", further):
             names.append(f"{policy} {resource[policy]}")
     return [f"{logical_id} ({kind.type}) has {name}" for name in names]
 

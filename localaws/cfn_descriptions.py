@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 from localaws.cfn_actions import Answer, Request
+from localaws.cfn_parameters import is_read_from_ssm
 from localaws.cfn_stack import Deployed, Stack
 from localaws.cfn_store import change_sets, deleted_stacks, find, find_change_set, stacks
 from localaws.cfn_syntax import invalid
-from localaws.cfn_template import parse, template_body, transforms
+from localaws.cfn_template import Desired, parse, template_body, transforms
 
 
 def describe_stacks(request: Request) -> Answer:
@@ -29,6 +30,7 @@ def list_stacks(request: Request) -> Answer:
             "LastUpdatedTime": stack.updated_at,
             "StackStatus": stack.status,
             "StackStatusReason": stack.reason,
+            **stack.nesting,
         }
         for stack in (*stacks(), *deleted_stacks())
         if not wanted or stack.status in wanted
@@ -97,7 +99,7 @@ def describe_change_set(request: Request) -> Answer:
         "StackId": change_set.stack.id,
         "StackName": change_set.stack.name,
         "Description": change_set.description,
-        "Parameters": _pairs(change_set.desired.given, "Parameter"),
+        "Parameters": _parameters(change_set.desired),
         "CreationTime": change_set.created_at,
         "ExecutionStatus": change_set.execution_status,
         "Status": change_set.status,
@@ -178,16 +180,11 @@ def _stack(stack: Stack) -> dict[str, Any]:
         "Capabilities": stack.capabilities,
         "Outputs": stack.outputs,
         "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+        **stack.nesting,
     }
     if desired := stack.desired:
-        hidden = {
-            name
-            for name, parameter in desired.template.get("Parameters", {}).items()
-            if parameter.get("NoEcho")
-        }
-        shown = {name: "****" if name in hidden else text for name, text in desired.given.items()}
         described["Description"] = desired.template.get("Description")
-        described["Parameters"] = _pairs(shown, "Parameter")
+        described["Parameters"] = _parameters(desired)
         described["Tags"] = _pairs(desired.tags)
     return _given(described)
 
@@ -226,8 +223,22 @@ def _summary(template: dict[str, Any]) -> dict[str, Any]:
     return _given(summary)
 
 
-def _pairs(values: dict[str, str], prefix: str = "") -> list[dict[str, str]]:
-    return [{f"{prefix}Key": key, f"{prefix}Value": value} for key, value in values.items()]
+def _parameters(desired: Desired) -> list[dict[str, str]]:
+    listed = []
+    for name, given in desired.given.items():
+        declared = desired.template["Parameters"][name]
+        shown = {"ParameterValue": given}
+        if is_read_from_ssm(declared):
+            value = desired.values[name]
+            shown["ResolvedValue"] = ",".join(value) if isinstance(value, list) else value
+        if declared.get("NoEcho"):
+            shown = dict.fromkeys(shown, "****")
+        listed.append({"ParameterKey": name, **shown})
+    return listed
+
+
+def _pairs(values: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
 def _given(answer: dict[str, Any]) -> dict[str, Any]:

@@ -109,6 +109,55 @@ class Role(Resource):
                 call("iam", "DetachRolePolicy", **role, PolicyArn=arn)
 
 
+class InstanceProfile(Resource):
+    """What gives an instance its role; its physical id is the name."""
+
+    type = "AWS::IAM::InstanceProfile"
+    create_only = frozenset({"InstanceProfileName", "Path"})
+    properties = frozenset({*create_only, "Roles"})
+    attributes = frozenset({"Arn"})
+
+    @override
+    def create(self, properties: Properties, naming: Naming) -> str:
+        name = str(properties.get("InstanceProfileName") or naming.unique(128))
+        call("iam", "CreateInstanceProfile", InstanceProfileName=name, **pick(properties, "Path"))
+        return name
+
+    @override
+    def complete(self, physical_id: str, properties: Properties) -> None:
+        self._set_roles(physical_id, properties["Roles"], [])
+
+    @override
+    def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
+        self._set_roles(physical_id, properties["Roles"], previous["Roles"])
+
+    @override
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        profile = {"InstanceProfileName": physical_id}
+        found = call("iam", "GetInstanceProfile", **profile)["InstanceProfile"]
+        self._set_roles(physical_id, [], [role["RoleName"] for role in found["Roles"]])
+        call("iam", "DeleteInstanceProfile", **profile)
+
+    @override
+    def attribute(self, physical_id: str, name: str) -> Any:
+        found = call("iam", "GetInstanceProfile", InstanceProfileName=physical_id)
+        return found["InstanceProfile"][name]
+
+    @override
+    def capability(self, properties: Properties) -> str:
+        named = "InstanceProfileName" in properties
+        return "CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM"
+
+    def _set_roles(self, name: str, roles: list[str], before: list[str]) -> None:
+        profile = {"InstanceProfileName": name}
+        for role in before:  # first: there is room for one
+            if role not in roles:
+                call("iam", "RemoveRoleFromInstanceProfile", **profile, RoleName=role)
+        for role in roles:
+            if role not in before:
+                call("iam", "AddRoleToInstanceProfile", **profile, RoleName=role)
+
+
 def install() -> None:
     """Have AWS's managed policies there, and take every policy that IAM takes."""
     default_user_config["iam"]["load_aws_managed_policies"] = True

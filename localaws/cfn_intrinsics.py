@@ -7,11 +7,13 @@ function that they don't know as it is, and break on functions inside functions.
 from __future__ import annotations
 
 import base64
+import ipaddress
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from localaws.aws import client
+from localaws.cfn_parameters import stored_parameter
 from localaws.cfn_syntax import VARIABLE, attribute_path, invalid, only_item, substitution, text
 
 _LITERAL = re.compile(r"\$\{!([^{}]*)\}")
@@ -137,6 +139,22 @@ def _get_azs(argument: Any, scope: Scope) -> list[str]:
     return [f"{region}{zone}" for zone in _ZONES]
 
 
+def _cidr(argument: Any, scope: Scope) -> list[str]:
+    given = _list("Fn::Cidr", argument, scope)
+    if len(given) != 3:
+        raise invalid(f"Template error: Fn::Cidr needs ipBlock, count and cidrBits, got {given!r}")
+    block, count, bits = (text(item) for item in given)
+    network = ipaddress.ip_network(block, strict=False)
+    # The bits are those of the hosts: 8 make a /24 of IPv4.
+    prefix = network.max_prefixlen - int(bits)
+    if not network.prefixlen <= prefix <= network.max_prefixlen or not 1 <= int(count) <= 256:
+        raise invalid(f"Template error: Fn::Cidr cannot make {count} blocks of {bits} bits")
+    blocks = [str(one) for one in itertools.islice(network.subnets(new_prefix=prefix), int(count))]
+    if len(blocks) < int(count):
+        raise invalid(f"Template error: Fn::Cidr: {block} has no {count} blocks of {bits} bits")
+    return blocks
+
+
 def _base64(argument: Any, scope: Scope) -> str:
     return base64.b64encode(text(resolve(argument, scope)).encode()).decode()
 
@@ -154,6 +172,7 @@ _FUNCTIONS: dict[str, Callable[[Any, Scope], Any]] = {
     "Fn::Select": _select,
     "Fn::FindInMap": _find_in_map,
     "Fn::GetAZs": _get_azs,
+    "Fn::Cidr": _cidr,
     "Fn::Base64": _base64,
     "Fn::ImportValue": _import_value,
 }
@@ -163,7 +182,10 @@ def _dynamic_reference(match: re.Match[str]) -> str:
     service, name = match[1], match[2]
     if service != "ssm":
         raise invalid(f"Template error: the local AWS does not support {match[0]}")
-    return str(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+    stored = stored_parameter(name)
+    if stored is None:
+        raise invalid(f"Parameters: [ssm:{name}] cannot be found.")
+    return str(stored["Value"])
 
 
 def _list(function: str, argument: Any, scope: Scope) -> list[Any]:

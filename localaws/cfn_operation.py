@@ -7,54 +7,17 @@ the order of what they need, and undoes what it did when one of them fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from localaws.cfn_gone import gone_already
 from localaws.cfn_intrinsics import resolve
 from localaws.cfn_resources import TYPES, Naming, Properties, Resource
-from localaws.cfn_stack import Deployed, Stack
-from localaws.cfn_syntax import invalid
+from localaws.cfn_stack import Deployed, Stack, StackScope
+from localaws.cfn_syntax import text
 from localaws.cfn_template import Desired
-
-_GONE = frozenset(
-    {
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "NoSuchEntity",
-        "NotFound",
-        "QueueDoesNotExist",
-        "ResourceNotFound",
-        "ResourceNotFoundException",
-        "StateMachineDoesNotExist",
-    }
-)
-"""How services say that there is nothing to delete."""
-
-
-class _Scope:
-    """Where the functions of a template find what it names: parameters, and what is there already."""
-
-    def __init__(self, stack: Stack, desired: Desired, imports: Mapping[str, Any]) -> None:
-        self.stack = stack
-        self.values = desired.values
-        self.mappings = desired.mappings
-        self.imports = imports
-
-    def physical_id(self, logical_id: str) -> str:
-        return self.stack.resources[logical_id].physical_id
-
-    def attribute(self, logical_id: str, name: str) -> Any:
-        resource = self.stack.resources[logical_id]
-        return resource.kind.attribute(resource.physical_id, name)
-
-    def imported(self, export: str) -> Any:
-        if export not in self.imports:
-            raise invalid(f"No export named {export} found.")
-        return self.imports[export]
 
 
 class StackOperation:
@@ -63,31 +26,63 @@ class StackOperation:
     def __init__(self, stack: Stack, desired: Desired, imports: Mapping[str, Any]) -> None:
         self.stack = stack
         self.desired = desired
-        self.scope = _Scope(stack, desired, imports)
+        self.scope = StackScope(stack, desired, imports)
         self.undo: list[Callable[[], None]] = []
         self.replaced: list[Deployed] = []
+        self.failure = ""
 
     def bring_about(self, verb: str) -> None:
         """Create or update everything; on failure put back what was before."""
+        if self.attempt(verb):
+            self.settle(verb)
+
+    def attempt(self, verb: str) -> bool:
+        """Create or update everything, but delete nothing yet; on failure put back what was before."""
         try:
             for logical_id, declared in self.desired.resources.items():
                 self._bring_about(logical_id, declared)
             outputs = self._resolve_outputs()
         except Exception as error:  # noqa: BLE001 - whatever it is, the stack must come to an end
-            self._give_up(verb, _reason(error))
-            return
-        left_over = [
-            resource
-            for logical_id, resource in self.stack.resources.items()
-            if logical_id not in self.desired.resources
-        ]
-        if left_over or self.replaced:
-            self.stack.record("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
-        for resource in (*self.replaced, *reversed(left_over)):
-            self._delete(resource)
-        self.stack.resources = {name: self.stack.resources[name] for name in self.desired.resources}
+            self.failure = _reason(error)
+            if self.stack.disable_rollback:
+                self.stack.record(f"{verb}_FAILED", self.failure)
+            else:
+                self.roll_back(verb, f"{self.failure} Rollback requested by user.")
+            return False
+        before = self.stack.desired, self.stack.outputs
+
+        def undo() -> None:
+            self.stack.desired, self.stack.outputs = before
+
+        self.undo.append(undo)
         self.stack.desired, self.stack.outputs = self.desired, outputs
+        if verb == "UPDATE":
+            self.stack.record("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        return True
+
+    def settle(self, verb: str) -> None:
+        """Delete what is no longer needed: from here on there is no way back."""
+        for resource in reversed(self.replaced):
+            self._delete(resource)
+        for logical_id, resource in reversed(list(self.stack.resources.items())):
+            if logical_id in self.desired.resources:
+                resource.kind.settle(resource.physical_id)
+            else:
+                self._delete(resource)
+        self.stack.resources = {name: self.stack.resources[name] for name in self.desired.resources}
         self.stack.record(f"{verb}_COMPLETE")
+
+    def roll_back(self, verb: str, reason: str | None = None) -> None:
+        """Put back what was before."""
+        rollback = "ROLLBACK" if verb == "CREATE" else "UPDATE_ROLLBACK"
+        self.stack.record(f"{rollback}_IN_PROGRESS", reason)
+        try:
+            for undo in reversed(self.undo):
+                undo()
+        except Exception as error:  # noqa: BLE001 - see attempt
+            self.stack.record(f"{rollback}_FAILED", _reason(error))
+        else:
+            self.stack.record(f"{rollback}_COMPLETE")
 
     def delete_everything(self) -> None:
         """Delete the stack's resources, each before what it needs."""
@@ -105,17 +100,20 @@ class StackOperation:
         before = self.stack.resources.get(logical_id)
         verb = "UPDATE" if before else "CREATE"
         physical_id = before.physical_id if before else ""
-        retained = declared.get("DeletionPolicy") == "Retain"
+        policy = declared.get("DeletionPolicy", "Delete")
+        retained = policy in ("Retain", "RetainExceptOnCreate")
         try:
             properties = self._properties(kind, declared)
-            if before and before.kind is kind and before.properties == properties:
+            same = before and before.kind is kind and before.properties == properties
+            if before and same and not kind.looked_after:
                 self.stack.resources[logical_id] = replace(before, retained=retained)
                 return
             self.stack.tell(logical_id, kind.type, physical_id, f"{verb}_IN_PROGRESS")
             if before and not is_replaced(before, kind, _changed(before.properties, properties)):
                 self._update(before, properties)
             else:
-                physical_id = self._create(logical_id, kind, properties, retained=retained)
+                always = policy == "Retain"  # also where what makes it is rolled back
+                physical_id = self._create(logical_id, kind, properties, retained=always)
                 if before and declared.get("UpdateReplacePolicy") != "Retain":
                     self.replaced.append(replace(before, retained=False))
         except Exception as error:
@@ -131,9 +129,7 @@ class StackOperation:
     def _properties(self, kind: Resource, declared: dict[str, Any]) -> Properties:
         properties: Properties = resolve(declared.get("Properties", {}), self.scope)
         if "Tags" in kind.properties and self.desired.tags:
-            own = properties.get("Tags", [])
-            tags = {**self.desired.tags, **{tag["Key"]: tag["Value"] for tag in own}}
-            properties["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+            return kind.tagged(properties, self.desired.tags)
         return properties
 
     def _create(
@@ -159,7 +155,7 @@ class StackOperation:
 
     def _update(self, before: Deployed, properties: Properties) -> None:
         def undo() -> None:
-            before.kind.update(before.physical_id, before.properties, properties)
+            before.kind.put_back(before.physical_id, before.properties, properties)
             self.stack.resources[before.logical_id] = before
             identity = before.logical_id, before.kind.type, before.physical_id
             self.stack.tell(*identity, "UPDATE_COMPLETE", "Rolled back")
@@ -169,20 +165,6 @@ class StackOperation:
         before.kind.update(before.physical_id, properties, before.properties)
         self.stack.resources[before.logical_id] = replace(before, properties=properties)
 
-    def _give_up(self, verb: str, reason: str) -> None:
-        if self.stack.disable_rollback:
-            self.stack.record(f"{verb}_FAILED", reason)
-            return
-        rollback = "ROLLBACK" if verb == "CREATE" else "UPDATE_ROLLBACK"
-        self.stack.record(f"{rollback}_IN_PROGRESS", f"{reason} Rollback requested by user.")
-        try:
-            for undo in reversed(self.undo):
-                undo()
-        except Exception as error:  # noqa: BLE001 - see bring_about
-            self.stack.record(f"{rollback}_FAILED", _reason(error))
-        else:
-            self.stack.record(f"{rollback}_COMPLETE")
-
     def _delete(self, resource: Deployed) -> bool:
         identity = resource.logical_id, resource.kind.type, resource.physical_id
         if resource.retained:
@@ -190,9 +172,9 @@ class StackOperation:
             return True
         self.stack.tell(*identity, "DELETE_IN_PROGRESS")
         try:
-            with _gone_already():
+            with gone_already():
                 resource.kind.delete(resource.physical_id, resource.properties)
-        except Exception as error:  # noqa: BLE001 - see bring_about
+        except Exception as error:  # noqa: BLE001 - see attempt
             self.stack.tell(*identity, "DELETE_FAILED", _reason(error))
             return False
         self.stack.tell(*identity, "DELETE_COMPLETE")
@@ -201,7 +183,10 @@ class StackOperation:
     def _resolve_outputs(self) -> list[dict[str, Any]]:
         outputs = []
         for name, declared in self.desired.outputs.items():
-            output = {"OutputKey": name, "OutputValue": resolve(declared["Value"], self.scope)}
+            output = {
+                "OutputKey": name,
+                "OutputValue": text(resolve(declared["Value"], self.scope)),
+            }
             if "Description" in declared:
                 output["Description"] = declared["Description"]
             if "Export" in declared:
@@ -223,12 +208,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"{error.args[0]} is missing"
     return str(error) or type(error).__name__
-
-
-@contextmanager
-def _gone_already() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in _GONE:
-            raise

@@ -9,10 +9,13 @@ from typing import Any
 from localaws.aws import client
 from localaws.cfn_syntax import invalid, text
 
-_SSM_VALUE = re.compile(r"AWS::SSM::Parameter::Value<(String|List<String>|CommaDelimitedList)>")
+_EC2 = r"AWS::EC2::[A-Za-z]+::(?:Id|[A-Za-z]*Name)"
+_SSM_VALUE = re.compile(
+    rf"AWS::SSM::Parameter::Value<(?:String|{_EC2}|(?P<list>CommaDelimitedList|List<(?:String|{_EC2})>))>"
+)
 # CloudFormation also looks whether a resource with such an id exists; here the resource that gets it
 # finds out.
-_STRINGS = re.compile(r"String|AWS::SSM::Parameter::Name|AWS::EC2::[A-Za-z]+::(Id|[A-Za-z]*Name)")
+_STRINGS = re.compile(rf"String|AWS::SSM::Parameter::Name|{_EC2}")
 _LISTS = re.compile(r"CommaDelimitedList|List<(String|Number|AWS::EC2::[A-Za-z:]+)>")
 
 Given = list[dict[str, Any]]
@@ -45,23 +48,61 @@ def given_values(
 
 def typed_values(declared: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
     """What Ref gives for each parameter, once its value has passed the declared constraints."""
-    return {name: _typed(name, declared[name], value) for name, value in values.items()}
+    typed = {name: _typed(name, declared[name], value) for name, value in values.items()}
+    return {**typed, **_read_from_ssm(declared, values)}
+
+
+def is_read_from_ssm(parameter: Mapping[str, Any]) -> bool:
+    """Whether the value that is given for a parameter is the name of one in SSM."""
+    return bool(_SSM_VALUE.fullmatch(parameter["Type"]))
+
+
+def stored_parameter(name: str) -> dict[str, Any] | None:
+    """A parameter of SSM's, with ``name:version`` of that version; None if there is none."""
+    ssm = client("ssm")
+    try:
+        parameter: dict[str, Any] = ssm.get_parameter(Name=name)["Parameter"]
+    except (ssm.exceptions.ParameterNotFound, ssm.exceptions.ParameterVersionNotFound):
+        return None
+    return parameter
+
+
+def _read_from_ssm(declared: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    names = {name: key for name, key in values.items() if is_read_from_ssm(declared[name])}
+    stored = {key: stored_parameter(key) for key in names.values()}
+    if missing := [key for key, parameter in stored.items() if parameter is None]:
+        listed = ", ".join(missing)
+        raise invalid(
+            f"Unable to fetch parameters [{listed}] from parameter store for this account."
+        )
+    found = {key: parameter for key, parameter in stored.items() if parameter}
+    if secure := [key for key, parameter in found.items() if parameter["Type"] == "SecureString"]:
+        raise invalid(
+            f"Parameters [{', '.join(secure)}] referenced by template have types not supported by "
+            "CloudFormation."
+        )
+    read = {}
+    for name, key in names.items():
+        is_list = bool(_SSM_VALUE.fullmatch(declared[name]["Type"])["list"])  # type: ignore[index]
+        if is_list != (found[key]["Type"] == "StringList"):
+            raise invalid(
+                f"Types for SSM parameters [{key}] defined in CFN template and SSM are incompatible"
+            )
+        value = found[key]["Value"]
+        read[name] = _items(value) if is_list else value
+    return read
 
 
 def _typed(name: str, parameter: dict[str, Any], value: str) -> Any:
     kind = parameter.get("Type")
     if not isinstance(kind, str):
         raise invalid(f"Template format error: parameter {name} needs a Type")
-    if from_ssm := _SSM_VALUE.fullmatch(kind):
-        _check(name, parameter, value)
-        stored = client("ssm").get_parameter(Name=value)["Parameter"]["Value"]
-        return stored if from_ssm[1] == "String" else _items(stored)
     if _LISTS.fullmatch(kind):
         items = _items(value)
         for item in items:
             _check(name, parameter, item, number=kind == "List<Number>")
         return items
-    if kind == "Number" or _STRINGS.fullmatch(kind):
+    if kind == "Number" or _STRINGS.fullmatch(kind) or _SSM_VALUE.fullmatch(kind):
         _check(name, parameter, value, number=kind == "Number")
         return value
     raise invalid(f"The local AWS does not support the type {kind} of parameter {name}")

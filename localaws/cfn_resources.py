@@ -51,6 +51,8 @@ class Resource(ABC):
     """The properties whose change makes CloudFormation replace the resource."""
     attributes: ClassVar[frozenset[str]] = frozenset()
     """What GetAtt can ask for."""
+    looked_after: ClassVar[bool] = False
+    """Whether every update of the stack comes to it, even if none of its properties has changed."""
 
     def __init_subclass__(cls) -> None:
         if hasattr(cls, "type"):
@@ -70,6 +72,25 @@ class Resource(ABC):
     @abstractmethod
     def delete(self, physical_id: str, properties: Properties) -> None:
         """Delete the resource; that it is gone already is no error."""
+
+    def put_back(self, physical_id: str, properties: Properties, undone: Properties) -> None:
+        """Undo an update, or one that failed halfway."""
+        self.update(physical_id, properties, undone)
+
+    def settle(self, physical_id: str) -> None:  # noqa: B027
+        """Let go of what would have undone an update: the whole stack has come through."""
+
+    def tagged(self, properties: Properties, tags: dict[str, str]) -> Properties:
+        """The properties with the stack's tags, before which the resource's own go."""
+        tags = {**tags, **{tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}}
+        return {
+            **properties,
+            "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+        }
+
+    def has_attribute(self, name: str) -> bool:
+        """Whether GetAtt can ask for it."""
+        return name in self.attributes
 
     def attribute(self, physical_id: str, name: str) -> Any:
         """The value of one of the `attributes`."""

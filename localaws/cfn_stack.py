@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localaws.aws import ACCOUNT, REGION
 from localaws.cfn_resources import Properties, Resource
+from localaws.cfn_syntax import invalid
 from localaws.cfn_template import Desired
+
+if TYPE_CHECKING:
+    from localaws.cfn_operation import StackOperation
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,9 @@ class Deployed:
 class Stack:
     """A stack, which starts as CREATE change sets make it: empty and in review."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, parent: Stack | None = None) -> None:
         self.name = name
+        self.parent = parent
         self.id = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/{uuid.uuid4()}"
         self.created_at = datetime.now(UTC)
         self.updated_at: datetime | None = None
@@ -42,6 +48,8 @@ class Stack:
         self.capabilities: list[str] = []
         self.disable_rollback = False
         self.change_set_id: str | None = None
+        self.unsettled: StackOperation | None = None
+        """The update of a nested stack that its parent may still have to roll back."""
 
     @property
     def pseudo_parameters(self) -> dict[str, Any]:
@@ -55,6 +63,14 @@ class Stack:
             "AWS::StackName": self.name,
             "AWS::URLSuffix": "amazonaws.com",
         }
+
+    @property
+    def nesting(self) -> dict[str, str]:
+        """Which stacks a nested one is in, as CloudFormation's descriptions say it."""
+        if self.parent is None:
+            return {}
+        above = self.parent.nesting
+        return {"ParentId": self.parent.id, "RootId": above.get("RootId", self.parent.id)}
 
     @property
     def busy(self) -> bool:
@@ -86,3 +102,28 @@ class Stack:
         }
         self.events.append({key: value for key, value in event.items() if value is not None})
         return at
+
+
+class StackScope:
+    """Where the functions of a template find what it names: parameters, and what is there already."""
+
+    def __init__(self, stack: Stack, desired: Desired, imports: Mapping[str, Any]) -> None:
+        self.stack = stack
+        self.values = desired.values
+        self.mappings = desired.mappings
+        self.imports = imports
+
+    def physical_id(self, logical_id: str) -> str:
+        """What Ref gives for a resource."""
+        return self.stack.resources[logical_id].physical_id
+
+    def attribute(self, logical_id: str, name: str) -> Any:
+        """What GetAtt gives for a resource."""
+        resource = self.stack.resources[logical_id]
+        return resource.kind.attribute(resource.physical_id, name)
+
+    def imported(self, export: str) -> Any:
+        """What ImportValue gives."""
+        if export not in self.imports:
+            raise invalid(f"No export named {export} found.")
+        return self.imports[export]

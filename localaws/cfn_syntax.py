@@ -15,6 +15,7 @@ from moto.cloudformation.exceptions import CloudFormationError, ValidationError
 FUNCTIONS = frozenset(
     {
         "Fn::Base64",
+        "Fn::Cidr",
         "Fn::FindInMap",
         "Fn::GetAZs",
         "Fn::GetAtt",

@@ -16,6 +16,7 @@ import boto3
 import yaml
 from moto.cloudformation.utils import get_stack_from_s3_url
 from moto.iam.aws_managed_policies import aws_managed_policies_data
+from moto.s3.exceptions import MissingBucket
 from samtranslator.model.exceptions import (  # type: ignore[import-untyped]
     InvalidDocumentException,
 )
@@ -127,12 +128,19 @@ def parse(body: str) -> dict[str, Any]:
 def template_body(request: dict[str, Any], previous: Desired | None = None) -> str:
     """The template that a request brings, or the one that is there."""
     if request.get("TemplateURL"):
-        return get_stack_from_s3_url(request["TemplateURL"], ACCOUNT, "aws")
+        return _from_s3(request["TemplateURL"])
     if request.get("TemplateBody"):
         return str(request["TemplateBody"])
     if request.get("UsePreviousTemplate") and previous:
         return previous.body
     raise invalid("Either Template URL or Template Body must be specified.")
+
+
+def _from_s3(url: str) -> str:
+    try:
+        return get_stack_from_s3_url(url, ACCOUNT, "aws")
+    except (AttributeError, MissingBucket) as error:  # moto does not ask whether the key is there
+        raise invalid(f"S3 error: there is no template at {url}") from error
 
 
 def transforms(template: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@
     cfn_template, cfn_checks        text -> SAM transform -> checked resources in order
     cfn_syntax, cfn_intrinsics      references, conditions, functions
     cfn_parameters                  their values and constraints
+    cfn_admission                   what a stack must pass before an operation begins
     cfn_operation, cfn_changes      create, update, roll back, delete; what a change set says
     cfn_resources                   what a resource type is
     cfn_lambda, cfn_iam, ...        the types, one class each
@@ -24,28 +25,66 @@ from moto.core.responses import ActionResult
 
 from localaws import (
     cfn_actions,
+    cfn_applicationautoscaling,
+    cfn_autoscaling,
     cfn_cloudwatch,
     cfn_descriptions,
     cfn_dynamodb,
+    cfn_ec2_endpoints,
+    cfn_ec2_instances,
+    cfn_ec2_network,
+    cfn_ec2_security,
+    cfn_ecr,
+    cfn_ecs,
+    cfn_ecs_services,
+    cfn_elbv2,
+    cfn_elbv2_listeners,
+    cfn_elbv2_target_groups,
     cfn_events,
     cfn_iam,
+    cfn_kms,
     cfn_lambda,
+    cfn_nested,
+    cfn_s3,
+    cfn_secretsmanager,
+    cfn_servicediscovery,
     cfn_sns,
     cfn_sqs,
+    cfn_ssm,
     cfn_stepfunctions,
+    cfn_wafv2,
 )
 from localaws.aws import REGION
 from localaws.cfn_actions import Answer, Request
 
 TYPE_MODULES = (
+    cfn_applicationautoscaling,
+    cfn_autoscaling,
     cfn_cloudwatch,
     cfn_dynamodb,
+    cfn_ec2_endpoints,
+    cfn_ec2_instances,
+    cfn_ec2_network,
+    cfn_ec2_security,
+    cfn_ecr,
+    cfn_ecs,
+    cfn_ecs_services,
+    cfn_elbv2,
+    cfn_elbv2_listeners,
+    cfn_elbv2_target_groups,
     cfn_events,
     cfn_iam,
+    cfn_kms,
     cfn_lambda,
+    cfn_nested,
+    cfn_s3,
+    cfn_secretsmanager,
+    cfn_servicediscovery,
     cfn_sns,
     cfn_sqs,
+    cfn_ssm,
     cfn_stepfunctions,
+    cfn_wafv2,
 )
 """Where the resource types are; a module that is not here has no types."""
 

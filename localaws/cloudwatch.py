@@ -1,8 +1,9 @@
-"""Alarms that act: state changes emit events, tell SNS topics and move composite alarms.
+"""Alarms that act: state changes emit events, tell SNS topics, scale, and move composite alarms.
 
 To moto an alarm is a record whose state can be set. Metrics are not evaluated here either: the state
 of a metric alarm is what SetAlarmState or the behaviour of an image (ecs_images) made it, and
-INSUFFICIENT_DATA until then. An action that is not an SNS topic is refused when the alarm is put.
+INSUFFICIENT_DATA until then. An action that is neither an SNS topic nor a scaling policy is refused
+when the alarm is put.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from moto.core.responses import ActionResult
 
 from localaws import cloudwatch_events
 from localaws.aws import ACCOUNT, REGION
+from localaws.cloudwatch_events import SCALING
 from localaws.cloudwatch_rules import parse
 
 #: An alarm that changed, its state before, and its state after.
@@ -65,7 +67,8 @@ def _set(
 def _put(self: CloudWatchBackend, name: str, rule: str | None = None, **kwargs: Any) -> Alarm:
     actions = ("alarm_actions", "ok_actions", "insufficient_data_actions")
     for action in (arn for kind in actions for arn in kwargs.get(kind) or []):
-        if not action.startswith("arn:aws:sns:"):
+        # A composite alarm can't scale, on AWS neither.
+        if not action.startswith("arn:aws:sns:") and (rule or not SCALING.match(action)):
             raise NotImplementedError(f"cloudwatch: alarm {name}: action {action}")
     with _lock:
         if rule is not None:

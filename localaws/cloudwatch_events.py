@@ -1,8 +1,11 @@
-"""What an alarm's state change says: to EventBridge, and to SNS topics, in the published shapes."""
+"""What an alarm's state change says: to EventBridge and to SNS topics, in the published shapes; and to
+scaling policies.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import datetime
 from typing import Any
@@ -10,8 +13,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.cloudwatch.models import Alarm, MetricDataQuery
 
-from localaws import aws
+from localaws import applicationautoscaling_policies, autoscaling_policies, aws
 from localaws.aws import ACCOUNT
+
+SCALING = re.compile(
+    r"arn:aws:autoscaling:[^:]+:\d+:scalingPolicy:[^:]+:(resource/ecs|autoScalingGroupName)/"
+)
+"""The ARN of a scaling policy, with whose it is."""
 
 _REGION_NAME = "US East (N. Virginia)"
 
@@ -27,7 +35,7 @@ def state(alarm: Alarm) -> dict[str, Any]:
 
 
 def publish(alarm: Alarm, before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Emit the event of a change and tell the topics that the alarm names for its new state."""
+    """Emit the event of a change, and do the actions that the alarm names for its new state."""
     detail = {
         "alarmName": alarm.name,
         "state": after,
@@ -42,15 +50,23 @@ def publish(alarm: Alarm, before: dict[str, Any], after: dict[str, Any]) -> None
         "OK": alarm.ok_actions,
         "INSUFFICIENT_DATA": alarm.insufficient_data_actions,
     }
-    for topic in actions[after["value"]]:
+    for action in actions[after["value"]]:
         try:
-            aws.client("sns").publish(
-                TopicArn=topic,
-                Subject=f'{after["value"]}: "{alarm.name}" in {_REGION_NAME}'[:100],
-                Message=json.dumps(_message(alarm, before, after)),
-            )
-        except (ClientError, BotoCoreError) as error:  # on AWS: only in the alarm's history
-            print(f"localaws: alarm {alarm.name}: action {topic}: {error}", file=sys.stderr)  # noqa: T201
+            _act(action, alarm, before, after)
+        except (ClientError, BotoCoreError, LookupError) as error:  # on AWS: only in its history
+            print(f"localaws: alarm {alarm.name}: action {action}: {error}", file=sys.stderr)  # noqa: T201
+
+
+def _act(action: str, alarm: Alarm, before: dict[str, Any], after: dict[str, Any]) -> None:
+    if scaling := SCALING.match(action):
+        of_a_group = scaling[1] == "autoScalingGroupName"
+        (autoscaling_policies if of_a_group else applicationautoscaling_policies).act(action, alarm)
+        return
+    aws.client("sns").publish(
+        TopicArn=action,
+        Subject=f'{after["value"]}: "{alarm.name}" in {_REGION_NAME}'[:100],
+        Message=json.dumps(_message(alarm, before, after)),
+    )
 
 
 def _configuration(alarm: Alarm) -> dict[str, Any]:

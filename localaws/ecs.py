@@ -4,13 +4,14 @@ Moto's ECS is a static record: UpdateService never changes a deployment, a servi
 fields are dropped from task definitions and services. This replaces those actions by ones that act
 on a simulated cluster, moved on by one scheduler thread:
 
-* ecs_services, ecs_task_definitions, ecs_task_api: the actions;
-* ecs_scheduler, ecs_deployments: the rollout;
+* ecs_clusters, ecs_capacity_providers, ecs_services, ecs_task_definitions, ecs_task_api: the actions;
+* ecs_scheduler, ecs_deployments, ecs_starting: the rollout;
 * ecs_tasks, ecs_placement, ecs_images: a task's life, place, and what its images do;
-* ecs_alarms, ecs_events: what ECS causes elsewhere.
+* ecs_alarms, ecs_discovery, ecs_events: what ECS causes and heeds elsewhere.
 
-Not simulated, and refused: task sets, StartTask, DAEMON services, deployment alarms, lifecycle
-hooks, any rollout that isn't a rolling update, and service deployments and revisions.
+Not simulated, and refused: task sets, StartTask, DAEMON services, lifecycle hooks, any rollout that
+isn't a rolling update, managed instances, and service deployments and revisions. Recorded only:
+placement strategies and constraints, Availability Zone rebalancing of tasks that run, ECS Exec.
 """
 
 from __future__ import annotations
@@ -26,13 +27,28 @@ from moto.core.responses import ActionResult
 from moto.ecs.models import EC2ContainerServiceBackend
 from moto.ecs.responses import EC2ContainerServiceResponse
 
-from localaws import ecs_events, ecs_scheduler, ecs_services, ecs_task_api, ecs_task_definitions
+from localaws import (
+    ecs_capacity_providers,
+    ecs_clusters,
+    ecs_events,
+    ecs_scheduler,
+    ecs_services,
+    ecs_task_api,
+    ecs_task_definitions,
+)
 from localaws.aws import ACCOUNT, REGION
 from localaws.ecs_state import LOCK, TICK
 
 Action = Callable[[dict[str, Any]], dict[str, Any]]
 
 ACTIONS: dict[str, Action] = {
+    "create_cluster": ecs_clusters.create,
+    "delete_cluster": ecs_clusters.delete,
+    "put_cluster_capacity_providers": ecs_clusters.put_capacity_providers,
+    "create_capacity_provider": ecs_capacity_providers.create,
+    "update_capacity_provider": ecs_capacity_providers.update,
+    "delete_capacity_provider": ecs_capacity_providers.delete,
+    "describe_capacity_providers": ecs_capacity_providers.describe,
     "register_task_definition": ecs_task_definitions.register,
     "describe_task_definition": ecs_task_definitions.describe,
     "list_task_definitions": ecs_task_definitions.list_arns,

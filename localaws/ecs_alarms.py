@@ -1,7 +1,7 @@
-"""Regressions: images that look healthy and raise a CloudWatch alarm.
+"""Alarms that images raise, and alarms that end deployments.
 
-Level-triggered: the alarms that the running tasks should have raised by now, compared with those
-that they did raise.
+Regressions are images that look healthy and raise a CloudWatch alarm. Level-triggered: the alarms
+that the running tasks should have raised by now, compared with those that they did raise.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from moto.cloudwatch.exceptions import ResourceNotFound
+from moto.cloudwatch.models import cloudwatch_backends
 
 from localaws import cloudwatch, ecs_events
+from localaws.aws import ACCOUNT, REGION
 from localaws.ecs_state import backend
 from localaws.ecs_tasks import Task
 
@@ -36,6 +39,24 @@ def reflect_regressions(tasks: Iterable[Task], now: float) -> None:
         ecs_events.later(partial(_set, name, "OK", reason))
     raised.clear()
     raised.update(due)
+
+
+def watched(configuration: dict[str, Any]) -> list[str]:
+    """The alarms that a deployment that begins now will heed.
+
+    None if one of them is in ALARM already: ECS ignores them all then, so that what mends a bad
+    deployment can be deployed.
+    """
+    alarms = configuration.get("alarms", {})
+    names = alarms.get("alarmNames", []) if alarms.get("enable") else []
+    return [] if in_alarm(names) else names
+
+
+def in_alarm(names: Iterable[str]) -> bool:
+    """Whether one of the alarms is in ALARM; ECS takes names of alarms that are not made yet."""
+    known = cloudwatch_backends[ACCOUNT][REGION].alarms
+    found = [known.get(name) for name in names]
+    return any(alarm is not None and alarm.state_value == "ALARM" for alarm in found)
 
 
 def _set(name: str, value: str, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""A deployment of a service: its numbers, its circuit breaker, and how it ends.
+"""A deployment of a service: its numbers, its circuit breaker and alarms, and how it ends.
 
 Moto keeps one deployment per service for ever. Here every change that needs new tasks makes a new
 PRIMARY deployment, and the one before stays ACTIVE until its tasks are gone.
@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from localaws import ecs_events
+from localaws.ecs_alarms import watched
 from localaws.ecs_state import THROTTLE, THROTTLE_MOST, digits, utcnow
 from localaws.ecs_task_definitions import LiveTaskDefinition
 
@@ -31,6 +32,22 @@ REVISION_FIELDS = (
 )
 
 
+@dataclass(frozen=True)
+class Cause:
+    """What ends a deployment: whose setting says whether to roll back, and ECS's words for it.
+
+    The words of the alarms' events are ECS's; those of its reasons follow the circuit breaker's.
+    """
+
+    setting: str
+    who: str
+    what: str
+
+
+BREAKER = Cause("deploymentCircuitBreaker", "circuit breaker", "tasks failed to start")
+ALARMS = Cause("alarms", "alarms", "alarm detected")
+
+
 @dataclass
 class Deployment:
     """One deployment; times of the monotonic clock decide, the others are told."""
@@ -38,6 +55,7 @@ class Deployment:
     definition: LiveTaskDefinition
     settings: dict[str, Any]
     desired_count: int
+    alarms: list[str] = field(default_factory=list)
     is_rollback: bool = False
     id: str = field(default_factory=lambda: f"ecs-svc/{digits()}")
     status: str = "PRIMARY"
@@ -95,19 +113,23 @@ def begin(
     service: LiveService,
     definition: LiveTaskDefinition,
     *,
-    rollback_of: Deployment | None = None,
+    rolled_back_by: Cause | None = None,
 ) -> None:
     """Make a new PRIMARY deployment of what the service is set to now."""
     for former in service.deployments:
         former.status = "ACTIVE"
     settings = {k: v for k, v in service.settings.items() if k in REVISION_FIELDS}
     deployment = Deployment(
-        definition, settings, service.desired_count, is_rollback=rollback_of is not None
+        definition,
+        settings,
+        service.desired_count,
+        alarms=watched(service.settings["deploymentConfiguration"]),
+        is_rollback=rolled_back_by is not None,
     )
     deployment.reason = f"ECS deployment {deployment.id} in progress."
-    if rollback_of and service.last_completed:
+    if rolled_back_by and service.last_completed:
         deployment.reason = (
-            "ECS deployment circuit breaker: rolling back to deploymentId"
+            f"ECS deployment {rolled_back_by.who}: rolling back to deploymentId"
             f" {service.last_completed.id}."
         )
         service.tell(f"rolling back to deployment {service.last_completed.id}.")
@@ -131,17 +153,19 @@ def complete(service: LiveService) -> None:
     )
 
 
-def fail(service: LiveService) -> None:
-    """The circuit breaker trips: no further task is started, and the last good comes back."""
+def fail(service: LiveService, cause: Cause) -> None:
+    """The deployment is given up: no further task is started, and the last good comes back."""
     deployment = service.deployments[0]
     deployment.rollout_state = "FAILED"
-    deployment.reason = "ECS deployment circuit breaker: tasks failed to start."
+    deployment.reason = f"ECS deployment {cause.who}: {cause.what}."
     deployment.updated_at = utcnow()
-    service.tell(f"(deployment {deployment.id}) deployment failed: tasks failed to start.")
+    service.tell(f"(deployment {deployment.id}) deployment failed: {cause.what}.")
     ecs_events.deployment_changed(
         service.arn, "SERVICE_DEPLOYMENT_FAILED", deployment.id, deployment.reason
     )
     good = service.last_completed
-    if service.breaker.get("rollback") and good and not deployment.is_rollback:
-        service.settings.update(good.settings)
-        begin(service, good.definition, rollback_of=deployment)
+    rollback = service.settings["deploymentConfiguration"].get(cause.setting, {}).get("rollback")
+    if rollback and good and not deployment.is_rollback:
+        others = {k: v for k, v in service.settings.items() if k not in REVISION_FIELDS}
+        service.settings = {**others, **good.settings}
+        begin(service, good.definition, rolled_back_by=cause)

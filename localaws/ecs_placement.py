@@ -1,12 +1,14 @@
 """Where a task runs: its network interface, or its container instance and host ports.
 
-A container instance has room for every task that finds its host ports free; CPU and memory are not
-counted.
+Tasks of a deployment spread over Availability Zones and subnets. A container instance has room for
+every task that finds its host ports free; CPU and memory are not counted, placement strategies and
+constraints are recorded only.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +17,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.utils import random_private_ip
 
 from localaws.aws import ACCOUNT, REGION
+from localaws.ecs_capacity_providers import instances_of
 from localaws.ecs_state import backend
 from localaws.ecs_task_definitions import LiveTaskDefinition
 
@@ -30,6 +33,8 @@ class Placement:
     """The place that a task holds until it stopped."""
 
     cluster: str
+    zone: str = ""
+    subnet: str = ""
     eni: Any = None
     attachment: dict[str, Any] | None = None
     instance: Any = None
@@ -40,6 +45,14 @@ class Placement:
     def address(self) -> str | None:
         """The task's own private address."""
         return str(self.eni.private_ip_address) if self.eni else None
+
+    @property
+    def host_address(self) -> str:
+        """The private address that the task's host ports are on."""
+        if self.eni:
+            return str(self.eni.private_ip_address)
+        instance = ec2_backends[ACCOUNT][REGION].get_instance(self.instance.ec2_instance_id)
+        return str(instance.private_ip)
 
     def target_id(self, target_type: str) -> str:
         """What stands for the task in a target group."""
@@ -61,38 +74,66 @@ def place(
     *,
     fargate: bool,
     neighbours: Iterable[Placement],
+    siblings: Iterable[Placement] = (),
+    provider: str | None = None,
 ) -> Placement:
-    """Find a place for a task; raises PlacementError."""
-    placement = Placement(cluster)
+    """Find a place for a task, away from its siblings; raises PlacementError."""
+    placement, siblings = Placement(cluster), list(siblings)
     mappings = [
         (container["name"], mapping["containerPort"], mapping["hostPort"])
         for container in definition.record["containerDefinitions"]
         for mapping in container["portMappings"]
         if "containerPort" in mapping
     ]
-    if not fargate:
-        _choose_instance(placement, mappings, list(neighbours), awsvpc=definition.awsvpc)
+    subnets = []
     if definition.awsvpc:
+        vpc = (network or {})["awsvpcConfiguration"]
+        subnets = [ec2_backends[ACCOUNT][REGION].get_subnet(name) for name in vpc["subnets"]]
         placement.ports = {(name, port): port for name, port, _ in mappings}
-        _attach_interface(placement, (network or {})["awsvpcConfiguration"])
+    if not fargate:
+        instances = _instances(cluster, provider, {s.availability_zone for s in subnets})
+        used = Counter(sibling.zone for sibling in siblings)
+        instances.sort(key=lambda i: (used[_zone(i)], i.running_tasks_count))
+        _choose_instance(placement, instances, mappings, list(neighbours), awsvpc=definition.awsvpc)
+        subnets = [s for s in subnets if s.availability_zone == placement.zone]
+    if subnets:
+        taken = Counter(sibling.subnet for sibling in siblings)
+        _attach_interface(placement, min(subnets, key=lambda s: taken[s.id]), vpc)
     return placement
+
+
+def _instances(cluster: str, provider: str | None, zones: set[str]) -> list[Any]:
+    """The container instances that may be chosen; with zones, a network interface has to reach them."""
+    instances = [
+        instance
+        for instance in backend().container_instances.get(cluster, {}).values()
+        if instance.status == "ACTIVE"
+    ]
+    if provider:
+        ours = instances_of(provider)
+        instances = [instance for instance in instances if instance.ec2_instance_id in ours]
+    if not instances:
+        where = f"capacity provider {provider}" if provider else "cluster"
+        raise PlacementError(f"No Container Instances were found in your {where}")
+    reached = [instance for instance in instances if not zones or _zone(instance) in zones]
+    if not reached:
+        raise PlacementError(f"No Container Instances were found in {', '.join(sorted(zones))}")
+    return reached
+
+
+def _zone(instance: Any) -> str:
+    return str(instance.attributes["ecs.availability-zone"])
 
 
 def _choose_instance(
     placement: Placement,
+    instances: list[Any],
     mappings: list[tuple[str, int, int]],
     neighbours: list[Placement],
     *,
     awsvpc: bool,
 ) -> None:
-    instances = [
-        instance
-        for instance in backend().container_instances.get(placement.cluster, {}).values()
-        if instance.status == "ACTIVE"
-    ]
-    if not instances:
-        raise PlacementError("No Container Instances were found in your cluster")
-    for instance in sorted(instances, key=lambda i: i.running_tasks_count):
+    for instance in instances:
         taken = {
             port
             for neighbour in neighbours
@@ -106,7 +147,7 @@ def _choose_instance(
             placement.ports = {
                 (name, port): host_port or next(free) for name, port, host_port in mappings
             }
-        placement.instance = instance
+        placement.instance, placement.zone = instance, _zone(instance)
         instance.running_tasks_count += 1
         return
     raise PlacementError(
@@ -115,9 +156,9 @@ def _choose_instance(
     )
 
 
-def _attach_interface(placement: Placement, vpc: dict[str, Any]) -> None:
+def _attach_interface(placement: Placement, subnet: Any, vpc: dict[str, Any]) -> None:
     ec2 = ec2_backends[ACCOUNT][REGION]
-    subnet = ec2.get_subnet(vpc["subnets"][0])
+    placement.subnet, placement.zone = subnet.id, subnet.availability_zone
     in_use = {eni.private_ip_address for eni in ec2.enis.values()}
     while (address := random_private_ip(subnet.cidr_block)) in in_use:
         pass

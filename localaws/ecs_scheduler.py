@@ -12,20 +12,19 @@ import time
 from collections import Counter
 from typing import Any
 
-from localaws import ecs_deployments
-from localaws.ecs_alarms import reflect_regressions
+from localaws import ecs_deployments, ecs_instances
+from localaws.ecs_alarms import in_alarm, reflect_regressions
 from localaws.ecs_deployments import Deployment
-from localaws.ecs_placement import PlacementError, place
-from localaws.ecs_service_checks import on_fargate
 from localaws.ecs_services import LiveService, live_services
+from localaws.ecs_starting import start
 from localaws.ecs_state import STOPPED_TASKS_STAY, backend
-from localaws.ecs_task_api import placements
 from localaws.ecs_tasks import Task
 
 
 def tick() -> None:
     """Look at everything once; the caller holds the lock."""
     now = time.monotonic()
+    ecs_instances.look()
     for service in live_services():
         if service.deployments:
             for task in service.tasks:
@@ -107,7 +106,7 @@ def _scale(service: LiveService, now: float) -> None:
     remaining = sum(not task.stopping for task in service.tasks)
     room = min(missing, maximum - remaining)
     if room > 0 and now >= primary.not_before:
-        _start(service, primary, room, now)
+        start(service, primary, room, now)
 
 
 def _scale_in(service: LiveService, primary: Deployment, tasks: list[Task]) -> None:
@@ -118,64 +117,6 @@ def _scale_in(service: LiveService, primary: Deployment, tasks: list[Task]) -> N
         task.stop(reason, "ServiceSchedulerInitiated")
     names = " ".join(f"(task {task.id})" for task in tasks)
     service.tell(f"has stopped {len(tasks)} running tasks: {names}.")
-
-
-def _start(service: LiveService, deployment: Deployment, count: int, now: float) -> None:
-    tasks = backend().tasks.setdefault(service.cluster_name, {})
-    started = []
-    for _ in range(count):
-        try:
-            task = _new_task(service, deployment)
-        except PlacementError as reason:
-            deployment.count_failure(now)
-            service.tell(
-                "was unable to place a task because no container instance met all of its"
-                f" requirements. Reason: {reason}."
-            )
-            break
-        service.tasks.append(task)
-        tasks[task.task_arn] = task  # type: ignore[assignment]
-        started.append(task)
-    if started:
-        names = " ".join(f"(task {task.id})" for task in started)
-        service.tell(f"has started {len(started)} tasks: {names}.")
-
-
-def _new_task(service: LiveService, deployment: Deployment) -> Task:
-    settings, definition = deployment.settings, deployment.definition
-    placement = place(
-        definition,
-        service.cluster_name,
-        settings.get("networkConfiguration"),
-        fargate=on_fargate(settings),
-        neighbours=placements(service.cluster_name),
-    )
-    options: dict[str, Any] = {
-        "startedBy": deployment.id,
-        "group": f"service:{service.name}",
-        "launchType": settings.get("launchType"),
-        "platformVersion": settings.get("platformVersion"),
-        "enableExecuteCommand": service.settings["enableExecuteCommand"],
-    }
-    if strategy := settings.get("capacityProviderStrategy"):
-        options["capacityProviderName"] = strategy[0]["capacityProvider"]
-        options["launchType"] = "FARGATE" if on_fargate(settings) else "EC2"
-    return Task(
-        definition,
-        placement,
-        settings.get("loadBalancers") or [],
-        _tags(service, deployment),
-        options,
-    )
-
-
-def _tags(service: LiveService, deployment: Deployment) -> list[dict[str, str]]:
-    propagated = {"SERVICE": service.tags, "TASK_DEFINITION": deployment.definition.tags}
-    tags = list(propagated.get(service.settings["propagateTags"]) or [])
-    if service.settings["enableECSManagedTags"]:
-        tags.append({"key": "aws:ecs:clusterName", "value": service.cluster_name})
-        tags.append({"key": "aws:ecs:serviceName", "value": service.name})
-    return tags
 
 
 def _tell_of_targets(service: LiveService) -> None:
@@ -219,12 +160,18 @@ def _conclude(service: LiveService, now: float) -> None:
     steady = serving == len(service.tasks) == service.desired_count and used <= {primary.id}
     if primary.rollout_state == "IN_PROGRESS":
         limit = ecs_deployments.threshold(service.breaker, service.desired_count)
-        if steady:
+        # Alarms are heeded for a while after the last task is healthy: on AWS for a bake time, minutes
+        # that follow from their periods, here until the next look.
+        baked = service.steady or not primary.alarms
+        if in_alarm(primary.alarms):
+            ecs_deployments.fail(service, ecs_deployments.ALARMS)
+            steady = False
+        elif steady and baked:
             ecs_deployments.complete(service)
             service.steady = False
         elif service.breaker.get("enable") and primary.failed_tasks >= limit:
-            ecs_deployments.fail(service)
-    if steady and not service.steady:
+            ecs_deployments.fail(service, ecs_deployments.BREAKER)
+    if steady and not service.steady and primary.rollout_state != "IN_PROGRESS":
         service.tell("has reached a steady state.")
     service.steady = steady
 

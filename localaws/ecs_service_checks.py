@@ -10,7 +10,7 @@ from moto.ec2.models import ec2_backends
 from moto.ecs.exceptions import InvalidParameterException
 from moto.ecs.models import Cluster
 
-from localaws import elbv2
+from localaws import ecs_capacity_providers, ecs_discovery, elbv2
 from localaws.aws import ACCOUNT, REGION
 from localaws.ecs_task_definitions import LiveTaskDefinition
 
@@ -24,27 +24,34 @@ DEPLOYMENT_DEFAULTS: dict[str, Any] = {
 
 def with_defaults(params: dict[str, Any], cluster: Cluster) -> dict[str, Any]:
     """A CreateService request with what ECS fills in."""
+    limits = {**DEPLOYMENT_DEFAULTS, **(params.get("deploymentConfiguration") or {})}
+    rebalanced = limits["maximumPercent"] > 100  # it starts a task before it stops another
     filled = {
         "schedulingStrategy": "REPLICA",
         "deploymentController": {"type": "ECS"},
         "enableECSManagedTags": False,
         "propagateTags": "NONE",
         "enableExecuteCommand": False,
-        "availabilityZoneRebalancing": "DISABLED",
+        "availabilityZoneRebalancing": "ENABLED" if rebalanced else "DISABLED",
         "deploymentConfiguration": {},
         **deepcopy({k: v for k, v in params.items() if v is not None}),
     }
     if params.get("loadBalancers"):
         filled.setdefault("healthCheckGracePeriodSeconds", 0)
-    if not params.get("launchType") and not params.get("capacityProviderStrategy"):
+    return with_capacity(filled, cluster)
+
+
+def with_capacity(settings: dict[str, Any], cluster: Cluster) -> dict[str, Any]:
+    """Settings with what ECS fills in where they say nothing of where the tasks run."""
+    filled = {k: v for k, v in settings.items() if v or k != "capacityProviderStrategy"}
+    if not filled.get("launchType") and not filled.get("capacityProviderStrategy"):
         if cluster.default_capacity_provider_strategy:
             filled["capacityProviderStrategy"] = cluster.default_capacity_provider_strategy
         else:
             filled["launchType"] = "EC2"
     if on_fargate(filled):
-        filled.setdefault("platformVersion", "LATEST")
-        filled["platformFamily"] = "Linux"
-    return filled
+        return {"platformVersion": "LATEST", **filled, "platformFamily": "Linux"}
+    return {k: v for k, v in filled.items() if k not in ("platformVersion", "platformFamily")}
 
 
 def on_fargate(settings: dict[str, Any]) -> bool:
@@ -52,7 +59,7 @@ def on_fargate(settings: dict[str, Any]) -> bool:
     strategy = settings.get("capacityProviderStrategy") or []
     providers = [item["capacityProvider"] for item in strategy]
     return settings.get("launchType") == "FARGATE" or (
-        bool(providers) and providers[0] in ("FARGATE", "FARGATE_SPOT")
+        bool(providers) and providers[0] in ecs_capacity_providers.FARGATE
     )
 
 
@@ -63,14 +70,25 @@ def check(settings: dict[str, Any], definition: LiveTaskDefinition, action: str)
     configuration = settings.get("deploymentConfiguration", {})
     if configuration.get("lifecycleHooks"):
         raise NotImplementedError(f"ecs: {action}: lifecycleHooks are not simulated")
-    for name in ("alarms", "earlySuccessCriteria"):
-        if configuration.get(name, {}).get("enable"):
-            raise NotImplementedError(
-                f"ecs: {action}: deploymentConfiguration.{name} is not simulated"
-            )
+    if configuration.get("earlySuccessCriteria", {}).get("enable"):
+        raise NotImplementedError(
+            f"ecs: {action}: deploymentConfiguration.earlySuccessCriteria is not simulated"
+        )
     check_network(settings, definition)
+    ecs_discovery.check(settings.get("serviceRegistries") or [], definition)
     for balancer in settings.get("loadBalancers") or []:
         _check_load_balancer(balancer, definition, action)
+
+
+def check_capacity(settings: dict[str, Any], cluster: Cluster) -> None:
+    """Refuse a capacity provider strategy that does not fit the cluster, or a launch type beside it."""
+    strategy = settings.get("capacityProviderStrategy") or []
+    if strategy and settings.get("launchType"):
+        raise InvalidParameterException(
+            "Specifying both a launch type and capacity provider strategy is not supported. Remove"
+            " one and try again."
+        )
+    ecs_capacity_providers.check_strategy(strategy, cluster.capacity_providers)
 
 
 def check_rollout(settings: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from moto.ecs.models import Cluster, Service
 from localaws import ecs_service_checks as checks
 from localaws.aws import ACCOUNT
 from localaws.ecs_deployments import REVISION_FIELDS, Deployment, begin
-from localaws.ecs_state import arn, backend, page, refuse, utcnow
+from localaws.ecs_state import active_cluster, arn, backend, page, refuse, utcnow
 from localaws.ecs_task_definitions import deployable
 from localaws.ecs_tasks import Task
 
@@ -73,7 +73,10 @@ class LiveService(Service):
         if "deploymentConfiguration" in kept:
             former = self.settings.get("deploymentConfiguration", checks.DEPLOYMENT_DEFAULTS)
             kept["deploymentConfiguration"] = {**former, **kept["deploymentConfiguration"]}
-        return {**self.settings, **kept}
+        before = self.settings
+        if "capacityProviderStrategy" in kept:  # in place of what the service ran with
+            before = {k: v for k, v in before.items() if k != "launchType"}
+        return {**before, **kept}
 
     def record(self, *, tags: bool = False) -> dict[str, Any]:
         """The service as DescribeServices gives it."""
@@ -106,7 +109,8 @@ class LiveService(Service):
 def create(params: dict[str, Any]) -> dict[str, Any]:
     """CreateService."""
     refuse("CreateService", params, _NOT_SIMULATED)
-    cluster = backend()._get_cluster(params.get("cluster", "default"))
+    cluster = active_cluster(params.get("cluster", "default"))
+    checks.check_capacity(params, cluster)
     key = f"{cluster.name}:{params['serviceName']}"
     existing = backend().services.get(key)
     if existing and existing.status == "DRAINING":
@@ -133,7 +137,9 @@ def update(params: dict[str, Any]) -> dict[str, Any]:
     if service.status != "ACTIVE":
         raise ECSException("ServiceNotActiveException", "Service was not ACTIVE.")
     definition = deployable(params["taskDefinition"]) if params.get("taskDefinition") else None
-    settings = service.settings_after(params)
+    cluster = backend()._get_cluster(service.cluster_name)
+    checks.check_capacity(params, cluster)
+    settings = checks.with_capacity(service.settings_after(params), cluster)
     moved = definition is not None and definition.arn != service.task_definition
     needs_tasks = (
         moved

@@ -11,7 +11,8 @@ import threading
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.ecs.models import EC2ContainerServiceBackend, ecs_backends
+from moto.ecs.exceptions import ClusterNotFoundException
+from moto.ecs.models import Cluster, EC2ContainerServiceBackend, ecs_backends
 
 from localaws.aws import ACCOUNT, REGION
 
@@ -34,6 +35,14 @@ STOPPED_TASKS_STAY = 3600.0  # stopped tasks stay listed for about an hour, as o
 def backend() -> EC2ContainerServiceBackend:
     """Moto's ECS of the account: it still keeps the clusters, services and task definitions."""
     return ecs_backends[ACCOUNT][REGION]
+
+
+def active_cluster(name: str) -> Cluster:
+    """The cluster that a name or an ARN names, unless it was deleted."""
+    cluster = backend()._get_cluster(name)
+    if cluster.status != "ACTIVE":
+        raise ClusterNotFoundException
+    return cluster
 
 
 def arn(resource: str) -> str:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from moto.ecs.exceptions import InvalidParameterException
 
 from localaws import ecs_services
+from localaws.ecs_capacity_providers import choose
 from localaws.ecs_placement import PlacementError, place
-from localaws.ecs_service_checks import check_network, on_fargate
-from localaws.ecs_state import arn, backend, page, refuse
+from localaws.ecs_service_checks import (
+    check_capacity,
+    check_network,
+    on_fargate,
+    with_capacity,
+)
+from localaws.ecs_state import active_cluster, arn, backend, page, refuse
 from localaws.ecs_task_definitions import deployable
 from localaws.ecs_tasks import Task
 
@@ -76,13 +83,16 @@ def stop(params: dict[str, Any]) -> dict[str, Any]:
 def run(params: dict[str, Any]) -> dict[str, Any]:
     """RunTask: tasks of no service, that end when their essential container exits."""
     refuse("RunTask", params, _NOT_SIMULATED)
-    cluster = backend()._get_cluster(params.get("cluster", "default"))
+    cluster = active_cluster(params.get("cluster", "default"))
     definition = deployable(params["taskDefinition"])
     check_network(params, definition)
+    check_capacity(params, cluster)
+    params = with_capacity(params, cluster)
+    strategy, fargate = params.get("capacityProviderStrategy"), on_fargate(params)
     options = {
         "startedBy": params.get("startedBy"),
         "group": params.get("group") or f"family:{definition.family}",
-        "launchType": params.get("launchType") or "EC2",
+        "launchType": "FARGATE" if fargate else "EC2",
         "enableExecuteCommand": params.get("enableExecuteCommand", False),
         "overrides": params.get("overrides") or {"containerOverrides": []},
     }
@@ -92,18 +102,23 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
     started: list[Task] = []
     failures = []
     for _ in range(int(params.get("count") or 1)):
+        running = Counter(str(task.record.get("capacityProviderName")) for task in started)
+        provider = choose(strategy, running) if strategy else None
         try:
             placement = place(
                 definition,
                 cluster.name,
                 params.get("networkConfiguration"),
-                fargate=on_fargate(params),
+                fargate=fargate,
                 neighbours=placements(cluster.name),
+                siblings=[task.placement for task in started],
+                provider=provider,
             )
         except PlacementError as reason:
             failures.append({"arn": cluster.arn, "reason": "RESOURCE", "detail": str(reason)})
             continue
-        task = Task(definition, placement, [], tags, options)
+        given = {**options, "capacityProviderName": provider} if provider else options
+        task = Task(definition, placement, [], tags, given)
         tasks_of(cluster.name)[task.task_arn] = task
         started.append(task)
     return {"tasks": [task.snapshot() for task in started], "failures": failures}

@@ -71,6 +71,7 @@ def register(params: dict[str, Any]) -> dict[str, Any]:
             raise EcsClientException(
                 "Fargate requires that 'cpu' and 'memory' be defined at the task level."
             )
+    _check_network_mode(params.get("networkMode", "bridge"), containers)
     EC2ContainerServiceBackend._validate_container_defs(
         params.get("memory"), containers, params.get("requiresCompatibilities")
     )
@@ -157,6 +158,18 @@ def deployable(name: str) -> LiveTaskDefinition:
 
 def _short(name: str) -> str:
     return name.rpartition("/")[2]
+
+
+def _check_network_mode(mode: str, containers: list[dict[str, Any]]) -> None:
+    if mode != "bridge" and any(container.get("links") for container in containers):
+        raise EcsClientException(f"Links are not supported when networkMode={mode}.")
+    for mapping in (m for c in containers for m in c.get("portMappings", [])):
+        port = mapping.get("containerPort")
+        if mode in ("awsvpc", "host") and mapping.get("hostPort", port) not in (0, port):
+            raise EcsClientException(
+                f"When networkMode={mode}, the host ports and container ports in port mappings must"
+                " match."
+            )
 
 
 def _container(container: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from copy import deepcopy
 from functools import partial
 from typing import Any
 
-from localaws import ecs_events, elbv2
+from localaws import ecs_discovery, ecs_events, elbv2
 from localaws.ecs_containers import container_record, network_bindings
 from localaws.ecs_images import Behaviour, StartError, behaviour_of
 from localaws.ecs_placement import Placement
@@ -38,10 +38,12 @@ class Task:
         load_balancers: list[dict[str, Any]],
         tags: list[dict[str, str]],
         options: dict[str, Any],
+        registries: list[dict[str, Any]] | None = None,
     ) -> None:
         self.definition = definition
         self.placement = placement
         self.load_balancers = load_balancers
+        self.registries = registries or []
         self.tags = tags
         self.id = uuid.uuid4().hex
         self.task_arn = arn(f"task/{placement.cluster}/{self.id}")
@@ -59,6 +61,7 @@ class Task:
             "taskArn": self.task_arn,
             "clusterArn": arn(f"cluster/{placement.cluster}"),
             "taskDefinitionArn": definition.arn,
+            "availabilityZone": placement.zone,
             "attachments": [placement.attachment] if placement.attachment else [],
             "containers": [
                 container_record(self.task_arn, c, placement)
@@ -116,6 +119,7 @@ class Task:
             return
         for group, target in self.targets:
             elbv2.deregister(group, target)
+        ecs_discovery.deregister(self)
         self._enter("DEACTIVATING")
 
     def serving(self, now: float) -> bool:
@@ -169,6 +173,7 @@ class Task:
         self._enter("RUNNING")
         for balancer in self.load_balancers:
             self._register(balancer)
+        ecs_discovery.register(self)
 
     def _register(self, balancer: dict[str, Any]) -> None:
         group = elbv2.find(balancer["targetGroupArn"])
@@ -214,6 +219,7 @@ class Task:
         for status in ("UNHEALTHY", "UNKNOWN", "HEALTHY"):
             if status in seen:
                 self.record["healthStatus"] = status
+                ecs_discovery.tell_health(self)
                 return
 
     def _draining(self) -> bool:

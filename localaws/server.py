@@ -21,6 +21,8 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from localaws import (
+    applicationautoscaling_policies,
+    autoscaling,
     aws,
     awslambda,
     cloudformation,
@@ -32,6 +34,7 @@ from localaws import (
     event_schedules,
     eventbridge,
     jsonata,
+    servicediscovery,
     sns,
     stepfunctions,
 )
@@ -45,10 +48,13 @@ _MODULES = (
     cloudformation,
     ecs,
     elbv2,
+    autoscaling,
+    applicationautoscaling_policies,
     cloudwatch,
     sns,
     dynamodb,
     awslambda,
+    servicediscovery,
 )
 _installed = False
 
@@ -146,6 +152,7 @@ def _use(url: str, port: int) -> None:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # no one is called data-localhost
             "NO_PROXY": "localhost,127.0.0.1",
             "MOTO_PORT": str(port),
         }

@@ -100,7 +100,7 @@ def test_an_undeclared_parameter_is_named(aws):
         ({"Fn::Sub": "${Nobody}"}, "Unresolved resource dependencies [Nobody]"),
         ({"Fn::GetAtt": ["Nobody", "Arn"]}, "Unresolved resource dependencies [Nobody]"),
         ({"Fn::GetAtt": "Queue.Colour"}, "resource Queue does not support attribute type Colour"),
-        ({"Fn::Cidr": ["10.0.0.0/16", 2, 8]}, "does not support Fn::Cidr"),
+        ({"Fn::Length": ["a", "b"]}, "does not support Fn::Length"),
         ({"Fn::Join": [{"Ref": "AWS::Region"}, ["a"]]}, "a string delimiter without functions"),
         ({"Fn::If": ["Perhaps", "a", "b"]}, "names the condition Perhaps"),
     ],

@@ -247,3 +247,70 @@ def test_what_is_not_there_is_a_failure_that_names_it(aws, repository):
     for action in (ecr.batch_get_image, ecr.batch_delete_image):
         [failure] = action(repositoryName=repository, imageIds=[wanted])["failures"]
         assert (failure["imageId"], failure["failureCode"]) == (wanted, "ImageNotFound")
+
+
+def settings(mode: str, *filters: str) -> dict[str, Any]:
+    listed = [{"filterType": "WILDCARD", "filter": item} for item in filters]
+    return {
+        "imageTagMutability": mode,
+        **({"imageTagMutabilityExclusionFilters": listed} if listed else {}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "moving", "fixed"),
+    [
+        ("IMMUTABLE_WITH_EXCLUSION", ["latest", "dev-", "dev-1"], ["latest2", "v1-dev-1", "Dev-1"]),
+        ("MUTABLE_WITH_EXCLUSION", ["latest2", "v1-dev-1", "Dev-1"], ["latest", "dev-", "dev-1"]),
+    ],
+)
+def test_tags_that_a_filter_matches_are_excluded_from_the_mode(
+    aws, repository, mode, moving, fixed
+):
+    excluding = settings(mode, "latest", "dev-*")
+    aws.client("ecr").put_image_tag_mutability(repositoryName=repository, **excluding)
+    for tag in (*moving, *fixed):
+        first = push(aws, repository, image("first"), tag)
+    for tag in moving:
+        second = push(aws, repository, image("second"), tag)
+    codes = {refused(aws, repository, image("second"), tag) for tag in fixed}
+    assert codes == {"ImageTagAlreadyExistsException"}
+    assert tags(aws, repository) == {first: sorted(fixed), second: sorted(moving)}
+
+
+def test_the_mode_and_its_filters_are_kept_and_told(aws, repository):
+    ecr = aws.client("ecr")
+
+    def told(name: str) -> dict[str, Any]:
+        [found] = ecr.describe_repositories(repositoryNames=[name])["repositories"]
+        return {key: value for key, value in found.items() if key.startswith("imageTagMutability")}
+
+    made = settings("IMMUTABLE_WITH_EXCLUSION", "a*", "b")
+    created = ecr.create_repository(repositoryName=f"{repository}-2", **made)["repository"]
+    assert created.items() >= told(f"{repository}-2").items() == made.items()
+    for wanted in (settings("MUTABLE_WITH_EXCLUSION", "*"), settings("IMMUTABLE")):
+        answer = ecr.put_image_tag_mutability(repositoryName=repository, **wanted)
+        assert answer.items() >= told(repository).items() == wanted.items()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        settings("IMMUTABLE", "a"),
+        settings("MUTABLE_WITH_EXCLUSION"),
+        settings("MUTABLE_WITH_EXCLUSION", "?"),
+    ],
+    ids=["filters", "no-filters", "pattern"],
+)
+def test_a_mode_and_filters_that_do_not_go_together_are_refused(aws, repository, wrong):
+    ecr = aws.client("ecr")
+    for name, call in ((repository, ecr.put_image_tag_mutability), ("new", ecr.create_repository)):
+        with pytest.raises(ClientError, match="InvalidParameterException"):
+            call(repositoryName=name, **wrong)
+
+
+def test_a_lifecycle_policy_that_is_none_is_refused(aws, repository):
+    put = aws.client("ecr").put_lifecycle_policy
+    for wrong in ("no JSON", '{"rules": [{}]}', "[]"):
+        with pytest.raises(ClientError, match="InvalidParameterException"):
+            put(repositoryName=repository, lifecyclePolicyText=wrong.ljust(100))

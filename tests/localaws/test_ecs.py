@@ -51,12 +51,15 @@ def test_a_service_keeps_what_it_was_created_with(world: World) -> None:
         "propagateTags": "SERVICE",
         "enableExecuteCommand": True,
         "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
-        "launchType": None,
         "placementConstraints": [{"type": "distinctInstance"}],
         "tags": [{"key": "team", "value": "blue"}],
     }
-    given = {name: value for name, value in given.items() if value is not None}
     service = world.service
+    world.ecs.put_cluster_capacity_providers(
+        cluster=world.cluster,
+        capacityProviders=["FARGATE_SPOT"],
+        defaultCapacityProviderStrategy=[],
+    )
     world.ecs.create_service(
         cluster=world.cluster,
         serviceName=service,
@@ -203,11 +206,7 @@ def test_code_deploy_services_refuse_a_task_definition_in_the_words_of_ecs(world
     "settings",
     [
         {"schedulingStrategy": "DAEMON"},
-        {
-            "deploymentConfiguration": {
-                "alarms": {"alarmNames": ["a"], "enable": True, "rollback": True}
-            }
-        },
+        {"deploymentConfiguration": {"earlySuccessCriteria": {"enable": True}}},
         {"vpcLatticeConfigurations": [{"roleArn": "r", "targetGroupArn": "t", "portName": "p"}]},
     ],
 )

@@ -51,6 +51,7 @@ def register(ecs: Any, family: str, **fields: Any) -> dict[str, Any]:
 def test_every_field_of_the_request_comes_back(ecs: Any) -> None:
     given = filled(INPUT)
     given.update(family=unique("all"), tags=[{"key": "release", "value": "v1"}])
+    given["containerDefinitions"][0]["links"] = []  # for bridge mode only, which others are not for
 
     arn = ecs.register_task_definition(**given)["taskDefinition"]["taskDefinitionArn"]
 
@@ -131,6 +132,27 @@ def test_what_does_not_exist_cannot_be_described(ecs: Any) -> None:
         ({"containerDefinitions": []}, "Container list cannot be empty"),
         ({"requiresCompatibilities": ["FARGATE"]}, "only supports network mode"),
         ({"requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc"}, "'cpu' and 'memory'"),
+        (
+            {
+                "networkMode": "host",
+                "containerDefinitions": [{"name": "a", "image": "i", "memory": 64, "links": ["b"]}],
+            },
+            "Links are not supported when networkMode=host",
+        ),
+        (
+            {
+                "networkMode": "awsvpc",
+                "containerDefinitions": [
+                    {
+                        "name": "a",
+                        "image": "i",
+                        "memory": 64,
+                        "portMappings": [{"containerPort": 80, "hostPort": 81}],
+                    }
+                ],
+            },
+            "the host ports and container ports in port mappings must match",
+        ),
     ],
 )
 def test_mistakes_are_refused(ecs: Any, fields: dict[str, Any], message: str) -> None:
