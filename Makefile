@@ -10,11 +10,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Marks the environment as complete, for these very lock files.
 READY := $(VENV)/.ready
+CHECKOV := .venv-checkov
+CHECKOV_READY := $(CHECKOV)/.ready
+TEMPLATES := template.yaml $(wildcard environment/*.yaml)
+# What checkov reads: TEMPLATES without the conditions of resources.
+UNCONDITIONAL := .cache/checkov
 
 export SAM_CLI_TELEMETRY := 0
 # All functions are built from one folder: link what was built once, and zip it once.
 export SAM_CLI_BETA_BUILD_PERFORMANCE := 1
 export SAM_CLI_BETA_PACKAGE_PERFORMANCE := 1
+# Nor does checkov ask PyPI whether there is a newer one.
+export CKV_SKIP_PACKAGE_UPDATE_CHECK := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help
@@ -28,6 +35,12 @@ $(READY): requirements-dev.txt
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.txt
 	touch $@
 
+# checkov pins an old boto3, hence its own environment.
+$(CHECKOV_READY): requirements-checkov.txt | $(READY)
+	$(PYTHON) -m venv --clear $(CHECKOV)
+	VIRTUAL_ENV=$(CURDIR)/$(CHECKOV) uv pip install --quiet --require-hashes -r requirements-checkov.txt
+	touch $@
+
 .PHONY: demo
 demo: $(READY) ## Deploy Slipway to a local AWS and watch three releases
 	@$(BIN)/python -m demo
@@ -37,13 +50,18 @@ test: $(READY) ## Run every test
 	$(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder --cov
 
 .PHONY: lint
-lint: $(READY) ## Check code, template and state machines
+lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines
 	ruff check .
 	ruff format --check .
 	mypy functions localaws demo bench tools
-	cfn-lint template.yaml
+	cfn-lint $(TEMPLATES)
 	AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	python -m tools.lint_state_machines
+	@# checkov leaves out a resource whose condition the parameters' defaults don't meet.
+	@rm -rf $(UNCONDITIONAL) && mkdir -p $(UNCONDITIONAL)/environment
+	@for template in $(TEMPLATES); do sed 's/^    Condition: /    # &/' $$template >$(UNCONDITIONAL)/$$template; done
+	cd $(UNCONDITIONAL) && $(CURDIR)/$(CHECKOV)/bin/checkov --framework cloudformation --skip-download \
+		--quiet --compact --file $(TEMPLATES)
 
 .PHONY: local
 local: $(READY) ## Keep a local AWS with Slipway running (LOCALAWS_PORT, default 4566)
@@ -71,3 +89,5 @@ lock: $(READY) ## Pin what *.in ask for, with hashes
 		functions/requirements.in -o functions/requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		requirements-dev.in -o requirements-dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		requirements-checkov.in -o requirements-checkov.txt

@@ -1,4 +1,4 @@
-"""Deploys Slipway to a local AWS, pushes three images, and shows what becomes of them.
+"""Deploys Slipway and its environment to a local AWS, pushes three images, and shows what becomes of them.
 
 Exits 0 only if each ended as it should.
 """
@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
 from demo.follow import Ended, follow
-from demo.story import REPOSITORY, SERVICE, STORY, make_service, push_with_the_aws_cli
+from demo.story import REPO, REPOSITORY, SERVICE, STORY, deploy, push_with_the_aws_cli
 from localaws import sam, sns
 from localaws.server import LocalAws
-
-REPO = Path(__file__).parent.parent
 
 
 def main() -> int:
@@ -26,13 +23,14 @@ def main() -> int:
     console = Console()
     began = time.monotonic()
     with LocalAws() as aws:
-        with console.status("[bold]sam build[/], real, of template.yaml"):
+        with console.status("[bold]sam build[/], real, of template.yaml and environment/"):
             sam.build(REPO)
-        make_service()  # before there is a Slipway: v1 is nobody's release
-        console.print(f"Service [bold]{SERVICE}[/] runs {REPOSITORY}:v1 behind a load balancer.")
         with console.status(f"[bold]sam deploy[/], real, to the local AWS on {aws.url}"):
-            outputs = sam.deploy(aws, REPO)
-        console.print(f"Slipway is deployed to the local AWS ({time.monotonic() - began:.0f} s).\n")
+            outputs = deploy(aws)
+        console.print(
+            f"Slipway is deployed to the local AWS ({time.monotonic() - began:.0f} s), with a network, a "
+            f"load balancer, a cluster, and the service [bold]{SERVICE}[/], which runs nginx.\n"
+        )
         ends = []
         for tag, behaviour, _ in STORY:
             push_with_the_aws_cli(aws.url, tag, behaviour)

@@ -1,4 +1,4 @@
-"""What the demo tells: a service on v1, and three images with how each has to end."""
+"""What the demo tells: the environment's service, and three images with how each has to end."""
 
 from __future__ import annotations
 
@@ -7,36 +7,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from localaws import seed
+from localaws import sam, seed
+from localaws.server import LocalAws
 
-REPOSITORY, SERVICE, ALARM = "shop/api", "production/api", "api-5xx"
-PLAN = {
-    "routes": [
-        {
-            "tags": ["v*"],
-            "stages": [
-                {
-                    "name": "production",
-                    "services": [
-                        {
-                            "service": SERVICE,
-                            "alarms": [ALARM],
-                            "bake_seconds": 3,
-                            "timeout_seconds": 60,
-                            "poll_seconds": 1,
-                        }
-                    ],
-                }
-            ],
-        }
-    ]
-}
+REPO = Path(__file__).parent.parent
+REPOSITORY, SERVICE, ALARM = "shop/api", "production/api", "production-api-5xx"
+TIMES = {"bake_seconds": 3, "timeout_seconds": 60, "poll_seconds": 1}
 # tag, how its containers behave, how the deployment has to end
 STORY: list[tuple[str, dict[str, str], str]] = [
-    ("v2", {}, "SUCCEEDED"),
-    ("v3", {"localaws.behaviour": "crash", "localaws.exit-code": "1"}, "ROLLED_BACK"),
+    ("v1", {}, "SUCCEEDED"),
+    ("v2", {"localaws.behaviour": "crash", "localaws.exit-code": "1"}, "ROLLED_BACK"),
     (
-        "v4",
+        "v3",
         {
             "localaws.behaviour": "regression",
             "localaws.alarm": ALARM,
@@ -47,13 +29,11 @@ STORY: list[tuple[str, dict[str, str], str]] = [
 ]
 
 
-def make_service() -> None:
-    """Make the repository, the service on v1 behind a load balancer, the alarm and the plan."""
-    uri = seed.repository(REPOSITORY)
-    digest = seed.push(REPOSITORY, "v1", seed.manifest("v1"))
-    seed.service(SERVICE, f"{uri}@{digest}", behind=[seed.target_group("api")])
-    seed.alarm(ALARM)
-    seed.plan(REPOSITORY, PLAN)
+def deploy(aws: LocalAws) -> dict[str, str]:
+    """Deploy Slipway and its environment, and shorten the times of the service's plan; the outputs."""
+    outputs = sam.deploy(aws, REPO, {"WithEnvironment": "true", "NatGateways": "1"})
+    seed.quicken_plan(REPOSITORY, TIMES)
+    return outputs
 
 
 def push_with_the_aws_cli(url: str, tag: str, behaviour: dict[str, str]) -> None:

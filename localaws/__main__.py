@@ -1,4 +1,4 @@
-"""``python -m localaws``, which is ``make local``: the local AWS with Slipway and the demo's service.
+"""``python -m localaws``, which is ``make local``: the local AWS with Slipway and its environment.
 
 Listens on LOCALAWS_PORT (4566) until Ctrl-C or SIGTERM, and then ends with exit code 0. Ends with 2
 when it can't listen there, with 1 when the pipeline can't be built or deployed.
@@ -16,16 +16,17 @@ from demo import story
 from localaws import aws, sam, seed
 from localaws.server import LocalAws
 
-_REPO = Path(__file__).resolve().parents[1]
 _GUIDE = """
-The local AWS is ready: {service} runs {repository}:v1. In another terminal:
+The local AWS is ready: {service} runs nginx. In another terminal:
 
 export AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID=localaws AWS_SECRET_ACCESS_KEY=localaws
 export PATH={binaries}:$PATH
 
-# push an image that is healthy, then one that crashes
+# push two images that are healthy, then one that crashes; each once the one before has ended
+aws --endpoint-url {url} ecr put-image --repository-name {repository} --image-tag v1 \\
+    --image-manifest '{first}'
 aws --endpoint-url {url} ecr put-image --repository-name {repository} --image-tag v2 \\
-    --image-manifest '{healthy}'
+    --image-manifest '{second}'
 aws --endpoint-url {url} ecr put-image --repository-name {repository} --image-tag v3 \\
     --image-manifest '{crashing}'
 # see what becomes of them
@@ -35,7 +36,7 @@ aws --endpoint-url {url} ecs describe-services --cluster {cluster} --services {n
 curl -s {url}/_localaws/mails
 # go back by hand
 aws --endpoint-url {url} stepfunctions start-execution --state-machine-arn {DeploymentStateMachineArn} \\
-    --input '{{"action": "rollback", "service": "{service}", "to": "v1"}}'
+    --input '{{"action": "rollback", "service": "{service}"}}'
 # the plan behind it
 aws --endpoint-url {url} ssm get-parameter --name /slipway/repositories/{repository} \\
     --query Parameter.Value --output text
@@ -68,9 +69,8 @@ def main() -> int:
 def _serve(running: LocalAws) -> None:
     sys.stdout.write(f"{running.url} listens; building and deploying the pipeline ...\n")
     sys.stdout.flush()
-    sam.build(_REPO)
-    story.make_service()  # before there is a Slipway: v1 is nobody's release
-    outputs = sam.deploy(running, _REPO)
+    sam.build(story.REPO)
+    outputs = story.deploy(running)
     cluster, _, name = story.SERVICE.partition("/")
     guide = _GUIDE.format(
         url=running.url,
@@ -80,7 +80,8 @@ def _serve(running: LocalAws) -> None:
         service=story.SERVICE,
         cluster=cluster,
         name=name,
-        healthy=seed.manifest("v2"),
+        first=seed.manifest("v1"),
+        second=seed.manifest("v2"),
         crashing=seed.manifest("v3", {"localaws.behaviour": "crash"}),
         **outputs,
     )

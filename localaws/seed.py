@@ -66,6 +66,16 @@ def plan(repository: str, value: Any) -> None:
     aws.client("ssm").put_parameter(Name=name, Value=text, Type="String", Overwrite=True)
 
 
+def quicken_plan(repository: str, times: Mapping[str, int]) -> None:
+    """Give every service of a plan these times: what takes minutes on AWS takes seconds here."""
+    name = f"/slipway/repositories/{repository}"
+    found = json.loads(aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+    for route in found["routes"]:
+        for stage in route["stages"]:
+            stage["services"] = [{**service, **times} for service in stage["services"]]
+    plan(repository, found)
+
+
 def alarm(name: str) -> None:
     """Make an alarm on the load balancer's 5xx count, and let it be OK."""
     cloudwatch = aws.client("cloudwatch")

@@ -1,6 +1,6 @@
 """Writes events/: what rules deliver, starts by hand, and the input of every step, from a real run.
 
-The run is the demo's: its second image is good, its third one is rolled back, so every step has work.
+The run is the demo's: its first image is good, its second one is rolled back, so every step has work.
 """
 
 from __future__ import annotations
@@ -66,8 +66,7 @@ def record() -> dict[str, Any]:
     """Run the story on a local AWS; the events by the name of their file."""
     sam.build(ROOT)
     with LocalAws() as running:
-        story.make_service()  # before there is a Slipway: v1 is nobody's release
-        outputs = sam.deploy(running, ROOT)
+        outputs = story.deploy(running)
         died = listen("died", EventPattern=json.dumps(died_of(outputs)))
         often = listen("often", ScheduleExpression="rate(1 day)")
         for tag, behaviour, _ in story.STORY[:2]:
@@ -76,11 +75,11 @@ def record() -> dict[str, Any]:
             follow(Console(quiet=True), outputs["DeploymentStateMachineArn"], story.SERVICE, image)
         client = running.client("stepfunctions")
         pushes = executions(outputs["ReleaseStateMachineArn"])
-        push = json.loads(client.describe_execution(executionArn=pushes[-2])["input"])  # of v2
+        push = json.loads(client.describe_execution(executionArn=pushes[-2])["input"])  # of v1
         requests.post(f"{running.url}/_localaws/schedules/often", timeout=60).raise_for_status()
         events = {
             "ecr_push": push,
-            "manual_start": {"repository": story.REPOSITORY, "tag": "v2"},
+            "manual_start": {"repository": story.REPOSITORY, "tag": "v1"},
             "manual_rollback": {"action": "rollback", "service": story.SERVICE, "by": "jo"},
             "recover": heard(died),
             "sweep": heard(often),

@@ -2,60 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from slipway.records import Hold
 from slipway.release import Deployment
+from tests.commands import Page
 from tests.local.account import Account, Shop
 from tests.local.stories import PATIENCE_SECONDS, has_ended
 from tests.waiting import wait_for
 
-BLOCKS = re.findall(
-    r"```sh\n(.*?)```",
-    (Path(__file__).parent.parent.parent / "docs" / "operations.md").read_text(),
-    re.DOTALL,
-)
-ONCE, *COMMANDS = BLOCKS
-ran: set[str] = set()
-
-
-def command(title: str) -> str:
-    """The commands under the comment that begins so."""
-    (found,) = (b for b in COMMANDS if re.match(rf"# {re.escape(title)}[:;,\n]", b))
-    ran.add(found)
-    return found
+PAGE = Page("operations.md")
 
 
 def run(title: str, shop: Shop, **variables: str) -> str:
-    """What the commands print, run in a shell as the page says, for this shop's service."""
-    settings = [f"{name}='{value}'" for name, value in variables.items()]
-    script = "\n".join(
-        [
-            "set -euo pipefail",
-            ONCE,
-            f"SERVICE={shop.service} REPOSITORY={shop.repository}",
-            *settings,
-            # The CLI of version 1 has an address of its own for SQS, whatever the environment says.
-            command(title).replace("aws sqs", "aws --endpoint-url $AWS_ENDPOINT_URL sqs"),
-        ]
-    )
-    binaries = Path(sys.executable).parent
-    done = subprocess.run(
-        ["bash", "-c", script],
-        env={**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{title}: {done.stderr}"
-    return done.stdout
+    """What the commands of the page print, for this shop's service."""
+    return PAGE.run(title, SERVICE=shop.service, REPOSITORY=shop.repository, **variables)
 
 
 def newest(shop: Shop, count: int) -> str:
@@ -149,4 +112,4 @@ def test_a_service_is_freed(account: Account, shop: Shop) -> None:
 
 
 def test_every_command_of_the_page_was_run() -> None:
-    assert set(COMMANDS) - ran == set()
+    assert PAGE.not_run == set()

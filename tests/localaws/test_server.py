@@ -135,10 +135,14 @@ def make_local(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process = _run(
         """
         import sys
-        from localaws import __main__, sam
+        from localaws import __main__, sam, seed
         sam.build = lambda repo: None
         outputs = {"ReleaseStateMachineArn": "arn:of:it", "DeploymentStateMachineArn": "arn:of:that"}
-        sam.deploy = lambda aws, repo: outputs
+        def deploy(aws, repo, parameters):
+            assert parameters["WithEnvironment"] == "true"
+            seed.plan("shop/api", {"routes": []})
+            return outputs
+        sam.deploy = deploy
         sys.exit(__main__.main())
         """,
         LOCALAWS_PORT="0",

@@ -1,0 +1,110 @@
+"""Rolling, scaling, discovery and updates on Fargate, behind the load balancer and without one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.environment.environments import Environment, add_service, change_stack
+from tests.environment.rollouts import (
+    alarmed,
+    desired,
+    discovered,
+    kept,
+    rolls_out_and_back,
+    runs,
+)
+
+
+@pytest.fixture(scope="module")
+def environment(on_fargate: Environment) -> Environment:
+    add_service(on_fargate, "worker", Scaling="target-tracking", HealthCommand="true")
+    return on_fargate
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_a_good_image_rolls_out_and_a_bad_one_rolls_back(
+    name: str, environment: Environment
+) -> None:
+    rolls_out_and_back(environment, name)
+    addresses = {
+        detail["value"]
+        for task in environment.tasks(name)
+        for detail in task["attachments"][0]["details"]
+        if detail["name"] == "privateIPv4Address"
+    }
+    assert discovered(environment, name) == {(address, None) for address in addresses}
+
+
+def test_a_service_without_a_load_balancer_has_no_target_group(environment: Environment) -> None:
+    found = environment.service("worker")
+    assert found["loadBalancers"] == []
+    assert "alarms" not in found["deploymentConfiguration"]
+
+
+def test_busy_tasks_get_more_and_a_rollout_keeps_their_number(environment: Environment) -> None:
+    alarmed(environment, "production-api-busy")
+    desired(environment, 3)
+    alarmed(environment, "production-api-busy", "OK")
+    good = environment.push("v3")
+    assert environment.deployment("v3")["outcome"] == "SUCCEEDED"
+    runs(environment, "api", good)
+    assert environment.service()["desiredCount"] == 3
+    alarmed(environment, "production-api-idle")
+    desired(environment, 2)
+
+
+def test_target_tracking_scales_with_alarms_of_its_own(environment: Environment) -> None:
+    (policy,) = environment.client("application-autoscaling").describe_scaling_policies(
+        ServiceNamespace="ecs", ResourceId="service/production/worker"
+    )["ScalingPolicies"]
+    tracking = policy["TargetTrackingScalingPolicyConfiguration"]
+    assert tracking["TargetValue"] == 60
+    high = next(a["AlarmName"] for a in policy["Alarms"] if "AlarmHigh" in a["AlarmName"])
+    alarmed(environment, high)
+    desired(environment, 3, "worker")
+
+
+def test_an_update_of_the_stack_changes_what_it_says_and_keeps_the_good_image(
+    environment: Environment,
+) -> None:
+    good = environment.push("v4", "shop/worker")
+    environment.quicken("shop/worker")
+    assert environment.deployment("v4", "shop/worker")["outcome"] == "SUCCEEDED"
+
+    change_stack(environment, "worker", {"Memory": "1024"})
+
+    arn = environment.service("worker")["taskDefinition"]
+    ecs = environment.client("ecs")
+    assert ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]["memory"] == "1024"
+    assert kept(environment, "worker").endswith(good)
+    runs(environment, "worker", good)
+
+
+def test_an_update_of_a_stack_that_slipway_has_not_deployed_to_changes_no_image(
+    environment: Environment,
+) -> None:
+    add_service(environment, "other")
+    before = environment.images("other")
+    change_stack(environment, "other", {"MinTasks": "3"})
+    desired(environment, 3, "other")
+    assert environment.images("other") == before
+
+
+def test_a_changed_parameter_changes_the_network_the_cluster_and_the_service(
+    environment: Environment,
+) -> None:
+    good = kept(environment, "api").partition("@")[2]
+
+    environment.deploy(NatGateways="2", BastionCidr="203.0.113.7/32", LogRetentionDays="7")
+
+    ec2 = environment.client("ec2")
+    gateways = ec2.describe_nat_gateways(Filters=environment.vpc)["NatGateways"]
+    assert len(gateways) == 2
+    bastion = environment.physical("Cluster")["BastionSecurityGroup"]
+    (group,) = ec2.describe_security_groups(GroupIds=[bastion])["SecurityGroups"]
+    assert len(group["IpPermissions"]) == 1
+    (logs,) = environment.client("logs").describe_log_groups(
+        logGroupNamePrefix="/ecs/production/api"
+    )["logGroups"]
+    assert logs["retentionInDays"] == 7
+    runs(environment, "api", good)

@@ -1,0 +1,155 @@
+"""Prints what the environment costs in a month, as docs/environment.md shows it.
+
+The prices and their sources are in environment/prices.json; what there is of each is in the templates.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any
+
+PRICES = Path(__file__).parent.parent / "environment" / "prices.json"
+HOURS = 730
+ZONES = 2
+TASKS = 2
+TASK_VCPU, TASK_GB = Decimal("0.25"), Decimal("0.5")
+# ECR's two and CloudWatch Logs'.
+ENDPOINTS = 3
+DISK_GB = 30
+METRICS_OF_DETAILED_MONITORING = 7
+# Of a service behind the load balancer: failed requests and missing tasks are of two metrics each; slow
+# answers, unhealthy hosts, busy, idle.
+ALARM_METRICS = 2 + 2 + 1 + 1 + 1 + 1
+# InstancesBusy, InstancesIdle, and the two by which a capacity provider scales.
+ALARM_METRICS_OF_INSTANCES = 4
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A set of parameters."""
+
+    name: str
+    nat_gateways: int = 2
+    interface_endpoints: bool = False
+    web_acl: bool = False
+    instances: int = 0
+    """Instead of Fargate."""
+
+
+SETUPS = (
+    Setup("try-out", nat_gateways=1),
+    Setup("production", nat_gateways=2),
+    Setup("production, endpoints and WAF", interface_endpoints=True, web_acl=True),
+    Setup("production on EC2", instances=2),
+)
+
+BENEATH = {
+    "a GB through a NAT gateway": "NAT gateway GB",
+    "a GB through an interface endpoint": "interface endpoint GB",
+    "through a gateway endpoint": "gateway endpoint",
+    "an hour of an LCU (what the load balancer carries)": "LCU hour",
+    "a GB to the Internet": "data transfer out GB",
+    "a GB between zones, each way": "data transfer between zones GB",
+    "a GB to another region (images, replicas)": "data transfer between regions GB",
+    "a million requests that WAF looks at": "web ACL request",
+    "a GB of logs (containers, ECS Exec, Container Insights)": "logs GB",
+    "a GB of flow logs": "flow logs GB",
+    "a month of a GB of logs": "logs GB month",
+    "a month of a GB of access logs (S3)": "S3 GB month",
+    "a month of a GB of images (ECR)": "ECR GB month",
+    "a month of a metric that containers send": "custom metric",
+    "an hour of a vCPU beyond the credits of t3 instances": "T3 CPU credit",
+    "a million replicated writes of the ledger, in each region": "DynamoDB replicated write request unit",
+}
+
+
+def price(name: str) -> Decimal:
+    """In dollars, of one unit."""
+    entry: dict[str, Any] = json.loads(PRICES.read_text())["prices"][name]
+    return Decimal(str(entry["price"]))
+
+
+def container_insights_metrics(on_instances: bool) -> int:
+    """How many there are of one service whose tasks have two containers, one of them with a restart policy.
+
+    Counted from AWS's table: each metric once for each set of dimensions. A bound from above, for it
+    takes a task for one of its service and of its family at the same time.
+    """
+    containers = 2
+    by_container = 7 * (1 + 2 * containers + 2 * TASKS * containers)
+    by_task = (13 if on_instances else 16) * (3 + 2 * TASKS)  # three are of Fargate's disk
+    restarts = 3 + 2 * TASKS + 2 + 2 * TASKS
+    of_service, of_cluster = 5, 3 if on_instances else 2
+    return by_container + by_task + restarts + of_service + of_cluster
+
+
+def rows(setup: Setup) -> dict[str, Decimal]:
+    """What each line costs in a month, in dollars and cents."""
+    if setup.instances:
+        compute = setup.instances * (
+            HOURS * price("t3.small hour")
+            + DISK_GB * price("gp3 GB month")
+            + METRICS_OF_DETAILED_MONITORING * price("custom metric")
+        )
+    else:
+        vcpu, gb = price("Fargate vCPU hour, Linux/X86"), price("Fargate GB hour, Linux/X86")
+        compute = TASKS * HOURS * (TASK_VCPU * vcpu + TASK_GB * gb)
+    endpoints = ENDPOINTS * ZONES if setup.interface_endpoints else 0
+    alarms = ALARM_METRICS + (ALARM_METRICS_OF_INSTANCES if setup.instances else 0)
+    insights = container_insights_metrics(on_instances=bool(setup.instances))
+    acl = price("web ACL month") + price("web ACL rule month") if setup.web_acl else Decimal(0)
+    # The load balancer has an address in each zone, a NAT gateway one.
+    addresses = ZONES + setup.nat_gateways
+    amounts = {
+        "NAT gateways": setup.nat_gateways * HOURS * price("NAT gateway hour"),
+        "public addresses": addresses * HOURS * price("public IPv4 address hour"),
+        "load balancer": HOURS * price("Application Load Balancer hour"),
+        "compute": compute,
+        "interface endpoints": endpoints * HOURS * price("interface endpoint hour"),
+        "WAF": acl,
+        "KMS key": price("KMS key month"),
+        "secret": price("secret month"),
+        "alarms": alarms * price("alarm metric"),
+        "Container Insights": insights * price("Container Insights metric"),
+        "hosted zone": price("hosted zone month"),
+    }
+    return {
+        name: amount.quantize(Decimal("0.01"), ROUND_HALF_UP) for name, amount in amounts.items()
+    }
+
+
+def render() -> str:
+    """Both tables: what is there all the time, and what depends on what is done with it."""
+    bills = [rows(setup) for setup in SETUPS]
+    lines = [
+        _line("$ a month", *(setup.name for setup in SETUPS)),
+        "| --- |" + " ---: |" * len(SETUPS),
+        *(_line(name, *(_amount(bill[name]) for bill in bills)) for name in bills[0]),
+        _line("**in all**", *(f"**{sum(bill.values()):,.2f}**" for bill in bills)),
+        "",
+        _line("besides, for what is done with it", "$"),
+        "| --- | ---: |",
+        *(_line(what, _unit_price(price(name))) for what, name in BENEATH.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _unit_price(amount: Decimal) -> str:
+    cents = amount.quantize(Decimal("0.01"))
+    return str(cents if cents == amount else amount) if amount else "free"
+
+
+def _amount(amount: Decimal) -> str:
+    return f"{amount:,.2f}" if amount else ""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())
