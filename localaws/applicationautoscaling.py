@@ -128,9 +128,7 @@ def register(params: Record) -> Record:
     check(params)
     if params.get("Tags"):
         raise NotImplementedError("application-autoscaling: Tags are not simulated")
-    _, cluster, service = params["ResourceId"].split("/")
-    answer = aws.client("ecs").describe_services(cluster=cluster, services=[service])
-    if not any(found["status"] == "ACTIVE" for found in answer["services"]):
+    if not _exists(params["ResourceId"]):
         raise AWSValidationException(f"ECS service doesn't exist: {params['ResourceId']}")
     former = targets().get(params["ResourceId"], {})
     target = {
@@ -163,6 +161,18 @@ def register(params: Record) -> Record:
     scale(target, lambda count: max(count, least), f"minimum capacity was set to {least}")
     scale(target, lambda count: min(count, most), f"maximum capacity was set to {most}")
     return {"ScalableTargetARN": target["ScalableTargetARN"]}
+
+
+def _exists(resource: str) -> bool:
+    """Whether a resource is a service that runs."""
+    kind, _, names = resource.partition("/")
+    cluster, _, service = names.partition("/")
+    ecs = aws.client("ecs")
+    try:
+        answer = ecs.describe_services(cluster=cluster, services=[service])
+    except ecs.exceptions.ClusterNotFoundException:
+        return False
+    return kind == "service" and any(found["status"] == "ACTIVE" for found in answer["services"])
 
 
 def describe_targets(params: Record) -> Record:

@@ -1,7 +1,8 @@
 """What an Auto Scaling group did: its activities, and the SNS topics that are told of them.
 
 Messages have the published shape. They leave after the change that they are about, outside of the
-lock: a subscriber may well ask for the group.
+lock: a subscriber may well ask for the group. Only a test notification is sent at once, for its
+failure is the answer.
 """
 
 from __future__ import annotations

@@ -40,6 +40,11 @@ def client(service: str) -> Any:
         return _clients[key]
 
 
+def listed(value: Any) -> list[Any]:
+    """What a policy may write as one thing or as several."""
+    return value if isinstance(value, list) else [value]
+
+
 def emit(source: str, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
     """Put an event of an AWS service on the default event bus."""
     entry = {

@@ -73,7 +73,10 @@ class AutoScalingGroup(Resource):
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:
-        if _group(physical_id):  # that there is none is a ValidationError like any other
+        for found in _group(physical_id):  # that there is none is a ValidationError like any other
+            if any(instance["ProtectedFromScaleIn"] for instance in found["Instances"]):
+                # There it waits for them until it gives up: aws/containers-roadmap#2862.
+                raise RuntimeError(f"Instances of {physical_id} are protected from scale in.")
             group = {"AutoScalingGroupName": physical_id}
             call("autoscaling", "DeleteAutoScalingGroup", **group, ForceDelete=True)
 

@@ -19,14 +19,7 @@ from moto.dynamodb.responses import DynamoHandler
 from moto.kms.models import kms_backends
 from typing_extensions import override
 
-from localaws.cfn_resources import (
-    Naming,
-    Properties,
-    Resource,
-    call,
-    changed_tags,
-    pick,
-)
+from localaws.cfn_resources import Naming, Properties, Resource, call, pick, update_tags
 
 _IGNORED = frozenset(
     {
@@ -96,12 +89,8 @@ class Table(Resource):
             call("dynamodb", "UpdateTable", TableName=physical_id, SSESpecification=encryption)
         self._set_time_to_live(physical_id, properties)
         self._set_recovery(physical_id, properties, previous)
-        tags, gone = changed_tags(properties, previous)
         arn = self.attribute(physical_id, "Arn")
-        if tags:
-            call("dynamodb", "TagResource", ResourceArn=arn, Tags=properties["Tags"])
-        if gone:
-            call("dynamodb", "UntagResource", ResourceArn=arn, TagKeys=gone)
+        update_tags("dynamodb", properties, previous, ResourceArn=arn)
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:

@@ -16,14 +16,7 @@ from moto.ecr.exceptions import InvalidParameterException
 from moto.ecr.models import ECRBackend
 from typing_extensions import override
 
-from localaws.cfn_resources import (
-    Naming,
-    Properties,
-    Resource,
-    call,
-    changed_tags,
-    pick,
-)
+from localaws.cfn_resources import Naming, Properties, Resource, call, pick, update_tags
 
 
 class Repository(Resource):
@@ -71,12 +64,8 @@ class Repository(Resource):
             imageScanningConfiguration=scanning,
         )
         self._set_policies(physical_id, properties, previous)
-        tags, gone = changed_tags(properties, previous)
         arn = self.attribute(physical_id, "Arn")
-        if tags:
-            call("ecr", "TagResource", resourceArn=arn, Tags=properties["Tags"])
-        if gone:
-            call("ecr", "UntagResource", resourceArn=arn, tagKeys=gone)
+        update_tags("ecr", properties, previous, ResourceArn=arn)
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from localaws.cfn_resources import Naming, Properties, Resource, call, changed_tags, pick
+from localaws.cfn_resources import Naming, Properties, Resource, call, pick, update_tags
 
 _API_NAMES = {
     "ClusterSettings": "Settings",
@@ -40,15 +40,6 @@ def in_api_names(value: Any) -> Any:
     }
 
 
-def update_tags(arn: str, properties: Properties, previous: Properties) -> None:
-    """Set and take away the tags of an ECS resource."""
-    tags, gone = changed_tags(properties, previous)
-    if tags:
-        call("ecs", "TagResource", ResourceArn=arn, Tags=properties["Tags"])
-    if gone:
-        call("ecs", "UntagResource", ResourceArn=arn, TagKeys=gone)
-
-
 class Cluster(Resource):
     """A cluster; its physical id is the name."""
 
@@ -73,7 +64,8 @@ class Cluster(Resource):
         call("ecs", "UpdateCluster", Cluster=physical_id, **settings)
         if pick(properties, *self.capacity) != pick(previous, *self.capacity):
             associate(physical_id, properties)
-        update_tags(self.attribute(physical_id, "Arn"), properties, previous)
+        arn = self.attribute(physical_id, "Arn")
+        update_tags("ecs", properties, previous, ResourceArn=arn)
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:
@@ -128,7 +120,8 @@ class CapacityProvider(Resource):
         answer = call(
             "ecs", "UpdateCapacityProvider", Name=physical_id, AutoScalingGroupProvider=settings
         )
-        update_tags(answer["capacityProvider"]["capacityProviderArn"], properties, previous)
+        arn = answer["capacityProvider"]["capacityProviderArn"]
+        update_tags("ecs", properties, previous, ResourceArn=arn)
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:
@@ -177,7 +170,7 @@ class TaskDefinition(Resource):
 
     @override
     def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
-        update_tags(physical_id, properties, previous)
+        update_tags("ecs", properties, previous, ResourceArn=physical_id)
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 
 from typing_extensions import override
 
-from localaws.cfn_ecs import in_api_names, update_tags
-from localaws.cfn_resources import Naming, Properties, Resource, call, pick
+from localaws.cfn_ecs import in_api_names
+from localaws.cfn_resources import Naming, Properties, Resource, call, pick, update_tags
 
 LIMIT = 900.0  # seconds until a stack gives a service up; AWS: 3 hours
 PAUSE = 0.1
@@ -77,7 +77,7 @@ class Service(Resource):
         answer = call(
             "ecs", "UpdateService", Cluster=cluster, Service=service, **in_api_names(given)
         )
-        update_tags(physical_id, properties, previous)
+        update_tags("ecs", properties, previous, ResourceArn=physical_id)
         if deployments := answer["service"]["deployments"]:
             _wait_until(_rolled_out(physical_id, deployments[0]["id"]), physical_id)
 

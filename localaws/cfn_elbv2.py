@@ -21,7 +21,7 @@ from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer
 from moto.s3.models import s3_backends
 from typing_extensions import override
 
-from localaws.aws import ACCOUNT
+from localaws.aws import ACCOUNT, listed
 from localaws.cfn_resources import Naming, Properties, Resource, call, changed_tags, pick
 
 LOAD_BALANCER_ATTRIBUTES = {
@@ -216,19 +216,15 @@ def _check_bucket(bucket: str, prefix: str) -> None:
     policy = json.loads(found.policy) if found and found.policy else {"Statement": []}
     start = f"arn:aws:s3:::{bucket}/{prefix}/" if prefix else f"arn:aws:s3:::{bucket}/"
     written = f"{start}AWSLogs/{ACCOUNT}/ELBAccessLogTestFile"
-    for statement in policy["Statement"]:
+    for statement in listed(policy["Statement"]):
         principal = statement.get("Principal", {})
         services = principal.get("Service", []) if isinstance(principal, dict) else []
         if (
             statement["Effect"] == "Allow"
-            and LOG_DELIVERY in _list(services)
-            and any(fnmatchcase("s3:PutObject", action) for action in _list(statement["Action"]))
-            and any(fnmatchcase(written, resource) for resource in _list(statement["Resource"]))
+            and LOG_DELIVERY in listed(services)
+            and any(fnmatchcase("s3:PutObject", action) for action in listed(statement["Action"]))
+            and any(fnmatchcase(written, resource) for resource in listed(statement["Resource"]))
         ):
             return
     text = f"Access Denied for bucket: {bucket}. Please check S3bucket permission"
     raise ELBClientError("InvalidConfigurationRequest", text)
-
-
-def _list(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value

@@ -6,14 +6,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from localaws.cfn_resources import (
-    Naming,
-    Properties,
-    Resource,
-    call,
-    changed_tags,
-    pick,
-)
+from localaws.cfn_resources import Naming, Properties, Resource, call, pick, update_tags
 
 
 class Rule(Resource):
@@ -45,12 +38,8 @@ class Rule(Resource):
         dropped = [target for target in previous.get("Targets", []) if target["Id"] not in kept]
         self._remove_targets({"Rule": name, **bus}, dropped)
         self._put_targets({"Rule": name, **bus}, properties)
-        tags, gone = changed_tags(properties, previous)
         arn = self.attribute(physical_id, "Arn")
-        if tags:
-            call("events", "TagResource", ResourceARN=arn, Tags=properties["Tags"])
-        if gone:
-            call("events", "UntagResource", ResourceARN=arn, TagKeys=gone)
+        update_tags("events", properties, previous, ResourceARN=arn)
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:

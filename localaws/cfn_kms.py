@@ -15,7 +15,7 @@ from moto.kms.models import Key as KmsKey
 from moto.kms.models import KmsBackend
 from typing_extensions import override
 
-from localaws.aws import ACCOUNT
+from localaws.aws import ACCOUNT, listed
 from localaws.cfn_resources import Naming, Properties, Resource, call, changed_tags, pick, tag_map
 
 DEFAULT_POLICY = {
@@ -146,20 +146,16 @@ def install() -> None:
 def _check_policy(policy: str) -> None:
     """Who makes a key must be able to change its policy; here everyone is the account."""
     ours = {"*", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root"}
-    for statement in _list(json.loads(policy)["Statement"]):
+    for statement in listed(json.loads(policy)["Statement"]):
         principal = statement.get("Principal", {})
         who = principal if isinstance(principal, str) else principal.get("AWS", [])
         if (
             statement["Effect"] == "Allow"
-            and ours & set(_list(who))
+            and ours & set(listed(who))
             and any(
-                fnmatchcase("kms:PutKeyPolicy", action) for action in _list(statement["Action"])
+                fnmatchcase("kms:PutKeyPolicy", action) for action in listed(statement["Action"])
             )
         ):
             return
     text = "The new key policy will not allow you to update the key policy in the future."
     raise JsonRESTError("MalformedPolicyDocumentException", text)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

@@ -167,3 +167,14 @@ def changed_tags(properties: Properties, previous: Properties) -> tuple[dict[str
     """The tags to set, and the keys to take away."""
     now, before = tag_map(properties), tag_map(previous)
     return now, [key for key in before if key not in now]
+
+
+def update_tags(
+    service: str, properties: Properties, previous: Properties, **resource: str
+) -> None:
+    """Bring the tags of what is there to the new ones, where TagResource and UntagResource do that."""
+    tags, gone = changed_tags(properties, previous)
+    if tags:
+        call(service, "TagResource", **resource, Tags=properties["Tags"])
+    if gone:
+        call(service, "UntagResource", **resource, TagKeys=gone)

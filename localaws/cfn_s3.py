@@ -15,7 +15,7 @@ from moto.s3.models import S3Backend
 from moto.s3.utils import bucket_policy_is_public
 from typing_extensions import override
 
-from localaws.aws import REGION
+from localaws.aws import REGION, listed
 from localaws.cfn_resources import Naming, Properties, Resource, call, pick
 
 _PUBLIC = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
@@ -174,9 +174,8 @@ def install() -> None:
 
     def put_checked(self: S3Backend, bucket_name: str, policy: bytes) -> None:
         arn = f"arn:aws:s3:::{bucket_name}"
-        for statement in json.loads(policy)["Statement"]:
-            resources = statement.get("Resource", [])
-            for resource in [resources] if isinstance(resources, str) else resources:
+        for statement in listed(json.loads(policy)["Statement"]):
+            for resource in listed(statement.get("Resource", [])):
                 if resource != arn and not resource.startswith(f"{arn}/"):
                     raise S3ClientError("MalformedPolicy", "Policy has invalid resource")
         block = self.get_bucket(bucket_name).public_access_block

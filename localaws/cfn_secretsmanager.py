@@ -7,7 +7,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from localaws.cfn_resources import Naming, Properties, Resource, call, changed_tags, pick
+from localaws.cfn_resources import Naming, Properties, Resource, call, pick, update_tags
 
 _TEMPLATE = ("SecretStringTemplate", "GenerateStringKey")
 
@@ -42,11 +42,7 @@ class Secret(Resource):
                 SecretId=physical_id,
                 SecretString=_text(properties),
             )
-        tags, gone = changed_tags(properties, previous)
-        if tags:
-            call("secretsmanager", "TagResource", SecretId=physical_id, Tags=properties["Tags"])
-        if gone:
-            call("secretsmanager", "UntagResource", SecretId=physical_id, TagKeys=gone)
+        update_tags("secretsmanager", properties, previous, SecretId=physical_id)
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:

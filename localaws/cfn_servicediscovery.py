@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from typing_extensions import override
 
-from localaws.cfn_resources import (
-    Naming,
-    Properties,
-    Resource,
-    call,
-    changed_tags,
-    pick,
-)
+from localaws.cfn_resources import Naming, Properties, Resource, call, pick, update_tags
 from localaws.servicediscovery import DEFAULT_SOA_TTL
 
 
@@ -47,7 +39,8 @@ class PrivateDnsNamespace(Resource):
             "servicediscovery", "UpdatePrivateDnsNamespace", Id=physical_id, Namespace=change
         )
         _finished(operation)
-        _set_tags(self.attribute(physical_id, "Arn"), properties, previous)
+        arn = self.attribute(physical_id, "Arn")
+        update_tags("servicediscovery", properties, previous, ResourceARN=arn)
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:
@@ -85,7 +78,8 @@ class Service(Resource):
             "servicediscovery", "UpdateService", Id=physical_id, Service={**change, **records}
         )
         _finished(operation)
-        _set_tags(self.attribute(physical_id, "Arn"), properties, previous)
+        arn = self.attribute(physical_id, "Arn")
+        update_tags("servicediscovery", properties, previous, ResourceARN=arn)
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:
@@ -111,22 +105,10 @@ def _dns_properties(properties: Properties) -> Properties:
 
 
 def _finished(answer: dict[str, Any]) -> dict[str, Any]:
-    """Wait for an operation: the answer to a request says only that it has begun."""
+    """The operation that a request began; here it has ended by the time of the answer."""
     identity = answer["OperationId"]
-    while True:
-        operation: dict[str, Any] = call("servicediscovery", "GetOperation", OperationId=identity)[
-            "Operation"
-        ]
-        if operation["Status"] == "SUCCESS":
-            return operation
-        if operation["Status"] == "FAIL":
-            raise RuntimeError(f"{operation['ErrorMessage']} ({operation['ErrorCode']})")
-        time.sleep(0.05)
-
-
-def _set_tags(arn: str, properties: Properties, previous: Properties) -> None:
-    tags, gone = changed_tags(properties, previous)
-    if tags:
-        call("servicediscovery", "TagResource", ResourceARN=arn, Tags=properties["Tags"])
-    if gone:
-        call("servicediscovery", "UntagResource", ResourceARN=arn, TagKeys=gone)
+    answer = call("servicediscovery", "GetOperation", OperationId=identity)
+    operation: dict[str, Any] = answer["Operation"]
+    if operation["Status"] == "FAIL":
+        raise RuntimeError(f"{operation['ErrorMessage']} ({operation['ErrorCode']})")
+    return operation

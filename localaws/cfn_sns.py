@@ -6,14 +6,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from localaws.cfn_resources import (
-    Naming,
-    Properties,
-    Resource,
-    call,
-    changed_tags,
-    pick,
-)
+from localaws.cfn_resources import Naming, Properties, Resource, call, pick, update_tags
 
 
 class Topic(Resource):
@@ -41,11 +34,7 @@ class Topic(Resource):
         for name in self.settings:
             if properties.get(name, "") != previous.get(name, ""):
                 _set_topic(physical_id, name, properties.get(name, ""))
-        tags, gone = changed_tags(properties, previous)
-        if tags:
-            call("sns", "TagResource", ResourceArn=physical_id, Tags=properties["Tags"])
-        if gone:
-            call("sns", "UntagResource", ResourceArn=physical_id, TagKeys=gone)
+        update_tags("sns", properties, previous, ResourceArn=physical_id)
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:

@@ -15,14 +15,7 @@ import yaml
 from typing_extensions import override
 
 from localaws.aws import client
-from localaws.cfn_resources import (
-    Naming,
-    Properties,
-    Resource,
-    call,
-    changed_tags,
-    pick,
-)
+from localaws.cfn_resources import Naming, Properties, Resource, call, pick, update_tags
 from localaws.cfn_syntax import text
 
 _PLACEHOLDER = re.compile(r"\$\{([a-zA-Z0-9_]+)\}")
@@ -67,11 +60,7 @@ class StateMachine(Resource):
             RoleArn=properties["RoleArn"],
             **{name: properties.get(name, unset) for name, unset in self.settings.items()},
         )
-        tags, gone = changed_tags(properties, previous)
-        if tags:
-            call("stepfunctions", "TagResource", ResourceArn=physical_id, Tags=properties["Tags"])
-        if gone:
-            call("stepfunctions", "UntagResource", ResourceArn=physical_id, TagKeys=gone)
+        update_tags("stepfunctions", properties, previous, ResourceArn=physical_id)
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:

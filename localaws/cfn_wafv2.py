@@ -14,7 +14,7 @@ from moto.wafv2.models import FakeLoggingConfiguration, FakeWebACL, WAFV2Backend
 from typing_extensions import override
 
 from localaws.aws import ACCOUNT, REGION
-from localaws.cfn_resources import Naming, Properties, Resource, call, changed_tags, pick
+from localaws.cfn_resources import Naming, Properties, Resource, call, pick, update_tags
 
 
 class WebACL(Resource):
@@ -42,12 +42,8 @@ class WebACL(Resource):
         if settings != pick(previous, *self.settings):
             token = self._get(physical_id)["LockToken"]
             call("wafv2", "UpdateWebACL", **_key(physical_id), LockToken=token, **settings)
-        tags, gone = changed_tags(properties, previous)
         arn = self.attribute(physical_id, "Arn")
-        if tags:
-            call("wafv2", "TagResource", ResourceARN=arn, Tags=properties["Tags"])
-        if gone:
-            call("wafv2", "UntagResource", ResourceARN=arn, TagKeys=gone)
+        update_tags("wafv2", properties, previous, ResourceARN=arn)
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:

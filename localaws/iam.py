@@ -23,7 +23,7 @@ from typing import Any
 from moto.awslambda.models import lambda_backends
 from moto.iam.models import Role, iam_backends
 
-from localaws.aws import ACCOUNT, REGION
+from localaws.aws import ACCOUNT, REGION, listed
 from localaws.iam_actions import CONDITION_KEYS, Access
 
 _STATEMENT = {"Sid", "Effect", "Action", "Resource", "Condition"}
@@ -71,8 +71,7 @@ def _statements(role: Role) -> Iterator[dict[str, Any]]:
     for document in documents:
         if "${" in document:
             raise NotImplementedError(f"IAM: policy variables, in a policy of role {role.name}")
-        statements = json.loads(document)["Statement"]
-        yield from statements if isinstance(statements, list) else [statements]
+        yield from listed(json.loads(document)["Statement"])
 
 
 def _message(session: str, access: Access, *, denied: bool) -> str:
@@ -96,8 +95,8 @@ def _applies(statement: dict[str, Any], access: Access) -> bool:
         raise NotImplementedError(f"IAM: policy element {element}")
     action = access.action.lower()
     return (
-        any(_like(pattern.lower(), action) for pattern in _list(statement["Action"]))
-        and any(_arn_like(pattern, access.resource) for pattern in _list(statement["Resource"]))
+        any(_like(pattern.lower(), action) for pattern in listed(statement["Action"]))
+        and any(_arn_like(pattern, access.resource) for pattern in listed(statement["Resource"]))
         and _holds(statement.get("Condition", {}), access)
     )
 
@@ -110,7 +109,7 @@ def _holds(condition: dict[str, dict[str, Any]], access: Access) -> bool:
             if key.lower() not in _KEYS:
                 raise NotImplementedError(f"IAM: condition key {key}")
             value = access.context.get(_KEYS[key.lower()])
-            if value is None or not any(_OPERATORS[operator](w, value) for w in _list(wanted)):
+            if value is None or not any(_OPERATORS[operator](w, value) for w in listed(wanted)):
                 return False
     return True
 
@@ -139,7 +138,3 @@ _OPERATORS: dict[str, Callable[[str, str], bool]] = {
 def _compiled(pattern: str) -> re.Pattern[str]:
     wildcards = {"*": ".*", "?": "."}
     return re.compile("".join(wildcards.get(c, re.escape(c)) for c in pattern), re.DOTALL)
-
-
-def _list(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from localaws.aws import ACCOUNT, REGION
+from localaws.aws import ACCOUNT, REGION, listed
 
 CONDITION_KEYS = frozenset({"ecs:cluster", "ecs:CreateAction", "iam:PassedToService"})
 """What the rules fill in. A policy that asks for another key can't be judged here."""
@@ -48,7 +48,7 @@ def _on_each(service: str, prefix: str, parameter: str) -> Rule:
     """An action on the resources that a parameter names; on every one where it names none."""
 
     def rule(action: str, parameters: Parameters) -> list[Access]:
-        names = _list(parameters.get(parameter, "*"))
+        names = listed(parameters.get(parameter, "*"))
         return [Access(action, _arn(service, prefix, name)) for name in names]
 
     return rule
@@ -61,7 +61,7 @@ def _in_cluster(kind: str, parameter: str) -> Rule:
         cluster = _cluster(parameters)
         prefix = f"{kind}/{cluster.rpartition('/')[2]}/"
         context = {"ecs:cluster": cluster}
-        names = _list(parameters[parameter])
+        names = listed(parameters[parameter])
         return [Access(action, _arn("ecs", prefix, name), context) for name in names]
 
     return rule
@@ -149,6 +149,7 @@ RULES: dict[str, Rule] = {
     "ecs:UpdateService": _in_cluster("service", "service"),
     "elasticloadbalancing:DescribeTargetHealth": _on_everything,
     "sns:Publish": _on_each("sns", "", "TopicArn"),
+    "ssm:DeleteParameter": _on_parameter("Name"),
     "ssm:GetParameter": _on_parameter("Name"),
     "ssm:GetParametersByPath": _on_parameter("Path"),
     "ssm:PutParameter": _on_parameter("Name"),
@@ -166,7 +167,3 @@ def _arn(service: str, prefix: str, name: str) -> str:
     if name.startswith("arn:"):
         return name
     return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{prefix}{name}"
-
-
-def _list(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)

@@ -39,6 +39,7 @@ from werkzeug.wrappers import Response
 
 from localaws import (
     actions,
+    cfn_custom,
     event_schedules,
     fault_api,
     fault_effects,
@@ -114,6 +115,10 @@ class Application:
             return _json(sns.mails())
         if path == "/_localaws/calls":
             return _json(self._calls)
+        if path.startswith(cfn_custom.ENDPOINT) and method == "PUT":
+            return _json(
+                *cfn_custom.answer(path.removeprefix(cfn_custom.ENDPOINT), _buffered(environ))
+            )
         if path.startswith(event_schedules.ENDPOINT) and method == "POST":
             return _json(*event_schedules.fire(path.removeprefix(event_schedules.ENDPOINT)))
         if f"{path}/".startswith(f"{fault_api.PATH}/"):

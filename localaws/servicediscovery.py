@@ -195,9 +195,7 @@ def _filter_checked_instances(
     self: ServiceDiscoveryBackend, instances: list[Instance], query: Any, optional: Any, health: Any
 ) -> list[Instance]:
     if all(instance.health_status == "UNKNOWN" for instance in instances):
-        health = (
-            "ALL"  # where nothing checks the instances, it makes no difference what is asked for
-        )
+        health = "ALL"  # where nothing checks them, it makes no difference what is asked for
     return _filter_instances(self, instances, query, optional, health)
 
 

@@ -62,6 +62,11 @@ def _parse_once(definition: str) -> Any:
     return _parse(json.dumps(json.loads(definition), ensure_ascii=False))
 
 
+def _begin_preprocessing(self: Preprocessor) -> None:
+    # moto has one list for all, in which a definition that fails leaves its language to the next ones.
+    self._query_language_per_scope = []
+
+
 def _inner_string_of(parser_rule_context: Any) -> str | None:
     if is_terminal(parser_rule_context, ASLLexer.NULL):
         return None
@@ -214,6 +219,7 @@ def install() -> None:
         if error.__module__ == parser_api.__name__:
             error.TYPE = error.__name__  # else they reach the caller without a name
     AmazonStateLanguageParser.parse = staticmethod(_parse_once)  # type: ignore[method-assign]
+    Preprocessor.__init__ = _begin_preprocessing  # type: ignore[assignment,method-assign]
     Preprocessor._inner_string_of = staticmethod(_inner_string_of)  # type: ignore[method-assign]
     EvalComponent.heap_key = property(_heap_key)  # type: ignore[method-assign,assignment]
     backend = StepFunctionsParserBackend

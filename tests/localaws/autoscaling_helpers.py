@@ -10,6 +10,7 @@ from typing import Any
 
 from localaws import sns
 from localaws.server import LocalAws
+from tests.localaws.alarm_helpers import ring, scaling_alarm
 from tests.localaws.ecs_helpers import unique
 
 ZONES = "a", "b"
@@ -75,26 +76,10 @@ class Fleet:
         return str(answer["PolicyARN"])
 
     def alarm(self, action: str, operator: str = "GreaterThanThreshold") -> str:
-        name = unique("alarm")
-        self.cloudwatch.put_metric_alarm(
-            AlarmName=name,
-            Namespace="n",
-            MetricName="m",
-            Statistic="Average",
-            Period=60,
-            EvaluationPeriods=1,
-            Threshold=50,
-            ComparisonOperator=operator,
-            AlarmActions=[action],
-        )
-        return name
+        return scaling_alarm(self.cloudwatch, action, operator)
 
     def ring(self, alarm: str, *points: float) -> None:
-        data = {"StateReasonData": json.dumps({"recentDatapoints": points})} if points else {}
-        self.cloudwatch.set_alarm_state(
-            AlarmName=alarm, StateValue="ALARM", StateReason="testing", **data
-        )
-        self.cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="testing")
+        ring(self.cloudwatch, alarm, *points)
 
     def delete(self) -> None:
         groups = {"AutoScalingGroupNames": [self.group]}

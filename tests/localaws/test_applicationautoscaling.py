@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from localaws.server import LocalAws
+from tests.localaws.alarm_helpers import ring, scaling_alarm
 from tests.localaws.ecs_helpers import World, unique
 
 STEPS = [
@@ -68,26 +68,10 @@ class Scaled:
         return [alarm["AlarmName"] for alarm in answer["Alarms"]]
 
     def alarm(self, action: str) -> str:
-        name = unique("alarm")
-        self.cloudwatch.put_metric_alarm(
-            AlarmName=name,
-            Namespace="n",
-            MetricName="m",
-            Statistic="Average",
-            Period=60,
-            EvaluationPeriods=1,
-            Threshold=50,
-            ComparisonOperator="GreaterThanThreshold",
-            AlarmActions=[action],
-        )
-        return name
+        return scaling_alarm(self.cloudwatch, action)
 
     def ring(self, alarm: str, *points: float) -> None:
-        data = {"StateReasonData": json.dumps({"recentDatapoints": points})} if points else {}
-        for state in ("ALARM", "OK"):
-            self.cloudwatch.set_alarm_state(
-                AlarmName=alarm, StateValue=state, StateReason="testing", **data
-            )
+        ring(self.cloudwatch, alarm, *points)
 
     def alarms(self, names: list[str]) -> list[dict[str, Any]]:
         return list(self.cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"])
@@ -115,8 +99,12 @@ def test_a_service_comes_within_the_limits_of_its_target(scaled: Scaled) -> None
         scaled.register(MinCapacity=3, MaxCapacity=2)
 
 
-def test_a_target_of_no_service_is_refused(scaled: Scaled) -> None:
-    scaled.target["ResourceId"] += "x"
+@pytest.mark.parametrize(
+    "resource", ["service/{0}/none", "service/none/{1}", "{1}", "table/{0}/{1}"]
+)
+def test_a_target_of_no_service_is_refused(scaled: Scaled, resource: str) -> None:
+    world = scaled.world
+    scaled.target["ResourceId"] = resource.format(world.cluster, world.service)
     with pytest.raises(ClientError, match="ECS service doesn't exist"):
         scaled.register(MinCapacity=1, MaxCapacity=2)
 

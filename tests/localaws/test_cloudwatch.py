@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from localaws.cloudwatch_rules import parse
 from localaws.server import LocalAws
+from tests.localaws.alarm_helpers import put_alarm
 from tests.localaws.ecs_helpers import listen, unique
 from tests.waiting import wait_for
 
@@ -17,22 +18,6 @@ from tests.waiting import wait_for
 @pytest.fixture
 def cloudwatch(aws: LocalAws) -> Any:
     return aws.client("cloudwatch")
-
-
-def put_alarm(cloudwatch: Any, name: str | None = None, **settings: Any) -> str:
-    name = name or unique("alarm")
-    cloudwatch.put_metric_alarm(
-        AlarmName=name,
-        MetricName="Errors",
-        Namespace="Test",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-        **settings,
-    )
-    return name
 
 
 def set_state(cloudwatch: Any, name: str, value: str, reason: str = "testing") -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from localaws.server import LocalAws
+from tests.localaws.alarm_helpers import put_alarm
 from tests.localaws.ecs_helpers import BREAKER, World, listen, unique
 from tests.waiting import wait_for
 
@@ -20,21 +21,7 @@ class AlarmedWorld(World):
     def __init__(self, aws: LocalAws) -> None:
         super().__init__(aws)
         self.cloudwatch = aws.client("cloudwatch")
-        self.alarm = self.make_alarm()
-
-    def make_alarm(self, name: str | None = None) -> str:
-        name = name or unique("alarm")
-        self.cloudwatch.put_metric_alarm(
-            AlarmName=name,
-            MetricName="HTTPCode_Target_5XX_Count",
-            Namespace="AWS/ApplicationELB",
-            Statistic="Sum",
-            Period=60,
-            EvaluationPeriods=1,
-            Threshold=1,
-            ComparisonOperator="GreaterThanThreshold",
-        )
-        return name
+        self.alarm = put_alarm(self.cloudwatch)
 
     def ring(self, state: str = "ALARM", alarm: str | None = None) -> None:
         self.cloudwatch.set_alarm_state(
@@ -118,7 +105,7 @@ def test_a_first_deployment_fails_too(world: AlarmedWorld) -> None:
 
 
 def test_where_an_alarm_rings_already_a_deployment_heeds_none(world: AlarmedWorld) -> None:
-    other = world.make_alarm()
+    other = put_alarm(world.cloudwatch)
     world.create(world.definition(world.push()), deploymentConfiguration=world.heeded(other))
     world.settle()
     world.ring()
@@ -162,7 +149,7 @@ def test_an_alarm_may_be_made_after_the_service_that_names_it(world: AlarmedWorl
     slow = world.definition(world.push("slow", **SLOW))
     failed = world.update(taskDefinition=slow)["deployments"][0]["id"]
 
-    world.make_alarm(later)
+    put_alarm(world.cloudwatch, later)
     world.ring(alarm=later)
 
     wait_for(lambda: world.failed_event(failed) in world.messages(), "the failure")

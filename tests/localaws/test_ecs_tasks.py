@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.server import LocalAws
-from tests.localaws.ecs_helpers import REGISTRY, World, listen, unique
+from tests.localaws.alarm_helpers import put_alarm
+from tests.localaws.ecs_helpers import REGISTRY, World, listen
 from tests.waiting import wait_for
 
 
@@ -155,17 +156,8 @@ def test_a_failing_container_health_check_stops_the_task(world: World) -> None:
 
 
 def test_a_regression_raises_its_alarm_until_no_such_task_runs(world: World) -> None:
-    alarm, cloudwatch = unique("5xx"), world.aws.client("cloudwatch")
-    cloudwatch.put_metric_alarm(
-        AlarmName=alarm,
-        MetricName="HTTPCode_Target_5XX_Count",
-        Namespace="AWS/ApplicationELB",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-    )
+    cloudwatch = world.aws.client("cloudwatch")
+    alarm = put_alarm(cloudwatch)
 
     def state() -> str:
         return str(cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"][0]["StateValue"])

@@ -177,8 +177,10 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "ecs:UpdateService": {"service": "s"},
     "elasticloadbalancing:DescribeTargetHealth": {},
     "sns:Publish": {"TopicArn": f"arn:aws:sns:{HERE}:t"},
+    "ssm:DeleteParameter": {"Name": "/p"},
     "ssm:GetParameter": {"Name": "/p"},
     "ssm:GetParametersByPath": {"Path": "/p"},
+    "ssm:PutParameter": {"Name": "/p"},
     "states:DescribeExecution": {"executionArn": f"arn:aws:states:{HERE}:execution:m:e"},
     "states:StartExecution": {"stateMachineArn": f"arn:aws:states:{HERE}:stateMachine:m"},
 }

@@ -797,3 +797,11 @@ def test_a_topic_gets_a_message_that_people_can_read(aws, machines):
 def test_a_definition_with_what_does_not_exist_is_refused(machines, state):
     code, _ = refusal(lambda: machines.create({"A": state}))
     assert code == "InvalidDefinition"
+
+
+def test_a_refused_definition_leaves_its_query_language_to_no_other(machines):
+    task = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True}
+    states = {"A": {**task, "Parameters": {"FunctionName": "f", "Payload.$": "$"}}}
+    code, _ = refusal(lambda: machines.create(states))
+    assert code == "InvalidDefinition"
+    machines.create(states, QueryLanguage="JSONPath")
