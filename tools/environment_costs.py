@@ -19,13 +19,14 @@ TASKS = 2
 TASK_VCPU, TASK_GB = Decimal("0.25"), Decimal("0.5")
 # ECR's two and CloudWatch Logs'.
 ENDPOINTS = 3
+WEB_ACL_RULES = 2
 DISK_GB = 30
 METRICS_OF_DETAILED_MONITORING = 7
-# Of a service behind the load balancer: failed requests and missing tasks are of two metrics each; slow
-# answers, unhealthy hosts, busy, idle.
-ALARM_METRICS = 2 + 2 + 1 + 1 + 1 + 1
-# InstancesBusy, InstancesIdle, and the two by which a capacity provider scales.
-ALARM_METRICS_OF_INSTANCES = 4
+# Errors looks at three metrics, TasksMissing and the load balancer's BadGateway at two each; Slow,
+# UnhealthyHosts, Busy and Idle at one.
+ALARM_METRICS = 3 + 2 + 2 + 1 + 1 + 1 + 1
+# InstancesBusy's, InstancesIdle's two, and those of the two alarms by which a capacity provider scales.
+ALARM_METRICS_OF_INSTANCES = 1 + 2 + 2
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def rows(setup: Setup) -> dict[str, Decimal]:
     endpoints = ENDPOINTS * ZONES if setup.interface_endpoints else 0
     alarms = ALARM_METRICS + (ALARM_METRICS_OF_INSTANCES if setup.instances else 0)
     insights = container_insights_metrics(on_instances=bool(setup.instances))
-    acl = price("web ACL month") + price("web ACL rule month") if setup.web_acl else Decimal(0)
+    acl = price("web ACL month") + WEB_ACL_RULES * price("web ACL rule month")
     # The load balancer has an address in each zone, a NAT gateway one.
     addresses = ZONES + setup.nat_gateways
     amounts = {
@@ -110,7 +111,7 @@ def rows(setup: Setup) -> dict[str, Decimal]:
         "load balancer": HOURS * price("Application Load Balancer hour"),
         "compute": compute,
         "interface endpoints": endpoints * HOURS * price("interface endpoint hour"),
-        "WAF": acl,
+        "WAF": acl if setup.web_acl else Decimal(0),
         "KMS key": price("KMS key month"),
         "secret": price("secret month"),
         "alarms": alarms * price("alarm metric"),

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from demo import story
 from demo.follow import follow
-from localaws import aws, sam
+from localaws import aws, cfn_custom, sam
 from localaws.server import LocalAws
 
 ROOT = Path(__file__).parent.parent
@@ -81,6 +81,7 @@ def record() -> dict[str, Any]:
             "ecr_push": push,
             "manual_start": {"repository": story.REPOSITORY, "tag": "v1"},
             "manual_rollback": {"action": "rollback", "service": story.SERVICE, "by": "jo"},
+            "put_first_image": _answered_to_make_local(cfn_custom.requests()[0]),
             "recover": heard(died),
             "sweep": heard(often),
         }
@@ -92,6 +93,12 @@ def record() -> dict[str, Any]:
     # the message about a start.
     del events["check_roll_back"], events["notify_start"]
     return events
+
+
+def _answered_to_make_local(request: dict[str, Any]) -> dict[str, Any]:
+    """The request, with an address for the answer that is there again with `make local`."""
+    path = request["ResponseURL"].partition(cfn_custom.ENDPOINT)[2]
+    return {**request, "ResponseURL": f"http://localhost:4566{cfn_custom.ENDPOINT}{path}"}
 
 
 def died_of(outputs: dict[str, str]) -> dict[str, Any]:

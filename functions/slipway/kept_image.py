@@ -8,9 +8,11 @@ service: ``/slipway/images/<cluster>/<service>``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from slipway.aws import calling
+from slipway.aws import calling, error_code
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.parameters import read_parameter
 from slipway.release import Deployment
@@ -51,6 +53,35 @@ def keep_image(
             "before the service's stack is updated, or the update puts another one on the service"
         )
     return None
+
+
+def put_first_image(name: str, image: str, ssm: SSMClient) -> None:
+    """Make the parameter; what is in one that is there stays.
+
+    Raises:
+        AwsUnavailable, AwsRefused: from SSM.
+    """
+    with _unless("ParameterAlreadyExists"), calling("ssm:PutParameter", name):
+        ssm.put_parameter(Name=name, Value=image, Type="String")
+
+
+def forget_image(name: str, ssm: SSMClient) -> None:
+    """Delete the parameter; that there is none is no error.
+
+    Raises:
+        AwsUnavailable, AwsRefused: from SSM.
+    """
+    with _unless("ParameterNotFound"), calling("ssm:DeleteParameter", name):
+        ssm.delete_parameter(Name=name)
+
+
+@contextmanager
+def _unless(code: str) -> Iterator[None]:
+    try:
+        yield
+    except AwsRefused as refused:
+        if error_code(refused.__cause__) != code:
+            raise
 
 
 def _image(deployment: Deployment, task_definition: str, ecs: ECSClient) -> str:

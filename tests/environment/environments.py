@@ -140,7 +140,7 @@ def certificate(aws: LocalAws) -> str:
 
 def add_service(
     environment: Environment, name: str, images: str | None = None, **parameters: str
-) -> dict[str, Any]:
+) -> None:
     """A stack of environment/service.yaml alone, on the cluster that is there.
 
     Args:
@@ -163,12 +163,16 @@ def add_service(
         "InfrastructureTopic": cluster["InfrastructureTopic"],
         **parameters,
     }
-    return change_stack(environment, name, given, "create_stack")
+    change_stack(environment, name, given, "create_stack", "CREATE_COMPLETE")
 
 
 def change_stack(
-    environment: Environment, name: str, parameters: dict[str, str], operation: str = "update_stack"
-) -> dict[str, Any]:
+    environment: Environment,
+    name: str,
+    parameters: dict[str, str],
+    operation: str = "update_stack",
+    ends: str = "UPDATE_COMPLETE",
+) -> None:
     """Make or update a stack of environment/service.yaml, and wait for its end."""
     cloudformation = environment.client("cloudformation")
     given = [{"ParameterKey": key, "ParameterValue": v} for key, v in parameters.items()]
@@ -183,10 +187,15 @@ def change_stack(
         Capabilities=["CAPABILITY_AUTO_EXPAND"],
     )
 
-    def ended() -> dict[str, Any] | None:
-        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-        return None if stack["StackStatus"].endswith("_IN_PROGRESS") else stack
+    assert ended_stack(environment, name) == ends
 
-    stack = wait_for(ended, f"the end of {operation} of {name}", PATIENCE_SECONDS)
-    assert stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), stack
-    return stack
+
+def ended_stack(environment: Environment, name: str) -> str:
+    """Wait for the end of what is done with a stack, by its name or id; its status."""
+
+    def ended() -> str | None:
+        found = environment.client("cloudformation").describe_stacks(StackName=name)
+        status = str(found["Stacks"][0]["StackStatus"])
+        return None if status.endswith("_IN_PROGRESS") else status
+
+    return wait_for(ended, f"the end of what is done with {name}", PATIENCE_SECONDS)

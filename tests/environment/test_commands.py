@@ -16,6 +16,8 @@ NOT_LOCAL = {
     "a shell on an instance",
     "a port of an instance",
     "the newest ECS-optimized image",
+    "the last good image",  # test_on_fargate.py
+    "the instances",  # test_on_instances.py, test_deleted.py
     "the table that was deleted",
     "the same",  # in another region
     "whether an image is there",

@@ -7,15 +7,10 @@ from typing import Any
 
 from localaws import sam
 from localaws.server import LocalAws
-from tests.environment.environments import (
-    PATIENCE_SECONDS,
-    REPO,
-    Environment,
-    certificate,
-)
+from tests.commands import Page
+from tests.environment.environments import REPO, Environment, certificate, ended_stack
 from tests.environment.rollouts import runs
 from tests.environment.test_resources import EVERYTHING
-from tests.waiting import wait_for
 
 # service, operation, where the list is, what names an item
 LISTS = (
@@ -127,14 +122,10 @@ def test_a_deleted_stack_leaves_nothing_but_what_it_says_that_it_keeps() -> None
 
         cloudformation = aws.client("cloudformation")
         (stack,) = cloudformation.describe_stacks(StackName="slipway")["Stacks"]
+        Page("environment.md").run("the instances")
         cloudformation.delete_stack(StackName="slipway")
+        assert ended_stack(environment, stack["StackId"]) == "DELETE_COMPLETE"
 
-        def ended() -> str | None:
-            (found,) = cloudformation.describe_stacks(StackName=stack["StackId"])["Stacks"]
-            status = str(found["StackStatus"])
-            return None if status.endswith("_IN_PROGRESS") else status
-
-        assert wait_for(ended, "the stack's end", PATIENCE_SECONDS) == "DELETE_COMPLETE"
         assert contents(aws) - before == {
             ("list_tables", table),
             ("describe_repositories", "shop/api"),

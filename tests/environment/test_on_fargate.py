@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.environment.environments import Environment, add_service, change_stack
+from localaws import sam
+from tests.commands import Page
+from tests.environment.environments import REPO, Environment, add_service, change_stack, ended_stack
 from tests.environment.rollouts import (
     alarmed,
     desired,
@@ -108,3 +110,56 @@ def test_a_changed_parameter_changes_the_network_the_cluster_and_the_service(
     )["logGroups"]
     assert logs["retentionInDays"] == 7
     runs(environment, "api", good)
+
+
+def test_a_tag_of_the_stack_puts_no_first_image_back(environment: Environment) -> None:
+    good = kept(environment, "api")
+    cloudformation = environment.client("cloudformation")
+    (stack,) = cloudformation.describe_stacks(StackName="slipway")["Stacks"]
+    cloudformation.update_stack(
+        StackName="slipway",
+        UsePreviousTemplate=True,
+        Parameters=[
+            {"ParameterKey": p["ParameterKey"], "UsePreviousValue": True}
+            for p in stack["Parameters"]
+        ],
+        Tags=[{"Key": "team", "Value": "a"}],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    assert ended_stack(environment, "slipway") == "UPDATE_COMPLETE"
+    assert kept(environment, "api") == good
+    runs(environment, "api", good.partition("@")[2])
+
+
+def test_an_update_that_fails_elsewhere_does_not_come_to_the_service(
+    environment: Environment,
+) -> None:
+    before, good = environment.service()["taskDefinition"], kept(environment, "api")
+    certificate = "arn:aws:acm:us-east-1:123456789012:certificate/none"
+    with pytest.raises(sam.SamError):
+        sam.deploy(environment.aws, REPO, {**environment.parameters, "CertificateArn": certificate})
+    assert ended_stack(environment, "slipway") == "UPDATE_ROLLBACK_COMPLETE"
+    assert environment.service()["taskDefinition"] == before
+    runs(environment, "api", good.partition("@")[2])
+
+
+def test_after_an_update_that_failed_the_last_good_image_is_brought_back_by_hand(
+    environment: Environment,
+) -> None:
+    first = environment.push("v5", "shop/worker")
+    environment.quicken("shop/worker")
+    assert environment.deployment("v5", "shop/worker")["outcome"] == "SUCCEEDED"
+    change_stack(environment, "worker", {"Memory": "2048", "Cpu": "512"})
+    good = environment.push("v6", "shop/worker")
+    assert environment.deployment("v6", "shop/worker")["outcome"] == "SUCCEEDED"
+
+    # It fails after the service was changed: scaling comes after it.
+    wrong = {"Memory": "1024", "MinTasks": "9", "MaxTasks": "3"}
+    change_stack(environment, "worker", wrong, ends="UPDATE_ROLLBACK_COMPLETE")
+    runs(environment, "worker", first)  # what CloudFormation had made before
+    assert kept(environment, "worker").endswith(good)
+
+    Page("environment.md").run(
+        "the last good image", SERVICE="production/worker", REPOSITORY="shop/worker"
+    )
+    runs(environment, "worker", good)

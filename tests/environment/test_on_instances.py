@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from localaws import sns
+from tests.commands import Page
 from tests.environment.environments import CLUSTER, PATIENCE_SECONDS, Environment, add_service
 from tests.environment.rollouts import alarmed, discovered, rolls_out_and_back
 from tests.waiting import wait_for
@@ -82,3 +83,19 @@ def test_busy_instances_get_another_one_and_people_are_told(environment: Environ
         return any("autoscaling:EC2_INSTANCE_LAUNCH" in mail["text"] for mail in sns.mails())
 
     wait_for(told, "the mail about it", PATIENCE_SECONDS)
+
+
+def test_the_service_moves_to_fargate_and_then_the_instances_go(environment: Environment) -> None:
+    environment.client("cloudformation").delete_stack(StackName="bridged")
+    environment.deploy(LaunchType="FARGATE", Instances="true")
+
+    def on_fargate() -> bool:
+        providers = {task.get("capacityProviderName") for task in environment.tasks()}
+        return environment.steady() and providers == {"FARGATE"}
+
+    wait_for(on_fargate, "the tasks to be on Fargate", PATIENCE_SECONDS)
+    Page("environment.md").run("the instances")
+    environment.deploy(Instances="false")
+    assert instances(environment) == 0
+    (cluster,) = environment.client("ecs").describe_clusters(clusters=[CLUSTER])["clusters"]
+    assert cluster["capacityProviders"] == ["FARGATE", "FARGATE_SPOT"]

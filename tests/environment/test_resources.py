@@ -465,6 +465,21 @@ def test_alarms_tell_the_topic_of_what_must_not_be(environment: Environment) -> 
     assert all(alarm["AlarmActions"] == alarm["OKActions"] == [topic] for alarm in alarms)
 
 
+def test_the_services_image_is_the_first_one(environment: Environment) -> None:
+    found = environment.client("ssm").get_parameter(Name="/slipway/images/production/api")
+    first = "public.ecr.aws/nginx/nginx-unprivileged:stable-alpine"
+    assert found["Parameter"]["Value"] == first
+    assert environment.images() == {first}
+
+
+def test_people_are_told_where_the_load_balancer_itself_answers_for_services(
+    environment: Environment,
+) -> None:
+    name = environment.physical("Cluster")["BadGateway"]
+    (alarm,) = environment.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    assert alarm["AlarmActions"] == [environment.of("Cluster")["InfrastructureTopic"]]
+
+
 def test_the_service_has_its_plan_and_its_repository(environment: Environment) -> None:
     found = environment.client("ssm").get_parameter(Name="/slipway/repositories/shop/api")
     (route,) = json.loads(found["Parameter"]["Value"])["routes"]
@@ -483,4 +498,6 @@ def test_the_service_has_its_plan_and_its_repository(environment: Environment) -
     (exception,) = repository["imageTagMutabilityExclusionFilters"]
     assert exception["filter"] == "latest"
     policy = ecr.get_lifecycle_policy(repositoryName="shop/api")["lifecyclePolicyText"]
-    assert len(json.loads(policy)["rules"]) == 2
+    deployed_ones, others = json.loads(policy)["rules"]
+    assert deployed_ones["selection"]["tagPatternList"] == ["v*"]
+    assert others["selection"]["countNumber"] == 1000

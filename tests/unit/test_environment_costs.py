@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from localaws.cfn_template import parse
 from tools import environment_costs
 
 ROOT = Path(__file__).parent.parent.parent
@@ -36,6 +37,33 @@ def test_a_total_is_the_sum_of_its_rows(column: int) -> None:
     assert sum(amounts) == total
 
 
+def resources(template: str, kind: str) -> dict[str, dict[str, Any]]:
+    """The resources of a type, by logical id."""
+    found = parse((ROOT / "environment" / template).read_text())["Resources"]
+    return {name: r for name, r in found.items() if r["Type"] == kind}
+
+
+def test_every_metric_that_an_alarm_looks_at_is_counted() -> None:
+    counted = {False: 0, True: 0}  # by whether they are of instances
+    for template in ("cluster.yaml", "service.yaml"):
+        for alarm in resources(template, "AWS::CloudWatch::Alarm").values():
+            of_instances = alarm.get("Condition") == "WithInstances"
+            metrics = alarm["Properties"].get("Metrics", [{"MetricStat": {}}])
+            counted[of_instances] += sum("MetricStat" in metric for metric in metrics)
+    assert counted[False] == environment_costs.ALARM_METRICS
+    of_the_capacity_provider = 2  # AWS makes those
+    on_ec2 = environment_costs.ALARM_METRICS_OF_INSTANCES
+    assert counted[True] + of_the_capacity_provider == on_ec2
+
+
+def test_every_rule_of_the_web_acl_and_every_endpoint_is_counted() -> None:
+    (acl,) = resources("cluster.yaml", "AWS::WAFv2::WebACL").values()
+    assert len(acl["Properties"]["Rules"]) == environment_costs.WEB_ACL_RULES
+    endpoints = resources("network.yaml", "AWS::EC2::VPCEndpoint").values()
+    paid = [e for e in endpoints if e["Properties"]["VpcEndpointType"] == "Interface"]
+    assert len(paid) == environment_costs.ENDPOINTS
+
+
 def test_parameters_add_up() -> None:
     tryout, production, guarded, _ = (environment_costs.rows(s) for s in environment_costs.SETUPS)
     differing = {name for name in tryout if tryout[name] != production[name]}
@@ -45,7 +73,7 @@ def test_parameters_add_up() -> None:
         "WAF",
     }
     assert guarded["interface endpoints"] == Decimal("43.80")  # 3 endpoints in 2 zones
-    assert guarded["WAF"] == 6
+    assert guarded["WAF"] == 7
 
 
 def test_instances_take_the_place_of_fargate() -> None:

@@ -1,0 +1,76 @@
+"""Function PutFirstImage: the custom resource FirstImage, the image of a service before there is a good one.
+
+CloudFormation's own type for parameters would put the first image back whenever anything about it changes,
+also with a tag of the stack; by then the parameter holds the image that FinishDeployment found good.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+from urllib.request import Request, urlopen
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_pascal
+
+from slipway import aws
+from slipway.kept_image import forget_image, put_first_image
+from slipway.model import parse
+
+logger = Logger()
+
+ANSWER_SECONDS = 10
+REASON = 1000  # the whole answer has 4096 bytes
+
+
+class Wanted(BaseModel):
+    """The properties of the resource; CloudFormation adds the function's ARN and a timeout."""
+
+    model_config = ConfigDict(alias_generator=to_pascal)
+
+    name: str
+    """Of the parameter."""
+    value: str
+    """The image."""
+
+
+class Input(BaseModel):
+    """A request of CloudFormation's."""
+
+    model_config = ConfigDict(alias_generator=to_pascal)
+
+    request_type: Literal["Create", "Update", "Delete"]
+    resource_properties: Wanted
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], _context: LambdaContext) -> None:
+    """Do what is asked for, and tell CloudFormation, which waits for the answer, also when it failed."""
+    answer = {
+        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
+        "PhysicalResourceId": event.get("PhysicalResourceId", "none"),
+    }
+    try:
+        given = parse(Input, event, "the request")
+        answer["PhysicalResourceId"] = given.resource_properties.name
+        _do(given)
+        answer["Status"] = "SUCCESS"
+    except Exception as error:  # whatever it is, CloudFormation would wait for an hour
+        logger.exception("the request could not be fulfilled")
+        answer |= {"Status": "FAILED", "Reason": str(error)[:REASON]}
+    # The address is signed for a request without a type.
+    body, headers, url = json.dumps(answer).encode(), {"Content-Type": ""}, event["ResponseURL"]
+    request = Request(url, data=body, headers=headers, method="PUT")  # noqa: S310 - CloudFormation's
+    with urlopen(request, timeout=ANSWER_SECONDS):  # noqa: S310 - an error is tried again by Lambda
+        logger.info("answered", extra={"answer": answer})
+
+
+def _do(given: Input) -> None:
+    name, ssm = given.resource_properties.name, aws.ssm()
+    if given.request_type == "Delete":
+        forget_image(name, ssm)
+    else:
+        put_first_image(name, given.resource_properties.value, ssm)
