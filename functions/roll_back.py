@@ -26,6 +26,8 @@ class Input(Model):
     hold: Hold
     leave: tuple[str, ...] = Field(min_length=1)
     previous: str
+    replaced: str | None = None
+    """What the service ran before (ARN)."""
     updated: bool
     """Whether UpdateService is known to have been done."""
     since: AwareDatetime
@@ -42,6 +44,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         given.hold.service,
         given.leave,
         given.previous,
+        given.replaced,
         given.updated,
         given.since,
         aws.ecs_once(),

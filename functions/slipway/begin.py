@@ -77,11 +77,14 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     # Read once more: who held the service may have ended while we looked, and what it left may be good.
     record = world.ledger.service(service)
     good, previous = _good_that_exists(record, baseline, world)
+    if good and not was_held and running.arn == before:
+        good, previous = _as_it_runs(good, previous, running, containers)
     world.ledger.open(case.hold, case.deployment, previous.arn, good, None, case.now)
     drift = good is not None and not was_held and running.arn != previous.arn
     return case.go(
         previous=previous.arn,
         previous_images=previous.images,
+        replaced=baseline,
         unproven=record.left(previous.arn),
         alarms_firing=tuple(name for name, alarm in alarms.items() if alarm.state == "ALARM"),
         evidence=(_drift(running, previous),) if drift else (),
@@ -99,6 +102,18 @@ def _good_that_exists(
             if error_code(refused.__cause__) != "ClientException":  # ECS's word for "there is none"
                 raise
     return None, read_task_definition(baseline, world.ecs)
+
+
+def _as_it_runs(
+    good: Good, previous: Revision, running: Revision, containers: list[str]
+) -> tuple[Good, Revision]:
+    """What runs, where it is the good image with other settings, as the service's stack may give it.
+
+    To go back must not undo what was changed on purpose.
+    """
+    if any(running.images[name] != previous.images.get(name) for name in containers):
+        return good, previous
+    return good.model_copy(update={"task_definition": running.arn}), running
 
 
 def _drift(running: Revision, good: Revision) -> str:

@@ -69,6 +69,7 @@ def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World
         updated=by_hand or (record is not None and record.ecs_deployment is not None),
         previous=previous,
         previous_images=_images(previous, world),
+        replaced=baseline,
         task_definition=put,
         unproven=unproven,
     )

@@ -161,15 +161,16 @@ def _target(
         theirs = record.holder is not None and record.holder.execution != case.hold.execution
         if (theirs or running.arn in record.unproven) and record.last_good:
             return _Target(good=record.last_good)
-        return _last_good_before(record, running)
+        return _last_good_before(record, running, case.deployment.release.image.digest)
     if ":" in to.removeprefix("sha256:"):
         return _Target(good=_named(to, record, case, world))
     return _of_image(to, record, case.deployment.release.image, world)
 
 
-def _last_good_before(record: ServiceRecord, running: Revision) -> _Target:
+def _last_good_before(record: ServiceRecord, running: Revision, left: str) -> _Target:
     for good in record.all_good:
-        if good.task_definition != running.arn:
+        # With other settings, as its stack may have given it, it is the same version.
+        if good.task_definition != running.arn and (not left or good.digest != left):
             return _Target(good=good)
     raise _Rejected(
         f"there is no last good version of service {record.service} before {short(running.arn)}: no other "

@@ -100,6 +100,8 @@ class Beginning(Model):
     """ARN of the task definition to go back to; None where it has to be registered first."""
     previous_images: Mapping[str, str] = {}
     """What it runs, by container."""
+    replaced: str | None = None
+    """ARN of what the service runs now: where ECS's circuit breaker goes back to, good or not."""
     image: Image | None = None
     """Of a rollback by hand to an image that no known task definition has."""
     task_definition: str | None = None

@@ -40,6 +40,7 @@ def roll_back(
     service: str,
     leave: Collection[str],
     previous: str,
+    replaced: str | None,
     updated: bool,
     since: datetime,
     ecs: ECSClient,
@@ -51,6 +52,8 @@ def roll_back(
     Args:
         leave: ARNs of what the service must not run: what this deployment has put there, or what
             the one has that it took over from.
+        replaced: ARN of what the service ran before: where ECS's circuit breaker goes back to, whether
+            that was ever good or not.
         updated: whether UpdateService is known to have been done.
         since: when the deployment began: where ``previous`` was deregistered, a revision of the same
             content that was registered after that is taken for it.
@@ -73,7 +76,7 @@ def roll_back(
             f"service {service} is not known to have been healthy with anything else than "
             f"{short(previous)}: there is nothing to go back to"
         )
-    if running in leave:
+    if running in leave or running == replaced != previous:
         target = active(previous, since, ecs)
         put_back = put(service, target, ecs)
         return _found(RollBackAction.UPDATED, f"{short(target)} was put back", target, put_back)

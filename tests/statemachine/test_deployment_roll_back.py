@@ -59,6 +59,7 @@ def test_rolling_back_is_given_both_task_definitions(machine: Machine) -> None:
         "hold": run.called("UpdateService")["hold"],
         "leave": [NEW],
         "previous": OLD,
+        "replaced": None,
         "updated": True,
         "since": at(0).isoformat().replace("+00:00", "Z"),
     }

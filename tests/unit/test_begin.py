@@ -155,17 +155,48 @@ def test_it_goes_back_to_the_last_good_whatever_the_service_runs_and_says_so(
     ended(ledger, found=good(OTHER))
     runs(ecs)
     unfrozen(ssm)
-    goes_back_to(ecs, OTHER)
+    goes_back_to(ecs, OTHER, "another:1")
 
     beginning = begun(world)
 
-    assert beginning.previous == OTHER
+    assert (beginning.previous, beginning.replaced) == (OTHER, OLD)
     [said] = beginning.evidence
     assert said == (
         "the service ran shop-api:41, which is not what Slipway last found good there; "
         "it would go back to shop-api:43"
     )
     assert ledger.deployment(hold()).back == good(OTHER)
+
+
+def test_it_goes_back_to_the_good_image_with_the_settings_that_the_service_has(
+    world, ecs, ssm, ledger
+):
+    """As its stack may have given it them; going back must not undo that."""
+    ended(ledger, found=good(OTHER))
+    runs(ecs)
+    unfrozen(ssm)
+    goes_back_to(ecs, OTHER)
+
+    beginning = begun(world)
+
+    assert (beginning.previous, beginning.evidence) == (OLD, ())
+    assert ledger.deployment(hold()).back == good(OLD, at=good(OTHER).at)
+
+
+def test_settings_that_are_just_being_rolled_out_are_not_what_it_goes_back_to(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OTHER))
+    described(
+        ecs,
+        before(status="PRIMARY", rolloutState="IN_PROGRESS"),
+        ecs_deployment(id="ecs-svc/0", status="ACTIVE", taskDefinition=OTHER, createdAt=at(-9999)),
+    )
+    defined(ecs, container(image=THEIRS))
+    unfrozen(ssm)
+    goes_back_to(ecs, OTHER)
+
+    assert begun(world).previous == OTHER
 
 
 def test_a_service_that_runs_its_last_good_is_nothing_to_tell_of(world, ecs, ssm, ledger):

@@ -129,14 +129,28 @@ def test_what_it_leaves_is_quarantined_before_anything_is_changed(world, ecs, ss
     assert record.quarantined[DIGEST].reason == "a rollback by hand has left it"
 
 
-def test_another_task_definition_of_the_same_image_quarantines_nothing(world, ecs, ssm, ledger):
+def test_without_a_wish_it_goes_past_what_is_the_same_image_with_other_settings(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OLD))
     ended(ledger, found=good(OTHER, DIGEST))
     runs(ecs)
     planned(ssm)
     still_runs(ecs)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).previous == OLD
+
+
+def test_another_task_definition_of_the_same_image_quarantines_nothing(world, ecs, ssm, ledger):
+    ended(ledger, found=good(OTHER, DIGEST))
+    runs(ecs)
+    planned(ssm)
+    goes_back_to(ecs, OTHER)
+    still_runs(ecs)
     goes_back_to(ecs, OTHER)
 
-    assert begun(world).decision is Decision.GO
+    assert begun(world, to=OTHER).decision is Decision.GO
     assert ledger.service(SERVICE).quarantined == {}
 
 

@@ -82,14 +82,20 @@ def test_a_deployment_that_succeeds_keeps_its_image_before_it_frees_the_service(
     ours_is_there(ecs)
     kept(ssm, LAST)
     held = []
-    ssm.client.meta.events.register(
-        "before-parameter-build.ssm.PutParameter",
-        lambda **_: held.append(ledger.service("production/api").holder is not None),
-    )
+
+    def look(**_: object) -> None:
+        held.append(ledger.service("production/api").holder is not None)
+
     defined(ecs, container(), asked=NEW)
     put(ssm)
+    events, event = ssm.client.meta.events, "before-parameter-build.ssm.PutParameter"
+    events.register(event, look)
+    try:
+        done = finished(ending("SUCCEEDED"), ledger, ecs, ssm=ssm)
+    finally:
+        events.unregister(event, look)  # the client is every test's
 
-    assert finished(ending("SUCCEEDED"), ledger, ecs, ssm=ssm).evidence == ("a fact",)
+    assert done.evidence == ("a fact",)
     assert held == [True]
 
 

@@ -23,9 +23,9 @@ ANEW = OTHER
 """The previous task definition, registered once more."""
 
 
-def back(ecs, updated=True, previous=OLD):
+def back(ecs, updated=True, previous=OLD, replaced=OLD):
     """From NEW, which was put there at NOW."""
-    return roll_back(SERVICE, [NEW], previous, updated, NOW, ecs.client)
+    return roll_back(SERVICE, [NEW], previous, replaced, updated, NOW, ecs.client)
 
 
 def has(ecs, task_definition, *others):
@@ -49,7 +49,7 @@ def test_what_another_deployment_has_left_is_not_left_there_either(ecs):
     defined(ecs)
     updated(ecs, OLD)
 
-    done = roll_back(SERVICE, [NEW, OTHER], OLD, False, NOW, ecs.client)
+    done = roll_back(SERVICE, [NEW, OTHER], OLD, OLD, False, NOW, ecs.client)
 
     assert done.action is RollBackAction.UPDATED
 
@@ -67,7 +67,7 @@ def test_what_another_deployment_has_left_is_gone_from_though_ours_is_what_to_go
     defined(ecs, taskDefinitionArn=NEW)
     updated(ecs, NEW)
 
-    done = roll_back(SERVICE, [NEW, OTHER], NEW, False, NOW, ecs.client)
+    done = roll_back(SERVICE, [NEW, OTHER], NEW, OLD, False, NOW, ecs.client)
 
     assert (done.action, done.task_definition) == (RollBackAction.UPDATED, NEW)
 
@@ -107,6 +107,14 @@ def test_what_the_circuit_breaker_put_back_is_watched_and_not_updated(ecs):
     assert (done.action, done.task_definition) == (RollBackAction.ALREADY_BACK, OLD)
     assert done.reason == "shop-api:41 had been put back already"
     assert done.update.deployment_id == THEIRS
+
+
+def test_what_ran_before_is_left_where_the_circuit_breaker_put_it_back_and_it_is_not_good(ecs):
+    has(ecs, OTHER)
+    defined(ecs, asked=OLD)
+    updated(ecs, OLD)
+
+    assert back(ecs, replaced=OTHER).action is RollBackAction.UPDATED
 
 
 def test_a_rollback_whose_answer_was_lost_is_watched_by_its_retry(ecs):
