@@ -17,28 +17,29 @@ from localaws import aws, sam, seed
 from localaws.server import LocalAws
 
 _GUIDE = """
-The local AWS is ready: {service} runs nginx. In another terminal:
+The local AWS is ready: {service} runs nginx, with a plan whose times are short. In another terminal:
 
-export AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID=localaws AWS_SECRET_ACCESS_KEY=localaws
+export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={region}
+export AWS_ACCESS_KEY_ID=localaws AWS_SECRET_ACCESS_KEY=localaws
 export PATH={binaries}:$PATH
 
 # push two images that are healthy, then one that crashes; each once the one before has ended
-aws --endpoint-url {url} ecr put-image --repository-name {repository} --image-tag v1 \\
+aws ecr put-image --repository-name {repository} --image-tag v1 \\
     --image-manifest '{first}'
-aws --endpoint-url {url} ecr put-image --repository-name {repository} --image-tag v2 \\
+aws ecr put-image --repository-name {repository} --image-tag v2 \\
     --image-manifest '{second}'
-aws --endpoint-url {url} ecr put-image --repository-name {repository} --image-tag v3 \\
+aws ecr put-image --repository-name {repository} --image-tag v3 \\
     --image-manifest '{crashing}'
 # see what becomes of them
-aws --endpoint-url {url} stepfunctions list-executions --state-machine-arn {DeploymentStateMachineArn}
-aws --endpoint-url {url} ecs describe-services --cluster {cluster} --services {name} \\
+aws stepfunctions list-executions --state-machine-arn {DeploymentStateMachineArn}
+aws ecs describe-services --cluster {cluster} --services {name} \\
     --query 'services[0].deployments'
 curl -s {url}/_localaws/mails
 # go back by hand
-aws --endpoint-url {url} stepfunctions start-execution --state-machine-arn {DeploymentStateMachineArn} \\
+aws stepfunctions start-execution --state-machine-arn {DeploymentStateMachineArn} \\
     --input '{{"action": "rollback", "service": "{service}"}}'
 # the plan behind it
-aws --endpoint-url {url} ssm get-parameter --name /slipway/repositories/{repository} \\
+aws ssm get-parameter --name /slipway/repositories/{repository} \\
     --query Parameter.Value --output text
 
 Ctrl-C ends it.

@@ -30,16 +30,21 @@ class Page:
             re.split("[:;,\n]", block.removeprefix("# "))[0] for block in self.commands - self._ran
         }
 
-    def run(self, title: str, **variables: str) -> str:
-        """What the commands under the comment that begins so print, with these variables set."""
+    def run(self, title: str, *, once: bool = True, **variables: str) -> str:
+        """What the commands under the comment that begins so print, with these variables set.
+
+        Args:
+            once: whether to run first what is for once in a shell.
+        """
         (found,) = (b for b in self.commands if re.match(rf"# {re.escape(title)}[:;,\n]", b))
         self._ran.add(found)
         settings = [f"{name}='{value}'" for name, value in variables.items()]
         # The CLI of version 1 has an address of its own for SQS, whatever the environment says.
         block = found.replace("aws sqs", "aws --endpoint-url $AWS_ENDPOINT_URL sqs")
+        before = self._once if once else []
         binaries = Path(sys.executable).parent
         done = subprocess.run(
-            ["bash", "-c", "\n".join(["set -euo pipefail", *self._once, *settings, block])],
+            ["bash", "-c", "\n".join(["set -euo pipefail", *before, *settings, block])],
             cwd=ROOT,
             env={**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"},
             capture_output=True,

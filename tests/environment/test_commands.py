@@ -12,12 +12,14 @@ from tests.environment.rollouts import runs
 PAGE = Page("environment.md")
 NOT_LOCAL = {
     "Slipway and the environment",  # what every test here deploys, but with --guided
+    "push an image",  # with Docker
     "a shell in a container",
     "a shell on an instance",
     "a port of an instance",
     "the newest ECS-optimized image",
     "the last good image",  # test_on_fargate.py
     "the instances",  # test_on_instances.py, test_deleted.py
+    "what is left",  # test_deleted.py
     "the table that was deleted",
     "the same",  # in another region
     "whether an image is there",

@@ -12,6 +12,7 @@ from tests.environment.environments import REPO, Environment, certificate, ended
 from tests.environment.rollouts import runs
 from tests.environment.test_resources import EVERYTHING
 
+PAGE = Page("environment.md")
 # service, operation, where the list is, what names an item
 LISTS = (
     ("ec2", "describe_vpcs", "Vpcs", "VpcId"),
@@ -122,10 +123,13 @@ def test_a_deleted_stack_leaves_nothing_but_what_it_says_that_it_keeps() -> None
 
         cloudformation = aws.client("cloudformation")
         (stack,) = cloudformation.describe_stacks(StackName="slipway")["Stacks"]
-        Page("environment.md").run("the instances")
+        PAGE.run("the instances")
         cloudformation.delete_stack(StackName="slipway")
         assert ended_stack(environment, stack["StackId"]) == "DELETE_COMPLETE"
 
+        left = PAGE.run("what is left", once=False)  # there is no stack to ask any more
+        assert table in left
+        assert "shop/api" in left
         assert contents(aws) - before == {
             ("list_tables", table),
             ("describe_repositories", "shop/api"),

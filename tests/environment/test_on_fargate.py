@@ -81,6 +81,12 @@ def test_an_update_of_the_stack_changes_what_it_says_and_keeps_the_good_image(
     assert kept(environment, "worker").endswith(good)
     runs(environment, "worker", good)
 
+    # And a rollback does not undo the update, whether ECS's circuit breaker is first or not.
+    environment.push("v4-crash", "shop/worker", behaviour="crash")
+    assert environment.deployment("v4-crash", "shop/worker")["outcome"] == "ROLLED_BACK"
+    assert environment.service("worker")["taskDefinition"] == arn
+    runs(environment, "worker", good)
+
 
 def test_an_update_of_a_stack_that_slipway_has_not_deployed_to_changes_no_image(
     environment: Environment,

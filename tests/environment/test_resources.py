@@ -489,6 +489,7 @@ def test_the_service_has_its_plan_and_its_repository(environment: Environment) -
         "service": "production/api",
         "container": "app",
         "alarms": [f"production-api-{kind}" for kind in ("5xx", "latency", "unhealthy", "tasks")],
+        "bake_seconds": 300,
     }
     ecr = environment.client("ecr")
     (repository,) = ecr.describe_repositories(repositoryNames=["shop/api"])["repositories"]

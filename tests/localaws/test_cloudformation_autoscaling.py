@@ -92,6 +92,11 @@ def test_a_group_is_made_as_its_template_says_and_tells_of_its_first_instances(
 
     ids = fleet.ids()
     delete(aws, stack)
+    assert fleet.ids() == ids  # as long as they are protected
+    fleet.autoscaling.set_instance_protection(
+        InstanceIds=ids, AutoScalingGroupName=fleet.group, ProtectedFromScaleIn=False
+    )
+    delete(aws, stack)
     groups = {"AutoScalingGroupNames": [fleet.group]}
     assert fleet.autoscaling.describe_auto_scaling_groups(**groups)["AutoScalingGroups"] == []
     assert {i["State"]["Name"] for i in fleet.instances(ids)} == {"terminated"}

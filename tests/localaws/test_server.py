@@ -160,7 +160,7 @@ def test_make_local_says_what_to_try_and_ends_cleanly(make_local: subprocess.Pop
     make_local.send_signal(signal.SIGTERM)  # handled as Ctrl-C is
     printed = make_local.stdout.read()
     assert make_local.wait(timeout=60) == 0
-    assert f"aws --endpoint-url {url} ecr put-image" in printed
+    assert f"export AWS_ENDPOINT_URL={url} " in printed
     assert "start-execution --state-machine-arn arn:of:that" in printed
 
 
