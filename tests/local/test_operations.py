@@ -64,6 +64,16 @@ def test_what_runs_where_and_what_happened_is_told(shop: Shop) -> None:
         assert told in whole
 
 
+def test_what_a_container_wrote_is_shown(account: Account, shop: Shop) -> None:
+    logs, group = account.aws.client("logs"), {"logGroupName": f"/ecs/{shop.service}"}
+    stream = {**group, "logStreamName": "task/app/0123"}
+    logs.create_log_group(**group)
+    logs.create_log_stream(**stream)
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    logs.put_log_events(**stream, logEvents=[{"timestamp": now, "message": "no database"}])
+    assert "no database" in run("what the containers wrote", shop)
+
+
 def test_a_quarantined_digest_is_told_released_and_forced(shop: Shop) -> None:
     digest = digest_of(shop, "v4")
     assert digest in run("what is quarantined, and why", shop)
