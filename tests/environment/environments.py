@@ -138,21 +138,15 @@ def certificate(aws: LocalAws) -> str:
     )
 
 
-def add_service(
-    environment: Environment, name: str, images: str | None = None, **parameters: str
-) -> None:
-    """A stack of environment/service.yaml alone, on the cluster that is there.
-
-    Args:
-        images: the repository; ``shop/<name>`` where it is not given.
-    """
+def add_service(environment: Environment, name: str, **parameters: str) -> None:
+    """A stack of environment/service.yaml alone, on the cluster that is there."""
     network, cluster = environment.of("Network"), environment.of("Cluster")
     image = f"/slipway/images/{CLUSTER}/{name}"
     first = "public.ecr.aws/nginx/nginx-unprivileged:stable-alpine"
     environment.client("ssm").put_parameter(Name=image, Value=first, Type="String", Overwrite=True)
     given = {
         "ServiceName": name,
-        "RepositoryName": images or f"shop/{name}",
+        "RepositoryName": f"shop/{name}",
         "Image": image,
         "VpcId": network["VpcId"],
         "PrivateSubnets": network["PrivateSubnets"],

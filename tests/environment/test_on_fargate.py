@@ -43,6 +43,38 @@ def test_a_service_without_a_load_balancer_has_no_target_group(environment: Envi
     assert "alarms" not in found["deploymentConfiguration"]
 
 
+def test_what_can_be_had_besides_is_there_where_it_is_asked_for(environment: Environment) -> None:
+    listener = environment.of("Cluster")["Listener"]
+    add_service(
+        environment,
+        "spot",
+        LaunchType="FARGATE_SPOT",
+        Listener=listener,
+        Host="spot.example.com",
+        Priority="50",
+        Command="nginx,-g,daemon off;",
+        ReplicationRegion="us-west-2",
+    )
+    desired(environment, 2, "spot")
+    service = environment.service("spot")
+    strategy = {item["capacityProvider"]: item for item in service["capacityProviderStrategy"]}
+    assert strategy["FARGATE"]["base"] == strategy["FARGATE_SPOT"]["weight"] == 1
+    providers = {task["capacityProviderName"] for task in environment.tasks("spot")}
+    assert providers == {"FARGATE", "FARGATE_SPOT"}
+    definition = environment.client("ecs").describe_task_definition(
+        taskDefinition=service["taskDefinition"]
+    )["taskDefinition"]
+    assert definition["containerDefinitions"][0]["command"] == ["nginx", "-g", "daemon off;"]
+    rules = environment.client("elbv2").describe_rules(ListenerArn=listener)["Rules"]
+    (rule,) = (rule for rule in rules if rule["Priority"] == "50")
+    hosts = [c["HostHeaderConfig"]["Values"] for c in rule["Conditions"] if "HostHeaderConfig" in c]
+    assert hosts == [["spot.example.com"]]
+    registry = environment.client("ecr").describe_registry()
+    (replication,) = registry["replicationConfiguration"]["rules"]
+    assert replication["destinations"][0]["region"] == "us-west-2"
+    assert replication["repositoryFilters"][0]["filter"] == "shop"
+
+
 def test_busy_tasks_get_more_and_a_rollout_keeps_their_number(environment: Environment) -> None:
     alarmed(environment, "production-api-busy")
     desired(environment, 3)
