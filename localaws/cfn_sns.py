@@ -78,7 +78,8 @@ class Subscription(Resource):
     """A subscription to a topic; its physical id is the ARN."""
 
     type = "AWS::SNS::Subscription"
-    settings = ("FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy")
+    # The scope first: it decides what a filter policy may be.
+    settings = ("FilterPolicyScope", "FilterPolicy", "RawMessageDelivery", "RedrivePolicy")
     properties = frozenset({"TopicArn", "Protocol", "Endpoint", *settings})
     create_only = frozenset({"TopicArn", "Protocol", "Endpoint"})
     attributes = frozenset({"Arn"})

@@ -1,9 +1,9 @@
 """Alarms that act: state changes emit events, tell SNS topics, scale, and move composite alarms.
 
-To moto an alarm is a record whose state can be set. Metrics are not evaluated here either: the state
-of a metric alarm is what SetAlarmState or the behaviour of an image (ecs_images) made it, and
-INSUFFICIENT_DATA until then. An action that is neither an SNS topic nor a scaling policy is refused
-when the alarm is put.
+To moto an alarm is a record whose state can be set. Here one on the depth of a queue follows the queue
+(cloudwatch_metrics.py, cloudwatch_clock.py). Other metrics are not evaluated: the state of an alarm on
+one is what SetAlarmState or the behaviour of an image (ecs_images) made it, and INSUFFICIENT_DATA until
+then. An action that is neither an SNS topic nor a scaling policy is refused when the alarm is put.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from moto.cloudwatch.models import Alarm, CloudWatchBackend, cloudwatch_backends
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
-from localaws import cloudwatch_events
+from localaws import cloudwatch_events, cloudwatch_metrics
 from localaws.aws import ACCOUNT, REGION
 from localaws.cloudwatch_events import SCALING
 from localaws.cloudwatch_rules import parse
@@ -54,6 +54,25 @@ def set_state(name: str, value: str, reason: str) -> None:
     _set(cloudwatch_backends[ACCOUNT][REGION], name, reason, None, value)
 
 
+def evaluate() -> None:
+    """Bring the alarms on metrics that are known here in line with them."""
+    backend = cloudwatch_backends[ACCOUNT][REGION]
+    with _lock:
+        due = [
+            (alarm, judgement)
+            for alarm in backend.alarms.values()
+            if (judgement := cloudwatch_metrics.judge(alarm))
+            and judgement.state != alarm.state_value
+        ]
+
+        def update() -> None:
+            for alarm, judgement in due:
+                alarm.update_state(judgement.reason, judgement.data, judgement.state)
+
+        changes = _changes_by(backend, update) if due else []
+    _publish(changes)
+
+
 def _set(
     self: CloudWatchBackend, alarm_name: str, reason: str, reason_data: str | None, state_value: str
 ) -> None:
@@ -71,7 +90,9 @@ def _put(self: CloudWatchBackend, name: str, rule: str | None = None, **kwargs: 
         if not action.startswith("arn:aws:sns:") and (rule or not SCALING.match(action)):
             raise NotImplementedError(f"cloudwatch: alarm {name}: action {action}")
     with _lock:
-        if rule is not None:
+        if rule is None:
+            cloudwatch_metrics.check(name, kwargs)
+        else:
             _check_rule(self, rule)
         former = self.alarms.get(name)
         alarm = _moto_put(self, name, rule=rule, **kwargs)

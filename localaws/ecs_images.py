@@ -9,6 +9,8 @@
 * ``slow``: takes ``localaws.start-seconds`` to start;
 * ``regression``: healthy, but ``localaws.alarm-after-seconds`` (0) after its task became healthy the
   CloudWatch alarm ``localaws.alarm`` goes to ALARM, and back to OK when no such task runs any more.
+
+Whatever it does, its containers write the lines of ``localaws.log`` first.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ class Behaviour:
     start_seconds: float = PENDING
     alarm: str = ""
     alarm_after_seconds: float = 0.0
+    log: tuple[str, ...] = ()
+    """The lines that it writes at its start."""
 
 
 def behaviour_of(image: str) -> Behaviour:
@@ -91,6 +95,8 @@ def _read(digest: str, annotations: Mapping[str, str]) -> Behaviour:
         start_seconds=float(annotations.get("localaws.start-seconds", PENDING)),
         alarm=annotations.get("localaws.alarm", ""),
         alarm_after_seconds=float(annotations.get("localaws.alarm-after-seconds", 0)),
+        # The driver leaves empty lines out: CloudWatch Logs takes no empty event.
+        log=tuple(filter(None, annotations.get("localaws.log", "").split("\n"))),
     )
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterator
 from copy import deepcopy
 from functools import partial
 from typing import Any
 
-from localaws import ecs_discovery, ecs_events, elbv2
+from localaws import ecs_discovery, ecs_events, ecs_logs, elbv2
 from localaws.ecs_containers import container_record, network_bindings
 from localaws.ecs_images import Behaviour, StartError, behaviour_of
 from localaws.ecs_placement import Placement
@@ -153,21 +154,38 @@ class Task:
             try:
                 behaviour = behaviour_of(container["image"])
             except StartError as error:
-                container["reason"] = str(error)
-                self.stop(str(error), "TaskFailedToStart", failed=True)
+                self._fail_to_start(container, error)
                 return
             self.behaviours[container["name"]] = behaviour
             if behaviour.digest:
                 container["imageDigest"] = behaviour.digest
         self._enter("PENDING")
 
+    def _fail_to_start(self, container: dict[str, Any], error: StartError) -> None:
+        container["reason"] = str(error)
+        self.stop(str(error), "TaskFailedToStart", failed=True)
+
     def _start_seconds(self) -> float:
         return max([PENDING, *(b.start_seconds for b in self.behaviours.values())])
 
     def _start(self) -> None:
+        for container, definition in self._containers():
+            runtime_id = f"{self.id}-{uuid.uuid4().int % 10**10}"
+            log = self.behaviours[container["name"]].log
+            try:
+                ecs_logs.start(
+                    definition,
+                    self.id,
+                    runtime_id,
+                    log,
+                    on_instance=bool(self.placement.instance),
+                )
+            except StartError as error:
+                self._fail_to_start(container, error)
+                return
+            container["runtimeId"] = runtime_id
         for container in self.record["containers"]:
             container["lastStatus"] = "RUNNING"
-            container["runtimeId"] = f"{self.id}-{uuid.uuid4().int % 10**10}"
             container["networkBindings"] = network_bindings(container["name"], self.placement)
         self.record.update(pullStoppedAt=utcnow(), startedAt=utcnow(), connectivity="CONNECTED")
         self._enter("RUNNING")
@@ -196,11 +214,7 @@ class Task:
         return behaviour.health_status if behaviour.kind == "unhealthy" else None
 
     def _run(self, age: float) -> None:
-        for container, definition in zip(
-            self.record["containers"],
-            self.definition.record["containerDefinitions"],
-            strict=True,
-        ):
+        for container, definition in self._containers():
             behaviour = self.behaviours[container["name"]]
             if behaviour.kind == "crash" and age >= CRASH and "exitCode" not in container:
                 container.update(lastStatus="STOPPED", exitCode=behaviour.exit_code)
@@ -221,6 +235,11 @@ class Task:
                 self.record["healthStatus"] = status
                 ecs_discovery.tell_health(self)
                 return
+
+    def _containers(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """Each container's record with its definition."""
+        definitions = self.definition.record["containerDefinitions"]
+        return zip(self.record["containers"], definitions, strict=True)
 
     def _draining(self) -> bool:
         return any(elbv2.health(group, target)[0] == "draining" for group, target in self.targets)

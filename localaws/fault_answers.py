@@ -9,7 +9,7 @@ from moto.core.errors import COMMON_ERROR_CODES
 from moto.core.model import OperationModel
 
 from localaws import iam, iam_actions
-from localaws.iam_actions import Access
+from localaws.iam_access import Access
 
 _THROUGHPUT = (
     "The level of configured provisioned throughput for the table was exceeded."

@@ -6,8 +6,8 @@ inline and attached, and refused as the service would.
 
 Unchecked are all others: a developer's CLI, which has no identity here, since any access key is taken;
 and Step Functions, EventBridge and CloudFormation, which act inside of this process with one key, so
-that the roles of state machines and rules are not tried out. Resource-based and service control
-policies are not looked at.
+that the roles of state machines and rules are not tried out. Resource-based policies are not looked at,
+but for a function's own where SNS is to invoke it, and service control policies neither.
 
 Policy elements, operators and condition keys that are not known are NotImplemented, never ignored.
 """
@@ -24,7 +24,7 @@ from moto.awslambda.models import lambda_backends
 from moto.iam.models import Role, iam_backends
 
 from localaws.aws import ACCOUNT, REGION, listed
-from localaws.iam_actions import CONDITION_KEYS, Access
+from localaws.iam_access import CONDITION_KEYS, Access
 
 _STATEMENT = {"Sid", "Effect", "Action", "Resource", "Condition"}
 _KEYS = {key.lower(): key for key in CONDITION_KEYS}  # IAM ignores their case
@@ -54,6 +54,21 @@ def check(function: str, service: str, needed: Iterable[Access]) -> None:
         if effects != {"Allow"}:
             message = _message(f"{role.name}/{function}", access, denied="Deny" in effects)
             raise AccessDeniedError(service, message)
+
+
+def resource_allows(statements: Iterable[dict[str, Any]], service: str, access: Access) -> bool:
+    """Whether a resource's own policy lets an AWS service (``sns.amazonaws.com``) do something."""
+    effects = set()
+    for statement in statements:
+        rest = {name: value for name, value in statement.items() if name != "Principal"}
+        if _is_for(statement["Principal"], service) and _applies(rest, access):
+            effects.add(rest["Effect"])
+    return effects == {"Allow"}
+
+
+def _is_for(principal: Any, service: str) -> bool:
+    services = principal.get("Service", []) if isinstance(principal, dict) else []
+    return principal == "*" or service in listed(services)
 
 
 def _role(function: str) -> Role:

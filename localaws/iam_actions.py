@@ -7,30 +7,9 @@ it stricter, after those. A call that is not in it is NotImplemented: add its li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
-from localaws.aws import ACCOUNT, REGION, listed
-
-CONDITION_KEYS = frozenset({"ecs:cluster", "ecs:CreateAction", "iam:PassedToService"})
-"""What the rules fill in. A policy that asks for another key can't be judged here."""
-
-
-@dataclass(frozen=True)
-class Access:
-    """One action that a request needs, on one resource."""
-
-    action: str
-    resource: str
-    """An ARN, or "*" where AWS does not narrow the action to a resource."""
-    context: Mapping[str, str] = field(default_factory=dict)
-    """The values of condition keys; a key that is not there is not in the request."""
-
-
-Parameters = Mapping[str, Any]
-Rule = Callable[[str, Parameters], list[Access]]
-"""From an action and the request's parameters to everything that has to be allowed."""
+from localaws.aws import ACCOUNT, listed
+from localaws.iam_access import Access, Parameters, Rule, arn
+from localaws.iam_secrets import get_parameter, get_secret_value
 
 
 def rule_for(action: str) -> Rule:
@@ -49,7 +28,7 @@ def _on_each(service: str, prefix: str, parameter: str) -> Rule:
 
     def rule(action: str, parameters: Parameters) -> list[Access]:
         names = listed(parameters.get(parameter, "*"))
-        return [Access(action, _arn(service, prefix, name)) for name in names]
+        return [Access(action, arn(service, prefix, name)) for name in names]
 
     return rule
 
@@ -62,7 +41,7 @@ def _in_cluster(kind: str, parameter: str) -> Rule:
         prefix = f"{kind}/{cluster.rpartition('/')[2]}/"
         context = {"ecs:cluster": cluster}
         names = listed(parameters[parameter])
-        return [Access(action, _arn("ecs", prefix, name), context) for name in names]
+        return [Access(action, arn("ecs", prefix, name), context) for name in names]
 
     return rule
 
@@ -77,23 +56,30 @@ def _register_task_definition(action: str, parameters: Parameters) -> list[Acces
     # https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-ECS.html
     needed = [Access(action, "*")]
     if parameters.get("tags"):
-        family = _arn("ecs", "task-definition/", f"{parameters['family']}:*")
+        family = arn("ecs", "task-definition/", f"{parameters['family']}:*")
         context = {"ecs:CreateAction": action.partition(":")[2]}
         needed.append(Access("ecs:TagResource", family, context))
     for field_name in ("taskRoleArn", "executionRoleArn"):
         if role := parameters.get(field_name):
-            arn = role if role.startswith("arn:") else f"arn:aws:iam::{ACCOUNT}:role/{role}"
+            role_arn = role if role.startswith("arn:") else f"arn:aws:iam::{ACCOUNT}:role/{role}"
             passed = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
-            needed.append(Access("iam:PassRole", arn, passed))
+            needed.append(Access("iam:PassRole", role_arn, passed))
     return needed
 
 
 def _describe_alarms(action: str, parameters: Parameters) -> list[Access]:
-    needed = [Access(action, _arn("cloudwatch", "alarm:", "*"))]
+    needed = [Access(action, arn("cloudwatch", "alarm:", "*"))]
     if "CompositeAlarm" in parameters.get("AlarmTypes", []):
         # AWS would leave the composite alarms out of its answer, without a word.
         needed.append(Access(action, "*"))
     return needed
+
+
+def _get_log_events(action: str, parameters: Parameters) -> list[Access]:
+    # The group's identifier is its name or, which is how one of another account is named, its ARN.
+    group = parameters.get("logGroupName") or parameters["logGroupIdentifier"]
+    whole = arn("logs", "log-group:", group).removesuffix(":*")
+    return [Access(action, f"{whole}:log-stream:{parameters['logStreamName']}")]
 
 
 def _on_parameter(parameter: str) -> Rule:
@@ -101,13 +87,13 @@ def _on_parameter(parameter: str) -> Rule:
 
     def rule(action: str, parameters: Parameters) -> list[Access]:
         name = parameters[parameter].removeprefix("/")
-        return [Access(action, _arn("ssm", "parameter/", name))]
+        return [Access(action, arn("ssm", "parameter/", name))]
 
     return rule
 
 
 def _query(action: str, parameters: Parameters) -> list[Access]:
-    table = _arn("dynamodb", "table/", parameters["TableName"])
+    table = arn("dynamodb", "table/", parameters["TableName"])
     index = parameters.get("IndexName")
     return [Access(action, f"{table}/index/{index}" if index else table)]
 
@@ -123,7 +109,7 @@ def _transact_write_items(_action: str, parameters: Parameters) -> list[Access]:
     }
     entries = [entry for item in parameters["TransactItems"] for entry in item.items()]
     needed = [
-        (actions[kind], _arn("dynamodb", "table/", request["TableName"]))
+        (actions[kind], arn("dynamodb", "table/", request["TableName"]))
         for kind, request in entries
     ]
     return [Access(action, table) for action, table in dict.fromkeys(needed)]  # each once
@@ -148,9 +134,11 @@ RULES: dict[str, Rule] = {
     "ecs:RegisterTaskDefinition": _register_task_definition,
     "ecs:UpdateService": _in_cluster("service", "service"),
     "elasticloadbalancing:DescribeTargetHealth": _on_everything,
+    "logs:GetLogEvents": _get_log_events,
+    "secretsmanager:GetSecretValue": get_secret_value,
     "sns:Publish": _on_each("sns", "", "TopicArn"),
     "ssm:DeleteParameter": _on_parameter("Name"),
-    "ssm:GetParameter": _on_parameter("Name"),
+    "ssm:GetParameter": get_parameter,
     "ssm:GetParametersByPath": _on_parameter("Path"),
     "ssm:PutParameter": _on_parameter("Name"),
     "states:DescribeExecution": _on_each("states", "execution:", "executionArn"),
@@ -159,11 +147,4 @@ RULES: dict[str, Rule] = {
 
 
 def _cluster(parameters: Parameters) -> str:
-    return _arn("ecs", "cluster/", parameters.get("cluster", "default"))
-
-
-def _arn(service: str, prefix: str, name: str) -> str:
-    """The ARN of what a parameter names, by name or by ARN."""
-    if name.startswith("arn:"):
-        return name
-    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{prefix}{name}"
+    return arn("ecs", "cluster/", parameters.get("cluster", "default"))

@@ -18,7 +18,7 @@ from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.responses import LambdaResponse
 
 from localaws import aws, iam
-from localaws.iam_actions import Access
+from localaws.iam_access import Access
 
 _log = logging.getLogger(__name__)
 

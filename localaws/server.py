@@ -27,6 +27,7 @@ from localaws import (
     awslambda,
     cloudformation,
     cloudwatch,
+    cloudwatch_clock,
     dynamodb,
     ecr,
     ecs,
@@ -89,16 +90,19 @@ class LocalAws:
             _use(self.url, self._port)
             _install()
             moto_api_backend.reset()
-            sns.reset()
             thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="localaws")
             thread.start()
             undo.callback(thread.join)
             undo.callback(server.shutdown)
             awslambda.start()
             undo.callback(awslambda.stop)
+            sns.start()
+            undo.callback(sns.stop)
             undo.callback(_stop_executions)
             ecs.start()
             undo.callback(ecs.stop)
+            cloudwatch_clock.start()
+            undo.callback(cloudwatch_clock.stop)
             event_schedules.start()
             undo.callback(event_schedules.stop)
             self._undo = undo.pop_all()

@@ -250,6 +250,53 @@ def test_an_update_or_a_deletion_retires_the_process(aws: LocalAws, make: Make) 
     assert not _is_running(third)
 
 
+def test_a_new_environment_is_the_next_invocations(aws: LocalAws, make: Make) -> None:
+    name = make(
+        "import os\ndef handler(event, context): return [os.environ.get('SECRET'), os.getpid()]",
+        Environment={"Variables": {"SECRET": "old"}},
+    )
+    [first, pid] = _invoke(aws, name)
+    aws.client("lambda").update_function_configuration(
+        FunctionName=name, Environment={"Variables": {"SECRET": "new"}}
+    )
+    [second, another] = _invoke(aws, name)
+    assert (first, second) == ("old", "new")
+    assert another != pid
+    aws.client("lambda").update_function_configuration(
+        FunctionName=name, Environment={"Variables": {}}
+    )
+    assert _invoke(aws, name)[0] is None
+
+
+def test_a_process_with_the_old_environment_that_was_busy_is_not_used_again(
+    aws: LocalAws, make: Make
+) -> None:
+    name = make(
+        """
+        import os, socket
+        def handler(event, context):
+            if event:  # tell that it runs, and wait for the word to go on
+                with socket.create_connection(("127.0.0.1", event)) as line:
+                    line.sendall(b"!")
+                    line.recv(1)
+            return os.environ["SECRET"]
+        """,
+        Environment={"Variables": {"SECRET": "old"}},
+    )
+    with socket.create_server(("127.0.0.1", 0)) as gate, ThreadPoolExecutor(1) as callers:
+        call = callers.submit(_invoke, aws, name, gate.getsockname()[1])
+        line = gate.accept()[0]
+        aws.client("lambda").update_function_configuration(
+            FunctionName=name, Environment={"Variables": {"SECRET": "new"}}
+        )
+        assert _invoke(aws, name) == "new"
+        line.sendall(b"!")
+        line.close()
+        assert call.result() == "old"
+    with ThreadPoolExecutor(2) as callers:
+        assert set(callers.map(lambda _: _invoke(aws, name), range(4))) == {"new"}
+
+
 def test_what_a_function_prints_is_in_its_log_group_and_in_the_tail(
     aws: LocalAws, make: Make
 ) -> None:

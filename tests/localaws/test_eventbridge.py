@@ -19,6 +19,8 @@ from moto.events.models import events_backends
 
 from localaws import aws as local
 from localaws import eventbridge
+from tests.localaws.alarm_helpers import put_alarm
+from tests.localaws.sns_helpers import Recorder
 from tests.waiting import wait_for
 
 RUNTIME = f"python3.{sys.version_info.minor}"
@@ -396,3 +398,35 @@ def test_a_function_is_told_once_of_each_execution_that_did_not_succeed(aws, bus
             "cause": cause,
             "redriveCount": 0,
         }
+
+
+@pytest.mark.parametrize("by", ["name", "prefix"])
+def test_a_function_gets_the_state_changes_of_the_alarms_that_a_rule_names(aws, tmp_path, by):
+    stem = f"slipway-{uuid.uuid4().hex[:8]}"
+    mine, other = f"{stem}-UntoldSlack", f"another-{stem}-UntoldSlack"
+    function, events = Recorder(aws, tmp_path), aws.client("events")
+    names = {"name": [mine, f"{stem}-none"], "prefix": [{"prefix": f"{stem}-"}]}[by]
+    pattern = {
+        "source": ["aws.cloudwatch"],
+        "detail-type": ["CloudWatch Alarm State Change"],
+        "detail": {"alarmName": names, "state": {"value": ["ALARM"]}},
+    }
+    rule = events.put_rule(Name=stem, EventPattern=json.dumps(pattern))["RuleArn"]
+    function.allow(rule, "events.amazonaws.com")
+    events.put_targets(Rule=stem, Targets=[{"Id": "f", "Arn": function.arn}])
+    cloudwatch = aws.client("cloudwatch")
+    for alarm in (other, mine):
+        put_alarm(cloudwatch, alarm)
+        for value in ("ALARM", "OK"):
+            cloudwatch.set_alarm_state(AlarmName=alarm, StateValue=value, StateReason="testing")
+    put_alarm(cloudwatch, f"{stem}-none")
+    cloudwatch.set_alarm_state(AlarmName=f"{stem}-none", StateValue="ALARM", StateReason="last")
+    told = {event["detail"]["alarmName"]: event for event in function.wait(2)}
+    assert sorted(told) == sorted([mine, f"{stem}-none"])
+    event = told[mine]
+    assert event["detail-type"] == "CloudWatch Alarm State Change"
+    assert (event["source"], event["region"]) == ("aws.cloudwatch", "us-east-1")
+    assert event["account"] == "123456789012"
+    assert event["resources"] == [f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{mine}"]
+    assert event["detail"]["state"]["value"] == "ALARM"
+    assert event["detail"]["previousState"]["value"] == "INSUFFICIENT_DATA"

@@ -176,6 +176,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "ecs:RegisterTaskDefinition": {"family": "f", "tags": [{}], "taskRoleArn": "r"},
     "ecs:UpdateService": {"service": "s"},
     "elasticloadbalancing:DescribeTargetHealth": {},
+    "logs:GetLogEvents": {"logGroupName": "g", "logStreamName": "s"},
+    "secretsmanager:GetSecretValue": {"SecretId": "s"},
     "sns:Publish": {"TopicArn": f"arn:aws:sns:{HERE}:t"},
     "ssm:DeleteParameter": {"Name": "/p"},
     "ssm:GetParameter": {"Name": "/p"},
@@ -196,7 +198,9 @@ def test_the_resource_of_an_action_is_of_a_kind_that_aws_narrows_it_to(action: s
         service, _, name = access.action.partition(":")
         kinds = reference[service]["Actions"][name.lower()].get("Resources", [])
         formats = [
-            arn for kind in kinds for arn in reference[service]["Resources"][kind]["ARNFormats"]
+            arn
+            for kind in kinds  # written with a capital for some services
+            for arn in reference[service]["Resources"][kind.lower()]["ARNFormats"]
         ]
         if access.action in STRICTER or not formats:
             assert access.resource == "*"
