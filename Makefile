@@ -80,8 +80,16 @@ events: $(READY) ## Record events/ anew from a run on the local AWS
 	@$(BIN)/python -m tools.record_events
 
 .PHONY: schema
-schema: $(READY) ## Write docs/plan.schema.json from the plan's models
-	@$(BIN)/python -m tools.plan_schema
+schema: $(READY) ## Write the schemas in docs/ from the models
+	@$(BIN)/python -m tools.schemas
+
+.PHONY: golden
+golden: $(READY) ## Write tests/golden/ anew: read the difference
+	@$(BIN)/python -m tools.golden
+
+.PHONY: pictures
+pictures: $(READY) ## Draw docs/pictures/ from tests/golden/
+	@$(BIN)/python -m tools.pictures
 
 .PHONY: lock
 lock: $(READY) ## Pin what *.in ask for, with hashes

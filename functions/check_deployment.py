@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,8 @@ from slipway.errors import AwsRefused, AwsUnavailable, Superseded
 from slipway.ledger import Ledger
 from slipway.model import Model, parse
 from slipway.observation import observe
+from slipway.progress import progress, progress_notice
+from slipway.publish import publish
 from slipway.records import Hold
 from slipway.verdict import Verdict, Watch, judge, superseded
 
@@ -51,10 +54,24 @@ def _look(hold: Hold, watch: Watch, ledger: Ledger) -> Verdict:
         aws.elbv2(),
         aws.cloudwatch(),
     )
-    verdict = judge(seen, watch, datetime.now(UTC))
+    now = datetime.now(UTC)
+    verdict = judge(seen, watch, now)
+    verdict = verdict.model_copy(update={"progress": progress(verdict, watch, seen)})
+    if verdict.progress not in ("", watch.progress):
+        _tell_progress(hold, verdict, now)
     if verdict.healthy_at and watch.healthy_at is None:
         try:
             ledger.note(hold, "HEALTHY", verdict.healthy_at)
         except (AwsUnavailable, AwsRefused):
             logger.exception("the time when it was first healthy is not in the ledger")
     return verdict
+
+
+def _tell_progress(hold: Hold, verdict: Verdict, now: datetime) -> None:
+    topic = os.environ.get("PROGRESS_TOPIC_ARN")
+    if not topic:
+        return  # nobody has a message that shows how it goes
+    try:
+        publish(progress_notice(hold, verdict, now), topic, aws.sns_once())
+    except (AwsUnavailable, AwsRefused):
+        logger.exception("people were not told how far it is")  # which is nothing to wait for

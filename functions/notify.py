@@ -1,10 +1,16 @@
-"""Step Notify: tells people that a deployment started, or how a deployment or a release ended."""
+"""Step Notify: tells people that a deployment or a stage started, or how a deployment or a release ended.
+
+A rule brings it the changes of Slipway's own alarms as well.
+"""
 
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
-from typing import Any
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -12,35 +18,104 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.ledger import Ledger
-from slipway.message import News, compose, publish
+from slipway.look import look
 from slipway.model import parse
+from slipway.news import News, notice_of
+from slipway.notice import Notice
+from slipway.own_alarms import alarm_notice, is_of_alarm
+from slipway.publish import publish
+from slipway.records import Hold
+from slipway.redaction import redacted
 
 logger = Logger()
 
 TOPIC_ARN = os.environ["TOPIC_ARN"]
+CHAT_NOTIFICATIONS = os.environ["CHAT_NOTIFICATIONS"] == "true"
+HISTORY = timedelta(days=int(os.environ["HISTORY_DAYS"]))
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Publish the message once; return its id and the reason as people read it, which ends the execution."""
+    """Publish the notice; return SNS's message id and the reason as people read it, which ends the execution.
+
+    What was told already has no message id. It is published before that is noted: where the ledger can't
+    be written, or the function dies in between, people are told twice, which is better than never.
+    """
+    begun, now, ledger = time.monotonic(), datetime.now(UTC), Ledger(aws.table())
+    record: _Record
+    if is_of_alarm(event):
+        notice = alarm_notice(event)
+        # It goes off again and again: what may come twice is the event.
+        record = _OfOthers(ledger, str(event["id"]), notice.kind, now)
+        return {"message_id": _tell_once(record, lambda: notice), "reason": notice.reason}
     news = parse(News, event, "the input of Notify")
-    ledger = Ledger(aws.table())
-    if _told(news, ledger):
-        return {"message_id": None, "reason": news.sentence}
-    message_id = publish(compose(news), TOPIC_ARN, aws.sns())
     if news.hold:
-        try:
-            ledger.note_told(news.hold, news.kind, datetime.now(UTC))
-        except (AwsUnavailable, AwsRefused):
-            logger.exception("people are told, but the ledger does not know it")
-    return {"message_id": message_id, "reason": news.sentence}
+        record = _OfDeployment(ledger, news.hold, news.event, now)
+    else:
+        record = _OfOthers(ledger, news.about, news.event, now)
+    return {
+        "message_id": _tell_once(record, lambda: _notice(news, now, begun)),
+        "reason": news.sentence,
+    }
 
 
-def _told(news: News, ledger: Ledger) -> bool:
-    """Whether people were told by an earlier try; where that can't be read, twice is better than never."""
+def _notice(news: News, now: datetime, begun: float) -> Notice:
+    notice = notice_of(news, look(news, aws.ecs(), aws.logs, logger, begun), now)
+    # After what is not seen was taken out, for it may stand in the middle of a secret.
+    lines = notice.log.lines if notice.log else ()
+    reason, *rest = redacted([notice.reason, *lines, *notice.evidence])
+    log = notice.log.model_copy(update={"lines": tuple(rest[: len(lines)])}) if notice.log else None
+    facts = {"reason": reason, "log": log, "evidence": tuple(rest[len(lines) :])}
+    return notice.model_copy(update=facts)
+
+
+class _Record(Protocol):
+    """What the ledger knows of the telling of one event."""
+
+    def told(self) -> bool: ...
+
+    def note(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class _OfDeployment:
+    ledger: Ledger
+    hold: Hold
+    event: str
+    now: datetime
+
+    def told(self) -> bool:
+        record = self.ledger.deployment(self.hold)
+        return record is not None and self.event in record.told
+
+    def note(self) -> None:
+        self.ledger.note_told(self.hold, self.event, self.now)
+
+
+@dataclass(frozen=True)
+class _OfOthers:
+    ledger: Ledger
+    about: str
+    event: str
+    now: datetime
+
+    def told(self) -> bool:
+        return self.ledger.told(self.about, self.event)
+
+    def note(self) -> None:
+        self.ledger.note_told_of(self.about, self.event, self.now, self.now + HISTORY)
+
+
+def _tell_once(record: _Record, notice: Callable[[], Notice]) -> str | None:
+    """Publish, unless that was done before; SNS's message id."""
     try:
-        record = ledger.deployment(news.hold) if news.hold else None
+        if record.told():
+            return None
     except (AwsUnavailable, AwsRefused):
-        logger.exception("whether people were told can't be read")
-        return False
-    return record is not None and news.kind in record.told
+        logger.exception("whether people were told can't be read")  # twice is better than never
+    message_id = publish(notice(), TOPIC_ARN, aws.sns(), CHAT_NOTIFICATIONS)
+    try:
+        record.note()
+    except (AwsUnavailable, AwsRefused):
+        logger.exception("people are told, but the ledger does not know it")
+    return message_id

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
@@ -38,6 +40,14 @@ CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 3},
 )
 ONCE = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+
+# For what is worth no waiting: people are told without a log's last lines, and a deployment goes on
+# without them being told how far it is.
+BRIEFLY = Config(
+    connect_timeout=2,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 1},
+)
 
 # The codes that botocore's own standard retry mode takes for throttling; some come with status 400.
 THROTTLED = {
@@ -101,6 +111,18 @@ def cloudwatch() -> CloudWatchClient:
 
 
 @cache
+def logs(region: str) -> CloudWatchLogsClient:
+    """The CloudWatch Logs client of a region: a container may write into another one's logs."""
+    return boto3.client("logs", region_name=region, config=BRIEFLY)
+
+
+@cache
+def secretsmanager() -> SecretsManagerClient:
+    """The Secrets Manager client."""
+    return boto3.client("secretsmanager", config=CONFIG)
+
+
+@cache
 def ssm() -> SSMClient:
     """The Systems Manager client."""
     return boto3.client("ssm", config=CONFIG)
@@ -110,6 +132,12 @@ def ssm() -> SSMClient:
 def sns() -> SNSClient:
     """The SNS client."""
     return boto3.client("sns", config=CONFIG)
+
+
+@cache
+def sns_once() -> SNSClient:
+    """The SNS client that gives up soon: for what may be lost."""
+    return boto3.client("sns", config=BRIEFLY)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from slipway.alarms import Alarm, read_alarms
+from slipway.alarms import read_alarms
 from slipway.aws import error_code, short
 from slipway.begin_recovery import begin_recovery
 from slipway.begin_rollback import begin_rollback
@@ -17,11 +17,10 @@ from slipway.beginning import (
     World,
     refuse_other_kinds,
 )
-from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
-from slipway.freeze import FREEZE_PARAMETER, frozen_until, parse_freeze
+from slipway.errors import AwsRefused, AwsUnavailable
+from slipway.gates import blocked, frozen, passed, quarantined
 from slipway.model import parse
-from slipway.parameters import read_parameter
-from slipway.records import Good, ServiceRecord, text
+from slipway.records import Good, ServiceRecord
 from slipway.release import Deployment
 from slipway.service import has_settled, previous_task_definition, read_service
 from slipway.task_definition import Revision, containers_for, read_task_definition
@@ -63,14 +62,14 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
         return _no_change(case, world, running.arn)
     # An earlier try may have taken the service, with its answer lost: what it took over has to be seen to.
     ours = record.holder is not None and record.holder.execution == case.hold.execution
-    if not ours and (refusal := _quarantined(case, record) or _frozen(case, world)):
+    if not ours and (refusal := quarantined(case, record) or frozen(case, world)):
         return refusal
     try:
         alarms = read_alarms(policy.alarm_names, world.cloudwatch)
     except (AwsUnavailable, AwsRefused) as unreadable:
         reason = f"an alarm that can't be read is neither good nor bad: {unreadable}"
         return case.wait_patiently(reason)
-    if not ours and (refusal := _blocked(case, alarms)):
+    if not ours and (refusal := blocked(case, alarms)):
         return refusal
     if refused := case.take(world.ledger, baseline):
         return refused
@@ -87,6 +86,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
         replaced=baseline,
         unproven=record.left(previous.arn),
         alarms_firing=tuple(name for name, alarm in alarms.items() if alarm.state == "ALARM"),
+        gates=passed(case, record, alarms),
         evidence=(_drift(running, previous),) if drift else (),
     )
 
@@ -145,47 +145,3 @@ def _no_change(case: Case, world: World, running: str) -> Beginning:
     if found["taskDefinition"] != running or not has_settled(found):
         return case.wait("the service was changed a moment ago", 1)
     return case.end("NO_CHANGE", "the service runs this image already, and it is good")
-
-
-def _quarantined(case: Case, record: ServiceRecord) -> Beginning | None:
-    release = case.deployment.release
-    found = record.quarantined.get(release.image.digest)
-    if found is None or release.force:
-        return None
-    return case.end(
-        "REJECTED",
-        f"image {release.image} is quarantined on service {case.service} since {text(found.at)}: "
-        f'{found.reason}; start it by hand with "force": true, or release the quarantine',
-    )
-
-
-def _frozen(case: Case, world: World) -> Beginning | None:
-    held = read_parameter(FREEZE_PARAMETER, world.ssm)
-    whole = parse_freeze(held) if held is not None else ()
-    until = frozen_until((*whole, *case.deployment.policy.freeze), case.now)
-    if until is None:
-        return None
-    return case.end(
-        "REJECTED",
-        f"deployments to service {case.service} are frozen until {text(until)} "
-        f'(see {FREEZE_PARAMETER} and "freeze" in the plan); start it by hand after that',
-    )
-
-
-def _blocked(case: Case, alarms: dict[str, Alarm]) -> Beginning | None:
-    policy = case.deployment.policy
-    if missing := [name for name in policy.alarm_names if name not in alarms]:
-        raise InvalidInput(
-            f"the plan names alarms for service {case.service} that CloudWatch does not have in this account "
-            f"and region: {', '.join(missing)}"
-        )
-    firing = [alarms[name] for name in policy.blocking if alarms[name].state == "ALARM"]
-    if not firing:
-        return None
-    names = ", ".join(alarm.name for alarm in firing)
-    return case.end(
-        "REJECTED",
-        f"nothing is deployed to service {case.service} while {names} is in ALARM "
-        '("when_firing": "block" in the plan)',
-        *(f"alarm {alarm.name} is in ALARM: {alarm.reason}" for alarm in firing),
-    )

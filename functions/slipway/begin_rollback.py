@@ -76,7 +76,17 @@ def begin_rollback(wanted: ManualRollback, start: Start, now: datetime, world: W
         image=target.image,
         task_definition=running.arn,
         alarms_firing=_firing(case.deployment.policy, world),
+        gates=_gates(back, record),
     )
+
+
+def _gates(back: Good | None, record: ServiceRecord) -> tuple[str, ...]:
+    """None keeps a person from going back; what is known of where to, they want to know."""
+    if back is None or all(
+        back.task_definition != good.task_definition for good in record.all_good
+    ):
+        return ()
+    return (f"{short(back.task_definition)} has passed every gate on this service before",)
 
 
 def _watches(holder: Holder, service: str, world: World) -> bool:

@@ -111,6 +111,8 @@ class Beginning(Model):
     before it comes to change anything, that must not stay."""
     alarms_firing: tuple[str, ...] = ()
     """Alarms of the policy that are in ALARM now: they can't fail this deployment until they fire anew."""
+    gates: tuple[str, ...] = ()
+    """What it passed on its way to GO, one sentence each."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ pk                  sk                                 the item
                                                        unproven
 ``production/api``  ``2026-11-25T03:00:00.000Z#name``  one deployment: what was asked, the time of each
                                                        step, how it ended and why; expires
+``told``            an execution's ARN, an event's id  when people were told of what is no deployment:
+                                                       a release, an alarm; expires
 ==================  =================================  ================================================
 
 All services are in one partition, so that one query lists what runs where. Times are UTC texts of one
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 SERVICES = "service"
 """The partition of the services."""
+TOLD = "told"
+"""The partition of what people were told of and is no deployment."""
 
 # Longer than the longest time between two signs of life: the longest poll (300 s), and a look that is
 # tried seven times (70 s each) with its pauses (61 s).
@@ -113,6 +117,10 @@ class Ledger:
         """Whether there has been a deployment of this digest on the service, however it ended."""
         path = "#deployment.#release.#image.#digest = :digest"
         return bool(self._items.query(service, path, {":digest": digest}))
+
+    def told(self, about: str, kind: str) -> bool:
+        """Whether people were told of this event (``end``, ``stage_1``) of what is no deployment."""
+        return kind in self._items.get((TOLD, about))
 
     # --- taking a service, and signs of life ------------------------------------------------------
 
@@ -239,6 +247,11 @@ class Ledger:
         except NoLonger:  # it never held its service
             told = {"told": {kind: text(now)}}
             self._items.update(Update.setting(_history(hold), told))
+
+    def note_told_of(self, about: str, kind: str, now: datetime, expires: datetime) -> None:
+        """Write down that people were told of an event of what is no deployment, until it is forgotten."""
+        facts = {kind: text(now), "expires_at": int(expires.timestamp())}
+        self._items.update(Update.setting((TOLD, about), facts))
 
     def quarantine(self, hold: Hold, digest: str, why: Quarantined) -> None:
         """Quarantine a digest that is known to be bad before the deployment has ended.

@@ -11,6 +11,7 @@ from slipway.aws import calling, short
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.model import Model
 from slipway.service import Service, primary, read_service, split
+from slipway.stopped import StoppedTask, stopped_task
 from slipway.targets import Target, read_targets
 
 if TYPE_CHECKING:
@@ -43,17 +44,6 @@ class RunningTask(Model):
     health: str
     """Of the containers that have a health check: HEALTHY, UNHEALTHY, or UNKNOWN (none, or not yet)."""
     targets: tuple[Target, ...]
-
-
-class StoppedTask(Model):
-    """A task of the deployment that has stopped."""
-
-    id: str
-    code: str
-    """stopCode."""
-    reason: str
-    containers: tuple[str, ...]
-    """What ECS says of each container: exit code, reason."""
 
 
 class Observation(Model):
@@ -97,7 +87,9 @@ def observe(
         return Observation(exists=False, failure=str(gone))
     ours = next((d for d in found["deployments"] if d["id"] == deployment_id), None)
     tasks = _read_tasks(service, deployment_id, ecs)
-    checked = _checked_containers(ours["taskDefinition"], ecs) if ours else set()
+    defined = _containers(ours["taskDefinition"], ecs) if ours else []
+    checked = _checked(defined)
+    helpers = {container["name"] for container in defined if not _is_essential(container)}
     running = [task for task in tasks if task["desiredStatus"] == "RUNNING"]
     targets = read_targets(service, found.get("loadBalancers", []), running, ecs, elbv2)
     read, unreadable = _read_alarms(alarms, cloudwatch)
@@ -108,7 +100,9 @@ def observe(
         failure=_failure_event(found, deployment_id),
         has_health_check=bool(checked),
         running=tuple(_running(task, checked, targets) for task in running),
-        stopped=tuple(_stopped(t) for t in tasks if t["desiredStatus"] == "STOPPED"),
+        stopped=tuple(
+            stopped_task(task, helpers) for task in tasks if task["desiredStatus"] == "STOPPED"
+        ),
         alarms=read,
         alarms_unreadable=unreadable,
     )
@@ -142,15 +136,23 @@ def _failure_event(service: Service, deployment_id: str) -> str:
     return next((e["message"] for e in service.get("events", []) if marker in e["message"]), "")
 
 
-def _checked_containers(task_definition: str, ecs: ECSClient) -> set[str]:
+def _containers(task_definition: str, ecs: ECSClient) -> list[dict[str, Any]]:
+    with calling("ecs:DescribeTaskDefinition", f"task definition {task_definition}"):
+        found: Any = ecs.describe_task_definition(taskDefinition=task_definition)
+    return list(found["taskDefinition"]["containerDefinitions"])
+
+
+def _is_essential(container: dict[str, Any]) -> bool:
+    return bool(container.get("essential", True))
+
+
+def _checked(containers: list[dict[str, Any]]) -> set[str]:
     """The containers whose checks decide about a task: the essential ones that have one, else all that do.
 
     Not the task's own healthStatus: it stays UNKNOWN as soon as one container has no check.
     """
-    with calling("ecs:DescribeTaskDefinition", f"task definition {task_definition}"):
-        found = ecs.describe_task_definition(taskDefinition=task_definition)
-    checked = [c for c in found["taskDefinition"]["containerDefinitions"] if "healthCheck" in c]
-    essential = {c["name"] for c in checked if c.get("essential", True)}
+    checked = [c for c in containers if "healthCheck" in c]
+    essential = {c["name"] for c in checked if _is_essential(c)}
     return essential or {c["name"] for c in checked}
 
 
@@ -190,25 +192,4 @@ def _running(
         status=task["lastStatus"],
         health=_health(task, checked),
         targets=targets[task["taskArn"]],
-    )
-
-
-def _stopped(task: dict[str, Any]) -> StoppedTask:
-    return StoppedTask(
-        id=short(task["taskArn"]),
-        code=task.get("stopCode", ""),
-        reason=task.get("stoppedReason", ""),
-        containers=tuple(
-            ", ".join(
-                part
-                for part in (
-                    f"container {c['name']}",
-                    f"exit code {c['exitCode']}" if "exitCode" in c else "",
-                    c.get("reason", ""),
-                )
-                if part
-            )
-            for c in task.get("containers", [])
-            if "exitCode" in c or "reason" in c
-        ),
     )

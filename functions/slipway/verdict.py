@@ -1,5 +1,7 @@
 """The verdict: what one look at a deployment says. Every rule is here, and nothing here talks to AWS.
 
+Which stopped tasks count is in `failed`.
+
 Read from top to bottom, the first rule that applies decides::
 
     gone, or primary is not ours      SUPERSEDED    (after: our rollout FAILED, which the circuit
@@ -14,33 +16,18 @@ Read from top to bottom, the first rule that applies decides::
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import AwareDatetime
 
 from slipway.aws import short
+from slipway.failed import Failed, describe, failed_container, has_failed, never_starts
 from slipway.model import Model
-from slipway.observation import Observation, RunningTask, StoppedTask
+from slipway.observation import Observation, RunningTask
 from slipway.plan import Policy
 
 FAILED_TASKS_LIMIT = 2
-
-# Why a pull fails for good, in the words of ECS and of the registries; a pull that timed out or was
-# throttled may do better next time. From the error list in the ECS developer guide, "CannotPullContainer
-# task errors": https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
-NEVER_STARTS = re.compile(
-    r"CannotPull\w*Error.*("
-    r"not found|manifest unknown|no matching manifest|does not contain descriptor matching platform"
-    r"|invalid reference format|does not exist|access denied|accessdenied|not authorized"
-    r"|denied:(?! your authorization token has expired)|no basic auth credentials|unauthorized|403 forbidden"
-    r")|ResourceInitializationError.*registry auth.*(AccessDenied|not authorized)",
-    re.IGNORECASE | re.DOTALL,
-)
-
-# ECS stops a task that fails its checks as part of its schedule, and says so only in the reason.
-FAILED_CHECKS = re.compile(r"failed (ELB|container) health checks", re.IGNORECASE)
 
 
 class Judgement(StrEnum):
@@ -61,6 +48,10 @@ class Watch(Model):
     healthy_at: AwareDatetime | None = None
     """When it was first seen HEALTHY: the start of the bake."""
     policy: Policy
+    back: bool = False
+    """Whether it is the way back: of that, people are not told once more that it failed."""
+    progress: str = ""
+    """What people were told last of how far it is."""
 
 
 class Verdict(Model):
@@ -77,6 +68,10 @@ class Verdict(Model):
     desired: int = 0
     healthy: int = 0
     """Tasks that run and are healthy in every target group."""
+    failed: Failed | None = None
+    """FAILED: the container whose log may say why, where a task failed."""
+    progress: str = ""
+    """How far it is, in one line, as `progress` tells it."""
 
 
 def superseded(reason: str, watch: Watch) -> Verdict:
@@ -111,6 +106,7 @@ def judge(seen: Observation, watch: Watch, now: datetime) -> Verdict:
         wait_seconds=_wait_seconds(watch, baked_at, now),
         desired=seen.rollout.desired if seen.rollout else 0,
         healthy=sum(not _task_missing(task, seen) for task in seen.running),
+        failed=failed_container(seen.stopped) if verdict is Judgement.FAILED else None,
     )
 
 
@@ -129,7 +125,7 @@ def _superseded_or_failed(seen: Observation, watch: Watch) -> tuple[Judgement, s
         alarm = seen.alarms[fired[0]]
         return Judgement.FAILED, f"alarm {alarm.name} went to ALARM: {alarm.reason}"
     for task in seen.stopped:
-        if _never_starts(task):
+        if never_starts(task):
             return Judgement.FAILED, f"a task can never start: {describe(task)}"
     failed = [task for task in seen.stopped if has_failed(task)]
     if len(failed) >= FAILED_TASKS_LIMIT:
@@ -149,29 +145,12 @@ def fired_alarms(seen: Observation, watch: Watch) -> list[str]:
     ]
 
 
-def has_failed(task: StoppedTask) -> bool:
-    """Whether the task failed, and was not just stopped: scaled in, drained, by a person, or by Spot."""
-    return task.code in {"TaskFailedToStart", "EssentialContainerExited"} or bool(
-        FAILED_CHECKS.search(task.reason)
-    )
-
-
-def describe(task: StoppedTask) -> str:
-    """A stopped task in one line: its reason, and what ECS says of each container."""
-    said = "; ".join(part for part in (task.reason, *task.containers) if part)
-    return f"{said or task.code or 'no reason given'} (task {task.id})"
-
-
 def evidence(seen: Observation, watch: Watch, missing: list[str]) -> tuple[str, ...]:
     """The facts behind the verdict, one a line, the strongest first."""
     alarms = [f"alarm {n} is in ALARM: {seen.alarms[n].reason}" for n in fired_alarms(seen, watch)]
     stopped = [f"stopped: {describe(task)}" for task in seen.stopped if has_failed(task)]
     rollout = [f"ECS says: {seen.rollout.reason}"] if seen.rollout and seen.rollout.reason else []
     return (*alarms, *stopped[:5], *missing[:10], *rollout)
-
-
-def _never_starts(task: StoppedTask) -> bool:
-    return any(NEVER_STARTS.search(text) for text in (task.reason, *task.containers))
 
 
 def _missing(seen: Observation, watch: Watch) -> list[str]:

@@ -9,9 +9,10 @@ from typing import Any
 
 from slipway.beginning import Beginning, Decision, ManualRollback, Recovery, Start
 from slipway.errors import InvalidInput, reason_of
+from slipway.failed import Failed
 from slipway.finish import Ending, Finished
-from slipway.message import News
 from slipway.model import parse
+from slipway.news import News
 from slipway.records import Hold
 from slipway.release import (
     Deployment,
@@ -31,6 +32,8 @@ from tests.unit.builders import release as a_release
 
 BACK = "ecs-svc/4"
 """The ECS deployment that puts the previous task definition back."""
+
+FAILED = Failed(task_definition=NEW, task="0" * 32, container="app")
 
 _numbers = itertools.count(1)
 
@@ -116,7 +119,11 @@ def deciding(decision: Decision, **what: Any) -> Callable[[Any], dict[str, Any] 
     return decide
 
 
-BEFORE = {"previous": OLD, "previous_images": {"api": f"{URI}@{OLD_DIGEST}"}}
+BEFORE = {
+    "previous": OLD,
+    "previous_images": {"api": f"{URI}@{OLD_DIGEST}"},
+    "gates": ("no freeze is in force",),
+}
 go = deciding(Decision.GO, **BEFORE)
 by_hand = deciding(Decision.GO, **BEFORE, by_hand=True, updated=True, task_definition=NEW)
 
@@ -140,7 +147,13 @@ def verdict(judgement: Judgement, reason: str, **more: Any) -> dict[str, Any]:
 
 def pending(wait_seconds: int = 15) -> dict[str, Any]:
     missing = "1 of 2 tasks are running"
-    return verdict(Judgement.PENDING, missing, evidence=(missing,), wait_seconds=wait_seconds)
+    return verdict(
+        Judgement.PENDING,
+        missing,
+        evidence=(missing,),
+        wait_seconds=wait_seconds,
+        progress="1 of 2 tasks healthy",
+    )
 
 
 def healthy(wait_seconds: int = 15, baked: bool = False) -> dict[str, Any]:
@@ -154,7 +167,9 @@ def healthy(wait_seconds: int = 15, baked: bool = False) -> dict[str, Any]:
 
 
 def failed(reason: str = "alarm api-5xx went to ALARM: too many 5xx") -> dict[str, Any]:
-    return verdict(Judgement.FAILED, reason, evidence=(f"evidence: {reason}",))
+    return verdict(
+        Judgement.FAILED, reason, evidence=(f"evidence: {reason}",), failed=FAILED, progress=reason
+    )
 
 
 def superseded() -> dict[str, Any]:

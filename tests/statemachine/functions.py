@@ -29,8 +29,8 @@ import update_service
 from localaws.server import LocalAws
 from slipway.beginning import Start
 from slipway.finish import Ending
-from slipway.message import News
 from slipway.model import Model
+from slipway.news import News
 from tests.statemachine import answers
 
 INPUTS: dict[str, type[Model]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from moto.stepfunctions.parser.asl.eval.environment import Environment
@@ -20,6 +21,8 @@ from tests.statemachine.functions import Functions
 SETTLE_SECONDS = 5
 PATIENCE_SECONDS = 60  # with an execution on a slow machine; none takes a second on a fast one
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/states"
+
+NOT_ASKED = {"TellNoChange": "false"}
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -133,13 +136,22 @@ class Machines:
 
     def deployment_but(self, change: Change = lambda _: None) -> Machine:
         """The deployment state machine, its definition changed."""
-        return self._make("deployment", change, {})
+        return self._make("deployment", change, NOT_ASKED)
+
+    @cached_property
+    def telling_no_change(self) -> tuple[Machine, Machine]:
+        """Both, release and deployment, as the parameter TellNoChange makes them."""
+        asked = {"TellNoChange": "true"}
+        deployment = self._make("deployment", lambda _: None, asked)
+        return self._make_release(lambda _: None, deployment.arn, asked), deployment
 
     def release_but(self, change: Change = lambda _: None, of: str | None = None) -> Machine:
         """The release state machine, its definition changed, or with deployments of another one."""
-        child = of or self.deployment.arn
+        return self._make_release(change, of or self.deployment.arn, NOT_ASKED)
+
+    def _make_release(self, change: Change, child: str, asked: dict[str, str]) -> Machine:
         values = {"SettleSeconds": str(SETTLE_SECONDS), "DeploymentStateMachine": child}
-        return self._make("release", change, values)
+        return self._make("release", change, values | asked)
 
     def _make(self, name: str, change: Change, values: dict[str, str]) -> Machine:
         all_values = {"Partition": "aws", **self._functions.arns, **values}

@@ -83,6 +83,7 @@ def test_each_step_is_given_what_it_needs_and_no_more(machine: Machine) -> None:
             "deployment_id": OURS,
             "started_at": moment(5),
             "healthy_at": None,
+            "progress": "",
             "policy": given["policy"],
         },
     }

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from slipway.beginning import Decision
-from slipway.message import News, compose
+from slipway.news import News
 from slipway.roll_back import RollBackAction
 from tests.statemachine.answers import (
     BEFORE,
@@ -134,6 +134,5 @@ def test_a_recovery_that_can_not_begin_is_told_as_not_back_and_of_which_service(
     assert (ended.error, ended.cause) == ("ROLLBACK_FAILED", "denied")
     assert ended.called("FinishDeployment")["hold"] is None
     assert ended.called("FinishDeployment")["service"] is None, "its own id is no deployment's"
-    message = compose(News.model_validate(ended.called("Notify")))
-    assert message.subject == f"[ROLLBACK_FAILED] {SERVICE}"
-    assert "ACT NOW" in message.text
+    told = News.model_validate(ended.called("Notify"))
+    assert (told.outcome, told.service, told.image) == ("ROLLBACK_FAILED", SERVICE, None)

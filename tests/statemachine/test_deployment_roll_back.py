@@ -75,6 +75,8 @@ def test_the_way_back_is_watched_without_alarms_and_without_a_bake(machine: Mach
             "deployment_id": BACK,
             "started_at": at(90).isoformat().replace("+00:00", "Z"),
             "healthy_at": None,
+            "progress": BAD["progress"],
+            "back": True,
             "policy": {**given["policy"], "alarms": [], "bake_seconds": 0},
         },
     }

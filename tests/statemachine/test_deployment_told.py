@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from slipway.message import News, compose
+from slipway.news import News
 from slipway.roll_back import RollBackAction
 from tests.statemachine import definitions
 from tests.statemachine.answers import (
+    FAILED,
     GOOD,
     Failure,
     deployment,
@@ -78,7 +79,8 @@ def told_of_the_end(run: Run) -> Any:
 def test_every_end_is_told_once_with_all_that_is_known(ended: tuple[str, str, Run]) -> None:
     name, outcome, run = ended
     told = told_of_the_end(run)
-    assert told.keys() == News.model_fields.keys() - {"repository", "tag"}
+    of_others = {"repository", "tag", "gates", "stage_number", "stage_count", "services"}
+    assert told.keys() == News.model_fields.keys() - of_others
     assert told["reason"]
     gone_on = name not in NOT_GONE_ON
     registered = gone_on and name != "register refused"
@@ -139,7 +141,7 @@ def test_a_wrong_input_is_told_without_what_is_not_known(machine: Machine) -> No
     run = machine.run({"stage": "production"}, BeginDeployment=wrong)
     told = run.called("Notify")
     assert (told["service"], told["stage"], told["image"]) == (None, "production", None)
-    assert "service: Field required" in compose(News.model_validate(told)).text
+    assert News.model_validate(told).sentence == "service: Field required"
 
 
 @pytest.mark.parametrize("error", ["AwsUnavailable", "AwsRefused", "KeyError", "Superseded"])
@@ -190,6 +192,22 @@ def test_of_a_way_back_that_fails_and_can_not_be_written_both_reasons_are_told(
     assert (run.error, run.cause) == ("ROLLBACK_FAILED", "denied")
     told = told_of_the_end(run)
     assert json.loads(told["evidence"][0])["errorMessage"] == "denied"
-    text = compose(News.model_validate(told)).text
-    assert "  - denied\n  - the ledger could not be written: AwsUnavailable\n" in text
-    assert "stackTrace" not in text
+    assert told["evidence"][1:] == ["the ledger could not be written: AwsUnavailable"]
+
+
+def test_the_container_that_failed_is_told_at_the_end(ended: tuple[str, str, Run]) -> None:
+    name, _, run = ended
+    failed_tasks = "CheckDeployment" in ENDS[name][1] and name != "superseded"
+    assert told_of_the_end(run)["failed"] == (FAILED.to_json() if failed_tasks else None)
+
+
+def test_where_only_the_way_back_failed_that_container_is_told(machine: Machine) -> None:
+    looks = [Failure("AwsRefused", "denied"), BAD]
+    run = machine.run(deployment(), CheckDeployment=looks)
+    assert told_of_the_end(run)["failed"] == FAILED.to_json()
+
+
+def test_each_look_is_given_the_progress_that_was_told_last(machine: Machine) -> None:
+    run = machine.run(deployment(), CheckDeployment=[pending(), BAD, pending(), WELL])
+    told = [look["watch"]["progress"] for look in run.calls["CheckDeployment"]]
+    assert told == ["", *(look["progress"] for look in (pending(), BAD, pending()))]

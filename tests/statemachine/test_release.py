@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slipway.message import News, compose
+from slipway.news import News
 from tests.statemachine.answers import MANUAL, PUSH, Failure, Rejection, ignored, resolution
 from tests.statemachine.machines import SETTLE_SECONDS, Machine, Machines
 
@@ -59,16 +59,13 @@ def test_what_can_not_be_resolved_is_told_and_fails_with_the_message(
     assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
     assert run.cause == NOT_JSON
     told = run.called("Notify")
-    assert told.keys() == {"outcome", "reason", "execution", "repository", "tag"}
+    assert told.keys() == {"kind", "outcome", "reason", "execution", "repository", "tag"}
     assert (told["outcome"], told["execution"], told["repository"]) == (
         "FAILED",
         run.arn,
         "shop/api",
     )
-    message = compose(News.model_validate(told))
-    assert NOT_JSON in message.text
-    assert "Traceback" not in message.text
-    assert "stackTrace" not in message.text
+    assert News.model_validate(told).sentence == NOT_JSON
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,9 @@ def test_the_stages_follow_each_other_and_the_services_of_one_go_side_by_side(
         return go(event)
 
     run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES), BeginDeployment=begin)
-    assert run.states[-6:] == [
+    assert run.states[-7:] == [
         "DecideNextStage",
+        "NotifyStage",
         "DeployStage",
         "DeployService",
         "DeployService",
@@ -119,7 +120,9 @@ def test_after_a_stage_that_was_rolled_back_the_next_one_does_not_start(machine:
     assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
     assert run.cause == "staging/api ROLLED_BACK: two tasks failed"
     kinds = [told["kind"] for told in run.calls["Notify"]]
-    assert kinds == ["start", "end"], "the deployment tells, the release does not repeat it"
+    assert kinds == ["stage", "start", "end"], (
+        "the deployment tells, the release does not repeat it"
+    )
 
 
 @pytest.mark.parametrize("outcome", ["REJECTED", "FAILED"])
@@ -136,7 +139,7 @@ def test_after_a_stage_that_could_not_begin_the_next_one_does_not_start(
         "ReleaseFailed",
         f"staging/api {outcome}: deployments are frozen",
     )
-    assert len(run.calls["Notify"]) == 1
+    assert [told["kind"] for told in run.calls["Notify"]] == ["stage", "end"]
 
 
 def test_a_success_that_is_none_any_more_when_it_is_written_ends_the_release(

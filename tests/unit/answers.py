@@ -139,6 +139,7 @@ def ecs_task(task: str = "t1", **changes: Any) -> dict[str, Any]:
     """A running task of ours on Fargate, at 10.0.0.1."""
     return {
         "taskArn": task_arn(task),
+        "taskDefinitionArn": NEW,
         "startedBy": OURS,
         "desiredStatus": "RUNNING",
         "lastStatus": "RUNNING",

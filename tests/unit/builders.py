@@ -8,10 +8,11 @@ from typing import Any
 from slipway.alarms import Alarm
 from slipway.image import Image
 from slipway.ledger import Ledger
-from slipway.observation import Observation, Rollout, RunningTask, StoppedTask, Target
+from slipway.observation import Observation, Rollout, RunningTask, Target
 from slipway.plan import Policy
 from slipway.records import Good, Hold, Quarantined, deployment_id
 from slipway.release import Deployment, Release
+from slipway.stopped import Container, StoppedTask
 from slipway.verdict import Watch
 
 REGION = "eu-west-1"
@@ -107,10 +108,16 @@ def task(*targets: Target, status: str = "RUNNING", health: str = "UNKNOWN") -> 
 def stopped(
     code: str = "EssentialContainerExited",
     reason: str = "",
-    *containers: str,
+    *containers: Container,
     task: str = "s1",
 ) -> StoppedTask:
-    return StoppedTask(id=task, code=code, reason=reason, containers=containers)
+    return StoppedTask(
+        id=task, task_definition=NEW, code=code, reason=reason, containers=containers
+    )
+
+
+def exited(exit_code: int | None = 1, name: str = "api", **changes: Any) -> Container:
+    return Container(name=name, exit_code=exit_code, **changes)
 
 
 def alarm(state: str = "OK", changed: float = 10, name: str = "api-5xx") -> Alarm:

@@ -24,8 +24,11 @@ CLIENTS = (
     aws.ecr,
     aws.elbv2,
     aws.cloudwatch,
+    aws.logs,
+    aws.secretsmanager,
     aws.ssm,
     aws.sns,
+    aws.sns_once,
     aws.stepfunctions,
     aws.table,
 )
@@ -34,7 +37,7 @@ CLIENTS = (
 @pytest.fixture(scope="package", autouse=True)
 def made_up_account() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
+        for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "PROGRESS_TOPIC_ARN"):
             patch.delenv(name, raising=False)
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
@@ -42,6 +45,7 @@ def made_up_account() -> Iterator[None]:
         patch.setenv("AWS_CONFIG_FILE", "/dev/null")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("TOPIC_ARN", TOPIC)
+        patch.setenv("CHAT_NOTIFICATIONS", "false")
         patch.setenv("LEDGER_TABLE", "ledger")
         patch.setenv("HISTORY_DAYS", "400")
         patch.setenv("RELEASE_STATE_MACHINE_ARN", RELEASES)
@@ -99,6 +103,21 @@ def ssm(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
 @pytest.fixture
 def sns(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
     yield from stubbed(aws.sns(), request)
+
+
+@pytest.fixture
+def sns_once(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    yield from stubbed(aws.sns_once(), request)
+
+
+@pytest.fixture
+def logs(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    yield from stubbed(aws.logs(REGION), request)
+
+
+@pytest.fixture
+def secretsmanager(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    yield from stubbed(aws.secretsmanager(), request)
 
 
 @pytest.fixture

@@ -194,3 +194,22 @@ def test_the_table_is_the_one_of_the_environment(monkeypatch):
 
     aws.table.cache_clear()
     assert name == "another-ledger"
+
+
+def test_there_is_one_client_of_cloudwatch_logs_for_each_region():
+    assert aws.logs("eu-west-1") is aws.logs("eu-west-1")
+    assert aws.logs("eu-central-1").meta.region_name == "eu-central-1"
+
+
+@pytest.mark.parametrize("client", [aws.ecs, aws.secretsmanager, aws.sns_once])
+def test_a_client_is_made_once(client):
+    assert client() is client()
+
+
+@pytest.mark.parametrize("client", [aws.sns_once, lambda: aws.logs("eu-west-1")])
+def test_nothing_waits_for_what_may_be_lost(client):
+    """A deployment that is only to be told of must not be held up by the telling."""
+    config = client().meta.config
+
+    assert config.connect_timeout + config.read_timeout < 10
+    assert config.retries["total_max_attempts"] == 1

@@ -471,6 +471,65 @@ def test_the_images_of_other_containers_are_no_reason_to_deploy(world, ecs, ledg
     assert begun(world).outcome == "NO_CHANGE"
 
 
+# --- the gates that it passed -----------------------------------------------------------------------
+
+FREE = ("no newer release has the service", "its image is not quarantined", "no freeze is in force")
+
+
+def test_what_it_passed_is_told(world, ecs, ssm):
+    may_begin(ecs, ssm)
+
+    assert begun(world).gates == FREE
+
+
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [
+        ({"a": "OK"}, ("its alarm is not firing",)),
+        ({"a": "OK", "b": "INSUFFICIENT_DATA"}, ("its 2 alarms are not firing",)),
+        ({"a": "OK", "b": "ALARM"}, ("1 of its 2 alarms is not firing",)),
+        ({"a": "OK", "b": "ALARM", "c": "OK"}, ("2 of its 3 alarms are not firing",)),
+        ({"a": "ALARM"}, ()),
+    ],
+    ids=str,
+)
+def test_the_alarms_that_guard_it_are_told(world, ecs, ssm, cloudwatch, states, told):
+    runs(ecs)
+    unfrozen(ssm)
+    alarms_read(cloudwatch, **states)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world, policy={"alarms": tuple(states)}).gates == (*FREE, *told)
+
+
+def test_that_a_person_insisted_on_a_quarantined_image_is_told(world, ecs, ssm, ledger):
+    ended(ledger, "ROLLED_BACK", good(), quarantined(), digest=DIGEST)
+    may_begin(ecs, ssm)
+
+    assert begun(world, release=release(force=True)).gates == (
+        FREE[0],
+        "its image is quarantined; it was started by force",
+        FREE[2],
+    )
+
+
+def test_nothing_is_told_of_a_quarantine_that_came_after_it_had_passed(
+    world, ecs, ssm, ledger, monkeypatch
+):
+    may_begin(ecs, ssm)
+    bad = quarantined()
+    while_it_looks(monkeypatch, ledger, lambda: ended(ledger, "ROLLED_BACK", None, bad, DIGEST))
+
+    assert begun(world).gates == (FREE[0], FREE[2])
+
+
+def test_one_that_does_not_begin_has_no_gates_to_tell(world, ecs, ssm):
+    runs(ecs)
+    frozen(ssm, FROZEN)
+
+    assert begun(world).gates == ()
+
+
 # --- the quarantine ---------------------------------------------------------------------------------
 
 

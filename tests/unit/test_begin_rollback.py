@@ -105,6 +105,7 @@ def test_it_goes_back_to_the_last_good_one_before_what_runs_now(world, ecs, ssm,
     assert (beginning.decision, beginning.by_hand, beginning.updated) == (Decision.GO, True, True)
     assert (beginning.task_definition, beginning.previous) == (NEW, OLD)
     assert (beginning.previous_images, beginning.image) == ({"api": GOOD}, None)
+    assert beginning.gates == ("shop-api:41 has passed every gate on this service before",)
 
 
 def test_the_last_good_itself_is_gone_back_to_where_something_else_runs(world, ecs, ssm, ledger):
@@ -353,6 +354,7 @@ def test_an_image_without_a_known_task_definition_is_to_be_registered(
     assert beginning.decision is Decision.GO
     assert (beginning.previous, beginning.previous_images) == (None, {})
     assert beginning.image == image(digest=OLD_DIGEST, tag=tag)
+    assert beginning.gates == ()
     assert ledger.deployment(beginning.hold).previous is None
 
 
@@ -392,6 +394,7 @@ def test_it_goes_back_to_a_task_definition_that_nobody_has_seen_good(world, ecs,
 
     assert beginning.previous == OLD
     assert ledger.deployment(beginning.hold).back == good(OLD, OLD_DIGEST, at=at(-3600))
+    assert beginning.gates == ()
 
 
 @pytest.mark.parametrize(

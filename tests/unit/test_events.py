@@ -12,15 +12,17 @@ import yaml
 
 from slipway.beginning import ManualRollback, Start
 from slipway.finish import Ending
-from slipway.message import News
+from slipway.news import News
+from slipway.notice import Notice
+from slipway.publish import attributes_of
 from slipway.resolve import ManualStart
 
 ROOT = Path(__file__).parent.parent.parent
 # The functions whose input is one of slipway's own values; the others have an Input.
 INPUTS = {"begin_deployment": Start, "finish_deployment": Ending, "notify": News}
 FUNCTIONS = sorted(path.stem for path in (ROOT / "functions").glob("*.py"))
-# No state of a machine runs them: CloudFormation, a rule and a schedule do.
-NO_STEPS = {"put_first_image", "recover", "sweep"}
+# No state of a machine runs them: CloudFormation, a rule, a schedule and a topic do.
+NO_STEPS = {"put_first_image", "recover", "sweep", "tell_slack"}
 
 
 class AnyTag(yaml.SafeLoader):
@@ -49,7 +51,7 @@ def functions() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("function", [name for name in FUNCTIONS if name != "sweep"])
+@pytest.mark.parametrize("function", sorted({*FUNCTIONS} - {"sweep", "tell_slack"}))
 def test_every_function_that_reads_its_input_has_an_event_that_fits_it(function: str) -> None:
     model = INPUTS.get(function) or importlib.import_module(function).Input
     model.model_validate(event(function))
@@ -66,6 +68,13 @@ def test_the_event_of_recover_is_one_that_its_rule_delivers() -> None:
 def test_the_event_of_sweep_is_a_schedules() -> None:
     recorded = event("sweep")
     assert (recorded["source"], recorded["detail-type"]) == ("aws.events", "Scheduled Event")
+
+
+def test_the_event_of_tell_slack_is_a_notice_as_sns_delivers_it() -> None:
+    [record] = event("tell_slack")["Records"]
+    notice = Notice.model_validate_json(record["Sns"]["Message"])
+    attributes = record["Sns"]["MessageAttributes"]
+    assert {name: of["Value"] for name, of in attributes.items()} == attributes_of(notice)
 
 
 def test_the_push_and_the_manual_start_are_what_starts_a_release() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore.stub import ANY
 
 from slipway import aws
 from slipway.beginning import Recovery
@@ -21,6 +22,7 @@ from tests.unit.builders import (
     OLD_DIGEST,
     OURS,
     SERVICE,
+    TOPIC,
     URI,
     accepted,
     deployment,
@@ -29,7 +31,7 @@ from tests.unit.builders import (
     image,
     watch,
 )
-from tests.unit.handlers import ENDED, HOLD, INPUTS, TOLD, goes_back, invoked, looked, may_begin
+from tests.unit.handlers import ENDED, HOLD, INPUTS, goes_back, invoked, looked, may_begin
 from tests.unit.pushes import found, located, planned, unkept
 
 DIED = {"detail-type": "Step Functions Execution Status Change", "source": "aws.states"} | {
@@ -146,6 +148,61 @@ def test_a_look_that_finds_it_pending_notes_no_health(ours, ecs):
     assert "HEALTHY" not in ours.deployment(hold()).steps
 
 
+BAKING = "baking until "
+
+
+def test_a_look_tells_how_far_it_is_to_those_who_see_it(ours, ecs, sns_once, monkeypatch):
+    monkeypatch.setenv("PROGRESS_TOPIC_ARN", TOPIC)
+    looked(ecs)
+    kind = {"DataType": "String", "StringValue": "progress"}
+    service = {"DataType": "String", "StringValue": SERVICE}
+    sns_once.answers(
+        "publish",
+        {"MessageId": "m-1"},
+        TopicArn=TOPIC,
+        Subject=ANY,
+        MessageStructure="json",
+        Message=ANY,
+        MessageAttributes={"kind": kind, "service": service},
+    )
+
+    verdict = invoked("check_deployment", INPUTS["check_deployment"])
+
+    assert verdict["progress"].startswith(BAKING)
+
+
+def test_a_look_that_finds_nothing_new_tells_nothing(ours, ecs, sns_once, monkeypatch):
+    monkeypatch.setenv("PROGRESS_TOPIC_ARN", TOPIC)
+    looked(ecs)
+    told = {"healthy_at": datetime.now(UTC).isoformat()}
+    end = datetime.fromisoformat(told["healthy_at"]) + timedelta(seconds=300)
+    told["progress"] = f"{BAKING}{end:%H:%M:%S} UTC"
+
+    verdict = invoked("check_deployment", {"hold": HOLD, "watch": watch().to_json() | told})
+
+    assert verdict["progress"] == told["progress"]
+
+
+@pytest.mark.parametrize("topic", ["", None])
+def test_a_look_tells_nothing_where_nobody_would_see_it(ours, ecs, sns_once, monkeypatch, topic):
+    if topic is not None:
+        monkeypatch.setenv("PROGRESS_TOPIC_ARN", topic)
+    looked(ecs)
+
+    assert invoked("check_deployment", INPUTS["check_deployment"])["progress"].startswith(BAKING)
+
+
+@pytest.mark.parametrize(("code", "status"), [("AuthorizationError", 403), ("Throttled", 429)])
+def test_a_look_that_cannot_tell_how_far_it_is_judges_all_the_same(
+    ours, ecs, sns_once, monkeypatch, code, status
+):
+    monkeypatch.setenv("PROGRESS_TOPIC_ARN", TOPIC)
+    looked(ecs)
+    sns_once.refuses("publish", code, status=status)
+
+    assert invoked("check_deployment", INPUTS["check_deployment"])["verdict"] == "HEALTHY"
+
+
 def test_roll_back_marks_the_change_and_removes_the_mark(ours, ecs_once):
     goes_back(ecs_once)
 
@@ -183,21 +240,6 @@ def test_finish_deployment_finds_that_someone_else_has_changed_the_service(ours,
     described(ecs, ecs_deployment(id="ecs-svc/9"))
 
     assert invoked("finish_deployment", ENDED)["outcome"] == "SUPERSEDED"
-
-
-def test_notify_returns_the_reason_as_people_read_it(sns):
-    sns.answers("publish", {"MessageId": "m-1"})
-
-    assert invoked("notify", INPUTS["notify"]) == {"message_id": "m-1", "reason": "no plan"}
-
-
-def test_notify_tells_of_the_start_and_of_the_end(ours, sns):
-    sns.answers("publish", {"MessageId": "m-1"})
-    sns.answers("publish", {"MessageId": "m-2"})
-
-    told = [invoked("notify", TOLD | {"kind": kind})["message_id"] for kind in ("start", "end")]
-
-    assert told == ["m-1", "m-2"]
 
 
 def test_recover_starts_an_execution_that_ends_what_the_dead_one_began(ours, stepfunctions):

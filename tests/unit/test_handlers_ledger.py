@@ -9,7 +9,7 @@ from slipway.errors import AwsUnavailable, Superseded
 from tests.unit.answers import before, described
 from tests.unit.builders import SERVICE, accepted, at, hold, image, release
 from tests.unit.conftest import stubbed
-from tests.unit.handlers import ENDED, INPUTS, TOLD, goes_back, invoked, looked
+from tests.unit.handlers import ENDED, INPUTS, goes_back, invoked, looked
 from tests.unit.pushes import unkept
 
 NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3"))
@@ -118,40 +118,3 @@ def test_an_end_that_can_not_be_written_is_an_error(dynamodb, ecs):
 
     with pytest.raises(AwsUnavailable):
         invoked("finish_deployment", ENDED)
-
-
-@pytest.mark.parametrize("kind", ["start", "end"])
-def test_notify_tells_once_however_often_it_is_tried(ours, sns, kind):
-    sns.answers("publish", {"MessageId": "m-1"})
-    news = TOLD | {"kind": kind}
-
-    told = [invoked("notify", news) for _ in range(3)]
-
-    assert [answer["message_id"] for answer in told] == ["m-1", None, None]
-    assert {answer["reason"] for answer in told} == {"no plan"}
-    assert ours.deployment(hold()).told.keys() == {kind}
-
-
-def test_notify_tells_once_of_a_deployment_that_never_held_its_service(ledger, sns):
-    sns.answers("publish", {"MessageId": "m-1"})
-
-    told = [invoked("notify", TOLD)["message_id"] for _ in range(2)]
-
-    assert told == ["m-1", None]
-
-
-def test_notify_tells_also_where_the_ledger_does_not_answer(dynamodb, sns):
-    no_answer(dynamodb, "get_item")
-    sns.answers("publish", {"MessageId": "m-1"})
-    no_answer(dynamodb, "update_item")
-
-    assert invoked("notify", TOLD) == {"message_id": "m-1", "reason": "no plan"}
-
-
-def test_what_could_not_be_told_is_not_taken_for_told(ours, sns):
-    sns.refuses("publish", "InternalError", status=500)
-
-    with pytest.raises(AwsUnavailable):
-        invoked("notify", TOLD)
-
-    assert ours.deployment(hold()).told == {}

@@ -135,7 +135,8 @@ def test_a_stopped_task_is_seen_with_code_reason_and_what_became_of_its_containe
 
     assert (task.id, task.code) == ("s1", "EssentialContainerExited")
     assert task.reason == "Essential container in task exited"
-    assert task.containers == (
+    assert task.task_definition == NEW
+    assert tuple(container.said for container in task.containers if container.said) == (
         "container api, exit code 137, OutOfMemoryError",
         "container web, exit code 0",
         "container pull, CannotPullContainerError: not found",

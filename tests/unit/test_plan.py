@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from slipway.errors import InvalidInput
 from slipway.plan import PARAMETER_PREFIX, Plan, Policy, parameter_name, parse_plan
-from tools import plan_schema
+from tools import schemas
 
 STEPS_OF_ONE_POLL = 9  # events: three states entered and left, a task scheduled, started, succeeded
 HISTORY = 25_000
@@ -117,7 +117,7 @@ DATES = {"from": "2026-12-23T00:00:00Z", "until": "2027-01-02T00:00:00+01:00"}
 )
 def test_the_schema_and_the_models_agree_on_alarms_and_windows(given, fits):
     plan = {"routes": [route(stages=[stage(service(**given))])]}
-    schema = jsonschema.Draft202012Validator(json.loads(plan_schema.SCHEMA.read_text()))
+    schema = jsonschema.Draft202012Validator(json.loads(schemas.PLAN.read_text()))
 
     assert schema.is_valid(plan) is fits
     if fits:

@@ -11,6 +11,7 @@ from tests.unit.builders import (
     THEIRS,
     alarm,
     at,
+    exited,
     rollout,
     seen,
     stopped,
@@ -218,7 +219,7 @@ def test_the_evidence_is_alarms_then_stopped_tasks_then_what_is_missing_then_ecs
     look = seen(
         FIRED,
         rollout=rollout(state="IN_PROGRESS", reason="deployment in progress.", running=1),
-        stopped=(stopped("EssentialContainerExited", "exited", "container api, exit code 1"),),
+        stopped=(stopped("EssentialContainerExited", "exited", exited()),),
     )
 
     assert judge(look, watch(), at(30)).evidence == (

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.alarms import Alarm
-from slipway.observation import Observation, Rollout, RunningTask, StoppedTask, Target
+from slipway.observation import Observation, Rollout, RunningTask, Target
 from slipway.plan import GuardingAlarm, Policy
+from slipway.stopped import Container, StoppedTask
 from slipway.verdict import Judgement, Watch, judge
 from tests.unit.builders import at
 
@@ -27,8 +28,11 @@ RUNNING = st.builds(
 )
 CODES = st.sampled_from(["EssentialContainerExited", "ServiceSchedulerInitiated", "", "New"])
 REASONS = st.sampled_from(["", "Task failed ELB health checks in (x)", "Scaling activity"]) | TEXT
+CONTAINERS = st.builds(
+    Container, exit_code=st.none() | st.integers(0, 2), reason=TEXT, essential=st.booleans()
+)
 STOPPED = st.builds(
-    StoppedTask, id=TEXT, code=CODES, reason=REASONS, containers=st.lists(TEXT, max_size=2)
+    StoppedTask, id=TEXT, code=CODES, reason=REASONS, containers=st.lists(CONTAINERS, max_size=2)
 )
 COUNTS = st.integers(0, 3)
 ROLLOUTS = st.builds(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.verdict import Judgement, describe, has_failed, judge
-from tests.unit.builders import at, seen, stopped, watch
+from slipway.failed import describe, has_failed
+from slipway.verdict import Judgement, judge
+from tests.unit.builders import at, exited, seen, stopped, watch
 
 REF = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v2"
 RETRIED = "CannotPullContainerError: pull image manifest has been retried 7 time(s)"
@@ -100,11 +101,10 @@ def test_a_task_that_may_start_next_time_does_not_fail_the_deployment_alone(mess
 
 
 def test_the_agent_on_ec2_says_why_a_pull_failed_in_the_container_only():
-    said = f"container api, {NEVER[0]}"
-    task = stopped("TaskFailedToStart", "Task failed to start", said)
+    task = stopped("TaskFailedToStart", "Task failed to start", exited(None, reason=NEVER[0]))
 
     assert judge(seen(stopped=(task,)), watch(), at(1)).reason == (
-        f"a task can never start: Task failed to start; {said} (task s1)"
+        f"a task can never start: Task failed to start; container api, {NEVER[0]} (task s1)"
     )
 
 
@@ -140,8 +140,8 @@ def test_a_task_failed_when_it_did_not_start_exited_or_failed_its_checks(code, r
     ("task", "line"),
     [
         (
-            stopped("X", "exited", "container api, exit code 1"),
-            "exited; container api, exit code 1",
+            stopped("X", "exited", exited(1), exited(None, "never"), exited(0, "web")),
+            "exited; container api, exit code 1; container web, exit code 0",
         ),
         (stopped("UserInitiated"), "UserInitiated"),
         (stopped(""), "no reason given"),

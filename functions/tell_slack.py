@@ -1,0 +1,63 @@
+"""Function TellSlack: tells Slack what Notify and CheckDeployment publish.
+
+Subscribed to the topic. It touches no deployment, and none waits for it: where Slack can't be told it
+raises, Lambda tries twice more, and then keeps the notice in its failure destination.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.data_classes import SNSEvent
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import ValidationError
+
+from slipway import aws
+from slipway.errors import InvalidInput
+from slipway.items import Items
+from slipway.notice import Notice
+from slipway.slack_client import Slack
+from slipway.slack_delivery import tell
+from slipway.slack_record import Records, read_notice
+from slipway.slack_secret import Secret
+
+logger = Logger()
+
+SECRET = Secret(os.environ["SLACK_SECRET"])
+KEEP = timedelta(days=int(os.environ.get("HISTORY_DAYS", "14")))
+# What Lambda needs to say that it failed.
+RESERVE_SECONDS = 2
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Return what was done about each message: SNS sends one at a time."""
+
+    def left() -> float:
+        return context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+
+    channel, api = os.environ.get("SLACK_CHANNEL", ""), os.environ.get("SLACK_API_URL", "")
+    slack = Slack(SECRET, channel, left, api)
+    records = Records(Items(aws.table()), KEEP, left)
+    done = []
+    for record in SNSEvent(event).records:
+        notice = _notice(record.sns.message, record.sns.message_id)
+        done.append(tell(notice, slack, records).value)
+        told = {"about": notice.about, "kind": notice.kind.value, "done": done[-1]}
+        logger.info("told Slack", extra=told)
+    return {"done": done}
+
+
+def _notice(message: str, message_id: str) -> Notice:
+    try:
+        return read_notice(message)
+    except ValidationError as error:
+        # Which fields, but not what they hold: a message may be anything.
+        wrong = ", ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'as a whole'}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)[:5]
+        )
+        raise InvalidInput(f"SNS message {message_id} is no notice of Slipway's: {wrong}") from None

@@ -1,0 +1,113 @@
+"""What a release tells people itself: which stage starts, and, if they ask for it, what it ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slipway.news import News
+from tests.statemachine.answers import (
+    MANUAL,
+    PUSH,
+    Failure,
+    end,
+    failed,
+    ignored,
+    resolution,
+)
+from tests.statemachine.machines import Machine, Machines, Run
+from tests.unit.builders import image
+
+TWO_STAGES = {"staging": ["staging/api"], "production": ["production/api", "production/worker"]}
+NO_PLAN = "repository shop/api has no plan"
+
+
+@pytest.fixture
+def machine(machines: Machines) -> Machine:
+    return machines.release
+
+
+def stages(run: Run) -> list[Any]:
+    """What Notify was given about stages."""
+    return [told for told in run.calls["Notify"] if told["kind"] == "stage"]
+
+
+def test_the_start_of_each_of_several_stages_is_told_before_it_starts(machine: Machine) -> None:
+    run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES))
+    first, second = stages(run)
+    assert first == {
+        "kind": "stage",
+        "outcome": "STARTED",
+        "reason": "",
+        "execution": run.arn,
+        "stage": "staging",
+        "stage_number": 1,
+        "stage_count": 2,
+        "services": ["staging/api"],
+        "image": image().to_json(),
+        "started_by": "push",
+    }
+    assert (second["stage"], second["stage_number"]) == ("production", 2)
+    assert second["services"] == ["production/api", "production/worker"]
+    told = [state for state in run.states if state in ("NotifyStage", "DeployStage")]
+    assert told == ["NotifyStage", "DeployStage"] * 2
+
+
+def test_a_single_stage_is_told_by_its_deployments_only(machine: Machine) -> None:
+    run = machine.run(PUSH, ResolveRelease=resolution(production=["production/api"]))
+    assert "NotifyStage" not in run.states
+    assert stages(run) == []
+
+
+def test_a_stage_that_does_not_start_is_not_told(machine: Machine) -> None:
+    run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES), CheckDeployment=[failed()] * 2)
+    assert [told["stage"] for told in stages(run)] == ["staging"]
+
+
+def test_who_started_the_release_by_hand_is_told_with_its_stages(machine: Machine) -> None:
+    found = resolution(**TWO_STAGES)
+    found["release"] |= {"started_by": "manual start", "by": "jo"}
+    run = machine.run(MANUAL, ResolveRelease=found)
+    assert {told["started_by"] for told in stages(run)} == {"manual start by jo"}
+
+
+def test_that_a_stage_can_not_be_told_does_not_stop_it(machine: Machine) -> None:
+    refused = Failure("AwsRefused", "no such topic")
+    run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES), Notify=refused)
+    assert run.output["outcome"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("start", [PUSH, MANUAL], ids=["push", "manual start"])
+def test_those_who_ask_for_it_are_told_what_was_ignored_and_why(
+    machines: Machines, start: dict[str, Any]
+) -> None:
+    release, _ = machines.telling_no_change
+    run = release.run(start, ResolveRelease=ignored(NO_PLAN))
+    assert run.states[-3:] == ["DecideRelease", "NotifyIgnored", "Ignored"]
+    assert run.called("Notify") == {
+        "kind": "end",
+        "outcome": "IGNORED",
+        "reason": NO_PLAN,
+        "execution": run.arn,
+        "repository": "shop/api",
+        "tag": "v2",
+    }
+    assert run.output == {"outcome": "IGNORED", "reason": NO_PLAN}
+
+
+def test_that_nobody_can_be_told_what_was_ignored_changes_nothing(machines: Machines) -> None:
+    release, _ = machines.telling_no_change
+    refused = Failure("AwsRefused", "no such topic")
+    run = release.run(PUSH, ResolveRelease=ignored(NO_PLAN), Notify=refused)
+    assert run.output == {"outcome": "IGNORED", "reason": NO_PLAN}
+
+
+def test_those_who_ask_for_it_are_told_what_ran_already(machines: Machines) -> None:
+    release, _ = machines.telling_no_change
+    why = "the service runs this image already, and it is good"
+    found = resolution(production=["production/api"])
+    run = release.run(PUSH, ResolveRelease=found, BeginDeployment=end("NO_CHANGE", why))
+    told = News.model_validate(run.called("Notify"))
+    assert (told.kind, told.outcome, told.reason) == ("end", "NO_CHANGE", why)
+    assert run.output["outcome"] == "SUCCEEDED"

@@ -1,0 +1,197 @@
+"""Notify as the state machines and the rule of the alarms call it: told once, and told whatever happens."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+import pytest
+
+from slipway import aws
+from slipway.errors import AwsUnavailable, InvalidInput
+from tests.unit.answers import before, container, defined, described
+from tests.unit.builders import NEW, SERVICE, accepted, hold
+from tests.unit.conftest import stubbed
+from tests.unit.endings import RELEASE
+from tests.unit.handlers import INPUTS, TOLD, invoked
+from tests.unit.test_look import AWSLOGS
+from tests.unit.test_own_alarms import event as alarm_event
+
+STAGE = {
+    "kind": "stage",
+    "outcome": "STARTED",
+    "reason": "",
+    "execution": RELEASE,
+    "stage": "production",
+    "stage_number": 2,
+    "stage_count": 2,
+    "services": [SERVICE],
+}
+
+
+@pytest.fixture
+def ours(ledger):
+    """Our deployment has the service, and has changed nothing yet."""
+    accepted(ledger, "e-1")
+    return ledger
+
+
+@pytest.fixture
+def dynamodb(request):
+    """The ledger's client, which answers what the test says."""
+    aws.table.cache_clear()
+    yield from stubbed(aws.table().meta.client, request)
+    aws.table.cache_clear()
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """What SNS took, one message after the other."""
+    took = []
+
+    def publish(**message):
+        took.append(message)
+        return {"MessageId": f"m-{len(took)}"}
+
+    monkeypatch.setattr(aws.sns(), "publish", publish)
+    return took
+
+
+def sent(message):
+    """The notice in it."""
+    return json.loads(json.loads(message["Message"])["lambda"])
+
+
+def no_answer(dynamodb, operation):
+    dynamodb.refuses(operation, "InternalServerError", status=500)
+
+
+def runs_as_before(ecs):
+    described(ecs, before(status="PRIMARY"))
+    defined(ecs)
+
+
+def test_notify_returns_the_reason_as_people_read_it(ledger, sns):
+    sns.answers("publish", {"MessageId": "m-1"})
+
+    assert invoked("notify", INPUTS["notify"]) == {"message_id": "m-1", "reason": "no plan"}
+
+
+def test_notify_tells_of_the_start_and_of_the_end(ours, published, ecs):
+    runs_as_before(ecs)
+
+    told = [invoked("notify", TOLD | {"kind": kind})["message_id"] for kind in ("start", "end")]
+
+    assert told == ["m-1", "m-2"]
+    assert [sent(message)["kind"] for message in published] == ["start", "end"]
+
+
+def test_an_end_is_told_with_what_runs_and_what_the_failed_container_wrote(
+    ours, published, ecs, logs
+):
+    defined(ecs, container(logConfiguration=AWSLOGS))
+    page = {"events": [{"message": "DB_PASSWORD=hunter2"}], "nextBackwardToken": "b/1"}
+    logs.answers("get_log_events", page)
+    runs_as_before(ecs)
+    failed = {"task_definition": NEW, "task": "t-1", "container": "api"}
+
+    invoked("notify", TOLD | {"outcome": "ROLLED_BACK", "failed": failed})
+
+    notice = sent(published[0])
+    assert notice["running"]["task_definition"] == "shop-api:41"
+    assert notice["log"]["lines"] == ["DB_PASSWORD=*****"]
+
+
+def test_what_looks_like_a_secret_is_told_to_nobody(ours, published, ecs):
+    runs_as_before(ecs)
+    hidden = "DB_PASS\x1b[0mWORD=hunter2"  # what is not seen must not hide it
+
+    invoked("notify", TOLD | {"reason": f"crashed: {hidden}", "evidence": [hidden, "exit code 1"]})
+
+    notice = sent(published[0])
+    assert notice["reason"] == "crashed: DB_PASSWORD=*****"
+    assert notice["evidence"] == ["DB_PASSWORD=*****", "exit code 1"]
+    assert "hunter2" not in published[0]["Message"]
+
+
+def test_that_nothing_can_be_looked_at_keeps_nobody_from_being_told(ours, published, ecs):
+    ecs.refuses("describe_services", "AccessDeniedException")
+
+    assert invoked("notify", TOLD)["message_id"] == "m-1"
+    assert sent(published[0])["running"] is None
+
+
+@pytest.mark.parametrize("kind", ["start", "end"])
+def test_notify_tells_once_however_often_it_is_tried(ours, published, kind):
+    news = TOLD | {"kind": kind}
+
+    told = [invoked("notify", news) for _ in range(3)]
+
+    assert [answer["message_id"] for answer in told] == ["m-1", None, None]
+    assert {answer["reason"] for answer in told} == {"no plan"}
+    assert ours.deployment(hold()).told.keys() == {kind}
+
+
+def test_notify_tells_once_of_a_deployment_that_never_held_its_service(ledger, published):
+    told = [invoked("notify", TOLD)["message_id"] for _ in range(2)]
+
+    assert told == ["m-1", None]
+
+
+def test_notify_tells_once_of_each_stage_and_of_the_end_of_a_release(ledger, published):
+    end = INPUTS["notify"] | {"execution": RELEASE}
+    news = [STAGE, STAGE, STAGE | {"stage_number": 3}, end, end]
+
+    told = [invoked("notify", one)["message_id"] for one in news]
+
+    assert told == ["m-1", None, "m-2", "m-3", None]
+
+
+def test_notify_tells_once_of_an_alarm_each_time_that_it_goes_off(ledger, published):
+    first, second = alarm_event(), alarm_event(id="another")
+
+    told = [invoked("notify", event) for event in (first, first, second)]
+
+    assert [answer["message_id"] for answer in told] == ["m-1", None, "m-2"]
+    assert told[0]["reason"].startswith("TellSlack could not get a message through")
+    assert sent(published[0])["kind"] == "alarm"
+
+
+def test_an_alarms_event_that_misses_something_is_named(ledger):
+    with pytest.raises(InvalidInput, match=r"detail: Field required"):
+        invoked("notify", {"detail-type": "CloudWatch Alarm State Change", "id": "x"})
+
+
+@pytest.mark.parametrize("news", [TOLD, INPUTS["notify"], alarm_event()])
+def test_notify_tells_also_where_the_ledger_does_not_answer(dynamodb, published, ecs, news):
+    no_answer(dynamodb, "get_item")
+    if news is TOLD:
+        runs_as_before(ecs)
+    no_answer(dynamodb, "update_item")
+
+    assert invoked("notify", news)["message_id"] == "m-1"
+
+
+def test_what_could_not_be_told_is_not_taken_for_told(ours, sns):
+    sns.refuses("publish", "InternalError", status=500)
+
+    with pytest.raises(AwsUnavailable):
+        invoked("notify", TOLD)
+
+    assert ours.deployment(hold()).told == {}
+
+
+@pytest.mark.parametrize(("parameter", "is_chat"), [("true", True), ("false", False)])
+def test_https_endpoints_get_what_the_parameter_says(
+    ledger, published, monkeypatch, parameter, is_chat
+):
+    monkeypatch.setenv("CHAT_NOTIFICATIONS", parameter)
+    monkeypatch.delitem(sys.modules, "notify", raising=False)
+    importlib.import_module("notify")
+
+    invoked("notify", STAGE)
+
+    https = json.loads(json.loads(published[0]["Message"])["https"])
+    assert (https.get("source") == "custom") is is_chat
+    monkeypatch.delitem(sys.modules, "notify")

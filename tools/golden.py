@@ -1,0 +1,80 @@
+"""Writes tests/golden/: what is made of each notice of tests/notices.py, in each of its forms.
+
+Whoever changes what people are told reads the difference there, as text.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).parent.parent
+GOLDEN = ROOT / "tests" / "golden"
+sys.path.insert(0, str(ROOT / "functions"))
+
+if TYPE_CHECKING:
+    from slipway.notice import Notice
+
+
+def _email(notice: Notice) -> str:
+    from slipway.email import subject_of, text_of
+
+    return f"{subject_of(notice)}\n\n{text_of(notice)}"
+
+
+def _chat(notice: Notice) -> str:
+    from slipway.chat import chat_of
+
+    return _json(json.loads(chat_of(notice)))
+
+
+def _slack(notice: Notice) -> str:
+    from slipway.slack_blocks import message_of
+
+    return _json(message_of(notice))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+# By folder: how the files' names end, and what is in them.
+RENDERERS: dict[str, tuple[str, Callable[[Notice], str]]] = {
+    "notices": (".json", lambda notice: _json(notice.to_json())),
+    "email": (".txt", _email),
+    "chat": (".json", _chat),
+    "slack": (".json", _slack),
+}
+
+
+def golden() -> dict[Path, str]:
+    """What each file is to hold."""
+    from tests.notices import NOTICES
+
+    return {
+        GOLDEN / folder / f"{name}{suffix}": render(notice)
+        for folder, (suffix, render) in RENDERERS.items()
+        for name, notice in NOTICES.items()
+    }
+
+
+def stale() -> list[Path]:
+    """The files that nothing is made into any more."""
+    return sorted({path for path in GOLDEN.rglob("*") if path.is_file()} - golden().keys())
+
+
+def main() -> int:
+    """Write them all, and remove the rest."""
+    for path, content in golden().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    for path in stale():
+        path.unlink()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Writes the JSON Schemas in docs/: of a plan, for editors, and of a notice, for who subscribes."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+PLAN = ROOT / "docs" / "plan.schema.json"
+NOTICE = ROOT / "docs" / "notice.schema.json"
+sys.path.insert(0, str(ROOT / "functions"))
+
+
+def schemas() -> dict[Path, str]:
+    """What each file is to hold."""
+    from slipway import image, notice
+    from slipway.plan import Plan
+
+    of_notice = notice.Notice.model_json_schema()
+    for name, schema in {"Notice": of_notice, **of_notice["$defs"]}.items():
+        _describe(schema, name, (notice, image))
+    return {PLAN: _rendered(Plan.model_json_schema()), NOTICE: _rendered(of_notice)}
+
+
+def _rendered(schema: dict[str, Any]) -> str:
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return json.dumps({**dialect, **schema}, indent=2) + "\n"
+
+
+def _describe(schema: dict[str, Any], name: str, modules: tuple[ModuleType, ...]) -> None:
+    """Add what stands below each field of the class; read here, so that no function has to when it starts."""
+    for module in modules:
+        for made in ast.parse(inspect.getsource(module)).body:
+            if isinstance(made, ast.ClassDef) and made.name == name:
+                for field, text in zip(made.body, made.body[1:], strict=False):
+                    match field, text:
+                        case (
+                            ast.AnnAssign(target=ast.Name(id=called)),
+                            ast.Expr(value=ast.Constant(value=str(said))),
+                        ):
+                            schema["properties"][called]["description"] = inspect.cleandoc(said)
+
+
+if __name__ == "__main__":
+    for path, content in schemas().items():
+        path.write_text(content)
