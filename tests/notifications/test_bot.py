@@ -6,10 +6,14 @@ import itertools
 import json
 
 from localaws import sns
+from slipway.notice import Notice
+from tests.commands import Page
 from tests.local.account import ENDED_SECONDS
 from tests.notifications.channels import Channel, mails_of_alarms, text_of, title
 from tests.slack.fake_slack import CHANNEL, TOKEN
 from tests.waiting import wait_for
+
+PAGE = Page("notifications.md")
 
 
 def test_one_message_goes_from_start_to_success_with_its_progress(bot: Channel) -> None:
@@ -114,6 +118,7 @@ def test_a_wrong_token_leaves_the_deployment_alone_and_fires_the_alarm(bot: Chan
         mail = wait_for(lambda: mails_of_alarms()[before:], "the alarm's mail", ENDED_SECONDS)[0]
         assert "UntoldSlack" in mail["subject"] + mail["text"]
         assert "docs/operations.md" in mail["text"]
+        assert "invalid_auth" in PAGE.run("what Slack could not be told")
     finally:
         bot.slack.token = TOKEN
         bot.mended()
@@ -144,3 +149,53 @@ def test_a_secret_that_is_missing_leaves_the_deployment_alone(bot: Channel) -> N
     finally:
         bot.set(SLACK_SECRET=bot.secret)
         bot.mended()
+
+
+def test_an_address_can_ask_for_what_ended_badly_only(bot: Channel) -> None:
+    shop = bot.account.shop()
+    PAGE.run(
+        "an address that hears only of what ended badly in production", ADDRESS="boss@example.com"
+    )
+    shop.push("v2")
+    assert shop.deployed("v2").outcome == "SUCCEEDED"
+    shop.push("v3", behaviour="crash")
+    assert shop.deployed("v3").outcome == "ROLLED_BACK"
+
+    def heard() -> list[str]:
+        return [
+            mail["attributes"]["outcome"]
+            for mail in sns.mails()
+            if mail["to"] == "boss@example.com" and shop.service in mail["subject"]
+        ]
+
+    wait_for(lambda: heard(), "the mail of the bad end", ENDED_SECONDS)
+    assert heard() == ["ROLLED_BACK"]
+
+
+def test_a_queue_can_ask_for_the_ends_as_notices(bot: Channel) -> None:
+    shop, sqs = bot.account.shop(), bot.aws.client("sqs")
+    queue = sqs.create_queue(QueueName="ends")["QueueUrl"]
+    asked = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    PAGE.run("a queue that hears of every end", QUEUE_ARN=asked["Attributes"]["QueueArn"])
+    shop.push("v2")
+    assert shop.deployed("v2").outcome == "SUCCEEDED"
+    (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
+    notice = Notice.model_validate_json(message["Body"])
+    assert (notice.kind, notice.outcome, notice.service) == ("end", "SUCCEEDED", shop.service)
+
+
+def test_the_secret_is_kept_and_replaced_as_the_page_says(bot: Channel) -> None:
+    ssm = bot.aws.client("ssm")
+    PAGE.run("or in SSM", SLACK="xoxb-1")
+    kept = ssm.get_parameter(Name="/slipway/slack", WithDecryption=True)["Parameter"]
+    assert (kept["Type"], kept["Value"]) == ("SecureString", "xoxb-1")
+    secrets = bot.aws.client("secretsmanager")
+    secrets.delete_secret(SecretId=bot.secret, ForceDeleteWithoutRecovery=True)
+    made = PAGE.run("the secret", SLACK="xoxb-2").strip()
+    PAGE.run("another token", SLACK="xoxb-3")
+    assert secrets.get_secret_value(SecretId=made)["SecretString"] == "xoxb-3"
+
+
+def test_every_command_of_the_page_was_run() -> None:
+    PAGE.run("forget it")
+    assert PAGE.not_run == set()
