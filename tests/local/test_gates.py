@@ -98,7 +98,7 @@ def test_an_alarm_that_fires_already(account: Account, when_firing: str, outcome
         assert name in reason
     else:
         (start,) = shop.mails(kind="start")
-        assert f"alarm {name} was in ALARM before it began" in start["text"]
+        assert f"alarm {name}: it was in ALARM before this began" in start["text"]
 
 
 def test_what_an_alarm_did_before_is_not_held_against_a_release_of_what_runs_already(

@@ -10,6 +10,7 @@ from typing import Any
 import requests
 
 from localaws import faults
+from localaws.aws import REGION
 from tests.local.account import Account, Shop
 from tests.local.test_sweep import ended, let_the_lease_run_out, sweep
 
@@ -73,15 +74,20 @@ def actions(statement: Statement) -> list[str]:
     return [action] if isinstance(action, str) else list(action)
 
 
-def give_roles_to(shop: Shop) -> None:
-    """A task role and an execution role in the service's task definition."""
+def give_roles_and_a_log_to(shop: Shop) -> None:
+    """A task role, an execution role and a log in the service's task definition."""
     ecs, cluster = shop.account.aws.client("ecs"), shop.service.partition("/")[0]
     running = shop.described()["taskDefinition"]
     definition = ecs.describe_task_definition(taskDefinition=running)["taskDefinition"]
     kept = ("family", "networkMode", "cpu", "memory", "requiresCompatibilities")
+    (container,) = definition["containerDefinitions"]
+    group = f"/ecs/{shop.service}"
+    shop.account.aws.client("logs").create_log_group(logGroupName=group)
+    options = {"awslogs-group": group, "awslogs-region": REGION, "awslogs-stream-prefix": "app"}
+    log = {"logDriver": "awslogs", "options": options}
     revision = ecs.register_task_definition(
         **{field: definition[field] for field in kept},
-        containerDefinitions=definition["containerDefinitions"],
+        containerDefinitions=[{**container, "logConfiguration": log}],
         taskRoleArn="arn:aws:iam::123456789012:role/shop-task",
         executionRoleArn="arn:aws:iam::123456789012:role/shop-execution",
     )["taskDefinition"]["taskDefinitionArn"]
@@ -91,7 +97,7 @@ def give_roles_to(shop: Shop) -> None:
 
 def test_the_template_allows_each_step_what_it_does_and_nothing_else(account: Account) -> None:
     shop = account.shop(alarms=("permissions",))
-    give_roles_to(shop)
+    give_roles_and_a_log_to(shop)
     ssm, kept = account.aws.client("ssm"), f"/slipway/images/{shop.service}"
     ssm.put_parameter(Name=kept, Value="the first image", Type="String")
     v2 = shop.push("v2")
@@ -101,8 +107,13 @@ def test_the_template_allows_each_step_what_it_does_and_nothing_else(account: Ac
     good = shop.record().last_good
     assert good is not None
     account.aws.client("ecs").deregister_task_definition(taskDefinition=good.task_definition)
-    shop.push("v3", behaviour="crash")
+    shop.push("v3", behaviour="crash", log="DB_PASSWORD=hunter2\npanic: no database")
     assert shop.deployed("v3").outcome == "ROLLED_BACK"
+    lines = shop.mails()[-1]["text"].splitlines()
+    assert [line for line in lines if line.startswith("  | ")] == [
+        "  | DB_PASSWORD=*****",
+        "  | panic: no database",
+    ]
     assert ssm.get_parameter(Name=kept)["Parameter"]["Value"] == f"{shop.uri}@{v2}"
     assert shop.roll_back(to="v1").outcome == "ROLLED_BACK"
     assert ssm.get_parameter(Name=kept)["Parameter"]["Value"] == f"{shop.uri}@{shop.v1}"
@@ -171,7 +182,7 @@ def test_a_service_whose_targets_cannot_be_read_is_rolled_back_though_nobody_can
     (mail,) = shop.mails()
     group = shop.described()["loadBalancers"][0]["targetGroupArn"]
     refused = f"AccessDenied from elasticloadbalancing:DescribeTargetHealth on target group {group}"
-    assert refused in mail["text"]
+    assert refused in " ".join(mail["text"].split())
 
 
 def test_a_service_of_another_cluster_than_the_named_ones_is_refused(account: Account) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 
+import requests
+
 from localaws import sns
 from slipway.notice import Notice
 from tests.commands import Page
 from tests.local.account import ENDED_SECONDS
+from tests.local.test_permissions import actions, inline_policy
 from tests.notifications.channels import Channel, mails_of_alarms, text_of, title
 from tests.slack.fake_slack import CHANNEL, TOKEN
 from tests.waiting import wait_for
@@ -199,3 +202,23 @@ def test_the_secret_is_kept_and_replaced_as_the_page_says(bot: Channel) -> None:
 def test_every_command_of_the_page_was_run() -> None:
     PAGE.run("forget it")
     assert PAGE.not_run == set()
+
+
+def test_the_template_allows_what_telling_slack_takes_and_nothing_else(bot: Channel) -> None:
+    names = {name: step for step, name in bot.account.functions().items()}
+    calls = requests.get(f"{bot.aws.url}/_localaws/calls", timeout=10).json()
+    used = {
+        (step, permission)
+        for call in calls
+        for permission in call["permissions"]
+        if (step := names[call["function"]]) in {"TellSlack", "CheckDeployment"}
+    }
+    allowed = {
+        action
+        for statement in inline_policy(bot.account, "TellSlack")[2]
+        for action in actions(statement)
+    }
+    assert ("CheckDeployment", "sns:Publish") in used
+    of_slack = {permission for step, permission in used if step == "TellSlack"}
+    # A secret is kept in one of two places; a key of one's own is not what it is encrypted with here.
+    assert allowed - of_slack == {"ssm:GetParameter", "kms:Decrypt"}
