@@ -13,7 +13,7 @@ from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable, Superseded
 from slipway.ledger import Ledger
 from slipway.model import Model, parse
-from slipway.observation import observe
+from slipway.observation import Observation, observe
 from slipway.progress import progress, progress_notice
 from slipway.publish import publish
 from slipway.records import Hold
@@ -56,9 +56,7 @@ def _look(hold: Hold, watch: Watch, ledger: Ledger) -> Verdict:
     )
     now = datetime.now(UTC)
     verdict = judge(seen, watch, now)
-    verdict = verdict.model_copy(update={"progress": progress(verdict, watch, seen)})
-    if verdict.progress not in ("", watch.progress):
-        _tell_progress(hold, verdict, now)
+    verdict = verdict.model_copy(update={"progress": _told(hold, verdict, watch, seen, now)})
     if verdict.healthy_at and watch.healthy_at is None:
         try:
             ledger.note(hold, "HEALTHY", verdict.healthy_at)
@@ -67,11 +65,18 @@ def _look(hold: Hold, watch: Watch, ledger: Ledger) -> Verdict:
     return verdict
 
 
-def _tell_progress(hold: Hold, verdict: Verdict, now: datetime) -> None:
-    topic = os.environ.get("PROGRESS_TOPIC_ARN")
-    if not topic:
-        return  # nobody has a message that shows how it goes
+def _told(hold: Hold, verdict: Verdict, watch: Watch, seen: Observation, now: datetime) -> str:
+    """The line that tells how far it is, published where it is another one than people saw last.
+
+    Whatever goes wrong with telling is nothing to roll a deployment back for: the next look tells.
+    """
     try:
-        publish(progress_notice(hold, verdict, now), topic, aws.sns_once())
-    except (AwsUnavailable, AwsRefused):
-        logger.exception("people were not told how far it is")  # which is nothing to wait for
+        line = progress(verdict, watch, seen)
+        topic = os.environ.get("PROGRESS_TOPIC_ARN")  # none: nobody has a message that shows it
+        if topic and line not in ("", watch.progress):
+            notice = progress_notice(hold, verdict.model_copy(update={"progress": line}), now)
+            publish(notice, topic, aws.sns_once())
+    except Exception:
+        logger.exception("people were not told how far it is")
+        return watch.progress
+    return line

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -27,8 +27,12 @@ from slipway.publish import publish
 from slipway.records import Hold
 from slipway.redaction import redacted
 
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
 logger = Logger()
 
+UNTOLD = "(it could not be searched for secrets; see the execution)"
 TOPIC_ARN = os.environ["TOPIC_ARN"]
 CHAT_NOTIFICATIONS = os.environ["CHAT_NOTIFICATIONS"] == "true"
 HISTORY = timedelta(days=int(os.environ["HISTORY_DAYS"]))
@@ -47,23 +51,34 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         notice = alarm_notice(event)
         # It goes off again and again: what may come twice is the event.
         record = _OfOthers(ledger, str(event["id"]), notice.kind, now)
-        return {"message_id": _tell_once(record, lambda: notice), "reason": notice.reason}
+        return {
+            "message_id": _tell_once(record, lambda: notice, aws.sns()),
+            "reason": notice.reason,
+        }
     news = parse(News, event, "the input of Notify")
     if news.hold:
         record = _OfDeployment(ledger, news.hold, news.event, now)
     else:
         record = _OfOthers(ledger, news.about, news.event, now)
+    # A deployment waits for its start to be told: the state machine tries that again, but not for long.
+    sns = aws.sns() if news.kind == "end" else aws.sns_once()
     return {
-        "message_id": _tell_once(record, lambda: _notice(news, now, begun)),
+        "message_id": _tell_once(record, lambda: _notice(news, now, begun), sns),
         "reason": news.sentence,
     }
 
 
 def _notice(news: News, now: datetime, begun: float) -> Notice:
-    notice = notice_of(news, look(news, aws.ecs(), aws.logs, logger, begun), now)
+    seen = look(news, aws.ecs(), aws.logs, logger, begun)
+    notice = notice_of(news, seen, now, os.environ["LEDGER_TABLE"])
     # After what is not seen was taken out, for it may stand in the middle of a secret.
     lines = notice.log.lines if notice.log else ()
-    reason, *rest = redacted([notice.reason, *lines, *notice.evidence])
+    texts = [notice.reason, *lines, *notice.evidence]
+    try:
+        reason, *rest = redacted(texts)
+    except Exception:
+        logger.exception("what may hold secrets can't be told")
+        reason, *rest = [UNTOLD if text else "" for text in texts]
     log = notice.log.model_copy(update={"lines": tuple(rest[: len(lines)])}) if notice.log else None
     facts = {"reason": reason, "log": log, "evidence": tuple(rest[len(lines) :])}
     return notice.model_copy(update=facts)
@@ -106,14 +121,14 @@ class _OfOthers:
         self.ledger.note_told_of(self.about, self.event, self.now, self.now + HISTORY)
 
 
-def _tell_once(record: _Record, notice: Callable[[], Notice]) -> str | None:
+def _tell_once(record: _Record, notice: Callable[[], Notice], sns: SNSClient) -> str | None:
     """Publish, unless that was done before; SNS's message id."""
     try:
         if record.told():
             return None
     except (AwsUnavailable, AwsRefused):
         logger.exception("whether people were told can't be read")  # twice is better than never
-    message_id = publish(notice(), TOPIC_ARN, aws.sns(), CHAT_NOTIFICATIONS)
+    message_id = publish(notice(), TOPIC_ARN, sns, CHAT_NOTIFICATIONS)
     try:
         record.note()
     except (AwsUnavailable, AwsRefused):

@@ -1,12 +1,14 @@
 """Function TellSlack: tells Slack what Notify and CheckDeployment publish.
 
 Subscribed to the topic. It touches no deployment, and none waits for it: where Slack can't be told it
-raises, Lambda tries twice more, and then keeps the notice in its failure destination.
+raises, Lambda tries twice more, and then keeps the notice in its failure destination; but a progress
+is left out then, for it is nothing that anybody would have to be called for.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -16,18 +18,18 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
 from slipway import aws
-from slipway.errors import InvalidInput
+from slipway.errors import InvalidInput, SlipwayError
 from slipway.items import Items
-from slipway.notice import Notice
+from slipway.notice import Kind, Notice
 from slipway.slack_client import Slack
-from slipway.slack_delivery import tell
+from slipway.slack_delivery import Do, tell
 from slipway.slack_record import Records, read_notice
 from slipway.slack_secret import Secret
 
 logger = Logger()
 
 SECRET = Secret(os.environ["SLACK_SECRET"])
-KEEP = timedelta(days=int(os.environ.get("HISTORY_DAYS", "14")))
+KEEP = timedelta(days=int(os.environ["HISTORY_DAYS"]))
 # What Lambda needs to say that it failed.
 RESERVE_SECONDS = 2
 
@@ -39,16 +41,29 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def left() -> float:
         return context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
 
-    channel, api = os.environ.get("SLACK_CHANNEL", ""), os.environ.get("SLACK_API_URL", "")
-    slack = Slack(SECRET, channel, left, api)
     records = Records(Items(aws.table()), KEEP, left)
     done = []
     for record in SNSEvent(event).records:
         notice = _notice(record.sns.message, record.sns.message_id)
-        done.append(tell(notice, slack, records).value)
+        done.append(_tell(notice, records, left).value)
         told = {"about": notice.about, "kind": notice.kind.value, "done": done[-1]}
         logger.info("told Slack", extra=told)
     return {"done": done}
+
+
+def _tell(notice: Notice, records: Records, left: Callable[[], float]) -> Do:
+    may_be_lost = notice.kind is Kind.PROGRESS
+    channel, api = os.environ.get("SLACK_CHANNEL", ""), os.environ.get("SLACK_API_URL", "")
+    slack = Slack(SECRET, channel, left, api, once=may_be_lost)
+    try:
+        return tell(notice, slack, records)
+    except SlipwayError as error:
+        if not may_be_lost:
+            raise
+        # The error as text: what it has as its cause is none of ours to show.
+        why = {"about": notice.about, "error": type(error).__name__, "why": str(error)}
+        logger.warning("a progress is left out", extra=why)
+        return Do.DROP
 
 
 def _notice(message: str, message_id: str) -> Notice:

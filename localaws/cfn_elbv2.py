@@ -192,7 +192,8 @@ def install() -> None:
 
 def _check_new(backend: ELBv2Backend, asked: dict[str, Any]) -> None:
     """moto makes two of one name, in one zone, in security groups that aren't there."""
-    if any(there.name == asked["name"] for there in backend.load_balancers.values()):
+    # Several may be made at once: a list of them can't change while it is read.
+    if any(there.name == asked["name"] for there in list(backend.load_balancers.values())):
         raise DuplicateLoadBalancerName
     for group in asked["security_groups"]:
         if backend.ec2_backend.get_security_group_from_id(group) is None:

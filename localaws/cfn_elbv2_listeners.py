@@ -161,7 +161,7 @@ def _set_rule_priorities(
     rules = self.describe_rules(None, list(wanted))
     for rule in rules:
         (listener,) = self.describe_listeners(None, [rule.listener_arn])
-        for other in listener.rules.values():
+        for other in list(listener.rules.values()):
             if other.arn not in wanted and other.priority == wanted[rule.arn]:
                 raise PriorityInUseError
     for rule in rules:

@@ -180,7 +180,7 @@ def _load_balancers(group: FakeTargetGroup) -> list[str]:
         if any(
             group.arn in backend._get_target_group_arns_from(action_data=action.data)
             for listener in list(balancer.listeners.values())
-            for rule in listener.rules.values()
+            for rule in list(listener.rules.values())
             for action in rule.actions
         )
     ]

@@ -144,6 +144,7 @@ def _arn_like(pattern: str, arn: str) -> bool:
 _OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "ArnEquals": _arn_like,  # to IAM the same as ArnLike
     "ArnLike": _arn_like,
+    "ForAllValues:StringEquals": str.__eq__,  # no request here has several values of a key
     "StringEquals": str.__eq__,
     "StringLike": _like,
 }

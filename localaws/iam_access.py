@@ -12,6 +12,7 @@ CONDITION_KEYS = frozenset(
     {
         "aws:SourceAccount",
         "aws:SourceArn",
+        "dynamodb:LeadingKeys",
         "ecs:CreateAction",
         "ecs:cluster",
         "iam:PassedToService",

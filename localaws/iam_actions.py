@@ -92,6 +92,13 @@ def _on_parameter(parameter: str) -> Rule:
     return rule
 
 
+def _on_item(action: str, parameters: Parameters) -> list[Access]:
+    table = arn("dynamodb", "table/", parameters["TableName"])
+    # The partition key of the ledger; which attribute that is only the table's own keys would say.
+    leading = parameters["Key"].get("pk", {}).get("S")
+    return [Access(action, table, {"dynamodb:LeadingKeys": leading} if leading else {})]
+
+
 def _query(action: str, parameters: Parameters) -> list[Access]:
     table = arn("dynamodb", "table/", parameters["TableName"])
     index = parameters.get("IndexName")
@@ -118,11 +125,11 @@ def _transact_write_items(_action: str, parameters: Parameters) -> list[Access]:
 RULES: dict[str, Rule] = {
     "cloudwatch:DescribeAlarms": _describe_alarms,
     "dynamodb:DeleteItem": _on_each("dynamodb", "table/", "TableName"),
-    "dynamodb:GetItem": _on_each("dynamodb", "table/", "TableName"),
+    "dynamodb:GetItem": _on_item,
     "dynamodb:PutItem": _on_each("dynamodb", "table/", "TableName"),
     "dynamodb:Query": _query,
     "dynamodb:TransactWriteItems": _transact_write_items,
-    "dynamodb:UpdateItem": _on_each("dynamodb", "table/", "TableName"),
+    "dynamodb:UpdateItem": _on_item,
     "ecr:DescribeImages": _on_each("ecr", "repository/", "repositoryName"),
     "ecr:DescribeRepositories": _on_each("ecr", "repository/", "repositoryNames"),
     "ecs:DescribeContainerInstances": _in_cluster("container-instance", "containerInstances"),

@@ -15,6 +15,7 @@ from slipway.records import Hold
 AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 ACCOUNT = "123456789012"
 SERVICE = "production/api"
+LEDGER = "slipway-Ledger-1A2B3C4D5E6F"
 NAME = "production-api-v2-0123456789abcdef"
 MACHINE = f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:slipway-deployment"
 EXECUTION = f"{MACHINE.replace('stateMachine', 'execution')}:{NAME}"
@@ -69,7 +70,7 @@ def told(outcome: str, reason: str = "", seen: Seen | None = None, **changes: An
     }
     news = News(outcome=outcome, reason=reason, **defaults | changes)
     begun = news.kind == "start" or news.outcome == "REJECTED"
-    return notice_of(news, seen or Seen(), AT if begun else AT + timedelta(minutes=3))
+    return notice_of(news, seen or Seen(), AT if begun else AT + timedelta(minutes=3), LEDGER)
 
 
 def of_deployment(kind: Kind, **facts: Any) -> Notice:
@@ -81,7 +82,7 @@ def of_deployment(kind: Kind, **facts: Any) -> Notice:
 def of_release(outcome: str, reason: str = "", **changes: Any) -> Notice:
     """What is told of a release of shop/api."""
     defaults: dict[str, Any] = {"execution": RELEASE, "repository": "shop/api", "tag": "v2"}
-    return notice_of(News(outcome=outcome, reason=reason, **defaults | changes), Seen(), AT)
+    return notice_of(News(outcome=outcome, reason=reason, **defaults | changes), Seen(), AT, LEDGER)
 
 
 def of_alarm(name: str, state: str = "ALARM") -> Notice:

@@ -37,16 +37,31 @@ def _slack(notice: Notice) -> str:
     return _json(message_of(notice))
 
 
+def _slack_thread(notice: Notice) -> str | None:
+    from slipway.slack_blocks import details_of
+
+    details = details_of(notice)
+    return _json(details) if details else None
+
+
+def _slack_webhook(notice: Notice) -> str:
+    from slipway.slack_blocks import whole_of
+
+    return _json(whole_of(notice))
+
+
 def _json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-# By folder: how the files' names end, and what is in them.
-RENDERERS: dict[str, tuple[str, Callable[[Notice], str]]] = {
+# By folder: how the files' names end, and what is in them; None where there is nothing to tell.
+RENDERERS: dict[str, tuple[str, Callable[[Notice], str | None]]] = {
     "notices": (".json", lambda notice: _json(notice.to_json())),
     "email": (".txt", _email),
     "chat": (".json", _chat),
     "slack": (".json", _slack),
+    "slack_thread": (".json", _slack_thread),
+    "slack_webhook": (".json", _slack_webhook),
 }
 
 
@@ -55,9 +70,10 @@ def golden() -> dict[Path, str]:
     from tests.notices import NOTICES
 
     return {
-        GOLDEN / folder / f"{name}{suffix}": render(notice)
+        GOLDEN / folder / f"{name}{suffix}": content
         for folder, (suffix, render) in RENDERERS.items()
         for name, notice in NOTICES.items()
+        if (content := render(notice)) is not None
     }
 
 

@@ -57,9 +57,8 @@ def read_log(
         with calling("logs:GetLogEvents", f"log stream {stream} of {group} in {region}"):
             lines = _last_lines(group, stream, logs_for(region))
     except (AwsRefused, AwsUnavailable) as error:
-        # The stream is made with the first line.
-        missing = error_code(error.__cause__) == "ResourceNotFoundException"
-        return _log(failed, region, group, stream, problem="" if missing else str(error))
+        problem = "" if _never_written_to(error.__cause__) else str(error)
+        return _log(failed, region, group, stream, problem=problem)
     return _log(failed, region, group, stream, lines)
 
 
@@ -80,6 +79,14 @@ def _log(
         lines=lines,
         problem=problem or ("" if lines else "it has written nothing there"),
     )
+
+
+def _never_written_to(error: BaseException | None) -> bool:
+    """Whether it is the stream that is missing, which is made with the first line.
+
+    A group that is missing, as it also is in a wrong region, has the same code and another message.
+    """
+    return error_code(error) == "ResourceNotFoundException" and "log stream" in str(error)
 
 
 def _awslogs(containers: list[dict[str, Any]], name: str) -> dict[str, str] | None:

@@ -40,6 +40,8 @@ class News(Model):
     """The container whose log is to be shown."""
     execution: str
     """ARN."""
+    release: Annotated[str | None, IfReadable] = None
+    """Of a release and its stages: the id of the event, or the name of an execution started by hand."""
     service: Annotated[str | None, IfReadable] = None
     """``cluster/service``; None for a release."""
     services: tuple[str, ...] = ()
@@ -72,8 +74,13 @@ class News(Model):
 
     @property
     def about(self) -> str:
-        """What the notice is about: equal for all that is told of one deployment, or of one release."""
-        return f"{self.hold.service}#{self.hold.deployment}" if self.hold else self.execution
+        """What the notice is about: equal for all that is told of one deployment, or of one release.
+
+        An event that is delivered twice makes two executions of one release.
+        """
+        if self.hold:
+            return f"{self.hold.service}#{self.hold.deployment}"
+        return f"release#{self.release}" if self.release else self.execution
 
     @property
     def event(self) -> str:
@@ -110,11 +117,12 @@ class Seen(Model):
     log: ContainerLog | None = None
 
 
-def notice_of(news: News, seen: Seen, now: datetime) -> Notice:
+def notice_of(news: News, seen: Seen, now: datetime, ledger: str) -> Notice:
     """The notice of the news, with all text from outside made harmless.
 
     Args:
         now: when it was found out.
+        ledger: the table's name, for the commands.
     """
     ended = news.kind == "end"
     notice = Notice(
@@ -141,7 +149,7 @@ def notice_of(news: News, seen: Seen, now: datetime) -> Notice:
         alarms_firing=news.alarms_firing,
         execution=news.execution,
         links=links_of(news, seen.log),
-        commands=commands_of(news),
+        commands=commands_of(news, ledger),
     )
     return harmless(notice)
 

@@ -40,9 +40,13 @@ def links_of(news: News, log: ContainerLog | None) -> tuple[Link, ...]:
     return tuple(link for link in links if len(link.url) <= LONGEST)
 
 
-def commands_of(news: News) -> tuple[Command, ...]:
-    """What may be right to type after this; nothing where all is as it should be."""
-    return tuple(command for command in _commands(news) if len(command.command) <= LONGEST)
+def commands_of(news: News, ledger: str) -> tuple[Command, ...]:
+    """What may be right to type after this; nothing where all is as it should be.
+
+    Args:
+        ledger: the table's name.
+    """
+    return tuple(command for command in _commands(news, ledger) if len(command.command) <= LONGEST)
 
 
 def _alarms(news: News) -> list[str]:
@@ -50,7 +54,7 @@ def _alarms(news: News) -> list[str]:
     return list(dict.fromkeys(match[1] for match in found if match))[:ALARMS_LINKED]
 
 
-def _commands(news: News) -> Iterator[Command]:
+def _commands(news: News, ledger: str) -> Iterator[Command]:
     if news.kind == "stage":
         return
     if news.service is None:
@@ -61,10 +65,11 @@ def _commands(news: News) -> Iterator[Command]:
     image = news.image if news.image and news.image.digest else None
     if image is None or (news.by_hand and not news.outcome.startswith("ROLL")):
         return
-    if news.outcome.startswith("ROLL") or (
-        news.outcome == "REJECTED" and _QUARANTINED.match(news.sentence)
-    ):
-        title = f"Deploy {news.what} again, in spite of its quarantine"
+    if news.outcome.startswith("ROLL"):
+        yield _release_quarantine(news, news.service, image, ledger)
+    elif news.outcome == "REJECTED" and _QUARANTINED.match(news.sentence):
+        yield _release_quarantine(news, news.service, image, ledger)
+        title = f"Or deploy {news.what} once in spite of it, which releases it if it is good"
         yield _start_release(news, title, {**_digest(image), "force": True})
     elif news.outcome == "REJECTED":
         title = f"{_AGAIN} {news.what} again, when nothing stands against it any more"
@@ -96,6 +101,19 @@ def _release_again(news: News) -> dict[str, Any] | None:
 def _digest(image: Image) -> dict[str, Any]:
     """This very image: its tag may be another one's by now."""
     return {"repository": image.repository, "digest": image.digest}
+
+
+def _release_quarantine(news: News, service: str, image: Image, ledger: str) -> Command:
+    """As docs/operations.md has it; nothing changes where it is in none."""
+    lines = (
+        f"aws dynamodb update-item --region {shlex.quote(news.execution.split(':')[3])}",
+        f"--table-name {shlex.quote(ledger)}",
+        f"--key {shlex.quote(inert({'pk': {'S': 'service'}, 'sk': {'S': service}}))}",
+        "--update-expression 'REMOVE quarantined.#d'",
+        f"--expression-attribute-names {shlex.quote(json.dumps({'#d': image.digest}))}",
+    )
+    title = f"Release {news.what} from quarantine on {service}, if it was not to blame"
+    return Command(title=title, command=" \\\n  ".join(lines))
 
 
 def _start_release(news: News, title: str, start: dict[str, Any]) -> Command:

@@ -83,8 +83,8 @@ class Notice(Model):
     version: Literal["1"] = "1"
     kind: Kind
     about: str
-    """Equal for everything that is told of one deployment (``production/api#<its id>``), of one release (the
-    ARN of its execution), or of one alarm (its name)."""
+    """Equal for everything that is told of one deployment (``production/api#<its id>``), of one release
+    (``release#<its id>``), or of one alarm (its name)."""
     at: AwareDatetime
     """When it was found out: of two about the same, the later one is right."""
     outcome: str | None = None

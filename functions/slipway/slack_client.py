@@ -46,16 +46,23 @@ class Slack:
     """
 
     def __init__(
-        self, secret: Secret, channel: str, left: Callable[[], float], api: str = ""
+        self,
+        secret: Secret,
+        channel: str,
+        left: Callable[[], float],
+        api: str = "",
+        once: bool = False,
     ) -> None:
         """A bot posts to the ``channel``; ``left`` says how many seconds may still be spent.
 
-        ``api`` is where Slack's API is, if not where slack_sdk knows it.
+        ``api`` is where Slack's API is, if not where slack_sdk knows it. What is asked ``once`` is not
+        tried again where Slack does not answer or has no time.
         """
         self._secret = secret
         self._channel = channel
         self._left = left
         self._api = api or WebClient.BASE_URL
+        self._once = once
 
     def has_threads(self) -> bool:
         """Whether it can update messages and answer in their threads, as a bot does."""
@@ -101,7 +108,7 @@ class Slack:
         content = self._secret.read()
         try:
             status, answer, wait = self._ask(method, body, content)
-        except (OSError, HTTPException, SlackClientError) as error:
+        except (OSError, HTTPException, SlackClientError, ValueError) as error:
             # Raised below: the other error, which may show an address, is not to go along.
             status, answer, wait = 0, {"error": f"{type(error).__name__}: {error}"}, ""
         said = _told(answer, content)
@@ -124,7 +131,7 @@ class Slack:
         how: dict[str, Any] = {
             "timeout": TIMEOUT_SECONDS,
             "logger": _SILENT,
-            "retry_handlers": retry_handlers(self._left),
+            "retry_handlers": [] if self._once else retry_handlers(self._left),
         }
         if method == WEBHOOK:
             sent = WebhookClient(content, **how).send_dict(dict(body))
@@ -149,6 +156,8 @@ def _told(answer: Mapping[str, Any], content: str) -> str:
         str(one) for one in (metadata.get("messages", []) if isinstance(metadata, dict) else [])
     ]
     line = " ".join(", ".join(said).split())
-    for secret in (content, urlsplit(content).path):
-        line = line.replace(secret, "*****")
+    url = urlsplit(content)
+    for secret in (content, url.path, url.query):
+        if secret.strip("/"):  # an URL may have none of them
+            line = line.replace(secret, "*****")
     return line[:SAID_LENGTH]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from slipway.notice import Kind, Notice
 from slipway.slack_blocks import continued, details_of, message_of, whole_of
@@ -35,7 +36,7 @@ def decide(sent: Sent | None, notice: Notice) -> Do:
                  (older: dropped)                (anything but another end: dropped)
 
     Another end is right where it came later and says something else, as a recovery's. An alarm that goes
-    off again gets a new message: it must be seen.
+    off again gets a new message, whatever was told of it before: it must be seen.
     """
     if sent is None:
         return Do.DROP if notice.kind is Kind.PROGRESS else Do.POST
@@ -44,7 +45,7 @@ def decide(sent: Sent | None, notice: Notice) -> Do:
     if notice.kind is Kind.ALARM:
         if notice.at <= sent.at:
             return Do.DROP
-        return Do.POST if notice.outcome == "ALARM" != sent.outcome else Do.UPDATE
+        return Do.POST if notice.outcome == "ALARM" else Do.UPDATE
     if sent.kind is Kind.END and (notice.kind is not Kind.END or _name(notice) == _name(sent)):
         return Do.DROP
     if notice.kind is Kind.START:  # what it leaves to do, where it was tried again after a progress
@@ -55,19 +56,21 @@ def decide(sent: Sent | None, notice: Notice) -> Do:
 def tell(notice: Notice, slack: Slack, records: Records) -> Do:
     """Tell Slack; return what was done.
 
-    Telling again what was told does nothing, but for what is still missing of it.
+    Telling again what was told does nothing, but for what is still missing of it. A progress does not wait
+    for its turn: whoever has it tells something that is worth more, or the next one will.
 
     Raises:
         SlackRefused, SlackUnavailable, InvalidInput, AwsRefused, AwsUnavailable: it is not told, or not
             all of it.
         StillTelling: it is another invocation's turn.
     """
+    waits = notice.kind is not Kind.PROGRESS
     threads = slack.has_threads()
     if not threads and notice.kind not in OF_WEBHOOK:
         return Do.DROP
     if notice.kind is Kind.PROGRESS and not records.known(notice.about):
         return Do.DROP
-    with records.turn(notice.about) as turn:
+    with records.turn(notice.about, waits) as turn:
         sent = turn.sent()
         what = decide(sent, notice)
         if threads:
@@ -89,11 +92,11 @@ def _tell_as_bot(notice: Notice, what: Do, sent: Sent | None, slack: Slack, turn
     elif what is Do.POST:
         turn.note_shown(notice, slack.post(card), anew=True)
     if what is not Do.DROP:
-        _tell_details(notice, slack, turn)
+        _tell_details(notice, card, slack, turn)
     return what
 
 
-def _updated(notice: Notice, card: dict[str, object], message: tuple[str, str], slack: Slack) -> Do:
+def _updated(notice: Notice, card: dict[str, Any], message: tuple[str, str], slack: Slack) -> Do:
     """Update the message; POST where it is gone, DROP where it can't be and that does no harm."""
     try:
         slack.update(*message, card)
@@ -106,14 +109,16 @@ def _updated(notice: Notice, card: dict[str, object], message: tuple[str, str], 
     return Do.UPDATE
 
 
-def _tell_details(notice: Notice, slack: Slack, turn: Turn) -> None:
-    """Put the details into the thread, unless they stand there."""
-    details, sent = details_of(notice), turn.sent()
-    if details is None or sent is None or sent.ts is None or _name(notice) in sent.details:
+def _tell_details(notice: Notice, card: dict[str, Any], slack: Slack, turn: Turn) -> None:
+    """Put the details into the thread, unless they stand there; of a bad end that has none, the card."""
+    sent = turn.sent()
+    if sent is None or sent.ts is None or _name(notice) in sent.details:
         return
-    silent_edit = notice.kind is Kind.END and sent.start is not None
-    slack.post(details, thread=sent.ts, to_all=silent_edit and _calls(notice))
-    turn.note_details([*sent.details, _name(notice)])
+    calls = sent.edited and notice.kind is Kind.END and _calls(notice)
+    details = details_of(notice) or (card if calls else None)
+    if details:
+        slack.post(details, thread=sent.ts, to_all=calls)
+        turn.note_details([*sent.details, _name(notice)])
 
 
 def _calls(notice: Notice) -> bool:

@@ -94,7 +94,8 @@ def _is_url(content: str) -> bool:
         return False
     try:
         url = urlsplit(content)
-        host = url.hostname
+        # Not with a password, which an error of http.client would show.
+        host = url.hostname if "@" not in url.netloc else None
     except ValueError:
         return False
     return bool(host) and (url.scheme == "https" or (url.scheme == "http" and host in _LOOPBACK))

@@ -156,7 +156,7 @@ def test_a_call_without_a_rule_is_not_implemented(aws: LocalAws, service: str, c
 SAMPLES: dict[str, dict[str, Any]] = {
     "cloudwatch:DescribeAlarms": {},
     "dynamodb:DeleteItem": {"TableName": "t"},
-    "dynamodb:GetItem": {"TableName": "t"},
+    "dynamodb:GetItem": {"TableName": "t", "Key": {"pk": {"S": "slack"}}},
     "dynamodb:PutItem": {"TableName": "t"},
     "dynamodb:Query": {"TableName": "t", "IndexName": "i"},
     "dynamodb:TransactWriteItems": {
@@ -164,7 +164,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
             {kind: {"TableName": "t"}} for kind in ("ConditionCheck", "Delete", "Put", "Update")
         ]
     },
-    "dynamodb:UpdateItem": {"TableName": "t"},
+    "dynamodb:UpdateItem": {"TableName": "t", "Key": {"id": {"S": "1"}}},
     "ecr:DescribeImages": {"repositoryName": "a/b"},
     "ecr:DescribeRepositories": {"repositoryNames": ["a/b"]},
     "ecs:DescribeContainerInstances": {"containerInstances": ["0"]},

@@ -91,7 +91,7 @@ def test_each_of_several_stages_has_its_messages_in_order(bot: Channel) -> None:
     ]
 
 
-def test_a_rate_limit_and_a_slack_that_is_down_for_a_while_delay_no_deployment(
+def test_through_a_rate_limit_and_a_slack_that_is_down_for_a_while_the_end_is_told(
     bot: Channel,
 ) -> None:
     shop = bot.account.shop()
@@ -157,12 +157,14 @@ def test_a_secret_that_is_missing_leaves_the_deployment_alone(bot: Channel) -> N
 def test_an_address_can_ask_for_what_ended_badly_only(bot: Channel) -> None:
     shop = bot.account.shop()
     PAGE.run(
-        "an address that hears only of what ended badly in production", ADDRESS="boss@example.com"
+        "an address that hears only of what ended badly",
+        ADDRESS="boss@example.com",
     )
     shop.push("v2")
     assert shop.deployed("v2").outcome == "SUCCEEDED"
     shop.push("v3", behaviour="crash")
     assert shop.deployed("v3").outcome == "ROLLED_BACK"
+    assert shop.roll_back(to="v99").outcome == "REJECTED"
 
     def heard() -> list[str]:
         return [
@@ -171,8 +173,8 @@ def test_an_address_can_ask_for_what_ended_badly_only(bot: Channel) -> None:
             if mail["to"] == "boss@example.com" and shop.service in mail["subject"]
         ]
 
-    wait_for(lambda: heard(), "the mail of the bad end", ENDED_SECONDS)
-    assert heard() == ["ROLLED_BACK"]
+    wait_for(lambda: len(heard()) >= 2, "the mails of the bad ends", ENDED_SECONDS)
+    assert heard() == ["ROLLED_BACK", "REJECTED"]
 
 
 def test_a_queue_can_ask_for_the_ends_as_notices(bot: Channel) -> None:

@@ -25,7 +25,7 @@ CLIENTS: tuple[Any, ...] = (aws.ssm, aws.secretsmanager, aws.table)
 @pytest.fixture(scope="package", autouse=True)
 def made_up_account() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "HISTORY_DAYS"):
+        for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
             patch.delenv(name, raising=False)
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
             patch.delenv(name, raising=False)
@@ -35,6 +35,7 @@ def made_up_account() -> Iterator[None]:
         patch.setenv("AWS_CONFIG_FILE", "/dev/null")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("LEDGER_TABLE", "ledger")
+        patch.setenv("HISTORY_DAYS", "14")
         yield
 
 

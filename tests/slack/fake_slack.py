@@ -55,7 +55,7 @@ class FakeSlack:
     """The server, what it does next, and what it was asked.
 
     Of what is next, the first thing that is not used up happens: ``rate_limits`` holds the Retry-After of
-    requests to come, ``unavailable`` counts those that get a 503, ``hang_ups`` those whose connection is
+    requests to come, ``unavailable`` counts those that get ``status``, ``hang_ups`` those whose connection is
     closed at once, and ``lost_answers`` those that are done, without an answer.
     """
 
@@ -65,6 +65,7 @@ class FakeSlack:
     scopes: tuple[str, ...] = ("chat:write",)
     rate_limits: list[int] = field(default_factory=list)
     unavailable: int = 0
+    status: int = 503
     hang_ups: int = 0
     lost_answers: int = 0
     no_updates: str = ""
@@ -148,7 +149,7 @@ class FakeSlack:
             return 429, {"Retry-After": wait}, {"ok": False, "error": "ratelimited"}
         if self.unavailable:
             self.unavailable -= 1
-            return 503, {}, {"ok": False, "error": "service_unavailable"}
+            return self.status, {}, {"ok": False, "error": "service_unavailable"}
         if method == "webhook":
             return self._from_webhook(path, body)
         answer = self._from_bot(method, headers, body)

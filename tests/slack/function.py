@@ -12,8 +12,9 @@ from typing import Any
 import boto3
 import pytest
 
-from slipway.notice import Kind, Notice
-from tests.notices import AT, NOTICES
+from slipway import aws
+from slipway.notice import Notice
+from tests.notices import AT, NOTICES, of_alarm
 
 
 @dataclass
@@ -21,13 +22,15 @@ class Context:
     """What Lambda tells a function about its invocation."""
 
     seconds: float = 60
+    pauses: list[float] | None = None
+    """What was waited of them, where they pass."""
     function_name: str = "TellSlack"
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:TellSlack"
     aws_request_id: str = "request-1"
 
     def get_remaining_time_in_millis(self) -> int:
-        return int(self.seconds * 1000)
+        return int((self.seconds - sum(self.pauses or [])) * 1000)
 
 
 class Function:
@@ -59,6 +62,17 @@ class Function:
         """What was done about the notice."""
         [done] = self.invoked(of_sns(notice.model_dump_json()), context)
         return done
+
+
+def change(of: Notice, **facts: str) -> None:
+    """Write into the item of what was sent about it, as another version or invocation does."""
+    names = {f"#{name}": name for name in facts}
+    aws.table().update_item(
+        Key={"pk": "slack", "sk": of.about},
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in facts),
+        ExpressionAttributeNames=names,
+        ExpressionAttributeValues={f":{name}": value for name, value in facts.items()},
+    )
 
 
 def of_sns(message: str) -> dict[str, Any]:
@@ -93,19 +107,13 @@ def later(notice: Notice, seconds: float, **facts: Any) -> Notice:
 
 START = NOTICES["start"]
 PROGRESS = later(NOTICES["progress"], 10)
+STAGE = NOTICES["stage"]
 SUCCEEDED = later(NOTICES["succeeded"], 60)
 CRASHED = later(NOTICES["crashed"], 60)
 
 
 def alarm(state: str, seconds: float) -> Notice:
-    return Notice(
-        kind=Kind.ALARM,
-        about="slipway-DeploymentsFailing",
-        at=AT + timedelta(seconds=seconds),
-        outcome=state,
-        title=f"{state}: slipway-DeploymentsFailing",
-        reason="Threshold Crossed: 1 datapoint was greater than the threshold",
-    )
+    return later(of_alarm("slipway-UnrecoveredNotEmpty-1A2B3C4D5E6F", state), seconds)
 
 
 def progress(seconds: float, line: str) -> Notice:

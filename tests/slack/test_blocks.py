@@ -16,7 +16,7 @@ from slipway.notice import Command, ContainerLog, Kind, Link, Notice, Running, T
 from slipway.slack_blocks import SYMBOLS, continued, details_of, message_of, whole_of
 from tests.notices import AT, NOTICES
 from tests.slack.block_kit_rules import problems, texts
-from tests.slack.function import START, alarm, later
+from tests.slack.function import START, later
 from tests.slack.test_text import live
 
 LIVE = (
@@ -221,7 +221,7 @@ def test_a_command_is_shown_whole_or_not_at_all():
 
 def test_there_is_nothing_more_to_say_of_a_progress():
     assert details_of(NOTICES["progress"]) is None
-    assert details_of(alarm("OK", 0)) is None
+    assert details_of(NOTICES["stage"]) is None
     assert details_of(NOTICES["ignored"]) is None
 
 

@@ -8,17 +8,20 @@ import pytest
 
 from slipway import aws
 from slipway.errors import SlipwayError
-from slipway.notice import Kind
 from tests.notices import NOTICES
 from tests.slack.function import (
     CRASHED,
     PROGRESS,
+    STAGE,
     START,
     SUCCEEDED,
     alarm,
+    change,
     later,
     progress,
 )
+
+RELEASE_FAILED = NOTICES["release_failed"]
 
 
 def done(slack):
@@ -80,11 +83,11 @@ def test_a_rollback_by_hand_that_went_well_calls_nobody(bot, slack):
 
 
 def test_an_end_without_a_start_is_its_own_message(bot, slack):
-    assert bot.tell(later(CRASHED, 0, outcome="REJECTED")) == "post"
+    assert bot.tell(NOTICES["failed_before_change"]) == "post"
 
     [message] = slack.in_channel
     [details] = slack.in_thread(message.ts)
-    assert details.body["reply_broadcast"] is False
+    assert details.body["reply_broadcast"] is False  # whoever reads the channel sees the message
 
 
 def test_a_retry_tells_nothing_twice(bot, slack):
@@ -154,24 +157,69 @@ def test_a_progress_that_overtakes_its_start_is_dropped(bot, slack):
 
 
 def test_the_stages_of_a_release_are_one_message(bot, slack):
-    release = {"kind": Kind.STAGE, "about": "arn:release", "service": None, "outcome": None}
-    for seconds, stage in enumerate(("staging", "production")):
-        bot.tell(later(START, seconds, **release, stage=stage, title=f"stage {stage}"))
-    failed = {"kind": Kind.END, "outcome": "FAILED", "title": "FAILED: shop/api"}
-    bot.tell(later(START, 9, **{**release, **failed}))
+    staging = STAGE.model_copy(update={"stage": "staging", "title": "stage staging"})
+    done = [bot.tell(notice) for notice in (staging, later(STAGE, 5), later(RELEASE_FAILED, 9))]
 
+    assert done == ["post", "update", "update"]
     [message] = slack.in_channel
     assert (message.versions, "FAILED" in shown(message)) == (3, True)
 
 
-def test_an_alarm_that_goes_off_again_is_a_new_message(bot, slack):
-    states = [("ALARM", 0), ("OK", 60), ("ALARM", 120), ("INSUFFICIENT_DATA", 180)]
-    done = [bot.tell(alarm(*state)) for state in states]
+@pytest.mark.parametrize("commands", [RELEASE_FAILED.commands, ()])
+def test_whoever_has_to_look_at_a_release_is_told_in_the_channel_once(bot, slack, commands):
+    failed = later(RELEASE_FAILED, 9, commands=commands)
+    for notice in (STAGE, failed, failed):
+        bot.tell(notice)
 
-    assert done == ["post", "update", "post", "update"]
-    assert [shown(post).count("OK: ") for post in slack.in_channel] == [1, 0]
-    assert bot.tell(alarm("OK", 60)) == "drop"
-    assert len(slack.calls) == 4
+    [message] = slack.in_channel
+    [details] = slack.in_thread(message.ts)
+    assert details.body["reply_broadcast"] is True
+
+
+def test_whoever_has_to_look_is_told_where_the_start_is_not_known(bot, slack):
+    bot.tell(START)
+    change(START, start="{}")
+    bot.tell(CRASHED)
+
+    assert slack.done[-1].body["reply_broadcast"] is True
+
+
+def test_whoever_has_to_look_is_told_by_the_retry(bot, slack):
+    bot.tell(START)
+    original = slack.answer
+
+    def without_threads(path, headers, raw):
+        return original(path, {} if "thread_ts" in json.loads(raw) else headers, raw)
+
+    slack.answer = without_threads
+    with pytest.raises(SlipwayError, match="invalid_auth"):
+        bot.tell(CRASHED)
+    slack.answer = original
+
+    assert bot.tell(CRASHED) == "finish"
+    assert slack.done[-1].body["reply_broadcast"] is True
+
+
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [
+        (["ALARM", "OK", "ALARM", "OK"], ["post", "update", "post", "update"]),
+        (["ALARM", "ALARM", "OK"], ["post", "post", "update"]),
+    ],
+)
+def test_an_alarm_that_goes_off_again_is_a_new_message(bot, slack, states, told):
+    changes = [alarm(state, seconds) for seconds, state in enumerate(states)]
+
+    assert [bot.tell(change) for change in changes] == told
+    first, second = slack.in_channel
+    assert "OK: no deployment is left" in shown(second)
+    for message in (first, second):
+        details = [shown(post) for post in slack.in_thread(message.ts)]
+        assert "[1.0 was greater than the threshold" in details[0]
+        assert len(details) == message.versions
+    calls = len(slack.calls)
+    assert [bot.tell(change) for change in changes] == [*["drop"] * (len(states) - 1), "finish"]
+    assert len(slack.calls) == calls
 
 
 def test_a_message_that_was_deleted_is_posted_anew(bot, slack):
@@ -193,20 +241,15 @@ def test_a_message_that_may_not_be_changed_is_followed_by_the_end_alone(bot, sla
 
 
 def test_what_is_missing_in_the_thread_is_told_by_the_retry(bot, slack):
-    slack.channel = "elsewhere"
-    bot.set(SLACK_CHANNEL="elsewhere")
-    original, posts = slack.answer, []
+    original = slack.answer
 
-    def only_the_first_post(path, headers, raw):
-        posts.append(path)
-        if len(posts) == 2:
-            slack.channel = "gone"
-        return original(path, headers, raw)
+    def without_threads(path, headers, raw):
+        return original(path, {} if "thread_ts" in json.loads(raw) else headers, raw)
 
-    slack.answer = only_the_first_post
-    with pytest.raises(SlipwayError, match="channel_not_found"):
+    slack.answer = without_threads
+    with pytest.raises(SlipwayError, match="invalid_auth"):
         bot.tell(START)
-    slack.channel = "elsewhere"
+    slack.answer = original
 
     assert bot.tell(progress(5, "on its way")) == "update"
     assert bot.tell(START) == "finish"

@@ -11,6 +11,7 @@ RUN = Run("", size=10, mono=True)
 def test_the_pictures_are_up_to_date() -> None:
     """`make pictures` writes them."""
     made = pictures()
+    assert made
     assert set(PICTURES.glob("*.svg")) == set(made)
     for path, content in made.items():
         assert path.read_text() == content, path.name

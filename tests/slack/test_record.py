@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from moto.dynamodb.responses import DynamoHandler
@@ -18,6 +19,7 @@ from tests.slack.function import (
     SUCCEEDED,
     Context,
     alarm,
+    change,
     of_sns,
 )
 
@@ -45,12 +47,7 @@ def test_of_two_at_once_one_posts_and_the_other_waits(bot, slack, monkeypatch):
 
 def test_who_waits_too_long_is_tried_again_by_lambda(bot, slack):
     bot.tell(START)
-    turn = {":turn": "another", ":until": "2999"}
-    aws.table().update_item(
-        Key={"pk": "slack", "sk": START.about},
-        UpdateExpression="SET turn = :turn, turn_until = :until",
-        ExpressionAttributeValues=turn,
-    )
+    change(START, turn="another", turn_until="2999")
 
     class Passing(Context):
         def get_remaining_time_in_millis(self) -> int:
@@ -64,13 +61,28 @@ def test_who_waits_too_long_is_tried_again_by_lambda(bot, slack):
 
 def test_the_turn_of_one_that_died_passes(bot, slack):
     bot.tell(START)
-    aws.table().update_item(
-        Key={"pk": "slack", "sk": START.about},
-        UpdateExpression="SET turn = :turn, turn_until = :until",
-        ExpressionAttributeValues={":turn": "dead", ":until": "2020"},
-    )
+    change(START, turn="dead", turn_until="2020")
 
     assert bot.tell(SUCCEEDED) == "update"
+    assert "turn" not in item()
+
+
+def test_the_turn_is_ours_where_only_the_answer_was_lost(bot, slack, monkeypatch):
+    bot.tell(START)
+    call, answers = DynamoHandler.call_action, []
+
+    def losing_the_first_answer_to_a_write(self):
+        answer = call(self)
+        answers.append(self.headers["X-Amz-Target"].partition(".")[2])
+        lost = answers.count("UpdateItem") == 1 and answers[-1] == "UpdateItem"
+        return (500, {}, "{}") if lost else answer
+
+    monkeypatch.setattr(DynamoHandler, "call_action", losing_the_first_answer_to_a_write)
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+    monkeypatch.setattr("slipway.slack_record.PAUSE_SECONDS", None)  # to wait would be an error
+
+    assert bot.tell(SUCCEEDED) == "update"
+    assert answers[:2] == ["UpdateItem", "UpdateItem"]
     assert "turn" not in item()
 
 
@@ -78,11 +90,7 @@ def test_who_lost_the_turn_meanwhile_writes_nothing(bot, slack):
     original = slack.answer
 
     def slowly(path, headers, raw):
-        aws.table().update_item(
-            Key={"pk": "slack", "sk": START.about},
-            UpdateExpression="SET turn = :turn",
-            ExpressionAttributeValues={":turn": "another"},
-        )
+        change(START, turn="another")
         return original(path, headers, raw)
 
     slack.answer = slowly
@@ -101,12 +109,7 @@ def test_what_was_sent_is_forgotten_in_time(bot):
 
 def test_a_start_that_a_later_version_wrote_is_done_without(bot, slack):
     bot.tell(START)
-    aws.table().update_item(
-        Key={"pk": "slack", "sk": START.about},
-        UpdateExpression="SET #start = :start",
-        ExpressionAttributeNames={"#start": "start"},
-        ExpressionAttributeValues={":start": "{}"},
-    )
+    change(START, start="{}")
 
     assert bot.tell(PROGRESS) == "update"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import traceback
+from http.client import HTTPResponse, IncompleteRead
+from urllib.parse import urlsplit
 
 import pytest
 
 from slipway.errors import SlipwayError
 from slipway.slack_client import SlackRefused, SlackUnavailable
-from tests.slack.function import PROGRESS, START, SUCCEEDED, Context
+from tests.slack.function import START, SUCCEEDED, Context
 
 
 def refused(function, kind=SlackRefused, **arguments):
@@ -83,6 +85,22 @@ def test_a_rate_limit_is_waited_for(bot, slack, pauses):
 
 
 @pytest.mark.parametrize("kind", ["bot", "webhook"])
+def test_a_rate_limit_is_waited_for_as_long_as_there_is_time(kind, slack, pauses, request):
+    function = request.getfixturevalue(kind)
+    slack.rate_limits = [1] * 12
+    slack.unavailable = 2  # afterwards, and they still count from the first one on
+
+    assert function.tell(START, Context(pauses=pauses)) == "post"
+    assert sum(pauses[12:]) < 5
+
+    pauses.clear()
+    slack.rate_limits = [1] * 90
+    with pytest.raises(SlackUnavailable, match="rate limit"):
+        function.tell(SUCCEEDED, Context(pauses=pauses))
+    assert 45 < sum(pauses) < 52
+
+
+@pytest.mark.parametrize("kind", ["bot", "webhook"])
 def test_a_rate_limit_that_is_longer_than_the_function_has_is_left_to_lambda(
     kind, slack, pauses, request
 ):
@@ -100,11 +118,13 @@ def test_a_rate_limit_that_is_no_number_is_left_to_lambda(bot, slack, pauses):
     assert refused(bot, SlackUnavailable).endswith("wait soon s")
 
 
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 529])
 @pytest.mark.parametrize("kind", ["bot", "webhook"])
-def test_slack_may_be_down_for_a_moment(kind, slack, request):
-    slack.unavailable = 1
+def test_slack_may_be_down_for_a_moment(kind, status, slack, request):
+    slack.status, slack.unavailable = status, 1
     function = request.getfixturevalue(kind)
     assert function.tell(START) == "post"
+    assert slack.calls[0].status == status
 
     slack.hang_ups = 1
     assert function.tell(SUCCEEDED) in {"post", "update"}
@@ -120,8 +140,29 @@ def test_slack_being_down_for_longer_is_left_to_lambda_and_told_then(kind, slack
     assert "no answer from Slack to" in refused(function, SlackUnavailable)
 
     slack.hang_ups = 0
+    assert len(slack.calls) == 2 * 3
     assert function.tell(START) == "post"
     assert len(slack.in_channel) == 1
+
+
+@pytest.mark.parametrize("error", [TimeoutError("timed out"), IncompleteRead(b"")])
+@pytest.mark.parametrize("kind", ["bot", "webhook"])
+def test_an_answer_that_does_not_come_in_time_is_asked_for_again(
+    kind, error, slack, request, monkeypatch
+):
+    lost, read = [], HTTPResponse.read
+
+    def first_not(self, *of):
+        if not lost and urlsplit(slack.address).port == self.fp.raw._sock.getpeername()[1]:
+            lost.append(self)
+            raise error
+        return read(self, *of)
+
+    monkeypatch.setattr(HTTPResponse, "read", first_not)
+
+    assert request.getfixturevalue(kind).tell(START) == "post"
+    assert lost
+    assert len(slack.in_channel) == 2
 
 
 def test_of_a_lost_answer_twice_is_better_than_never(bot, slack):
@@ -130,7 +171,7 @@ def test_of_a_lost_answer_twice_is_better_than_never(bot, slack):
     assert len(slack.in_channel) == 2
 
     slack.lost_answers = 1
-    bot.tell(PROGRESS)
+    bot.tell(SUCCEEDED)
     assert [post.versions for post in slack.in_channel] == [1, 3]  # to update twice does no harm
 
 
@@ -144,6 +185,9 @@ def test_what_is_no_json_is_an_error(bot, slack):
     slack.answer = lambda *_: (200, {"Content-Type": "text/html"}, b"<html>proxy</html>")
 
     assert "non-JSON" in refused(bot)
+
+    slack.answer = lambda *_: (200, {"Content-Type": "application/json"}, b'{"ok": tr')
+    assert "JSONDecodeError" in refused(bot, SlackUnavailable)
 
 
 def test_nothing_is_asked_that_can_not_be_waited_for(bot, slack):

@@ -15,6 +15,7 @@ CONTENTS = {
     "http://example.com/services/1": "neither",
     "https://[bad": "neither",
     "https:///services": "neither",
+    "https://jo:secret@hooks.slack.com/services": "neither",
     "https://hooks.slack.com/ services": "neither",
 }
 

@@ -8,8 +8,7 @@ import pytest
 
 from slipway import aws
 from slipway.errors import SlipwayError
-from slipway.notice import Kind
-from tests.slack.function import CRASHED, PROGRESS, START, SUCCEEDED, alarm, later
+from tests.slack.function import CRASHED, PROGRESS, STAGE, START, SUCCEEDED, alarm, later
 
 
 def test_start_and_end_are_a_message_each_with_everything_in_it(webhook, slack):
@@ -34,7 +33,7 @@ def test_neither_markup_nor_links_are_made_from_the_text_of_a_notification(webho
 
 
 def test_stages_are_not_told(webhook, slack):
-    assert webhook.tell(later(START, 0, kind=Kind.STAGE)) == "drop"
+    assert webhook.tell(STAGE) == "drop"
     assert slack.calls == []
 
 
@@ -46,10 +45,12 @@ def test_a_retry_tells_nothing_twice(webhook, slack):
 
 
 def test_every_change_of_an_alarm_is_told_once(webhook, slack):
-    for state, at in (("ALARM", 0), ("ALARM", 0), ("OK", 60), ("ALARM", 120), ("OK", 60)):
-        webhook.tell(alarm(state, at))
+    states = [("ALARM", 0), ("ALARM", 0), ("ALARM", 30), ("OK", 60), ("ALARM", 120), ("OK", 60)]
+    for state in states:
+        webhook.tell(alarm(*state))
 
-    assert [call.title[2:].split(":")[0] for call in slack.calls] == ["ALARM", "OK", "ALARM"]
+    told = [call.title[2:].split(":")[0] for call in slack.calls]
+    assert told == ["ALARM", "ALARM", "OK", "ALARM"]
 
 
 def test_a_webhook_that_no_longer_exists_is_named_by_its_secret(webhook, slack):
@@ -59,6 +60,24 @@ def test_a_webhook_that_no_longer_exists_is_named_by_its_secret(webhook, slack):
         webhook.tell(START)
     assert webhook.secret in str(refused.value)
     assert "/services/" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("end", "shown"),
+    [
+        ("", "404: no /"),
+        ("/", "404: no /"),
+        ("/?token=abc", "404: no /?*****"),
+        ("/a", "404: no *****"),
+    ],
+)
+def test_of_an_url_only_what_is_secret_is_blotted_out(webhook, slack, end, shown):
+    webhook.holds(slack.address + end)
+    slack.answer = lambda path, *_: (404, {}, f"no {path}".encode())
+
+    with pytest.raises(SlipwayError, match="404") as refused:
+        webhook.tell(START)
+    assert str(refused.value).endswith(shown)
 
 
 def test_a_new_webhook_is_used_without_a_new_start_of_the_function(webhook, slack):

@@ -22,7 +22,9 @@ TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task
 # Tried again whatever the error: a bad version has to go; as long as the ledger does not know the end, the
 # service is not free; and people are to hear of it.
 STUBBORN = ("deployment.RollBack", "deployment.FinishDeployment", "deployment.Notify")
-OTHERS = {name: task for name, task in TASKS.items() if name not in STUBBORN}
+# Something waits for it, and goes on without it.
+HASTY = ("deployment.NotifyStart", "release.NotifyStage")
+OTHERS = {name: task for name, task in TASKS.items() if name not in STUBBORN + HASTY}
 
 
 class Template(yaml.SafeLoader):
@@ -65,6 +67,13 @@ def test_every_step_but_those_that_must_not_be_left_out_is_retried_after_the_sam
     steps = [task for task in OTHERS.values() if task["Resource"].endswith("lambda:invoke")]
     assert len(steps) > 2
     assert all(step["Retry"] == steps[0]["Retry"] for step in steps)
+
+
+def test_what_only_tells_is_tried_again_after_the_same_errors_but_not_for_long() -> None:
+    step = OTHERS["deployment.RegisterTaskDefinition"]
+    for name in HASTY:
+        assert TASKS[name]["Retry"] == [{**step["Retry"][0], "MaxAttempts": 2}]
+        assert TASKS[name]["Catch"][0]["Next"] == TASKS[name]["Next"], "it goes on all the same"
 
 
 def test_every_step_may_take_as_long_as_any_other() -> None:

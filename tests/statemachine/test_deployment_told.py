@@ -79,7 +79,7 @@ def told_of_the_end(run: Run) -> Any:
 def test_every_end_is_told_once_with_all_that_is_known(ended: tuple[str, str, Run]) -> None:
     name, outcome, run = ended
     told = told_of_the_end(run)
-    of_others = {"repository", "tag", "gates", "stage_number", "stage_count", "services"}
+    of_others = {"release", "repository", "tag", "gates", "stage_number", "stage_count", "services"}
     assert told.keys() == News.model_fields.keys() - of_others
     assert told["reason"]
     gone_on = name not in NOT_GONE_ON

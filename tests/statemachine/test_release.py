@@ -59,7 +59,7 @@ def test_what_can_not_be_resolved_is_told_and_fails_with_the_message(
     assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
     assert run.cause == NOT_JSON
     told = run.called("Notify")
-    assert told.keys() == {"kind", "outcome", "reason", "execution", "repository", "tag"}
+    assert told.keys() == {"kind", "outcome", "reason", "execution", "release", "repository", "tag"}
     assert (told["outcome"], told["execution"], told["repository"]) == (
         "FAILED",
         run.arn,

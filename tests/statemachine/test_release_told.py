@@ -41,6 +41,7 @@ def test_the_start_of_each_of_several_stages_is_told_before_it_starts(machine: M
         "outcome": "STARTED",
         "reason": "",
         "execution": run.arn,
+        "release": PUSH["id"],
         "stage": "staging",
         "stage_number": 1,
         "stage_count": 2,
@@ -90,6 +91,7 @@ def test_those_who_ask_for_it_are_told_what_was_ignored_and_why(
         "outcome": "IGNORED",
         "reason": NO_PLAN,
         "execution": run.arn,
+        "release": start.get("id", run.arn.rpartition(":")[2]),
         "repository": "shop/api",
         "tag": "v2",
     }
@@ -111,3 +113,11 @@ def test_those_who_ask_for_it_are_told_what_ran_already(machines: Machines) -> N
     told = News.model_validate(run.called("Notify"))
     assert (told.kind, told.outcome, told.reason) == ("end", "NO_CHANGE", why)
     assert run.output["outcome"] == "SUCCEEDED"
+
+
+def test_a_second_delivery_of_an_event_tells_of_the_same_release(machine: Machine) -> None:
+    wrong = Failure("InvalidInput", "the plan is not JSON")
+    runs = [machine.run(PUSH, ResolveRelease=wrong) for _ in range(2)]
+    first, second = (News.model_validate(run.called("Notify")) for run in runs)
+    assert (first.about, first.event) == (second.about, second.event)
+    assert first.execution != second.execution

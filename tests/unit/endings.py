@@ -71,7 +71,7 @@ def failed_release(**changes: object) -> News:
 
 def noticed(news: News, **seen: object) -> Notice:
     """Its notice, at NOW."""
-    return notice_of(news, Seen(**seen), NOW)
+    return notice_of(news, Seen(**seen), NOW, "ledger")
 
 
 def block(text: str, heading: str) -> list[str]:

@@ -192,6 +192,7 @@ def test_nothing_that_comes_from_outside_becomes_a_mention_a_link_or_markup(one,
     assert given["metadata"]["additionalContext"].pop("execution") == EXECUTION
     del given["id"]
     for text in texts(given):
+        text = text.replace("quarantined.#d", "").replace('"#d"', "")  # DynamoDB's, and ours
         assert not set(text) & set("<>@")
         assert not re.search(r"&(?!(amp|lt|gt);)|#\w|://|(?i:www\.)", text)
         assert "\x1b" not in text

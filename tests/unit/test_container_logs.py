@@ -129,12 +129,25 @@ def test_nobody_waits_for_empty_pages_without_end(ecs, logs):
 
 def test_a_stream_that_does_not_exist_was_never_written_to(ecs, logs):
     writes(ecs)
-    logs.refuses("get_log_events", "ResourceNotFoundException", "The log stream does not exist.")
+    logs.refuses(
+        "get_log_events", "ResourceNotFoundException", "The specified log stream does not exist."
+    )
 
     log = read(ecs)
 
     assert (log.group, log.stream) == (GROUP, STREAM)
     assert log.problem == "it has written nothing there"
+
+
+def test_a_group_that_does_not_exist_is_a_problem_and_not_silence(ecs, logs):
+    writes(ecs)
+    said = "The specified log group does not exist."
+    logs.refuses("get_log_events", "ResourceNotFoundException", said)
+
+    problem = read(ecs).problem
+
+    assert problem.startswith("ResourceNotFoundException from logs:GetLogEvents")
+    assert problem.endswith(said)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ def published(monkeypatch):
         took.append(message)
         return {"MessageId": f"m-{len(took)}"}
 
-    monkeypatch.setattr(aws.sns(), "publish", publish)
+    for client in (aws.sns(), aws.sns_once()):
+        monkeypatch.setattr(client, "publish", publish)
     return took
 
 
@@ -195,3 +196,41 @@ def test_https_endpoints_get_what_the_parameter_says(
     https = json.loads(json.loads(published[0]["Message"])["https"])
     assert (https.get("source") == "custom") is is_chat
     monkeypatch.delitem(sys.modules, "notify")
+
+
+def test_what_can_not_be_searched_for_secrets_is_not_told_but_that_it_ended_is(
+    ours, published, ecs, monkeypatch
+):
+    def broken(texts):
+        raise RuntimeError("a pattern went wrong")
+
+    runs_as_before(ecs)
+    monkeypatch.setattr("notify.redacted", broken)
+
+    invoked("notify", TOLD | {"outcome": "ROLLED_BACK", "reason": "DB_PASSWORD=hunter2"})
+
+    notice = sent(published[0])
+    assert (notice["outcome"], notice["evidence"]) == ("ROLLED_BACK", [])
+    assert notice["reason"] == "(it could not be searched for secrets; see the execution)"
+    assert "hunter2" not in published[0]["Message"]
+
+
+@pytest.mark.parametrize(("kind", "tries"), [("start", 1), ("end", 3)])
+def test_sns_is_tried_again_within_the_step_only_where_nothing_waits_for_it(
+    ours, published, ecs, monkeypatch, kind, tries
+):
+    if kind == "end":
+        runs_as_before(ecs)
+    asked = []
+    for client in (aws.sns(), aws.sns_once()):
+        publish = client.publish
+
+        def noted(publish=publish, client=client, **message):
+            asked.append(client.meta.config.retries["total_max_attempts"])
+            return publish(**message)
+
+        monkeypatch.setattr(client, "publish", noted)
+
+    invoked("notify", TOLD | {"kind": kind})
+
+    assert asked == [tries]

@@ -40,7 +40,7 @@ def commands(news):
 
 def options(command: str) -> dict[str, str]:
     words = shlex.split(command.replace("\\\n", ""))
-    assert words[:3] == ["aws", "stepfunctions", "start-execution"]
+    assert words[1:3] in (["stepfunctions", "start-execution"], ["dynamodb", "update-item"])
     return dict(zip(words[3::2], words[4::2], strict=True))
 
 
@@ -149,7 +149,7 @@ def test_a_rollback_that_failed_can_be_tried_once_more_or_be_given_up():
     again, forth = commands(ending("ROLLBACK_FAILED")).items()
 
     assert again[0] == "Try once more to go back to shop-api:41"
-    assert forth[0] == "Deploy shop/api:v2 again, in spite of its quarantine"
+    assert forth[0].startswith("Release shop/api:v2 from quarantine")
 
 
 @pytest.mark.parametrize("outcome", ["SUPERSEDED", "NO_CHANGE", "LedgerNotWritten"])
@@ -165,12 +165,28 @@ def test_where_someone_or_something_else_sees_to_it_there_is_nothing_to_type(out
         ending("REJECTED", reason=QUARANTINED),
     ],
 )
-def test_what_is_quarantined_can_be_deployed_all_the_same(news):
-    assert list(commands(news)) == ["Deploy shop/api:v2 again, in spite of its quarantine"]
-    machine, given = started(news)
+def test_what_is_quarantined_can_be_released_from_that(news):
+    title, given = next(iter(commands(news).items()))
 
-    assert machine == RELEASES
-    wanted = ManualStart.model_validate(given)
+    assert title == "Release shop/api:v2 from quarantine on production/api, if it was not to blame"
+    assert (given["--region"], given["--table-name"]) == (REGION, "ledger")
+    assert json.loads(given["--key"]) == {"pk": {"S": "service"}, "sk": {"S": "production/api"}}
+    assert given["--update-expression"] == "REMOVE quarantined.#d"
+    assert json.loads(given["--expression-attribute-names"]) == {"#d": DIGEST}
+
+
+def test_what_was_just_taken_back_is_not_offered_to_be_deployed_again():
+    assert len(commands(ending("ROLLED_BACK"))) == 1
+
+
+def test_what_is_rejected_for_its_quarantine_can_be_deployed_all_the_same():
+    news = ending("REJECTED", reason=QUARANTINED)
+    _, forced = commands(news)
+
+    assert forced == "Or deploy shop/api:v2 once in spite of it, which releases it if it is good"
+    given = commands(news)[forced]
+    assert given["--state-machine-arn"] == RELEASES
+    wanted = ManualStart.model_validate_json(given["--input"])
     assert (wanted.repository, wanted.digest, wanted.force) == ("shop/api", DIGEST, True)
 
 

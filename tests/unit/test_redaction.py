@@ -19,6 +19,8 @@ SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYEXAMPLE0KY"
 GITHUB = "ghp_" + "a1B2" * 9
 SLACK = "xoxb" + "-123456789012-abcdefGHIJKL"
 HOOK = "T00000000/B00000000/" + "x1Y2" * 6
+STRIPE = "sk_live_" + "4eC39HqLyjWDarjt"
+SENDGRID = "SG." + "a1B2c3D4e5F6g7H8i9J0k1" + "." + "Zz9_" * 10 + "-Zz"
 PEM = "MIIEpAIBAAKCAQEA7bq0sx1Zc" + "9" * 39
 
 SECRETS = {
@@ -54,11 +56,42 @@ SECRETS = {
     "> Bearer abcdef0123456789": "abcdef0123456789",
     "Cookie: session=swordfish; theme=dark": "swordfish",
     "Set-Cookie: id=swordfish; Path=/": "swordfish",
+    "DB_PASSWORD_PROD=hunter2": "hunter2",
+    "API_KEY_PROD=abc123": "abc123",
+    "SECRET_KEY_BASE=abcdef0123456789": "abcdef0123456789",
+    "secret_key_base: abcdef0123456789": "abcdef0123456789",
+    '{"db_password_staging": "hunter"}': "hunter",
+    "STRIPE_KEY=swordfish": "swordfish",
+    "{'STRIPE_KEY_LIVE': 'swordfish'}": "swordfish",
+    "PASS=hunter2": "hunter2",
+    "pass: hunter2": "hunter2",
+    "user=api pass=swordfish": "swordfish",
+    "dbPass=swordfish": "swordfish",
+    '{"password":["hunter2"]}': "hunter2",
+    '{"password": ["one", "hunter2"]}': "hunter2",
+    "passwords = {'password': ['hunter2']}": "hunter2",
+    "'password': b'hunter2'": "hunter2",
+    "{'password': b\"hunter2\"}": "hunter2",
+    "password=b'hunter2'": "hunter2",
+    "{User:app Password:letmein}": "letmein",
+    "config &{User:app Password:letmein Pool:{Size:3}}": "letmein",
+    "{Password:let me in Port:5432}": "me in",
+    "password: correct horse battery staple": "horse",
+    "db.password: correct horse battery staple": "staple",
+    "INFO loaded password: correct horse battery staple": "staple",
+    "config: {password: correct horse, port: 80}": "horse",
+    "password=correct horse battery staple": "horse",
+    "token=abc def": "def",
     # by where they stand
     "postgres://api:swordfish@db:5432/shop": "swordfish",
     "redis://:swordfish@cache/0": "swordfish",
     "postgres://api:sword@fish@db/shop": "fish",
     "amqps://api:sw0rd!%40@mq.example.com": "sw0rd",
+    "postgres://app:p@ss/word1@db": "word1",
+    "postgres://app:pass/word1@db/shop": "word1",
+    "postgres://app:pa?ss/word1@db/shop": "word1",
+    "root:hunter2@tcp(db:3306)/app": "hunter2",
+    "dsn=api:p@ss/w:rd@unix(/tmp/mysql.sock)/app": "w:rd",
     f"posting to https://hooks.slack.com/services/{HOOK} failed": HOOK,
     # by themselves
     f"got {JWT}": JWT,
@@ -66,6 +99,8 @@ SECRETS = {
     f"signed with {SECRET_KEY}": SECRET_KEY,
     f"cloning with {GITHUB}": GITHUB,
     f"bot {SLACK}": SLACK,
+    f"charging with {STRIPE}": STRIPE,
+    f"mailing with {SENDGRID}": SENDGRID,
     f"-----BEGIN RSA PRIVATE KEY-----\\n{PEM}\\n-----END RSA PRIVATE KEY-----": PEM,
     f"{PEM}": PEM,
 }
@@ -128,6 +163,37 @@ READABLE = [
     "dial tcp: lookup https://secret:8443/health",
     "someone else has put token-issuer:43 on the service (ecs-svc/3)",
     "image shop/secret:v2.0.1 is quarantined on service production/token since 2026-11-22T02:59:00.000000Z",
+    "primary key: id",
+    "PRIMARY_KEY=id",
+    "STRIPE_PUBLIC_KEY=pk KMS_KEY_ID=1234abcd",
+    "ER_DUP_KEY: users.email_1 is there",
+    "passed: 12",
+    "pass: 12",
+    "12 pass=12 fail=0",
+    "--- PASS: TestLogin2 (0.00s)",
+    "token expired",
+    "first pass: laying out the page",
+    "password: reset link sent to jo",
+    "compass: north",
+    "bypass: true",
+    "BYPASS=1",
+    "condition aws:SourceArn: arn:aws:ecs:eu-west-1:123456789012:service/production/api",
+    "container api: exit code 1",
+    "exit code 1",
+    "PASSWORD_MIN_LENGTH=12 TOKEN_TTL=3600 SECRET_NAME=shop/db DB_PASSWORD_PROD_FILE=/run/db",
+    "TOKEN_EXPIRED: 2026-11-22T02:59:00Z",
+    "PASSWORD_NOT_SET: user42 has none",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/4f3c2b1a",
+    "token_count=12 password_attempts=3",
+    "password: must be at least 8 characters",
+    "wrong password: try again later please",
+    "password: authentication failed for user api",
+    "{Token:<nil> Password:}",
+    "pulling token:latest from docker://alpine:3.19@sha256:" + "ab" * 32,
+    "http://[::1]:8080/v1/users?mail=jo@example.com",
+    "https://api.example.com:8443/@scope/pkg",
+    "mongodb://one:27017,two:27017/shop?owner=jo@example.com",
+    "service api:v2@production",
     *NEVER,
     *MAY_DO_BETTER,
 ]
@@ -144,11 +210,21 @@ def test_only_the_secret_is_blotted_out():
             "postgres://api:swordfish@db:5432/shop refused",
             '{"user":"api","password":"swordfish","port":5432}',
             "Authorization: Bearer swordFish123, retry in 3 s",
+            "postgres://app:p@ss/word1@db refused",
+            "root:hunter2@tcp(db:3306)/app refused",
+            "{User:app Password:letmein Port:80}",
+            "DB_PASSWORD_PROD=hunter2 DB_HOST=db",
+            "password: correct horse battery staple",
         ]
     ) == (
         "postgres://api:*****@db:5432/shop refused",
         '{"user":"api","password":"*****","port":5432}',
         "Authorization: Bearer *****, retry in 3 s",
+        "postgres://app:*****@db refused",
+        "root:*****@tcp(db:3306)/app refused",
+        "{User:app Password:***** Port:80}",
+        "DB_PASSWORD_PROD=***** DB_HOST=db",
+        "password: *****",
     )
 
 
@@ -216,6 +292,22 @@ PLACES = st.sampled_from(
 @given(PLACES, SECRET_WORDS)
 def test_whatever_the_secret_is_it_does_not_get_out(place, secret):
     assert redacted([place.format(secret)]) == (place.format(MASK),)
+
+
+# What a pattern may start with again and again, and never come to an end.
+ODD_PIECES = [
+    *["PASSWORD_", "token", "password: a ", "secret.", "pass pass", "api_key\\\\", "x://a:", "a:"],
+    *["{Password:a ", "a:b@", "--token-", "-----BEGIN ", "eyJ.", "Bearer ", "token=['", "aB3/"],
+    *["_KEY", "password ", "A_A_", "Password:a a:a ", "password: a a,", '\\"token\\"'],
+]
+
+
+def test_long_odd_lines_are_read_through():
+    """A pattern that tries each beginning with each end would not be done today."""
+    longest = 4000
+    lines = [(piece * longest)[:longest] for piece in ODD_PIECES]
+
+    assert len(redacted(lines)) == len(ODD_PIECES)
 
 
 @given(st.lists(st.text(max_size=60), max_size=5))
