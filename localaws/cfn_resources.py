@@ -9,17 +9,19 @@ To add a type, subclass `Resource` in a module that `cloudformation.py` imports.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
-import secrets
-import string
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from botocore import xform_name
 from botocore.model import ListShape, MapShape, Shape, StructureShape
+from moto.cloudformation.models import cloudformation_backends
 
-from localaws.aws import client
+from localaws.aws import ACCOUNT, REGION, client
 from localaws.cfn_syntax import text
 
 Properties = dict[str, Any]
@@ -35,9 +37,14 @@ class Naming:
     logical_id: str
 
     def unique(self, longest: int = 64) -> str:
-        """A name that no other resource has: stack, logical id and a random suffix."""
-        alphabet = string.ascii_uppercase + string.digits
-        suffix = "".join(secrets.choice(alphabet) for _ in range(12))
+        """A name that no other resource has: stack, logical id, and what each new local AWS makes alike.
+
+        So events/local-env.json can name what the pipeline has there.
+        """
+        given = vars(cloudformation_backends[ACCOUNT][REGION]).setdefault("names", Counter())
+        given[self] += 1  # in moto's backend, so that its reset clears it
+        digest = hashlib.sha256(f"{self.stack} {self.logical_id} {given[self]}".encode()).digest()
+        suffix = base64.b32encode(digest).decode()[:12]
         stem = f"{self.stack}-{self.logical_id}"[: longest - len(suffix) - 1]
         return f"{stem.rstrip('-')}-{suffix}"
 
