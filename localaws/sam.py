@@ -10,6 +10,7 @@ import fcntl
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -17,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tools.pack import pack
 
 if TYPE_CHECKING:
     from localaws.server import LocalAws
@@ -30,9 +33,10 @@ class SamError(Exception):
 
 
 def build(repo: Path) -> None:
-    """Run ``sam build``."""
+    """What ``make build`` does: ``sam build``, then taking out what nothing uses."""
     with _alone(repo):
         _sam(repo, "build", _parameters(repo, "build", {}))
+        pack(repo / ".aws-sam" / "build")
 
 
 def deploy(
@@ -45,6 +49,13 @@ def deploy(
         _sam(repo, "deploy", ["--stack-name", stack, *_parameters(repo, "deploy", overrides or {})])
     stacks = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+
+
+def copy_build(repo: Path, folder: Path) -> Path:
+    """Copy what was built into ``folder``, where no other build empties it; the copy's template."""
+    with _alone(repo):
+        shutil.copytree(repo / ".aws-sam" / "build", folder)
+    return folder / "template.yaml"
 
 
 @contextmanager
