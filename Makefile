@@ -26,7 +26,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements-dev.txt
 	@test -n "$(PYTHON)" || { echo "Slipway needs Python 3.11 or newer; name it with PYTHON=..." >&2; exit 1; }
@@ -53,7 +53,7 @@ test: $(READY) ## Run every test
 lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines
 	ruff check .
 	ruff format --check .
-	mypy functions localaws demo bench tools
+	mypy functions localaws demo bench samlocal tools
 	cfn-lint $(TEMPLATES)
 	AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	python -m tools.lint_state_machines
@@ -63,13 +63,20 @@ lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines
 	cd $(UNCONDITIONAL) && $(CURDIR)/$(CHECKOV)/bin/checkov --framework cloudformation --skip-download \
 		--quiet --compact --file $(TEMPLATES)
 
+LOCAL_ := samlocal.by_hand
+LOCAL_sam := samlocal.local
 .PHONY: local
-local: $(READY) ## Keep a local AWS with Slipway running (LOCALAWS_PORT, default 4566)
-	@$(BIN)/python -m localaws
+local: $(READY) ## Keep a local AWS with Slipway running (LOCALAWS_PORT, default 4566; LAMBDA=sam: in containers)
+	@$(BIN)/python -m $(or $(LOCAL_$(LAMBDA)),$(error LAMBDA is sam or is not set))
+
+.PHONY: sam-local
+sam-local: $(READY) ## Run every function by sam local invoke and compare the answers
+	@$(BIN)/python -m samlocal
 
 .PHONY: build
 build: $(READY) ## Pack the functions
 	sam build
+	python -m tools.pack
 
 .PHONY: bench
 bench: $(READY) ## Measure on the local AWS
@@ -78,6 +85,7 @@ bench: $(READY) ## Measure on the local AWS
 .PHONY: events
 events: $(READY) ## Record events/ anew from a run on the local AWS
 	@$(BIN)/python -m tools.record_events
+	@$(BIN)/python -m samlocal.record
 
 .PHONY: schema
 schema: $(READY) ## Write the schemas in docs/ from the models

@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import UnexpectedError, looking, report, results, storm, upsets
+from bench import UnexpectedError, containers, looking, report, results, storm, upsets
 from bench.runs import Account
 from localaws import sam
 from localaws.server import LocalAws
@@ -68,6 +68,8 @@ def _measure(console: Console) -> dict[str, Any]:
         memory_mb = looking.memory_mb()
         status.update("a storm")
         stormed = storm.measure(account, RUNS)
+    with console.status("cold starts in containers"):
+        contained = containers.measure()
     rolled_back = [*crashing, *alarmed]
     timings = results.functions(
         invocation for run in [*good, *rolled_back, *cooled] for invocation in run.invocations
@@ -87,6 +89,7 @@ def _measure(console: Console) -> dict[str, Any]:
         "once": {"sam build": times[1] - times[0], "sam deploy": times[2] - times[1]},
         "storm": stormed,
         "functions": timings,
+        "containers": contained,
         "ledger": {"good": results.ledger(good), "rolled back": results.ledger(rolled_back)},
         "deployments": {
             "good": results.deployments(good, timings, memory_mb),

@@ -13,6 +13,7 @@ def show(console: Console, results: dict[str, Any]) -> None:
     _show_seconds(console, results)
     _show_storm(console, results["storm"])
     _show_functions(console, results["functions"])
+    _show_containers(console, results["containers"])
     _show_ledger(console, results["ledger"])
     _show_deployments(console, results["deployments"])
     machine = results["machine"]
@@ -40,6 +41,20 @@ def _show_functions(console: Console, functions: dict[str, Any]) -> None:
             *(f"{c['median']:.0f} ({c['least']:.0f}-{c['most']:.0f})" for c in cells),
         )
     console.print(table)
+
+
+def _show_containers(console: Console, containers: dict[str, Any]) -> None:
+    if missing := containers.get("none"):
+        console.print(f"not measured in containers: {missing}")
+        return
+    heads = ("init, ms", "init of a bare boto3 function, ms", "times that", "peak memory, MB")
+    table = Table("in a container (least-most)", *heads)
+    for name, each in containers["functions"].items():
+        spreads = (each["init_ms"], each["bare_ms"])
+        cells = (f"{s['median']:.0f} ({s['least']:.0f}-{s['most']:.0f})" for s in spreads)
+        table.add_row(name, *cells, f"{each['times bare']:.2f}", f"{each['peak_mb']:.0f}")
+    console.print(table)
+    console.print(f"the artifact: {containers['zipped bytes'] / 1e6:.1f} MB zipped")
 
 
 def _show_storm(console: Console, storm: dict[str, Any]) -> None:

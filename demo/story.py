@@ -29,9 +29,13 @@ STORY: list[tuple[str, dict[str, str], str]] = [
 ]
 
 
-def deploy(aws: LocalAws) -> dict[str, str]:
-    """Deploy Slipway and its environment, and shorten the times of the service's plan; the outputs."""
-    outputs = sam.deploy(aws, REPO, {"WithEnvironment": "true", "NatGateways": "1"})
+def deploy(aws: LocalAws, more: dict[str, str] | None = None) -> dict[str, str]:
+    """Deploy Slipway and its environment, and shorten the times of the service's plan; the outputs.
+
+    Args:
+        more: parameters besides the demo's.
+    """
+    outputs = sam.deploy(aws, REPO, {"WithEnvironment": "true", "NatGateways": "1", **(more or {})})
     seed.quicken_plan(REPOSITORY, TIMES)
     return outputs
 

@@ -10,6 +10,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from demo import story
@@ -46,17 +48,26 @@ Ctrl-C ends it.
 """
 
 
-def main() -> int:
+Around = Callable[[LocalAws], AbstractContextManager[None]]
+"""What is around the local AWS's running from when Slipway is deployed."""
+
+
+def port() -> int:
+    """Where to listen."""
+    return int(os.environ.get("LOCALAWS_PORT", "4566"))
+
+
+def main(around: Around = lambda _running: nullcontext()) -> int:
     """Run until a signal; return the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    running = LocalAws(int(os.environ.get("LOCALAWS_PORT", "4566")))
+    running = LocalAws(port())
     try:
         running.start()
     except OSError as error:
         sys.stderr.write(f"localaws: can't listen on {running.url}: {error.strerror}\n")
         return 2
     try:
-        _serve(running)
+        _serve(running, around)
     except KeyboardInterrupt:
         pass
     except sam.SamError as error:
@@ -67,7 +78,7 @@ def main() -> int:
     return 0
 
 
-def _serve(running: LocalAws) -> None:
+def _serve(running: LocalAws, around: Around) -> None:
     sys.stdout.write(f"{running.url} listens; building and deploying the pipeline ...\n")
     sys.stdout.flush()
     sam.build(story.REPO)
@@ -86,10 +97,11 @@ def _serve(running: LocalAws) -> None:
         crashing=seed.manifest("v3", {"localaws.behaviour": "crash"}),
         **outputs,
     )
-    sys.stdout.write(guide)
-    sys.stdout.flush()
-    running.ready(outputs)
-    threading.Event().wait()
+    with around(running):
+        sys.stdout.write(guide)
+        sys.stdout.flush()
+        running.ready(outputs)
+        threading.Event().wait()
 
 
 if __name__ == "__main__":

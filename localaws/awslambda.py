@@ -6,6 +6,8 @@ invocation, kept warm and reused, retired when the function's code or configurat
 (lambda_pool.py). Asynchronous invocations are tried again and reported (lambda_asynchronous.py).
 Every way in passes ``LambdaFunction._invoke_lambda``.
 
+`make local LAMBDA=sam` puts something else in the place of these processes (``executed_by``).
+
 Not imitated: START, END and REPORT as JSON, when the function's LogFormat is JSON.
 Layers, container images and other runtimes than this interpreter's are NotImplemented.
 """
@@ -16,6 +18,8 @@ import base64
 import json
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +46,19 @@ class Invocation:
     cold: bool
     init_ms: float
     run_ms: float
+
+
+@dataclass(frozen=True)
+class Executed:
+    """How one invocation ended, and what it wrote to which log stream."""
+
+    answer: Answer
+    log_stream: str
+    lines: list[str]
+
+
+Executor = Callable[[LambdaFunction, bytes, str], Executed]
+"""Runs a function on an event (JSON); the last argument is the request id."""
 
 
 def invocations() -> list[Invocation]:
@@ -82,6 +99,17 @@ def stop() -> None:
     lambda_code.remove()
 
 
+@contextmanager
+def executed_by(executor: Executor) -> Iterator[None]:
+    """For a while, run functions otherwise than in processes of their own."""
+    global _executor
+    before, _executor = _executor, executor
+    try:
+        yield
+    finally:
+        _executor = before
+
+
 def _invoke(
     self: LambdaFunction, body: str | bytes, request_headers: Any, response_headers: dict[str, str]
 ) -> bytes:
@@ -109,21 +137,29 @@ def _invoke(
 def _run(self: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
     _check(self)
     request_id = lambda_asynchronous.request_id()
-    with _pools.environment(self) as environment:
-        answer = environment.invoke(
-            json.dumps(event).encode(), request_id, self.function_arn, float(self.timeout)
-        )
-        lines = environment.read_logs()
+    executed = _executor(self, json.dumps(event).encode(), request_id)
+    answer = executed.answer
     cold = answer.init_ms > 0
     _invocations.append(Invocation(self.function_name, cold, answer.init_ms, answer.run_ms))
     log = [
         f"START RequestId: {request_id} Version: {self.version}",
-        *lines,
+        *executed.lines,
         f"END RequestId: {request_id}",
         _report(self, request_id, answer),
     ]
-    _write(self, environment.log_stream, log)
+    _write(self, executed.log_stream, log)
     return answer.payload, answer.errored, "\n".join(log) + "\n"
+
+
+def _in_a_process(function: LambdaFunction, event: bytes, request_id: str) -> Executed:
+    with _pools.environment(function) as environment:
+        answer = environment.invoke(
+            event, request_id, function.function_arn, float(function.timeout)
+        )
+        return Executed(answer, environment.log_stream, environment.read_logs())
+
+
+_executor: Executor = _in_a_process
 
 
 def _check(function: LambdaFunction) -> None:

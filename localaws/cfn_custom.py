@@ -21,7 +21,7 @@ from localaws.cfn_store import find, stacks
 ENDPOINT = "/_localaws/custom/"
 
 _answers: dict[str, dict[str, Any]] = {}
-"""By request, from the function's answer until it is read, which is at once."""
+"""By request, from the function's answer until it is read."""
 
 Answer = tuple[dict[str, Any], int]
 
@@ -75,6 +75,11 @@ def answer(request_id: str, body: bytes) -> Answer:
     return {}, 200
 
 
+def told(request_id: str) -> dict[str, Any] | None:
+    """What a function answered, once; None where it did not."""
+    return _answers.pop(request_id, None)
+
+
 def _place(kind: Resource, physical_id: str) -> tuple[str, str]:
     """The stack and the logical id of a resource."""
     return next(
@@ -99,11 +104,11 @@ def _ask(place: tuple[str, str], request: dict[str, Any]) -> str:
     }
     requests().append(event)
     invoked = client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
-    told = _answers.pop(request_id, None)
-    if told is None:
+    said = told(request_id)
+    if said is None:
         raise RuntimeError(f"{function} did not answer: {invoked['Payload'].read().decode()}")
-    if told["Status"] != "SUCCESS":
+    if said["Status"] != "SUCCESS":
         raise RuntimeError(
-            f"Received response status [FAILED] from custom resource. {told['Reason']}"
+            f"Received response status [FAILED] from custom resource. {said['Reason']}"
         )
-    return str(told["PhysicalResourceId"])
+    return str(said["PhysicalResourceId"])

@@ -112,10 +112,10 @@ class Pools:
 
     def _taken(self, function: LambdaFunction) -> ExecutionEnvironment | None:
         """An environment of the function as it is deployed now; None where there is no room."""
-        arn, deployment = function.function_arn, _deployment(function)
-        if self._deployments.setdefault(arn, deployment) != deployment:
+        arn, deployed = function.function_arn, deployment(function)
+        if self._deployments.setdefault(arn, deployed) != deployed:
             self._retire(arn)
-            self._deployments[arn] = deployment
+            self._deployments[arn] = deployed
         environment = self._warm(arn)
         if environment is None and self._has_room(function):
             environment = _started(function)
@@ -173,7 +173,7 @@ def logging_config(function: LambdaFunction) -> dict[str, str]:
     return config
 
 
-def _deployment(function: LambdaFunction) -> tuple[Any, ...]:
+def deployment(function: LambdaFunction) -> tuple[Any, ...]:
     """What an update can change, and a warm process would not notice."""
     return (
         function.code_sha_256,

@@ -1,15 +1,18 @@
 """Writes events/: what rules deliver, starts by hand, and the input of every step, from a real run.
 
-The run is the demo's: its first image is good, its second one is rolled back, so every step has work.
+v1 is good; v2 crashes, is rolled back, and is started once more; the execution of v3 dies, and so does
+every one that recovers it. Slack's secret is missing, so that Lambda leaves what it could not tell in a
+queue. events/bad/ has what a function has to refuse or to end: of some, the good event with what is
+wrong in it.
 """
 
 from __future__ import annotations
 
+import copy
+import itertools
 import json
-import re
 import sys
-import time
-from collections.abc import Iterator
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -18,100 +21,150 @@ from rich.console import Console
 
 from demo import story
 from demo.follow import follow
-from localaws import aws, cfn_custom, sam
+from localaws import aws, cfn_custom, faults, sam
 from localaws.server import LocalAws
+from samlocal.account import IMAGES, PARAMETERS
+from samlocal.invoke import LOCAL_URL
+from tools.watching import (
+    executions,
+    given_to,
+    heard,
+    listen,
+    named_steps,
+    steps,
+    wait_for_end_of,
+)
 
 ROOT = Path(__file__).parent.parent
 EVENTS = ROOT / "events"
-PATIENCE_SECONDS = 60
-
-
-def steps(execution: str) -> Iterator[tuple[str, Any]]:
-    """State and payload of every Lambda task of an execution, in order."""
-    history = aws.client("stepfunctions").get_execution_history(executionArn=execution)
-    entered = ""
-    for event in history["events"]:
-        entered = event.get("stateEnteredEventDetails", {}).get("name", entered)
-        scheduled = event.get("taskScheduledEventDetails", {})
-        if scheduled.get("resourceType") == "lambda":
-            yield entered, json.loads(scheduled["parameters"])["Payload"]
-
-
-def executions(machine: str) -> list[str]:
-    """ARNs of the machine's executions, oldest first."""
-    found = aws.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
-    return [execution["executionArn"] for execution in reversed(found)]
-
-
-def listen(name: str, **rule: str) -> str:
-    """Put a rule that leaves its events in a queue; the queue's URL."""
-    queue: str = aws.client("sqs").create_queue(QueueName=name)["QueueUrl"]
-    aws.client("events").put_rule(Name=name, **rule)
-    arn = f"arn:aws:sqs:{aws.REGION}:{aws.ACCOUNT}:{name}"
-    aws.client("events").put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
-    return queue
-
-
-def heard(queue: str) -> Any:
-    """The first event in a queue, waited for."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        found = aws.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1)
-        for message in found.get("Messages", []):
-            return json.loads(message["Body"])
-    raise TimeoutError(f"no event in {queue}")
+NO_EVENTS = {"check_roll_back", "notify_start"}
 
 
 def record() -> dict[str, Any]:
-    """Run the story on a local AWS; the events by the name of their file."""
+    """Run the story on a local AWS; the events by the name of their file, without its ending."""
     sam.build(ROOT)
     with LocalAws() as running:
-        outputs = story.deploy(running)
-        died = listen("died", EventPattern=json.dumps(died_of(outputs)))
+        outputs = story.deploy(running, PARAMETERS)
+        release, deployment = (
+            outputs[f"{kind}StateMachineArn"] for kind in ("Release", "Deployment")
+        )
+        died = listen("died", EventPattern=json.dumps(died_of(deployment)))
         often = listen("often", ScheduleExpression="rate(1 day)")
-        for tag, behaviour, _ in story.STORY[:2]:
-            story.push_with_the_aws_cli(running.url, tag, behaviour)
+        for tag in ("v1", "v2"):
+            story.push_with_the_aws_cli(running.url, tag, IMAGES[tag])
             image = f"{story.REPOSITORY}:{tag}"
-            follow(Console(quiet=True), outputs["DeploymentStateMachineArn"], story.SERVICE, image)
-        client = running.client("stepfunctions")
-        pushes = executions(outputs["ReleaseStateMachineArn"])
-        push = json.loads(client.describe_execution(executionArn=pushes[-2])["input"])  # of v1
-        requests.post(f"{running.url}/_localaws/schedules/often", timeout=60).raise_for_status()
+            follow(Console(quiet=True), deployment, story.SERVICE, image)
+        push = given_to(executions(release)[0])
         events = {
             "ecr_push": push,
             "manual_start": {"repository": story.REPOSITORY, "tag": "v1"},
             "manual_rollback": {"action": "rollback", "service": story.SERVICE, "by": "jo"},
-            "put_first_image": _answered_to_make_local(cfn_custom.requests()[0]),
-            "recover": heard(died),
-            "sweep": heard(often),
+            **of_cloudformation(cfn_custom.requests()[0]),
+            **of_v1_and_v2(executions(release)[0], *executions(deployment)),
+            **of_refused(release, deployment),
+            **of_the_dead(running, died),
+            **of_slack(),
         }
-        for execution in [pushes[-2], *executions(outputs["DeploymentStateMachineArn"])]:
-            for state, payload in steps(execution):
-                name = re.sub(r"(?<!^)(?=[A-Z])", "_", state).lower()
-                events.setdefault(name, payload)
-    # One more look of CheckDeployment, at another ECS deployment, makes no event of its own; nor does
-    # the message about a start.
-    del events["check_roll_back"], events["notify_start"]
+        for name in ("sweep", "bad/sweep"):
+            requests.post(f"{running.url}/_localaws/schedules/often", timeout=60).raise_for_status()
+            events[name] = next(heard(often))
     return events
 
 
+def of_v1_and_v2(release: str, good: str, crashed: str) -> dict[str, Any]:
+    """What the steps of the first release and of the first two deployments are given."""
+    events = {
+        name: payload
+        for execution in (release, good)
+        for name, payload in reversed([*named_steps(execution)])
+    }
+    crash = dict(named_steps(crashed))
+    events["roll_back"] = crash.pop("roll_back")
+    steps_gone_bad = ("update_service", "check_deployment", "finish_deployment", "notify")
+    events |= {f"bad/{name}": crash[name] for name in steps_gone_bad}
+    # As if it had been the service's first one, with nothing to go back to.
+    (ours,) = events["roll_back"]["leave"]
+    events["bad/roll_back"] = {**events["roll_back"], "previous": ours, "replaced": ours}
+    # As if someone had taken the container out, once BeginDeployment had seen it.
+    bad = copy.deepcopy(events["register_task_definition"])
+    bad["deployment"]["policy"]["container"] = "web"
+    events["bad/register_task_definition"] = bad
+    # What tells of the start, and what looks after going back, make no events of their own.
+    return {name: event for name, event in events.items() if name not in NO_EVENTS}
+
+
+def of_refused(release: str, deployment: str) -> dict[str, Any]:
+    """Starts by hand: of a tag that nobody pushed, and of the image that is quarantined now."""
+    for tag in ("v9", "v2"):
+        given = {"repository": story.REPOSITORY, "tag": tag}
+        started = aws.client("stepfunctions").start_execution(
+            stateMachineArn=release, input=json.dumps(given)
+        )
+        wait_for_end_of(started["executionArn"])
+        if tag == "v9":
+            (_, missing), *_ = steps(started["executionArn"])
+    (_, quarantined), *_ = steps(executions(deployment)[-1])
+    return {"bad/resolve_release": missing, "bad/begin_deployment": quarantined}
+
+
+def of_the_dead(running: LocalAws, died: str) -> dict[str, Any]:
+    """Of an execution that is stopped, and of the third that was to recover it and is stopped as well."""
+    faults.add(state="CheckDeployment", how="stop")
+    faults.add(state="BeginDeployment", how="stop", containing='"action":"recover"', times=3)
+    story.push_with_the_aws_cli(running.url, "v3", IMAGES["v3"])
+    events = list(itertools.islice(heard(died), 4))
+    attempts = {json.loads(e["detail"]["input"]).get("attempt", 0): e for e in events}
+    return {"recover": attempts[0], "bad/recover": attempts[3]}
+
+
+def of_slack() -> dict[str, Any]:
+    """What SNS gave TellSlack: of the start of v1, and of the end of v2."""
+    queue = aws.client("cloudformation").describe_stack_resource(
+        StackName="slipway", LogicalResourceId="UntoldSlack"
+    )["StackResourceDetail"]["PhysicalResourceId"]
+    wanted = {"tell_slack": ("start", "v1"), "bad/tell_slack": ("end", "v2")}
+    found: dict[str, Any] = {}
+    for message in heard(queue):
+        event = message["requestPayload"]
+        notice = json.loads(event["Records"][0]["Sns"]["Message"])
+        for name, about in wanted.items():
+            if about == (notice["kind"], notice["tag"]):
+                found.setdefault(name, event)
+        if len(found) == len(wanted):
+            break
+    return found
+
+
+def of_cloudformation(request: dict[str, Any]) -> dict[str, Any]:
+    """The request to make the parameter, and one to make another than the function may."""
+    good = _answered_to_make_local(request)
+    own = str(uuid.uuid4())
+    bad = {
+        **good,
+        "ResourceProperties": {**good["ResourceProperties"], "Name": "/images/production/api"},
+        "ResponseURL": good["ResponseURL"].replace(good["RequestId"], own),
+        "RequestId": own,
+    }
+    return {"put_first_image": good, "bad/put_first_image": bad}
+
+
 def _answered_to_make_local(request: dict[str, Any]) -> dict[str, Any]:
-    """The request, with an address for the answer that is there again with `make local`."""
+    """The request, with an address for the answer that a container reaches when `make local` runs."""
     path = request["ResponseURL"].partition(cfn_custom.ENDPOINT)[2]
-    return {**request, "ResponseURL": f"http://localhost:4566{cfn_custom.ENDPOINT}{path}"}
+    return {**request, "ResponseURL": f"{LOCAL_URL}{cfn_custom.ENDPOINT}{path}"}
 
 
-def died_of(outputs: dict[str, str]) -> dict[str, Any]:
-    """The pattern of Recover's rule."""
-    machine = outputs["DeploymentStateMachineArn"]
+def died_of(machine: str) -> dict[str, Any]:
+    """The pattern of Recover's rule, of those that were stopped only."""
     return {
         "source": ["aws.states"],
-        "detail": {"status": ["FAILED"], "stateMachineArn": [machine]},
+        "detail": {"status": ["ABORTED"], "stateMachineArn": [machine]},
     }
 
 
 def main() -> int:
     """Record and write."""
+    (EVENTS / "bad").mkdir(exist_ok=True)
     for name, event in record().items():
         (EVENTS / f"{name}.json").write_text(json.dumps(event, indent=2) + "\n")
     return 0

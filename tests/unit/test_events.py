@@ -20,7 +20,10 @@ from slipway.resolve import ManualStart
 ROOT = Path(__file__).parent.parent.parent
 # The functions whose input is one of slipway's own values; the others have an Input.
 INPUTS = {"begin_deployment": Start, "finish_deployment": Ending, "notify": News}
+# Sweep looks at no field of its own, and TellSlack reads what SNS wraps: both have tests of their own here.
+READ_OTHERWISE = {"sweep", "tell_slack"}
 FUNCTIONS = sorted(path.stem for path in (ROOT / "functions").glob("*.py"))
+NAMES = [*FUNCTIONS, *(f"bad/{function}" for function in FUNCTIONS)]
 # No state of a machine runs them: CloudFormation, a rule, a schedule and a topic do.
 NO_STEPS = {"put_first_image", "recover", "sweep", "tell_slack"}
 
@@ -41,6 +44,17 @@ def event(name: str) -> Any:
     return json.loads((ROOT / "events" / f"{name}.json").read_text())
 
 
+def files(folder: str) -> set[str]:
+    """The names of a folder's files, without their ending."""
+    return {path.stem for path in (ROOT / folder).glob("*.json")}
+
+
+def globals_of_functions() -> dict[str, Any]:
+    """What the template gives every function."""
+    template = yaml.load((ROOT / "template.yaml").read_text(), AnyTag)
+    return dict(template["Globals"]["Function"])
+
+
 def functions() -> dict[str, Any]:
     """The properties of the template's functions, by their logical ids."""
     template = yaml.load((ROOT / "template.yaml").read_text(), AnyTag)
@@ -51,27 +65,54 @@ def functions() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("function", sorted({*FUNCTIONS} - {"sweep", "tell_slack"}))
-def test_every_function_that_reads_its_input_has_an_event_that_fits_it(function: str) -> None:
-    model = INPUTS.get(function) or importlib.import_module(function).Input
-    model.model_validate(event(function))
+@pytest.mark.parametrize("name", NAMES)
+def test_every_event_fits_the_input_of_its_function(name: str) -> None:
+    function = name.removeprefix("bad/")
+    if function not in READ_OTHERWISE:
+        model = INPUTS.get(function) or importlib.import_module(function).Input
+        model.model_validate(event(name))
 
 
-def test_the_event_of_recover_is_one_that_its_rule_delivers() -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_the_answer_to_every_event_is_recorded(name: str) -> None:
+    assert (ROOT / "events" / "answers" / f"{name}.json").is_file()
+
+
+def test_no_event_and_no_answer_is_of_a_function_that_is_not_there() -> None:
+    starts = {"ecr_push", "manual_start", "manual_rollback"}
+    assert files("events") - starts - {"local-env"} == {*FUNCTIONS}
+    assert files("events/bad") == files("events/answers") == files("events/answers/bad")
+    assert files("events/bad") == {*FUNCTIONS}
+
+
+def test_every_function_has_its_variables_for_sam_local() -> None:
+    of_all = set(globals_of_functions()["Environment"]["Variables"])
+    variables = event("local-env")
+    assert sorted(variables) == sorted(functions())
+    for name, properties in functions().items():
+        own = properties.get("Environment", {}).get("Variables", {})
+        # Where Slack is nobody has to say who has a token of Slack's.
+        assert set(variables[name]) == (of_all | set(own)) - {"SLACK_API_URL"}
+
+
+@pytest.mark.parametrize("name", ["recover", "bad/recover"])
+def test_the_event_of_recover_is_one_that_its_rule_delivers(name: str) -> None:
     pattern = functions()["Recover"]["Events"]["ExecutionDied"]["Properties"]["Pattern"]
-    recorded = event("recover")
+    recorded = event(name)
     assert recorded["source"] in pattern["source"]
     assert recorded["detail-type"] in pattern["detail-type"]
     assert recorded["detail"]["status"] in pattern["detail"]["status"]
 
 
-def test_the_event_of_sweep_is_a_schedules() -> None:
-    recorded = event("sweep")
+@pytest.mark.parametrize("name", ["sweep", "bad/sweep"])
+def test_the_event_of_sweep_is_a_schedules(name: str) -> None:
+    recorded = event(name)
     assert (recorded["source"], recorded["detail-type"]) == ("aws.events", "Scheduled Event")
 
 
-def test_the_event_of_tell_slack_is_a_notice_as_sns_delivers_it() -> None:
-    [record] = event("tell_slack")["Records"]
+@pytest.mark.parametrize("name", ["tell_slack", "bad/tell_slack"])
+def test_the_event_of_tell_slack_is_a_notice_as_sns_delivers_it(name: str) -> None:
+    [record] = event(name)["Records"]
     notice = Notice.model_validate_json(record["Sns"]["Message"])
     attributes = record["Sns"]["MessageAttributes"]
     assert {name: of["Value"] for name, of in attributes.items()} == attributes_of(notice)

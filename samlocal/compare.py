@@ -1,0 +1,52 @@
+"""Whether two answers are the same but for what no two runs have in common: made-up ids, and times."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+_MADE_UP = {
+    "<time>": re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?"),
+    "<time> UTC": re.compile(r"\b\d\d:\d\d:\d\d UTC"),
+    "<uuid>": re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+    "ecs-svc/<id>": re.compile(r"ecs-svc/\d+"),
+    "<task>": re.compile(r"\b[0-9a-f]{32}(-\d+)?\b"),
+    "<address>": re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b"),
+}
+_MISSING = object()
+
+
+def normalised(answer: Any) -> Any:
+    """The answer with a placeholder for everything that differs from run to run."""
+    if isinstance(answer, dict):
+        # Where the code lies is in a stack trace, and the invocation's id is made up.
+        left_out = {"requestId", "stackTrace"} if "errorType" in answer else set()
+        return {name: normalised(value) for name, value in answer.items() if name not in left_out}
+    if isinstance(answer, list):
+        values = [normalised(value) for value in answer]
+        # How many tasks were stopped alike by now is left to chance.
+        return [value for value, _ in itertools.groupby(values)]
+    if isinstance(answer, str):
+        for placeholder, pattern in _MADE_UP.items():
+            answer = pattern.sub(placeholder, answer)
+    return answer
+
+
+def differences(recorded: Any, got: Any, place: str = "answer") -> Iterator[str]:
+    """Where two normalised answers differ: a line for each place."""
+    if isinstance(recorded, dict) and isinstance(got, dict):
+        for name in [*recorded, *(name for name in got if name not in recorded)]:
+            yield from differences(
+                recorded.get(name, _MISSING), got.get(name, _MISSING), f"{place}.{name}"
+            )
+    elif isinstance(recorded, list) and isinstance(got, list) and len(recorded) == len(got):
+        for index, (one, other) in enumerate(zip(recorded, got, strict=True)):
+            yield from differences(one, other, f"{place}[{index}]")
+    elif recorded is _MISSING:
+        yield f"{place} is {got!r}, which is not recorded"
+    elif got is _MISSING:
+        yield f"{place} is missing, recorded is {recorded!r}"
+    elif recorded != got or type(recorded) is not type(got):
+        yield f"{place} is {got!r}, recorded is {recorded!r}"
