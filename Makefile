@@ -63,11 +63,12 @@ lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines
 	cd $(UNCONDITIONAL) && $(CURDIR)/$(CHECKOV)/bin/checkov --framework cloudformation --skip-download \
 		--quiet --compact --file $(TEMPLATES)
 
-LOCAL_ := samlocal.by_hand
+LOCAL_ := localaws
+LOCAL_invoke := samlocal.by_hand
 LOCAL_sam := samlocal.local
 .PHONY: local
-local: $(READY) ## Keep a local AWS with Slipway running (LOCALAWS_PORT, default 4566; LAMBDA=sam: in containers)
-	@$(BIN)/python -m $(or $(LOCAL_$(LAMBDA)),$(error LAMBDA is sam or is not set))
+local: $(READY) ## Keep a local AWS with Slipway running (LOCALAWS_PORT, default 4566; LAMBDA=sam, LAMBDA=invoke)
+	@$(BIN)/python -m $(or $(LOCAL_$(LAMBDA)),$(error LAMBDA is sam or invoke, or is not set))
 
 .PHONY: sam-local
 sam-local: $(READY) ## Run every function by sam local invoke and compare the answers

@@ -30,6 +30,8 @@ from localaws.server import LocalAws
 from samlocal import forwarder, path
 from samlocal.account import Account
 from samlocal.base_image import RUNTIME
+from samlocal.check import answer_to
+from samlocal.compare import differences, normalised
 from samlocal.engine import REPO, NoEngineError, engine
 from samlocal.invoke import HOST, LOCAL_URL, env_vars
 
@@ -78,8 +80,9 @@ def main(image: str, gateway: str) -> int:
             forwarder.forwarded(gateway, port),
             forwarder.forwarded(gateway, account.slack.port),
         ):
-            for _ in path.answers(account, invoke):
-                pass
+            for name, answer in path.answers(account, invoke):
+                if list(differences(answer_to(name), normalised(answer))):
+                    raise UnexpectedError(f"{name} was answered with {answer}")
     functions = {name: _summary(runs) for name, runs in sorted(measured.items())}
     json.dump({"zipped bytes": size, "functions": functions}, sys.stdout)
     return 0

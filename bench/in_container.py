@@ -27,6 +27,7 @@ class Started:
 
     def __init__(self, handler: str) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
+        listener.settimeout(60)  # one that dies before it asks for an event
         api = f"127.0.0.1:{listener.getsockname()[1]}"
         began = time.monotonic()
         self._process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""``python -m samlocal.by_hand``, which is ``make local``: containers that are started by hand reach it."""
+"""``python -m samlocal.by_hand``, which is ``make local LAMBDA=invoke``: sam local invoke reaches it."""
 
 from __future__ import annotations
 

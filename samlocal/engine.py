@@ -34,7 +34,8 @@ REPO = Path(__file__).parent.parent
 CACHE = REPO / ".cache" / "base-image"
 AWS_IMAGE = "public.ecr.aws/lambda/python"
 START_SECONDS = 60
-NEEDED = ("dockerd", "ip", "mount", "nsenter", "unshare")
+NEEDED = ("docker", "dockerd", "ip", "mount", "nsenter", "unshare")
+DEFAULT_HOST = "unix:///var/run/docker.sock"
 
 
 class NoEngineError(Exception):
@@ -83,17 +84,23 @@ def answering_gateway() -> str | None:
 
 @contextlib.contextmanager
 def _reachable() -> Iterator[Engine]:
-    with _client() as client:
-        image = f"{AWS_IMAGE}:{base_image.RUNTIME.removeprefix('python')}"
-        try:
+    image = f"{AWS_IMAGE}:{base_image.RUNTIME.removeprefix('python')}"
+    what = "no container engine answers"
+    try:
+        with _client() as client:
+            what = "its engine can't be used"
+            if any("rootless" in option for option in client.info()["SecurityOptions"] or ()):
+                raise NoEngineError(
+                    "the engine is rootless: its containers can't reach this machine's loopback"
+                )
+            gateway = _gateway(client)
+            what = f"{image} can't be pulled"
             if not client.images.list(name=image):
                 client.images.pull(image)
-        except docker.errors.DockerException as error:
-            reason = str(error).splitlines()[0]
-            raise NoEngineError(
-                f"{image} can't be pulled, and SAM_LOCAL_BASE is not build: {reason}"
-            ) from error
-        yield Engine(image, client.api.base_url, _gateway(client), private=False)
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        reason = str(error).splitlines()[0]
+        raise NoEngineError(f"{what}, and SAM_LOCAL_BASE is not build: {reason}") from error
+    yield Engine(image, os.environ.get("DOCKER_HOST") or DEFAULT_HOST, gateway, private=False)
 
 
 @contextlib.contextmanager
@@ -106,6 +113,7 @@ def _private() -> Iterator[Engine]:
         cwd=REPO,
         stdin=subprocess.PIPE,  # closed by the end of this process, it ends the engine
         stdout=subprocess.DEVNULL,
+        stderr=(folder / "namespace.log").open("w"),
         start_new_session=True,
     )
     try:
@@ -124,13 +132,11 @@ def _private() -> Iterator[Engine]:
 def _check() -> None:
     """Say what a private engine lacks."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        raise NoEngineError(
-            "no container engine answers, and only root on Linux can start a private one"
-        )
+        raise NoEngineError("only root on Linux can start a private container engine")
     if missing := [name for name in NEEDED if not shutil.which(name)]:
         raise NoEngineError(
-            f"no container engine answers, and a private one needs {', '.join(missing)}:"
-            " apt-get install --no-install-recommends docker.io iptables"
+            f"a private container engine needs {', '.join(missing)}:"
+            " apt-get install --no-install-recommends docker.io iptables iproute2"
         )
 
 
@@ -140,8 +146,9 @@ def _started(process: subprocess.Popen[bytes], folder: Path, host: str) -> Itera
     deadline = time.monotonic() + START_SECONDS
     while not _answers(host):
         if process.poll() is not None or time.monotonic() > deadline:
-            log = folder / "dockerd.log"
-            told = log.read_text().splitlines()[-1:] if log.exists() else []
+            logs = [folder / name for name in ("dockerd.log", "namespace.log")]
+            lines = [line for log in logs if log.exists() for line in log.read_text().splitlines()]
+            told = lines[-1:]
             raise NoEngineError(f"a private container engine did not start: {''.join(told)}")
         time.sleep(0.05)
     with _client(host) as client:

@@ -7,6 +7,7 @@ interfaces and the mounts, and so the engine's data, which are in memory.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -29,6 +30,11 @@ def main(folder: Path) -> int:
     data = folder / "data"
     data.mkdir()
     _run("mount", "-t", "tmpfs", "-o", f"size={DATA_SIZE},mode=711", "slipway", str(data))
+    # A containerd of the machine's lives outside and sees none of these mounts: out of sight, so that
+    # dockerd starts its own. Nor do the machine's settings of dockerd count here.
+    if Path("/run/containerd").exists():
+        _run("mount", "-t", "tmpfs", "slipway", "/run/containerd")
+    (folder / "daemon.json").write_text("{}")
     _run("ip", "link", "set", "lo", "up")
     with (folder / "dockerd.log").open("w") as log:
         engine = subprocess.Popen(
@@ -55,6 +61,9 @@ def _dockerd(folder: Path, data: Path) -> list[str]:
         f"--data-root={data}/root",
         f"--exec-root={data}/exec",
         f"--pidfile={data}/dockerd.pid",
+        f"--config-file={folder}/daemon.json",
+        # Not systemd's, which knows nothing of these namespaces, and takes no such parent.
+        "--exec-opt=native.cgroupdriver=cgroupfs",
         f"--cgroup-parent=/{folder.name}",
         # No packet leaves these namespaces: there is nothing to filter, to translate or to forward.
         "--iptables=false",
@@ -81,7 +90,8 @@ def _remove_control_groups(name: str) -> None:
     root = Path("/sys/fs/cgroup")
     for top in (root / name, *root.glob(f"*/{name}")):
         for place, _, _ in os.walk(top, topdown=False):
-            Path(place).rmdir()
+            with contextlib.suppress(OSError):  # a process of it ends later
+                Path(place).rmdir()
 
 
 if __name__ == "__main__":

@@ -52,6 +52,5 @@ def test_it_is_made_anew_when_something_in_it_has_changed(
 def test_an_older_one_is_removed(tmp_path: Path) -> None:
     old = tmp_path / "lambda-python3.13-0123456789ab.tar"
     old.touch()
-    assert [*tmp_path.glob("*")] == [old]
-    assert [*tmp_path.glob("*")] != [base_image.build(tmp_path)]
+    base_image.build(tmp_path)
     assert not old.exists()

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "template.yaml").write_text(TEMPLATE)
     (made / "code").mkdir()
     (made / "code" / "probe.py").write_text(CODE)
+    modules = Path(sysconfig.get_config_var("DESTSHARED")).glob("*.so")
+    own = min(modules).read_bytes()
+    (made / "code" / "own.so").write_bytes(own)
+    # The same for another processor, as a package built elsewhere would have it: e_machine of ELF's header.
+    other = {0x3E: 0xB7, 0xB7: 0x3E}[own[18]]  # x86-64, AArch64
+    (made / "code" / "other.so").write_bytes(own[:18] + bytes([other]) + own[19:])
     return made
 
 
@@ -94,8 +101,13 @@ def test_a_handler_that_needs_more_than_its_memory_is_killed(
     assert killed is None or "bytes" not in killed
 
 
-def test_a_handler_runs_on_the_architecture_of_the_template(
+def test_a_handler_that_was_packed_for_another_architecture_fails(
     containers: Engine, folder: Path
 ) -> None:
     machine = {"arm64": "aarch64"}.get(ARCHITECTURE, ARCHITECTURE)
     assert answer(containers, folder)["machine"] == machine
+    # Its own one is loaded, and only then found to be a module of another name.
+    assert "PyInit_own" in answer(containers, folder, **{"import": "own"})["errorMessage"]
+    raised = answer(containers, folder, **{"import": "other"})
+    assert raised["errorType"] == "ImportError"
+    assert "PyInit" not in raised["errorMessage"]

@@ -60,7 +60,7 @@ def test_nothing_is_left_however_it_ends(containers: Engine, how: signal.Signals
         folder = process.stdout.readline().strip()
         assert traces(folder)
         process.send_signal(how)
-    wait_for(lambda: not traces(folder), f"{traces(folder)} to be gone")
+    wait_for(lambda: not traces(folder), "the engine to leave nothing behind", 90)
 
 
 @pytest.mark.sam_local
@@ -120,9 +120,7 @@ def test_who_is_not_root_is_told_so(
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert command.main() == command.NO_ENGINE == 3
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == (
-        "sam-local: no container engine answers, and only root on Linux can start a private one"
-    )
+    assert line == "sam-local: only root on Linux can start a private container engine"
 
 
 def test_what_is_missing_is_named_with_what_installs_it(
