@@ -108,14 +108,17 @@ def _facts(notice: Notice) -> Iterator[str]:
     if notice.kind is Kind.ALARM:
         facts: dict[str, str | None] = {"name": notice.about, "state": notice.outcome}
     else:
-        by_hand = (notice.started_by or "").startswith("manual rollback")
         before = (
-            "goes back to" if by_hand else "replaces" if notice.kind is Kind.START else "before"
+            "goes back to"
+            if notice.by_hand
+            else "replaces"
+            if notice.kind is Kind.START
+            else "before"
         )
         facts = {
             "service": notice.service,
             "stage": notice.stage,
-            "leaves" if by_hand else "image": _image(notice),
+            "leaves" if notice.by_hand else "image": _image(notice),
             "digest": notice.image.digest if notice.image else None,
             "started by": notice.started_by,
             "task definition": notice.task_definition,

@@ -14,14 +14,13 @@ from slipway.failed import Failed
 from slipway.image import Image, short_digest
 from slipway.model import IfReadable, Model
 from slipway.next_steps import commands_of, links_of
-from slipway.notice import ContainerLog, Kind, Notice, Running
+from slipway.notice import BY_HAND, ContainerLog, Kind, Notice, Running
 from slipway.notice_texts import harmless
 from slipway.plain import cut, one_line
 from slipway.records import Hold
 from slipway.wording import meaning_of, title_of
 
 TITLE_LENGTH = 200
-BY_HAND = "manual rollback"
 
 
 class News(Model):

@@ -15,6 +15,9 @@ from pydantic import AwareDatetime
 from slipway.image import Image
 from slipway.model import Model
 
+BY_HAND = "manual rollback"
+"""What `started_by` of a rollback by hand begins with; who it was may follow."""
+
 
 class Kind(StrEnum):
     """What it is about."""
@@ -125,3 +128,8 @@ class Notice(Model):
     """ARN."""
     links: tuple[Link, ...] = ()
     commands: tuple[Command, ...] = ()
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether it is of a rollback by hand, whose image is the one that it goes away from."""
+        return (self.started_by or "").startswith(BY_HAND)

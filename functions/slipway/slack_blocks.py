@@ -19,7 +19,7 @@ from slipway.block_kit import (
 )
 from slipway.notice import Kind, Notice, Tasks
 from slipway.plain import one_line
-from slipway.slack_details import details, going_back
+from slipway.slack_details import details
 from slipway.slack_room import Room
 from slipway.slack_text import cut, inert
 
@@ -128,7 +128,7 @@ def _reason(notice: Notice, room: Room) -> list[Element]:
 
 def _facts(notice: Notice, room: Room) -> list[list[Element]]:
     running = notice.running
-    before = "goes back to" if going_back(notice) else "replaces"
+    before = "goes back to" if notice.by_hand else "replaces"
     facts = {
         "image": str(notice.image) if notice.image else None,
         "tag": notice.tag if notice.image is None else None,

@@ -8,7 +8,6 @@ from typing import Any
 from slipway.notice import Kind, Notice
 from slipway.slack_blocks import continued, details_of, message_of, whole_of
 from slipway.slack_client import Slack, SlackRefused
-from slipway.slack_details import going_back
 from slipway.slack_record import Records, Sent, Turn
 
 # Nobody is called by a message that changes: whoever has to look is told in the channel, too.
@@ -123,7 +122,7 @@ def _tell_details(notice: Notice, card: dict[str, Any], slack: Slack, turn: Turn
 
 def _calls(notice: Notice) -> bool:
     """Whether somebody has to look, which nobody has who wanted it so."""
-    return notice.outcome in BAD and not (going_back(notice) and notice.outcome == "ROLLED_BACK")
+    return notice.outcome in BAD and not (notice.by_hand and notice.outcome == "ROLLED_BACK")
 
 
 def _name(of: Notice | Sent) -> str:

@@ -19,7 +19,7 @@ def details(notice: Notice, room: Room) -> list[Element]:
     """The elements of a rich text block; none where there is nothing but what the card says."""
     if notice.kind is Kind.PROGRESS:
         return []
-    before = "Goes back to" if going_back(notice) else "Replaces"
+    before = "Goes back to" if notice.by_hand else "Replaces"
     return [
         *_listed("Evidence", room.first(notice.evidence, EVIDENCE, 500)),
         *_log(notice.log, room),
@@ -32,11 +32,6 @@ def details(notice: Notice, room: Room) -> list[Element]:
         *_digest(notice, room),
         *_commands(notice, room),
     ]
-
-
-def going_back(notice: Notice) -> bool:
-    """Whether it is of a rollback by hand, whose image is the one that it goes away from."""
-    return (notice.started_by or "").startswith("manual rollback")
 
 
 def _alarms(notice: Notice, room: Room) -> list[str]:
