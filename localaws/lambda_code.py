@@ -15,7 +15,8 @@ import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
 
-_RUNTIME_CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
+RUNTIME_CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
+"""The distributions of AWS's runtime client and of what it needs; requirements-dev.txt pins them."""
 
 _lock = threading.Lock()
 _root: Path | None = None
@@ -27,7 +28,7 @@ def runtime_folder() -> Path:
         folder = _made_root() / "runtime"
         if not folder.exists():
             folder.mkdir()
-            for name in _RUNTIME_CLIENT:
+            for name in RUNTIME_CLIENT:
                 _link(name, folder)
         return folder
 

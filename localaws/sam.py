@@ -35,7 +35,7 @@ class SamError(Exception):
 def build(repo: Path) -> None:
     """What ``make build`` does: ``sam build``, then taking out what nothing uses."""
     with _alone(repo):
-        _sam(repo, "build", _parameters(repo, "build", {}))
+        _sam(repo, "build", parameters(repo, "build", {}))
         pack(repo / ".aws-sam" / "build")
 
 
@@ -46,7 +46,7 @@ def deploy(
     bucket = _settings(repo, "deploy")["s3_bucket"]
     aws.client("s3").create_bucket(Bucket=bucket)  # in us-east-1, again is not an error
     with _alone(repo):
-        _sam(repo, "deploy", ["--stack-name", stack, *_parameters(repo, "deploy", overrides or {})])
+        _sam(repo, "deploy", ["--stack-name", stack, *parameters(repo, "deploy", overrides or {})])
     stacks = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
 
@@ -93,7 +93,7 @@ def _sam(repo: Path, command: str, arguments: list[str]) -> None:
         raise SamError(f"sam {command} failed with exit code {run.returncode}:\n{tail}")
 
 
-def _parameters(repo: Path, command: str, overrides: dict[str, str]) -> list[str]:
+def parameters(repo: Path, command: str, overrides: dict[str, str]) -> list[str]:
     """Every parameter, as arguments; on the command line they replace all of the file's."""
     machine = {
         "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",

@@ -24,9 +24,9 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
+from localaws.lambda_code import RUNTIME_CLIENT
+
 RUNTIME = f"python3.{sys.version_info.minor}"
-# The runtime client and what it needs; requirements-dev.txt pins them.
-RUNTIME_CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
 # The SAM CLI's layer moves a file and makes it executable, in a shell.
 COMMANDS = ("sh", "mv", "chmod")
 # Libraries of glibc that its newer versions hold in one, for what was linked to an older one.
