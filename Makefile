@@ -43,7 +43,7 @@ $(CHECKOV_READY): requirements-checkov.txt | $(READY)
 
 .PHONY: demo
 demo: $(READY) ## Deploy Slipway to a local AWS and watch three releases
-	@$(BIN)/python -m demo
+	@$(BIN)/python -m tools.demo
 
 .PHONY: test
 test: $(READY) ## Run every test
@@ -53,7 +53,7 @@ test: $(READY) ## Run every test
 lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines
 	ruff check .
 	ruff format --check .
-	mypy functions localaws demo bench samlocal tools
+	mypy functions localaws tools
 	cfn-lint $(TEMPLATES)
 	AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	python -m tools.lint_state_machines
@@ -64,15 +64,15 @@ lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines
 		--quiet --compact --file $(TEMPLATES)
 
 LOCAL_ := localaws
-LOCAL_invoke := samlocal.by_hand
-LOCAL_sam := samlocal.local
+LOCAL_invoke := tools.samlocal.by_hand
+LOCAL_sam := tools.samlocal.local
 .PHONY: local
 local: $(READY) ## Keep a local AWS with Slipway running (LOCALAWS_PORT, default 4566; LAMBDA=sam, LAMBDA=invoke)
 	@$(BIN)/python -m $(or $(LOCAL_$(LAMBDA)),$(error LAMBDA is sam or invoke, or is not set))
 
 .PHONY: sam-local
 sam-local: $(READY) ## Run every function by sam local invoke and compare the answers
-	@$(BIN)/python -m samlocal
+	@$(BIN)/python -m tools.samlocal
 
 .PHONY: build
 build: $(READY) ## Pack the functions
@@ -81,12 +81,12 @@ build: $(READY) ## Pack the functions
 
 .PHONY: bench
 bench: $(READY) ## Measure on the local AWS
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m tools.bench
 
 .PHONY: events
 events: $(READY) ## Record events/ anew from a run on the local AWS
 	@$(BIN)/python -m tools.record_events
-	@$(BIN)/python -m samlocal.record
+	@$(BIN)/python -m tools.samlocal.record
 
 .PHONY: schema
 schema: $(READY) ## Write the schemas in docs/ from the models

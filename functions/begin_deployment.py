@@ -9,9 +9,9 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipway import aws
-from slipway.begin import begin
-from slipway.beginning import Start, World
-from slipway.ledger import Ledger
+from slipway.deployment.begin import begin
+from slipway.deployment.beginning import Start, World
+from slipway.ledger.ledger import Ledger
 from slipway.model import parse
 
 logger = Logger()

@@ -11,13 +11,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable, Superseded
-from slipway.ledger import Ledger
+from slipway.health.observation import Observation, observe
+from slipway.health.verdict import Verdict, Watch, judge, superseded
+from slipway.ledger.ledger import Ledger
+from slipway.ledger.records import Hold
 from slipway.model import Model, parse
-from slipway.observation import Observation, observe
-from slipway.progress import progress, progress_notice
-from slipway.publish import publish
-from slipway.records import Hold
-from slipway.verdict import Verdict, Watch, judge, superseded
+from slipway.notices.progress import progress, progress_notice
+from slipway.notices.publish import publish
 
 logger = Logger()
 

@@ -10,8 +10,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipway import aws
-from slipway.finish import Ending, finish
-from slipway.ledger import Ledger
+from slipway.deployment.finish import Ending, finish
+from slipway.ledger.ledger import Ledger
 from slipway.model import parse
 
 logger = Logger()

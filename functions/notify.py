@@ -17,15 +17,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable
-from slipway.ledger import Ledger
-from slipway.look import look
+from slipway.ledger.ledger import Ledger
+from slipway.ledger.records import Hold
 from slipway.model import parse
-from slipway.news import News, notice_of
-from slipway.notice import Notice
-from slipway.own_alarms import alarm_notice, is_of_alarm
-from slipway.publish import publish
-from slipway.records import Hold
-from slipway.redaction import redacted
+from slipway.notices.current_state import look
+from slipway.notices.news import News, notice_of
+from slipway.notices.notice import Notice
+from slipway.notices.own_alarms import alarm_notice, is_of_alarm
+from slipway.notices.publish import publish
+from slipway.notices.redaction import redacted
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient

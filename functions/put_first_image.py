@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_pascal
 
 from slipway import aws
-from slipway.kept_image import forget_image, put_first_image
+from slipway.ecs.kept_image import forget_image, put_first_image
 from slipway.model import parse
 
 logger = Logger()

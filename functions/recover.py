@@ -13,9 +13,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, Field
 
 from slipway import aws
-from slipway.ledger import Ledger
+from slipway.deployment.recovery import recover
+from slipway.ledger.ledger import Ledger
 from slipway.model import parse
-from slipway.recovery import recover
 
 logger = Logger()
 

@@ -10,12 +10,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import AwareDatetime
 
 from slipway import aws
+from slipway.ecs.task_definition import register
 from slipway.image import Image
-from slipway.ledger import Ledger
+from slipway.ledger.ledger import Ledger
+from slipway.ledger.records import Hold
 from slipway.model import Model, parse
-from slipway.records import Hold
-from slipway.release import Deployment
-from slipway.task_definition import register
+from slipway.release.release import Deployment
 
 logger = Logger()
 

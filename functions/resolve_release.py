@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 
 from slipway import aws
 from slipway.model import Model, parse
-from slipway.resolve import resolve
+from slipway.release.resolve import resolve
 
 logger = Logger()
 

@@ -11,11 +11,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import AwareDatetime, Field
 
 from slipway import aws
+from slipway.ecs.rollback import roll_back
 from slipway.errors import AwsRefused, AwsUnavailable
-from slipway.ledger import Ledger
+from slipway.ledger.ledger import Ledger
+from slipway.ledger.records import Hold
 from slipway.model import Model, parse
-from slipway.records import Hold
-from slipway.roll_back import roll_back
 
 logger = Logger()
 

@@ -13,8 +13,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipway import aws
-from slipway.ledger import Ledger
-from slipway.sweep import Sweeper
+from slipway.deployment.sweep import Sweeper
+from slipway.ledger.ledger import Ledger
 
 logger = Logger()
 

@@ -19,12 +19,12 @@ from pydantic import ValidationError
 
 from slipway import aws
 from slipway.errors import InvalidInput, SlipwayError
-from slipway.items import Items
-from slipway.notice import Kind, Notice
-from slipway.slack_client import Slack
-from slipway.slack_delivery import Do, tell
-from slipway.slack_record import Records, read_notice
-from slipway.slack_secret import Secret
+from slipway.ledger.items import Items
+from slipway.notices.notice import Kind, Notice
+from slipway.slack.client import Slack
+from slipway.slack.delivery import Do, tell
+from slipway.slack.record import Records, read_notice
+from slipway.slack.secret import Secret
 
 logger = Logger()
 

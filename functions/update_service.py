@@ -10,10 +10,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import AwareDatetime
 
 from slipway import aws
-from slipway.ledger import Ledger
+from slipway.ecs.service import update
+from slipway.ledger.ledger import Ledger
+from slipway.ledger.records import Hold
 from slipway.model import Model, parse
-from slipway.records import Hold
-from slipway.service import update
 
 logger = Logger()
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from demo import story
 from localaws import aws, sam, seed
 from localaws.server import LocalAws
+from tools.demo import story
 
 _GUIDE = """
 The local AWS is ready: {service} runs nginx, with a plan whose times are short. In another terminal:

@@ -23,7 +23,7 @@ from moto.elbv2.models import (
 )
 
 from localaws.aws import ACCOUNT, REGION
-from localaws.ecs_state import LOCK
+from localaws.ecs.state import LOCK
 
 # Seconds here; on AWS a target is registered within seconds, checked each interval (30 s), and
 # drained for the target group's deregistration delay (300 s).

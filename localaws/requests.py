@@ -37,17 +37,13 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from localaws import (
-    actions,
-    cfn_custom,
-    event_schedules,
-    fault_api,
-    fault_effects,
-    faults,
-    iam,
-    iam_actions,
-    sns,
-)
+from localaws import actions
+from localaws.cloudformation.types import custom
+from localaws.events import schedules
+from localaws.faults import api, effects, faults
+from localaws.iam import actions as iam_actions
+from localaws.iam import iam
+from localaws.sns import sns
 
 _log = logging.getLogger(__name__)
 
@@ -115,14 +111,12 @@ class Application:
             return _json(sns.mails())
         if path == "/_localaws/calls":
             return _json(self._calls)
-        if path.startswith(cfn_custom.ENDPOINT) and method == "PUT":
-            return _json(
-                *cfn_custom.answer(path.removeprefix(cfn_custom.ENDPOINT), _buffered(environ))
-            )
-        if path.startswith(event_schedules.ENDPOINT) and method == "POST":
-            return _json(*event_schedules.fire(path.removeprefix(event_schedules.ENDPOINT)))
-        if f"{path}/".startswith(f"{fault_api.PATH}/"):
-            return _json(*fault_api.answer(method, path, _buffered(environ)))
+        if path.startswith(custom.ENDPOINT) and method == "PUT":
+            return _json(*custom.answer(path.removeprefix(custom.ENDPOINT), _buffered(environ)))
+        if path.startswith(schedules.ENDPOINT) and method == "POST":
+            return _json(*schedules.fire(path.removeprefix(schedules.ENDPOINT)))
+        if f"{path}/".startswith(f"{api.PATH}/"):
+            return _json(*api.answer(method, path, _buffered(environ)))
         return _json({"message": f"no such endpoint: {method} {path}"}, 404)
 
     def _aws(self, environ: dict[str, Any]) -> Response:
@@ -134,7 +128,7 @@ class Application:
             if refused := self._refused(signature, environ, body, call):
                 return refused
             response = self._answered(signature, environ, body)
-        except fault_effects.DroppedError:
+        except effects.DroppedError:
             raise
         except NotImplementedError as missing:
             return _failure(signature, environ, body, "NotImplemented", str(missing))
@@ -156,9 +150,9 @@ class Application:
         operation = _operation(signature, environ, body) if faults.concern(service) else None
         if signature is None or operation is None:
             return do()
-        met = fault_effects.call(f"{service}:{operation.name}", signature.function, environ, body)
+        met = effects.call(f"{service}:{operation.name}", signature.function, environ, body)
         parameters = partial(_parameters, operation, environ, body)
-        answer = fault_effects.answer(met, environ, operation, parameters, do)
+        answer = effects.answer(met, environ, operation, parameters, do)
         return answer if isinstance(answer, Response) else _error(operation, environ, *answer)
 
     def _refused(

@@ -20,26 +20,18 @@ from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from localaws import (
-    applicationautoscaling_policies,
-    autoscaling,
-    aws,
-    awslambda,
-    cloudformation,
-    cloudwatch,
-    cloudwatch_clock,
-    dynamodb,
-    ecr,
-    ecs,
-    elbv2,
-    event_schedules,
-    eventbridge,
-    jsonata,
-    servicediscovery,
-    sns,
-    stepfunctions,
-)
+from localaws import aws, ecr, elbv2, servicediscovery
+from localaws.applicationautoscaling import policies
+from localaws.autoscaling import autoscaling
+from localaws.cloudformation import cloudformation
+from localaws.cloudwatch import clock, cloudwatch
+from localaws.dynamodb import dynamodb
+from localaws.ecs import ecs
+from localaws.events import eventbridge, schedules
+from localaws.lambda_ import awslambda
 from localaws.requests import Application
+from localaws.sns import sns
+from localaws.stepfunctions import jsonata, stepfunctions
 
 _MODULES = (
     ecr,
@@ -50,7 +42,7 @@ _MODULES = (
     ecs,
     elbv2,
     autoscaling,
-    applicationautoscaling_policies,
+    policies,
     cloudwatch,
     sns,
     dynamodb,
@@ -101,10 +93,10 @@ class LocalAws:
             undo.callback(_stop_executions)
             ecs.start()
             undo.callback(ecs.stop)
-            cloudwatch_clock.start()
-            undo.callback(cloudwatch_clock.stop)
-            event_schedules.start()
-            undo.callback(event_schedules.stop)
+            clock.start()
+            undo.callback(clock.stop)
+            schedules.start()
+            undo.callback(schedules.stop)
             self._undo = undo.pop_all()
 
     def stop(self) -> None:

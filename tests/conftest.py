@@ -9,7 +9,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 # Folders whose tests share what is dear to make, or are judged together: one worker takes them whole.
-WHOLE = {"faults", "local", "sam", "statemachine"}
+WHOLE = {"faults", "releases", "containers", "statemachine"}
 
 
 class ByPlace(LoadScopeScheduling):

@@ -1,4 +1,4 @@
-"""Writes tests/golden/: what is made of each notice of tests/notices.py, in each of its forms.
+"""Writes tests/golden/: what is made of each notice of tests/support/notices.py, in each of its forms.
 
 Whoever changes what people are told reads the difference there, as text.
 """
@@ -16,36 +16,36 @@ GOLDEN = ROOT / "tests" / "golden"
 sys.path.insert(0, str(ROOT / "functions"))
 
 if TYPE_CHECKING:
-    from slipway.notice import Notice
+    from slipway.notices.notice import Notice
 
 
 def _email(notice: Notice) -> str:
-    from slipway.email import subject_of, text_of
+    from slipway.notices.email import subject_of, text_of
 
     return f"{subject_of(notice)}\n\n{text_of(notice)}"
 
 
 def _chat(notice: Notice) -> str:
-    from slipway.chat import chat_of
+    from slipway.notices.chat import chat_of
 
     return _json(json.loads(chat_of(notice)))
 
 
 def _slack(notice: Notice) -> str:
-    from slipway.slack_blocks import message_of
+    from slipway.slack.blocks import message_of
 
     return _json(message_of(notice))
 
 
 def _slack_thread(notice: Notice) -> str | None:
-    from slipway.slack_blocks import details_of
+    from slipway.slack.blocks import details_of
 
     details = details_of(notice)
     return _json(details) if details else None
 
 
 def _slack_webhook(notice: Notice) -> str:
-    from slipway.slack_blocks import whole_of
+    from slipway.slack.blocks import whole_of
 
     return _json(whole_of(notice))
 
@@ -67,7 +67,7 @@ RENDERERS: dict[str, tuple[str, Callable[[Notice], str | None]]] = {
 
 def golden() -> dict[Path, str]:
     """What each file is to hold."""
-    from tests.notices import NOTICES
+    from tests.support.notices import NOTICES
 
     return {
         GOLDEN / folder / f"{name}{suffix}": content

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 BUILD = Path(__file__).parent.parent / ".aws-sam" / "build"
-# The services of functions/slipway/aws.py. tests/unit/test_pack.py reads them there.
+# The services of functions/slipway/aws.py. tests/unit/tools/test_pack.py reads them there.
 KEPT = {
     "cloudwatch",
     "dynamodb",

@@ -34,8 +34,8 @@ def pictures() -> dict[Path, str]:
 
 def _slack(name: str) -> str:
     """The card of the golden file, and its thread."""
-    from slipway.slack_blocks import continued, details_of, message_of
-    from slipway.slack_record import read_notice
+    from slipway.slack.blocks import continued, details_of, message_of
+    from slipway.slack.record import read_notice
 
     card = json.loads((GOLDEN / "slack" / f"{name}.json").read_text())
     start, notice = (

@@ -19,12 +19,14 @@ from typing import Any
 import requests
 from rich.console import Console
 
-from demo import story
-from demo.follow import follow
-from localaws import aws, cfn_custom, faults, sam
+from localaws import aws, sam
+from localaws.cloudformation.types import custom
+from localaws.faults import faults
 from localaws.server import LocalAws
-from samlocal.account import IMAGES, PARAMETERS
-from samlocal.invoke import LOCAL_URL
+from tools.demo import story
+from tools.demo.follow import follow
+from tools.samlocal.account import IMAGES, PARAMETERS
+from tools.samlocal.invoke import LOCAL_URL
 from tools.watching import (
     executions,
     given_to,
@@ -59,7 +61,7 @@ def record() -> dict[str, Any]:
             "ecr_push": push,
             "manual_start": {"repository": story.REPOSITORY, "tag": "v1"},
             "manual_rollback": {"action": "rollback", "service": story.SERVICE, "by": "jo"},
-            **of_cloudformation(cfn_custom.requests()[0]),
+            **of_cloudformation(custom.requests()[0]),
             **of_v1_and_v2(executions(release)[0], *executions(deployment)),
             **of_refused(release, deployment),
             **of_the_dead(running, died),
@@ -150,8 +152,8 @@ def of_cloudformation(request: dict[str, Any]) -> dict[str, Any]:
 
 def _answered_to_make_local(request: dict[str, Any]) -> dict[str, Any]:
     """The request, with an address for the answer that a container reaches when `make local` runs."""
-    path = request["ResponseURL"].partition(cfn_custom.ENDPOINT)[2]
-    return {**request, "ResponseURL": f"{LOCAL_URL}{cfn_custom.ENDPOINT}{path}"}
+    path = request["ResponseURL"].partition(custom.ENDPOINT)[2]
+    return {**request, "ResponseURL": f"{LOCAL_URL}{custom.ENDPOINT}{path}"}
 
 
 def died_of(machine: str) -> dict[str, Any]:

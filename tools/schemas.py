@@ -18,8 +18,9 @@ sys.path.insert(0, str(ROOT / "functions"))
 
 def schemas() -> dict[Path, str]:
     """What each file is to hold."""
-    from slipway import image, notice
-    from slipway.plan import Plan
+    from slipway import image
+    from slipway.notices import notice
+    from slipway.release.plan import Plan
 
     of_notice = notice.Notice.model_json_schema()
     for name, schema in {"Notice": of_notice, **of_notice["$defs"]}.items():

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from localaws.ecr import manifest
 from localaws.server import LocalAws
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"

@@ -7,8 +7,8 @@ from botocore.exceptions import ClientError
 
 from localaws import elbv2
 from localaws.server import LocalAws
-from tests.localaws.ecs_helpers import World, unique
-from tests.waiting import wait_for
+from tests.support.localaws.ecs import World, unique
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture

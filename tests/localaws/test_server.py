@@ -20,10 +20,9 @@ from botocore.exceptions import ClientError
 
 from localaws.__main__ import main
 from localaws.server import LocalAws
-from tests.localaws.iam_helpers import Function, allow
-from tests.waiting import wait_for
-
-REPO = Path(__file__).parents[2]
+from tests.support.localaws.iam import Function, allow
+from tests.support.paths import REPO
+from tests.support.waiting import wait_for
 
 
 def _run(source: str, **environment: str) -> subprocess.Popen[str]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from moto.awslambda.models import LambdaFunction
 
-from localaws import stepfunctions_stop
 from localaws.server import LocalAws
-from tests.statemachine.functions import Functions
-from tests.statemachine.machines import Clock, Machines
+from localaws.stepfunctions import stop
+from tests.support.machines import Clock, Machines
+from tests.support.scripted_functions import Functions
 
 HERE = Path(__file__).parent
 
@@ -26,7 +26,7 @@ def machines() -> Iterator[Machines]:
             return functions.invoke(function, event)
 
         patch.setattr(LambdaFunction, "_invoke_lambda", invoke)
-        patch.setattr(stepfunctions_stop, "pause", clock.pause)
+        patch.setattr(stop, "pause", clock.pause)
         yield Machines(aws, functions, clock)
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.statemachine import definitions
+from tests.support import definitions
 
 DIAGRAM = re.compile(r"### A (\w+)\n+```mermaid\nstateDiagram-v2\n(.*?)```", re.DOTALL)
 ARROW = re.compile(r"^ *(\S+) --> ([^\s:]+)", re.MULTILINE)

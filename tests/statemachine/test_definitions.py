@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.statemachine import definitions
+from tests.support import definitions
 from tools import lint_state_machines
 
 MACHINES = {name: definitions.unfilled(name) for name in definitions.NAMES}

@@ -6,16 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.statemachine.answers import (
-    Failure,
-    deployment,
-    finding,
-    healthy,
-    pending,
-    superseded,
-)
-from tests.statemachine.machines import Machine, Machines
-from tests.unit.builders import NEW, OLD, OURS, SERVICE, at
+from tests.support.builders import NEW, OLD, OURS, SERVICE, at
+from tests.support.machines import Machine, Machines
+from tests.support.step_answers import Failure, deployment, finding, healthy, pending, superseded
 
 UP_TO_THE_LOOK = [
     "AcceptDeployment",

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from slipway.beginning import Decision
-from tests.statemachine.answers import Failure, deciding, deployment, end, go
-from tests.statemachine.machines import Machine, Machines
-from tests.unit.builders import OLD, OLD_DIGEST, SERVICE, URI, image, release
+from slipway.deployment.beginning import Decision
+from tests.support.builders import OLD, OLD_DIGEST, SERVICE, URI, image, release
+from tests.support.machines import Machine, Machines
+from tests.support.step_answers import Failure, deciding, deployment, end, go
 
 BEGIN = ["BeginDeployment", "DecideBeginning"]
 START = ["NotifyStart", "DecideDirection", "RegisterTaskDefinition"]

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from slipway.beginning import Decision
-from slipway.roll_back import RollBackAction
-from tests.statemachine.answers import (
+from slipway.deployment.beginning import Decision
+from slipway.ecs.rollback import RollBackAction
+from tests.support.builders import NEW, OLD, OTHER, SERVICE, at, image, policy
+from tests.support.machines import Machine, Machines
+from tests.support.step_answers import (
     BACK,
     Failure,
     by_hand,
@@ -22,8 +24,6 @@ from tests.statemachine.answers import (
     rolled_back,
     superseded,
 )
-from tests.statemachine.machines import Machine, Machines
-from tests.unit.builders import NEW, OLD, OTHER, SERVICE, at, image, policy
 
 UP_TO_THE_DIRECTION = [
     "AcceptDeployment",

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from slipway.beginning import Decision
-from tests.statemachine import definitions
-from tests.statemachine.answers import (
+from slipway.deployment.beginning import Decision
+from tests.support import definitions
+from tests.support.builders import OLD, OTHER
+from tests.support.machines import Machine, Machines
+from tests.support.step_answers import (
     BEFORE,
     GOOD,
     Failure,
@@ -20,8 +22,6 @@ from tests.statemachine.answers import (
     healthy,
     registration,
 )
-from tests.statemachine.machines import Machine, Machines
-from tests.unit.builders import OLD, OTHER
 
 BAD = failed("two tasks failed")
 WELL = healthy(baked=True)

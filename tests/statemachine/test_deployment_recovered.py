@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from slipway.beginning import Decision
-from slipway.news import News
-from slipway.roll_back import RollBackAction
-from tests.statemachine.answers import (
+from slipway.deployment.beginning import Decision
+from slipway.ecs.rollback import RollBackAction
+from slipway.notices.news import News
+from tests.support.builders import NEW, OLD, OTHER, SERVICE, hold
+from tests.support.machines import Machine, Machines
+from tests.support.step_answers import (
     BEFORE,
     Failure,
     deciding,
@@ -20,8 +22,6 @@ from tests.statemachine.answers import (
     recovery,
     rolled_back,
 )
-from tests.statemachine.machines import Machine, Machines
-from tests.unit.builders import NEW, OLD, OTHER, SERVICE, hold
 
 WHY = "its execution was stopped (enough)"
 BEGIN = ["AcceptDeployment", "BeginDeployment", "DecideBeginning"]

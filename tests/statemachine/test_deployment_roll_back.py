@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from slipway.roll_back import RollBackAction
-from tests.statemachine.answers import (
+from slipway.ecs.rollback import RollBackAction
+from tests.support.builders import NEW, OLD, OURS, at
+from tests.support.machines import Machine, Machines, Run
+from tests.support.step_answers import (
     BACK,
     Failure,
     deployment,
@@ -17,8 +19,6 @@ from tests.statemachine.answers import (
     rolled_back,
     superseded,
 )
-from tests.statemachine.machines import Machine, Machines, Run
-from tests.unit.builders import NEW, OLD, OURS, at
 
 LOOK_BACK = ["WaitForRollBack", "CheckRollBack", "JudgeRollBack"]
 TELL = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]

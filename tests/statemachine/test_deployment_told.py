@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from slipway.news import News
-from slipway.roll_back import RollBackAction
-from tests.statemachine import definitions
-from tests.statemachine.answers import (
+from slipway.ecs.rollback import RollBackAction
+from slipway.notices.news import News
+from tests.support import definitions
+from tests.support.builders import NEW, OLD, OLD_DIGEST, SERVICE, URI, image
+from tests.support.machines import Machine, Machines, Run
+from tests.support.step_answers import (
     FAILED,
     GOOD,
     Failure,
@@ -22,8 +24,6 @@ from tests.statemachine.answers import (
     rolled_back,
     superseded,
 )
-from tests.statemachine.machines import Machine, Machines, Run
-from tests.unit.builders import NEW, OLD, OLD_DIGEST, SERVICE, URI, image
 
 BAD = failed("two tasks failed")
 WELL = healthy(baked=True)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from slipway.plan import Policy, Route
-from tests.statemachine import definitions
-from tests.statemachine.answers import deployment, healthy, pending
-from tests.statemachine.machines import Machines
+from slipway.release.plan import Policy, Route
 from tests.statemachine.test_definitions import MACHINES, template
+from tests.support import definitions
+from tests.support.machines import Machines
+from tests.support.step_answers import deployment, healthy, pending
 
 HISTORY_EVENTS = 25_000  # of one execution: Step Functions' quota
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from slipway.news import News
-from tests.statemachine.answers import MANUAL, PUSH, Failure, Rejection, ignored, resolution
-from tests.statemachine.machines import SETTLE_SECONDS, Machine, Machines
+from slipway.notices.news import News
+from tests.support.machines import SETTLE_SECONDS, Machine, Machines
+from tests.support.step_answers import MANUAL, PUSH, Failure, Rejection, ignored, resolution
 
 NOT_JSON = "the plan of repository shop/api is not JSON"
 WRONG_PLAN = Failure("InvalidInput", NOT_JSON)

@@ -10,9 +10,9 @@ import pytest
 from moto.stepfunctions.parser.api import ExecutionLimitExceeded
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
-from tests.statemachine.answers import MANUAL, PUSH, go, resolution
-from tests.statemachine.machines import Machine, Machines
-from tests.waiting import wait_for
+from tests.support.machines import Machine, Machines
+from tests.support.step_answers import MANUAL, PUSH, go, resolution
+from tests.support.waiting import wait_for
 
 ONE = {"production": ["production/api"]}
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.statemachine.answers import (
+from tests.support.machines import Machine, Machines, Run
+from tests.support.scripted_functions import by_service
+from tests.support.step_answers import (
     MANUAL,
     PUSH,
     Failure,
@@ -19,8 +21,6 @@ from tests.statemachine.answers import (
     resolution,
     superseded,
 )
-from tests.statemachine.functions import by_service
-from tests.statemachine.machines import Machine, Machines, Run
 
 TWO_STAGES = {"staging": ["staging/api"], "production": ["production/api", "production/worker"]}
 BAD = failed("two tasks failed")

@@ -6,18 +6,10 @@ from typing import Any
 
 import pytest
 
-from slipway.news import News
-from tests.statemachine.answers import (
-    MANUAL,
-    PUSH,
-    Failure,
-    end,
-    failed,
-    ignored,
-    resolution,
-)
-from tests.statemachine.machines import Machine, Machines, Run
-from tests.unit.builders import image
+from slipway.notices.news import News
+from tests.support.builders import image
+from tests.support.machines import Machine, Machines, Run
+from tests.support.step_answers import MANUAL, PUSH, Failure, end, failed, ignored, resolution
 
 TWO_STAGES = {"staging": ["staging/api"], "production": ["production/api", "production/worker"]}
 NO_PLAN = "repository shop/api has no plan"

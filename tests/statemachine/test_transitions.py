@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.statemachine import definitions
-from tests.statemachine.machines import Machines
+from tests.support import definitions
+from tests.support.machines import Machines
 
 
 @pytest.mark.usefixtures("everything_else_ran")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import settings
 
 from slipway import aws
-from tests.unit.builders import DEPLOYMENTS, REGION, RELEASES, TOPIC
-from tests.unit.ledgers import ledger  # noqa: F401 - a fixture
-from tests.unit.looks import look  # noqa: F401 - a fixture
-from tests.unit.stubs import Stubbed
+from tests.support.builders import DEPLOYMENTS, REGION, RELEASES, TOPIC
+from tests.support.ledgers import ledger  # noqa: F401 - a fixture
+from tests.support.observations import look  # noqa: F401 - a fixture
+from tests.support.stubs import Stubbed
 
 settings.register_profile("unit", max_examples=100, deadline=None, derandomize=True, database=None)
 settings.load_profile("unit")

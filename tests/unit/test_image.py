@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slipway.image import short_digest, source
-from tests.unit.builders import DIGEST, URI, image
+from tests.support.builders import DIGEST, URI, image
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from slipway.errors import InvalidInput
 from slipway.model import IfReadable, Model, parse
-from tests.unit.builders import NOW
+from tests.support.builders import NOW
 
 
 class Inner(Model):

@@ -1,0 +1,147 @@
+"""What is decided before anything is changed: whether a deployment may begin, and from what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from slipway.aws import error_code, short
+from slipway.deployment.begin_recovery import begin_recovery
+from slipway.deployment.begin_rollback import begin_rollback
+from slipway.deployment.beginning import (
+    Beginning,
+    Case,
+    ManualRollback,
+    Recovery,
+    Start,
+    World,
+    refuse_other_kinds,
+)
+from slipway.deployment.gates import blocked, frozen, passed, quarantined
+from slipway.ecs.service import has_settled, previous_task_definition, read_service
+from slipway.ecs.task_definition import Revision, containers_for, read_task_definition
+from slipway.errors import AwsRefused, AwsUnavailable
+from slipway.health.alarms import read_alarms
+from slipway.ledger.records import Good, ServiceRecord
+from slipway.model import parse
+from slipway.release.release import Deployment
+
+
+def begin(start: Start, now: datetime, world: World) -> Beginning:
+    """Decide what becomes of the input of the deployment state machine.
+
+    Raises:
+        InvalidInput: the input can't be read; the cluster, service, container or an alarm does not
+            exist; or the service is of a kind that Slipway can't deploy to.
+        AwsUnavailable, AwsRefused: from AWS.
+    """
+    action = start.start.get("action")
+    if action == "rollback":
+        wanted = parse(ManualRollback, start.start, "the rollback by hand")
+        return begin_rollback(wanted, start, now, world)
+    if action == "recover":
+        recovery = parse(Recovery, start.start, "the input of the recovery")
+        return begin_recovery(recovery, start, now, world)
+    deployment = parse(Deployment, start.start, "the input of the deployment state machine")
+    case = Case(start.hold(deployment.service), deployment, start.started_at, now)
+    return _begin_deployment(case, world)
+
+
+def _begin_deployment(case: Case, world: World) -> Beginning:
+    service, policy, image = case.service, case.deployment.policy, case.deployment.release.image
+    record = world.ledger.service(service)
+    if older := case.refused_as_older(record):
+        return older
+    found = read_service(service, world.ecs)
+    refuse_other_kinds(service, found)
+    running = read_task_definition(found["taskDefinition"], world.ecs)
+    containers = containers_for(running.content, image, policy.container, service)
+    # Whoever it takes over from has put something there that nobody has seen healthy.
+    before = previous_task_definition(found)
+    baseline, was_held = record.before or before, record.before is not None
+    if has_settled(found) and _is_good(record, running, containers, image.reference):
+        return _no_change(case, world, running.arn)
+    # An earlier try may have taken the service, with its answer lost: what it took over has to be seen to.
+    ours = record.holder is not None and record.holder.execution == case.hold.execution
+    if not ours and (refusal := quarantined(case, record) or frozen(case, world)):
+        return refusal
+    try:
+        alarms = read_alarms(policy.alarm_names, world.cloudwatch)
+    except (AwsUnavailable, AwsRefused) as unreadable:
+        reason = f"an alarm that can't be read is neither good nor bad: {unreadable}"
+        return case.wait_patiently(reason)
+    if not ours and (refusal := blocked(case, alarms)):
+        return refusal
+    if refused := case.take(world.ledger, baseline):
+        return refused
+    # Read once more: who held the service may have ended while we looked, and what it left may be good.
+    record = world.ledger.service(service)
+    good, previous = _good_that_exists(record, baseline, world)
+    if good and not was_held and running.arn == before:
+        good, previous = _as_it_runs(good, previous, running, containers)
+    world.ledger.open(case.hold, case.deployment, previous.arn, good, None, case.now)
+    drift = good is not None and not was_held and running.arn != previous.arn
+    return case.go(
+        previous=previous.arn,
+        previous_images=previous.images,
+        replaced=baseline,
+        unproven=record.left(previous.arn),
+        alarms_firing=tuple(name for name, alarm in alarms.items() if alarm.state == "ALARM"),
+        gates=passed(case, record, alarms),
+        evidence=(_drift(running, previous),) if drift else (),
+    )
+
+
+def _good_that_exists(
+    record: ServiceRecord, baseline: str, world: World
+) -> tuple[Good | None, Revision]:
+    """The newest good version that still exists; what there was before, where there is none."""
+    for good in record.all_good:
+        try:
+            return good, read_task_definition(good.task_definition, world.ecs)
+        except AwsRefused as refused:
+            if error_code(refused.__cause__) != "ClientException":  # ECS's word for "there is none"
+                raise
+    return None, read_task_definition(baseline, world.ecs)
+
+
+def _as_it_runs(
+    good: Good, previous: Revision, running: Revision, containers: list[str]
+) -> tuple[Good, Revision]:
+    """What runs, where it is the good image with other settings, as the service's stack may give it.
+
+    To go back must not undo what was changed on purpose.
+    """
+    if any(running.images[name] != previous.images.get(name) for name in containers):
+        return good, previous
+    return good.model_copy(update={"task_definition": running.arn}), running
+
+
+def _drift(running: Revision, good: Revision) -> str:
+    return (
+        f"the service ran {short(running.arn)}, which is not what Slipway last found good there; "
+        f"it would go back to {short(good.arn)}"
+    )
+
+
+def _is_good(
+    record: ServiceRecord, running: Revision, containers: list[str], reference: str
+) -> bool:
+    """Whether what runs is the image, and passed every gate as it is."""
+    images = running.images
+    good = record.last_good
+    return (
+        good is not None
+        and good.task_definition == running.arn
+        and all(images[container] == reference for container in containers)
+    )
+
+
+def _no_change(case: Case, world: World, running: str) -> Beginning:
+    # An older release that is on its way to the service must not come after this one; and it may have
+    # come while we looked.
+    if refused := case.take(world.ledger, running):
+        return refused
+    found = read_service(case.service, world.ecs)
+    if found["taskDefinition"] != running or not has_settled(found):
+        return case.wait("the service was changed a moment ago", 1)
+    return case.end("NO_CHANGE", "the service runs this image already, and it is good")

@@ -1,0 +1,93 @@
+"""What is left to do of a deployment whose execution died."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from slipway.deployment.begin_rollback import as_deployment
+from slipway.deployment.beginning import Beginning, Case, ManualRollback, Recovery, Start, World
+from slipway.ecs.service import read_service
+from slipway.ecs.task_definition import read_task_definition
+from slipway.errors import AwsRefused
+from slipway.ledger.records import Hold
+from slipway.model import parse
+from slipway.release.release import Deployment
+
+
+def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World) -> Beginning:
+    """Decide how to end a deployment whose execution was stopped, timed out or crashed.
+
+    It goes on as the same deployment: with its id, its release and its policy.
+
+    Raises:
+        InvalidInput: the input can't be read, or the service is gone.
+        AwsUnavailable, AwsRefused: from AWS.
+    """
+    hold = parse(
+        Hold,
+        {
+            "service": recovery.start.get("service"),
+            "deployment": recovery.deployment,
+            "execution": start.execution,
+        },
+        "the input of the recovery",
+    )
+    record = world.ledger.deployment(hold)
+    asked = record.deployment if record else None
+    deployment = asked or _asked(recovery, world)
+    case = Case(hold, deployment, start.started_at, now)
+    if record and record.outcome:
+        return case.end(record.outcome, record.reason, *record.evidence)
+    known = world.ledger.service(hold.service)
+    if older := case.refused_as_older(known):
+        return older
+    unchanged = f"{recovery.why} before anything was changed"
+    held = known.holder is not None and known.holder.deployment == hold.deployment
+    # One that never had the service leaves it to whoever has it now, who would else be knocked out.
+    baseline = known.baseline
+    if baseline is None or not (held or (record and record.changing)):
+        return case.end("FAILED", unchanged)
+    # The baseline stays: what ran before the dead one changed anything, not what there is now.
+    if refused := case.take(world.ledger, baseline):
+        return refused
+    # A function that outlived its execution may have written until that moment; from now on none can.
+    record, known = world.ledger.deployment(hold), world.ledger.service(hold.service)
+    if record and record.outcome:
+        return case.end(record.outcome, record.reason, *record.evidence)
+    put = record.task_definition if record and record.changing else None
+    previous = known.way_back(record) or baseline
+    unproven = known.left(previous)
+    if not (put or unproven):
+        return case.end("FAILED", unchanged)
+    # Where the dead one did not live to do so.
+    world.ledger.open(case.hold, deployment, previous, known.last_good, put, now)
+    by_hand = put is not None and deployment.release.started_by == "manual rollback"
+    return case.back(
+        reason=recovery.why,
+        by_hand=by_hand,
+        updated=by_hand or (record is not None and record.ecs_deployment is not None),
+        previous=previous,
+        previous_images=_images(previous, world),
+        replaced=baseline,
+        task_definition=put,
+        unproven=unproven,
+    )
+
+
+def _images(task_definition: str, world: World) -> Mapping[str, str]:
+    """What it runs; nothing where that can't be read: RollBack will say why."""
+    try:
+        return read_task_definition(task_definition, world.ecs).images
+    except AwsRefused:
+        return {}
+
+
+def _asked(recovery: Recovery, world: World) -> Deployment:
+    """What the dead execution was started for, where it did not live to write it down."""
+    if recovery.start.get("action") != "rollback":
+        return parse(Deployment, recovery.start, "the input of the execution to recover")
+    wanted = parse(ManualRollback, recovery.start, "the input of the execution to recover")
+    running = read_service(wanted.service, world.ecs)["taskDefinition"]
+    dead = Start(start=recovery.start, execution=recovery.execution, started_at=recovery.started_at)
+    return as_deployment(wanted, dead, read_task_definition(running, world.ecs), world)

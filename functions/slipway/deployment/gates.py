@@ -1,0 +1,91 @@
+"""The gates: what keeps a deployment from beginning, and what those tell that let it through."""
+
+from __future__ import annotations
+
+from slipway.deployment.beginning import Beginning, Case, World
+from slipway.errors import InvalidInput
+from slipway.health.alarms import Alarm
+from slipway.ledger.records import ServiceRecord, text
+from slipway.release.freeze import FREEZE_PARAMETER, frozen_until, parse_freeze
+from slipway.release.parameters import read_parameter
+
+
+def quarantined(case: Case, record: ServiceRecord) -> Beginning | None:
+    """The end of one whose image is quarantined on the service, unless a person insists."""
+    release = case.deployment.release
+    found = record.quarantined.get(release.image.digest)
+    if found is None or release.force:
+        return None
+    return case.end(
+        "REJECTED",
+        f"image {release.image} is quarantined on service {case.service} since {text(found.at)}: "
+        f'{found.reason}; start it by hand with "force": true, or release the quarantine',
+    )
+
+
+def frozen(case: Case, world: World) -> Beginning | None:
+    """The end of one that comes during a freeze.
+
+    Raises:
+        InvalidInput: the freeze of the whole pipeline can't be read.
+        AwsUnavailable, AwsRefused: from SSM.
+    """
+    held = read_parameter(FREEZE_PARAMETER, world.ssm)
+    whole = parse_freeze(held) if held is not None else ()
+    until = frozen_until((*whole, *case.deployment.policy.freeze), case.now)
+    if until is None:
+        return None
+    return case.end(
+        "REJECTED",
+        f"deployments to service {case.service} are frozen until {text(until)} "
+        f'(see {FREEZE_PARAMETER} and "freeze" in the plan); start it by hand after that',
+    )
+
+
+def blocked(case: Case, alarms: dict[str, Alarm]) -> Beginning | None:
+    """The end of one while an alarm fires that blocks.
+
+    Raises:
+        InvalidInput: an alarm of the plan does not exist.
+    """
+    policy = case.deployment.policy
+    if missing := [name for name in policy.alarm_names if name not in alarms]:
+        raise InvalidInput(
+            f"the plan names alarms for service {case.service} that CloudWatch does not have in this account "
+            f"and region: {', '.join(missing)}"
+        )
+    firing = [alarms[name] for name in policy.blocking if alarms[name].state == "ALARM"]
+    if not firing:
+        return None
+    names = ", ".join(alarm.name for alarm in firing)
+    return case.end(
+        "REJECTED",
+        f"nothing is deployed to service {case.service} while {names} is in ALARM "
+        '("when_firing": "block" in the plan)',
+        *(f"alarm {alarm.name} is in ALARM: {alarm.reason}" for alarm in firing),
+    )
+
+
+def passed(case: Case, record: ServiceRecord, alarms: dict[str, Alarm]) -> tuple[str, ...]:
+    """What it passed, or an earlier try of the same execution did."""
+    release = case.deployment.release
+    if release.image.digest not in record.quarantined:
+        quarantine = "its image is not quarantined"
+    else:  # where it was not started by force, a person has quarantined it since it passed
+        quarantine = "its image is quarantined; it was started by force" if release.force else ""
+    gates = (
+        "no newer release has the service",
+        quarantine,
+        "no freeze is in force",
+        _quiet_alarms(alarms),
+    )
+    return tuple(gate for gate in gates if gate)
+
+
+def _quiet_alarms(alarms: dict[str, Alarm]) -> str:
+    quiet, known = sum(alarm.state != "ALARM" for alarm in alarms.values()), len(alarms)
+    if quiet == 0:
+        return ""
+    if quiet < known:
+        return f"{quiet} of its {known} alarms {'is' if quiet == 1 else 'are'} not firing"
+    return "its alarm is not firing" if known == 1 else f"its {known} alarms are not firing"

@@ -1,0 +1,124 @@
+"""Executions that died: stopped, out of time, or crashed. What they have begun is ended by another one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from slipway.aws import calling, error_code
+from slipway.deployment.beginning import Recovery
+from slipway.errors import AwsRefused, InvalidInput, SlipwayError
+from slipway.ledger.ledger import Ledger
+from slipway.ledger.records import Hold, deployment_id
+from slipway.model import parse
+from slipway.release.plan import ServiceName
+from slipway.release.release import unique_name
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+# An execution that recovers another one can die as well. Who stops the third one means it.
+ATTEMPTS = 3
+
+_SERVICE: TypeAdapter[str] = TypeAdapter(ServiceName)
+
+
+class NotRecovered(SlipwayError):  # noqa: N818
+    """What died can't be ended by itself; a person has to look."""
+
+
+def recover(execution: str, machine: str, ledger: Ledger, stepfunctions: SFNClient) -> str:
+    """Start the recovery of a deployment whose execution died, if there is anything left to do.
+
+    Asking twice starts nothing twice: the recovery's name is made of what it recovers.
+
+    Args:
+        execution: ARN of the execution of the deployment state machine.
+        machine: ARN of that state machine.
+
+    Returns:
+        What was done, in a sentence.
+
+    Raises:
+        NotRecovered: three recoveries have died as well.
+        AwsUnavailable, AwsRefused: from AWS.
+    """
+    with calling("states:DescribeExecution", f"execution {execution}"):
+        found: dict[str, Any] = dict(stepfunctions.describe_execution(executionArn=execution))
+    if found["status"] in {"RUNNING", "PENDING_REDRIVE"}:
+        return "it is running"
+    start = json.loads(found["input"])
+    if isinstance(start, dict) and start.get("action") == "recover":
+        try:
+            before = parse(Recovery, start, "the input of a recovery")
+        except InvalidInput as unreadable:
+            return f"it can't have changed anything: {unreadable}"
+        recovery = before.model_copy(update={"why": _why(found), "attempt": before.attempt + 1})
+    else:
+        recovery = Recovery(
+            action="recover",
+            deployment=deployment_id(found["startDate"], execution),
+            execution=execution,
+            started_at=found["startDate"],
+            why=_why(found),
+            start=start if isinstance(start, dict) else {},
+            attempt=1,
+        )
+    service = _service(recovery.start)
+    if service is None:
+        return "it names no service: it can't have changed one"
+    if _has_ended(
+        Hold(service=service, deployment=recovery.deployment, execution=execution), ledger
+    ):
+        return "it has come to its end"
+    if recovery.attempt > ATTEMPTS:
+        raise NotRecovered(
+            f"{ATTEMPTS} executions that had to recover the deployment {recovery.deployment} of service "
+            f"{service} have died as well, the last one is {execution}: look at the service, and free "
+            "it in the ledger (docs/operations.md)"
+        )
+    name = unique_name(f"recover-{service}", execution)
+    try:
+        with calling("states:StartExecution", f"state machine {machine}"):
+            stepfunctions.start_execution(
+                stateMachineArn=machine, name=name, input=json.dumps(recovery.to_json())
+            )
+    except AwsRefused as refused:
+        if error_code(refused.__cause__) == "ExecutionAlreadyExists":
+            # That one may have died as well, with nobody told of it.
+            own = machine.replace(":stateMachine:", ":execution:") + f":{name}"
+            return recover(own, machine, ledger, stepfunctions)
+        raise
+    return f"execution {name} recovers it"
+
+
+def _why(execution: dict[str, Any]) -> str:
+    """How it ended, for people."""
+    how = {
+        "ABORTED": "its execution was stopped",
+        "TIMED_OUT": "its execution ran out of time",
+        "FAILED": "its execution failed",
+        "SUCCEEDED": "its execution ended without freeing the service",
+    }[execution["status"]]
+    said = ": ".join(filter(None, (execution.get("error"), execution.get("cause"))))
+    return f"{how} ({said})" if said else how
+
+
+def _service(start: dict[str, Any]) -> str | None:
+    try:
+        return _SERVICE.validate_python(start.get("service"))
+    except ValidationError:
+        return None
+
+
+def _has_ended(hold: Hold, ledger: Ledger) -> bool:
+    """Whether its end is written and told (no change is not), and the service is free of it."""
+    record = ledger.deployment(hold)
+    if record is None or record.outcome is None:
+        return False
+    if record.outcome != "NO_CHANGE" and "end" not in record.told:
+        return False
+    holder = ledger.service(hold.service).holder
+    return holder is None or holder.deployment != hold.deployment

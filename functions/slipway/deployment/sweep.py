@@ -1,0 +1,143 @@
+"""What nobody announced: images whose push event was lost, and holders that no longer live."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from slipway.aws import calling, error_code
+from slipway.deployment.recovery import recover
+from slipway.errors import AwsRefused, SlipwayError
+from slipway.ledger.ledger import CLOCKS_APART_SECONDS, Ledger
+from slipway.ledger.records import text
+from slipway.release.plan import PARAMETER_PREFIX, Plan, Route, parse_plan
+from slipway.release.registry import every_image
+from slipway.release.release import unique_name
+from slipway.release.resolve import SWEPT
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+# EventBridge tries for a day. What is older was told of, though the ledger may have forgotten how it ended.
+LONG_AGO = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Sweeper:
+    """What the sweep looks at and works with."""
+
+    ledger: Ledger
+    ssm: SSMClient
+    ecr: ECRClient
+    stepfunctions: SFNClient
+    release_machine: str
+    """ARN."""
+    deployment_machine: str
+    """ARN."""
+    repository_prefix: str
+    maturity: timedelta
+    """How long an image has to be there: until then its event may still come."""
+
+    def sweep(self, now: datetime) -> dict[str, list[str]]:
+        """Start the releases that were missed, and have dead holders recovered.
+
+        One thing that goes wrong does not keep the others from being done; it is among the problems.
+        """
+        done: dict[str, list[str]] = {"released": [], "recovered": [], "problems": []}
+        for execution in self._ran_out(now):
+            try:
+                said = recover(execution, self.deployment_machine, self.ledger, self.stepfunctions)
+                done["recovered"].append(f"{execution}: {said}")
+            except SlipwayError as error:
+                done["problems"].append(str(error))
+        for repository, value, changed_at in self._plans():
+            try:
+                plan = parse_plan(value, repository)
+                done["released"] += self._release_missed(repository, plan, changed_at, now)
+            except SlipwayError as error:
+                done["problems"].append(str(error))
+        return done
+
+    def _plans(self) -> Iterator[tuple[str, str, datetime]]:
+        """Repository, text of the plan, and when it was put."""
+        pages = self.ssm.get_paginator("get_parameters_by_path").paginate(
+            Path=PARAMETER_PREFIX.rstrip("/"), Recursive=True
+        )
+        with calling("ssm:GetParametersByPath", PARAMETER_PREFIX):
+            for page in pages:
+                for parameter in page["Parameters"]:
+                    repository = parameter["Name"].removeprefix(PARAMETER_PREFIX)
+                    if repository.startswith(self.repository_prefix):
+                        yield repository, parameter["Value"], parameter["LastModifiedDate"]
+
+    def _release_missed(
+        self, repository: str, plan: Plan, changed_at: datetime, now: datetime
+    ) -> list[str]:
+        images = [
+            (detail["imagePushedAt"], tag, detail["imageDigest"])
+            for detail in every_image(repository, self.ecr)
+            for tag in detail.get("imageTags", [])
+            if not tag.startswith("sha256-")
+        ]
+        released = []
+        for route in plan.routes:
+            # An image that was there before the plan said where it goes was never meant by it.
+            ours = [image for image in images if plan.route_for(image[1]) is route]
+            pushed_at, tag, digest = max(ours, default=(changed_at, "", ""))
+            if pushed_at <= max(changed_at, now - LONG_AGO) or pushed_at > now - self.maturity:
+                continue
+            if self._is_new(route, digest, pushed_at) and self._start(
+                repository, tag, digest, pushed_at
+            ):
+                released.append(f"{repository}:{tag}")
+        return released
+
+    def _is_new(self, route: Route, digest: str, pushed_at: datetime) -> bool:
+        """Whether no service of the first stage has heard of it, or of anything newer, or refuses it."""
+        for planned in route.stages[0].services:
+            record = self.ledger.service(planned.service)
+            if record.newest_at and record.newest_at >= pushed_at:
+                return False
+            if digest in record.quarantined or self.ledger.knows(planned.service, digest):
+                return False
+        return True
+
+    def _start(self, repository: str, tag: str, digest: str, pushed_at: datetime) -> bool:
+        """Start the release with the event that should have come; False where that was done before."""
+        name = unique_name(f"sweep-{repository}-{tag}", f"{repository} {tag} {digest}")
+        event: dict[str, Any] = {
+            "version": "0",
+            "id": name,
+            "detail-type": "ECR Image Action",
+            "source": SWEPT,
+            "time": text(pushed_at),
+            "detail": {
+                "result": "SUCCESS",
+                "action-type": "PUSH",
+                "repository-name": repository,
+                "image-digest": digest,
+                "image-tag": tag,
+            },
+        }
+        try:
+            with calling("states:StartExecution", f"state machine {self.release_machine}"):
+                self.stepfunctions.start_execution(
+                    stateMachineArn=self.release_machine, name=name, input=json.dumps(event)
+                )
+        except AwsRefused as refused:
+            if error_code(refused.__cause__) == "ExecutionAlreadyExists":
+                return False
+            raise
+        return True
+
+    def _ran_out(self, now: datetime) -> Iterator[str]:
+        """The executions whose lease on a service ran out."""
+        for record in self.ledger.held():
+            holder = record.holder
+            if holder and holder.lease_until < now - timedelta(seconds=CLOCKS_APART_SECONDS):
+                yield holder.execution

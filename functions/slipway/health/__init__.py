@@ -1,0 +1,1 @@
+"""Whether a deployment is healthy: what is observed, and the verdict on it."""

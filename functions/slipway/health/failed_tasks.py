@@ -1,0 +1,85 @@
+"""Which stopped tasks failed, and which of their containers may have written why. Nothing talks to AWS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from slipway.health.stopped_tasks import Container, StoppedTask
+from slipway.model import Model
+
+# Why a pull fails for good, in the words of ECS and of the registries; a pull that timed out or was
+# throttled may do better next time. From the error list in the ECS developer guide, "CannotPullContainer
+# task errors": https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
+NEVER_STARTS = re.compile(
+    r"CannotPull\w*Error.*("
+    r"not found|manifest unknown|no matching manifest|does not contain descriptor matching platform"
+    r"|invalid reference format|does not exist|access denied|accessdenied|not authorized"
+    r"|denied:(?! your authorization token has expired)|no basic auth credentials|unauthorized|403 forbidden"
+    r")|ResourceInitializationError.*registry auth.*(AccessDenied|not authorized)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+# ECS stops a task that fails its checks as part of its schedule, and says so only in the reason.
+FAILED_CHECKS = re.compile(r"failed (ELB|container) health checks", re.IGNORECASE)
+
+FAILED_TO_START = "TaskFailedToStart"
+
+
+class Failed(Model):
+    """A container of a stopped task, which ran and may have written why it failed."""
+
+    task_definition: str
+    """ARN of the task definition that the task ran."""
+    task: str
+    """ID."""
+    container: str
+    """Name."""
+    runtime_id: str = ""
+    """What Docker knows it by: the name of its log stream where that has no prefix."""
+
+
+def has_failed(task: StoppedTask) -> bool:
+    """Whether the task failed, and was not just stopped: scaled in, drained, by a person, or by Spot."""
+    return task.code in {FAILED_TO_START, "EssentialContainerExited"} or bool(
+        FAILED_CHECKS.search(task.reason)
+    )
+
+
+def never_starts(task: StoppedTask) -> bool:
+    """Whether no other task of this deployment can ever start, for the same reason."""
+    return any(NEVER_STARTS.search(text) for text in _said(task))
+
+
+def describe(task: StoppedTask) -> str:
+    """A stopped task in one line: its reason, and what ECS says of each container."""
+    return f"{'; '.join(_said(task)) or task.code or 'no reason given'} (task {task.id})"
+
+
+def failed_container(stopped: Sequence[StoppedTask]) -> Failed | None:
+    """The container whose log may say why the last task failed; None where none has run.
+
+    Args:
+        stopped: in the order in which they stopped.
+    """
+    for task in reversed(stopped):
+        if not has_failed(task) or task.code == FAILED_TO_START:
+            continue  # one that did not start has no log
+        if container := _to_blame(task.containers):
+            return Failed(
+                task_definition=task.task_definition,
+                task=task.id,
+                container=container.name,
+                runtime_id=container.runtime_id,
+            )
+    return None
+
+
+def _to_blame(containers: Sequence[Container]) -> Container | None:
+    # A task that failed its checks may end with exit code 0: then it is the first one that had to run.
+    ran = [c for c in containers if c.essential and (c.exit_code is not None or c.reason)]
+    return next((c for c in ran if c.exit_code or c.reason), next(iter(ran), None))
+
+
+def _said(task: StoppedTask) -> list[str]:
+    return [text for text in (task.reason, *(c.said for c in task.containers)) if text]

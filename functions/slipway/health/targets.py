@@ -1,0 +1,136 @@
+"""Which targets of a load balancer are a service's tasks, and how they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from slipway.aws import calling
+from slipway.ecs.service import split
+from slipway.model import Model
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+
+DESCRIBE_LIMIT = 100  # DescribeContainerInstances
+
+
+class Target(Model):
+    """A task in one target group."""
+
+    group: str
+    """ARN of the target group."""
+    state: str
+    """TargetHealthStateEnum of Elastic Load Balancing; ``unregistered`` where the task is not in it."""
+    reason: str = ""
+
+
+def read_targets(
+    service: str,
+    balancers: list[dict[str, Any]],
+    tasks: list[dict[str, Any]],
+    ecs: ECSClient,
+    elbv2: ElasticLoadBalancingv2Client,
+) -> dict[str, tuple[Target, ...]]:
+    """Each task, by ARN, in every target group of its service.
+
+    Args:
+        balancers: the service's ``loadBalancers``.
+        tasks: as DescribeTasks describes them.
+
+    Raises:
+        AwsUnavailable, AwsRefused: from ECS or Elastic Load Balancing.
+    """
+    balancers = [balancer for balancer in balancers if "targetGroupArn" in balancer]
+    if not balancers or not tasks:
+        return {task["taskArn"]: () for task in tasks}
+    instances = _instance_ids(service, tasks, ecs)
+    groups = [balancer["targetGroupArn"] for balancer in balancers]
+    health = {group: _target_health(group, elbv2) for group in groups}
+    return {
+        task["taskArn"]: tuple(
+            _target(group, health[group], _addresses(task, balancer, instances))
+            for group, balancer in zip(groups, balancers, strict=True)
+        )
+        for task in tasks
+    }
+
+
+def _instance_ids(service: str, tasks: list[dict[str, Any]], ecs: ECSClient) -> dict[str, str]:
+    """EC2 instance ids by container instance ARN, of the tasks that run on EC2."""
+    arns = sorted({t["containerInstanceArn"] for t in tasks if t.get("containerInstanceArn")})
+    ids: dict[str, str] = {}
+    with calling("ecs:DescribeContainerInstances", f"service {service}"):
+        for start in range(0, len(arns), DESCRIBE_LIMIT):
+            found = ecs.describe_container_instances(
+                cluster=split(service)[0],
+                containerInstances=arns[start : start + DESCRIBE_LIMIT],
+            )
+            ids |= {
+                i["containerInstanceArn"]: i["ec2InstanceId"] for i in found["containerInstances"]
+            }
+    return ids
+
+
+def _addresses(
+    task: dict[str, Any], balancer: dict[str, Any], instances: dict[str, str]
+) -> set[tuple[str, int]]:
+    """What the task may be registered as in the balancer's target group: (target id, port).
+
+    With network mode awsvpc it is the address of the task's network interface and the container's port,
+    else the EC2 instance and the port of the host that is bound to the container's.
+    """
+    port = balancer["containerPort"]
+    interfaces = [a for a in task.get("attachments", []) if a["type"] == "ElasticNetworkInterface"]
+    details = [detail for interface in interfaces for detail in interface["details"]]
+    addresses = {
+        (d["value"], port)
+        for d in details
+        if d["name"] in {"privateIPv4Address", "privateIPv6Address"}
+    }
+    instance = instances.get(task.get("containerInstanceArn", ""))
+    if addresses or instance is None:
+        return addresses
+    bindings = [
+        binding
+        for container in task["containers"]
+        if container["name"] == balancer["containerName"]
+        for binding in container.get("networkBindings", [])
+    ]
+    return {(instance, host) for b in bindings if (host := _host_port(b, port)) is not None}
+
+
+def _host_port(binding: dict[str, Any], port: int) -> int | None:
+    """The port of the host behind the container's ``port``, where this binding is about it.
+
+    A range of ports has ``containerPortRange`` and ``hostPortRange`` in place of the two ports.
+    """
+    if "containerPortRange" not in binding:
+        return binding["hostPort"] if binding["containerPort"] == port else None
+    first, last = (int(end) for end in binding["containerPortRange"].split("-"))
+    if not first <= port <= last:
+        return None
+    return int(binding["hostPortRange"].split("-")[0]) + port - first
+
+
+def _target_health(
+    group: str, elbv2: ElasticLoadBalancingv2Client
+) -> dict[tuple[str, int], Target]:
+    with calling("elasticloadbalancing:DescribeTargetHealth", f"target group {group}"):
+        found = elbv2.describe_target_health(TargetGroupArn=group)
+    targets = {}
+    for description in found["TargetHealthDescriptions"]:
+        health = description["TargetHealth"]
+        why = (health.get("Reason", ""), health.get("Description", ""))
+        key = (description["Target"]["Id"], description["Target"].get("Port", 0))
+        targets[key] = Target(
+            group=group, state=health["State"], reason=": ".join(w for w in why if w)
+        )
+    return targets
+
+
+def _target(
+    group: str, health: dict[tuple[str, int], Target], addresses: set[tuple[str, int]]
+) -> Target:
+    found = (health[address] for address in sorted(addresses) if address in health)
+    return next(found, Target(group=group, state="unregistered"))

@@ -1,0 +1,1 @@
+"""The ledger: one DynamoDB table, and the values in it."""

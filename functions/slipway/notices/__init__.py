@@ -1,0 +1,1 @@
+"""What people are notified of, in each of its forms."""

@@ -1,0 +1,168 @@
+"""A notice as a mail: plain text, for 72 columns and for the one who is called at night."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC
+
+from slipway.image import short_digest
+from slipway.notices.notice import ContainerLog, Kind, Notice, Running
+from slipway.text import cut, one_line, visible
+
+WIDTH = 72
+# SNS takes no line breaks and no control characters, and fewer than 100 characters (API reference,
+# Publish); mail programs show ASCII best.
+SUBJECT_LENGTH = 99
+LOG_LINE_LENGTH = 300
+LABEL = 17
+_DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$")
+HEADINGS = {Kind.STAGE: "RELEASE", Kind.ALARM: "ALARM"}
+
+
+def subject_of(notice: Notice) -> str:
+    """The subject."""
+    line = re.sub(r"[^ -~]", "?", one_line(notice.title).replace("…", "..."))
+    return line if len(line) <= SUBJECT_LENGTH else line[: SUBJECT_LENGTH - 3] + "..."
+
+
+def text_of(notice: Notice) -> str:
+    """The text. Only headings of ours begin in the first column, so that nothing else can pass for one."""
+    if notice.kind is Kind.PROGRESS:
+        return f"{one_line(f'{notice.title}: {notice.reason}')}\n"
+    sections = [
+        [*_labelled("Why:", notice.reason), *_labelled("Now:", notice.meaning)],
+        _section("EVIDENCE", _bullets(notice.evidence)),
+        _log(notice.log),
+        _section("RUNNING NOW", _running(notice.running)),
+        _section(
+            HEADINGS.get(notice.kind, "DEPLOYMENT" if notice.service else "RELEASE"), _facts(notice)
+        ),
+        _section("PASSED", _bullets(notice.gates)),
+        _section("NOT GUARDED BY", _bullets(_unguarded(notice))),
+        _section("LINKS", _links(notice)),
+        _section("COMMANDS", _commands(notice)),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def _section(heading: str, lines: Iterable[str]) -> list[str]:
+    below = list(lines)
+    return [heading, *below] if below else []
+
+
+def _wrapped(text: str, first: str, rest: str) -> Iterator[str]:
+    """The text's lines, each wrapped, after these indents; what has no blank in it stays whole."""
+    for line in visible(text).split("\n"):
+        own = " " * (len(line) - len(line.lstrip()))
+        wrapped = textwrap.wrap(
+            line.lstrip(),
+            WIDTH,
+            initial_indent=first + own,
+            subsequent_indent=rest + own,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        yield from wrapped
+        first = rest if wrapped else first
+
+
+def _labelled(label: str, text: str) -> Iterator[str]:
+    return _wrapped(text, f"{label}  ", "      ")
+
+
+def _bullets(facts: Iterable[str]) -> Iterator[str]:
+    for fact in facts:
+        yield from _wrapped(fact, "  - ", "    ")
+
+
+def _log(log: ContainerLog | None) -> list[str]:
+    if log is None:
+        return []
+    lines = [line for written in log.lines for line in visible(written).split("\n")]
+    shown = [f"  | {cut(line, LOG_LINE_LENGTH)}".rstrip() for line in lines]
+    nothing = f"there are none to show: {log.problem}" if log.problem else "it wrote nothing"
+    where = {
+        "container": log.container,
+        "task": log.task,
+        "log group": log.group,
+        "log stream": log.stream,
+    }
+    rows = [row for label, value in where.items() if value for row in _row(label, value)]
+    said = shown or list(_wrapped(nothing, "  ", "  "))
+    return ["LAST LINES OF THE FAILED CONTAINER", *said, *rows]
+
+
+def _running(running: Running | None) -> Iterator[str]:
+    if running is None:
+        return
+    tasks = running.tasks
+    count = f", {tasks.healthy} of {tasks.desired} tasks running" if tasks else ""
+    yield from _wrapped(f"{running.task_definition}{count}", "  ", "    ")
+    for image in _images(running.images):
+        yield from _wrapped(image, "  ", "    ")
+
+
+def _facts(notice: Notice) -> Iterator[str]:
+    if notice.kind is Kind.ALARM:
+        facts: dict[str, str | None] = {"name": notice.about, "state": notice.outcome}
+    else:
+        before = (
+            "goes back to"
+            if notice.by_hand
+            else "replaces"
+            if notice.kind is Kind.START
+            else "before"
+        )
+        facts = {
+            "service": notice.service,
+            "stage": notice.stage,
+            "leaves" if notice.by_hand else "image": _image(notice),
+            "digest": notice.image.digest if notice.image else None,
+            "started by": notice.started_by,
+            "task definition": notice.task_definition,
+            before: "\n".join([*filter(None, [notice.previous]), *_images(notice.previous_images)]),
+        }
+    facts["time"] = f"{notice.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    for label, value in facts.items():
+        yield from _row(label, value) if value else ()
+
+
+def _row(label: str, value: str) -> Iterator[str]:
+    """A label and its value beside it, or below it where there is no room for that."""
+    beside = f"  {label:{LABEL}}"
+    if all(len(beside) + len(word) <= WIDTH for word in value.split()):
+        yield from _wrapped(value, beside, " " * len(beside))
+    else:
+        yield f"  {label}"
+        yield from _wrapped(value, "    ", "    ")
+
+
+def _image(notice: Notice) -> str:
+    repository, tag = notice.repository or "", notice.tag
+    return f"{repository}:{tag}" if repository and tag else repository or tag or ""
+
+
+def _images(by_container: Mapping[str, str]) -> list[str]:
+    """``app: shop/api@0123456789ab``: enough to know it by, and short enough to be read."""
+    return [
+        f"{name}: {_DIGEST.sub(lambda found: f'@{short_digest(found[1])}', image)}"
+        for name, image in by_container.items()
+    ]
+
+
+def _unguarded(notice: Notice) -> list[str]:
+    return [f"alarm {name}: it was in ALARM before this began" for name in notice.alarms_firing]
+
+
+def _links(notice: Notice) -> Iterator[str]:
+    for link in notice.links:
+        yield from _wrapped(link.title, "  ", "  ")
+        yield f"    {link.url}"
+
+
+def _commands(notice: Notice) -> Iterator[str]:
+    for command in notice.commands:
+        yield from _wrapped(f"{command.title}:", "  ", "  ")
+        yield from (f"    {line}" for line in command.command.split("\n"))

@@ -1,0 +1,121 @@
+"""The last lines that a failed container wrote into CloudWatch Logs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from slipway.aws import calling, error_code
+from slipway.errors import AwsRefused, AwsUnavailable
+from slipway.health.failed_tasks import Failed
+from slipway.notices.notice import ContainerLog
+from slipway.notices.redaction import redacted
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+LINES = 20
+PAGES = 3
+LONGEST = 500
+"""Characters of a line: enough for what went wrong; the rest is in the log."""
+LONGEST_READ = 4000
+"""Of a line before what looks like a secret is blotted out: cut through, a secret would not look like one."""
+
+# Colours and the like (ECMA-48, control sequences): they would also part a name from its value.
+ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+def read_log(
+    failed: Failed, ecs: ECSClient, logs_for: Callable[[str], CloudWatchLogsClient]
+) -> ContainerLog | None:
+    """The last lines of the container's log, with what looks like a secret blotted out.
+
+    Where they can't be read, ``problem`` says why: people are told that it failed all the same.
+
+    Args:
+        logs_for: the client of a region, which is the one that the container writes to.
+
+    Returns:
+        None where it does not write to CloudWatch Logs by itself (another log driver, or none).
+    """
+    where = f"task definition {failed.task_definition}"
+    try:
+        with calling("ecs:DescribeTaskDefinition", where):
+            found: Any = ecs.describe_task_definition(taskDefinition=failed.task_definition)
+    except (AwsRefused, AwsUnavailable) as error:
+        return _log(failed, problem=str(error))
+    options = _awslogs(found["taskDefinition"]["containerDefinitions"], failed.container)
+    if options is None:
+        return None
+    group, stream = options.get("awslogs-group", ""), _stream(options, failed)
+    region = options.get("awslogs-region") or failed.task_definition.split(":")[3]
+    if not (group and stream):
+        return _log(failed, region, group, stream, problem="which log it writes to is not known")
+    try:
+        with calling("logs:GetLogEvents", f"log stream {stream} of {group} in {region}"):
+            lines = _last_lines(group, stream, logs_for(region))
+    except (AwsRefused, AwsUnavailable) as error:
+        problem = "" if _never_written_to(error.__cause__) else str(error)
+        return _log(failed, region, group, stream, problem=problem)
+    return _log(failed, region, group, stream, lines)
+
+
+def _log(
+    failed: Failed,
+    region: str = "",
+    group: str = "",
+    stream: str = "",
+    lines: tuple[str, ...] = (),
+    problem: str = "",
+) -> ContainerLog:
+    return ContainerLog(
+        container=failed.container,
+        task=failed.task,
+        region=region,
+        group=group,
+        stream=stream,
+        lines=lines,
+        problem=problem or ("" if lines else "it has written nothing there"),
+    )
+
+
+def _never_written_to(error: BaseException | None) -> bool:
+    """Whether it is the stream that is missing, which is made with the first line.
+
+    A group that is missing, as it also is in a wrong region, has the same code and another message.
+    """
+    return error_code(error) == "ResourceNotFoundException" and "log stream" in str(error)
+
+
+def _awslogs(containers: list[dict[str, Any]], name: str) -> dict[str, str] | None:
+    """The options of the container's log driver, where that is awslogs."""
+    for container in containers:
+        configuration = container.get("logConfiguration", {})
+        if container["name"] == name and configuration.get("logDriver") == "awslogs":
+            return dict(configuration.get("options", {}))
+    return None
+
+
+def _stream(options: dict[str, str], failed: Failed) -> str:
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html, its options
+    prefix = options.get("awslogs-stream-prefix")
+    return f"{prefix}/{failed.container}/{failed.task}" if prefix else failed.runtime_id
+
+
+def _last_lines(group: str, stream: str, logs: CloudWatchLogsClient) -> tuple[str, ...]:
+    # A page may be empty and not the last one:
+    # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
+    asked: Any = {"logGroupName": group, "logStreamName": stream}
+    events: list[Any] = []
+    for _ in range(PAGES):
+        page = logs.get_log_events(**asked, limit=LINES, startFromHead=False)
+        events = page["events"]
+        if events or page["nextBackwardToken"] == asked.get("nextToken"):
+            break
+        asked["nextToken"] = page["nextBackwardToken"]
+    # With a pattern for several lines (awslogs-multiline-pattern) one event may be a whole stack trace.
+    lines = [line for event in events for line in event["message"].splitlines() if line.strip()]
+    clean = redacted([ESCAPES.sub("", line)[:LONGEST_READ] for line in lines[-LINES:]])
+    return tuple(line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…" for line in clean)

@@ -1,0 +1,141 @@
+"""Where to look on, and what to type: the links and the commands of a notice."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from slipway.image import Image
+from slipway.notices.console import Console
+from slipway.notices.notice import Command, ContainerLog, Link
+
+if TYPE_CHECKING:
+    from slipway.notices.news import News
+
+# Longer than any address or command of what exists; a longer one is of an input that is no good anyway.
+LONGEST = 1500
+ALARMS_LINKED = 3
+_AGAIN = "Start the release of"
+_WHEN = "when what was wrong is put right"
+# As the verdict and BeginDeployment write it.
+_ALARM = re.compile(r"alarm (.+?) (?:went to|is in) ALARM: ")
+_QUARANTINED = re.compile(r"image .+ is quarantined on service ")
+# What means something to a shell in quotes, or to a chat, and can be written otherwise in JSON.
+_SPECIAL = re.compile("['`<>&@#\x7f]|(?<=/)/|(?i:(?<=www)[.])")
+
+
+def links_of(news: News, log: ContainerLog | None) -> tuple[Link, ...]:
+    """The execution, the service's health, the failed container's log, the alarms that the news names."""
+    console = Console(news.execution)
+    links = [Link(title="execution", url=console.execution(news.execution))]
+    if news.service:
+        links.append(Link(title="service health", url=console.health(news.service)))
+    if log and log.stream:
+        url = Console(news.execution, log.region).log_stream(log.group, log.stream)
+        links.append(Link(title=f"log of {log.container}", url=url))
+    links += [Link(title=f"alarm {name}", url=console.alarm(name)) for name in _alarms(news)]
+    return tuple(link for link in links if len(link.url) <= LONGEST)
+
+
+def commands_of(news: News, ledger: str) -> tuple[Command, ...]:
+    """What may be right to type after this; nothing where all is as it should be.
+
+    Args:
+        ledger: the table's name.
+    """
+    return tuple(command for command in _commands(news, ledger) if len(command.command) <= LONGEST)
+
+
+def _alarms(news: News) -> list[str]:
+    found = (_ALARM.match(text) for text in (news.sentence, *news.evidence))
+    return list(dict.fromkeys(match[1] for match in found if match))[:ALARMS_LINKED]
+
+
+def _commands(news: News, ledger: str) -> Iterator[Command]:
+    if news.kind == "stage":
+        return
+    if news.service is None:
+        if news.outcome == "FAILED" and (start := _release_again(news)):
+            yield _start_release(news, f"{_AGAIN} {news.what} again, {_WHEN}", start)
+        return
+    yield from _roll_back(news, news.service)
+    image = news.image if news.image and news.image.digest else None
+    if image is None or (news.by_hand and not news.outcome.startswith("ROLL")):
+        return
+    if news.outcome.startswith("ROLL"):
+        yield _release_quarantine(news, news.service, image, ledger)
+    elif news.outcome == "REJECTED" and _QUARANTINED.match(news.sentence):
+        yield _release_quarantine(news, news.service, image, ledger)
+        title = f"Or deploy {news.what} once in spite of it, which releases it if it is good"
+        yield _start_release(news, title, {**_digest(image), "force": True})
+    elif news.outcome == "REJECTED":
+        title = f"{_AGAIN} {news.what} again, when nothing stands against it any more"
+        yield _start_release(news, title, _digest(image))
+    elif news.outcome == "FAILED":
+        yield _start_release(news, f"{_AGAIN} {news.what} again, {_WHEN}", _digest(image))
+
+
+def _roll_back(news: News, service: str) -> Iterator[Command]:
+    """None where the version before is back, or was never away, or where that is what is going on."""
+    if news.outcome == "STARTED" and news.by_hand:
+        return
+    if news.outcome not in {"STARTED", "SUCCEEDED", "ROLLBACK_FAILED"}:
+        return
+    to = {"to": news.back_to} if news.back_to else {}
+    again = "Try once more to go back" if news.outcome == "ROLLBACK_FAILED" else "Roll back"
+    title = f"{again} to {news.back_to or 'the last good version before it'}"
+    start = {"action": "rollback", "service": service, **to}
+    yield _start(title, _machine(news), start)
+
+
+def _release_again(news: News) -> dict[str, Any] | None:
+    """The input of a release that failed before it came to a deployment; by its tag, as it was started."""
+    repository = news.image.repository if news.image else news.repository
+    tag = news.image.tag if news.image else news.tag
+    return {"repository": repository, "tag": tag} if repository and tag else None
+
+
+def _digest(image: Image) -> dict[str, Any]:
+    """This very image: its tag may be another one's by now."""
+    return {"repository": image.repository, "digest": image.digest}
+
+
+def _release_quarantine(news: News, service: str, image: Image, ledger: str) -> Command:
+    """As docs/operations.md has it; nothing changes where it is in none."""
+    lines = (
+        f"aws dynamodb update-item --region {shlex.quote(news.execution.split(':')[3])}",
+        f"--table-name {shlex.quote(ledger)}",
+        f"--key {shlex.quote(inert({'pk': {'S': 'service'}, 'sk': {'S': service}}))}",
+        "--update-expression 'REMOVE quarantined.#d'",
+        f"--expression-attribute-names {shlex.quote(json.dumps({'#d': image.digest}))}",
+    )
+    title = f"Release {news.what} from quarantine on {service}, if it was not to blame"
+    return Command(title=title, command=" \\\n  ".join(lines))
+
+
+def _start_release(news: News, title: str, start: dict[str, Any]) -> Command:
+    # The two state machines of a stack are named alike (template.yaml).
+    machine = re.sub(r"-deployment$", "-release", _machine(news))
+    return _start(title, machine, start)
+
+
+def _machine(news: News) -> str:
+    return news.execution.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+
+
+def _start(title: str, machine: str, start: dict[str, Any]) -> Command:
+    region = machine.split(":")[3]
+    lines = (
+        f"aws stepfunctions start-execution --region {shlex.quote(region)}",
+        f"--state-machine-arn {shlex.quote(machine)}",
+        f"--input {shlex.quote(inert(start))}",
+    )
+    return Command(title=title, command=" \\\n  ".join(lines))
+
+
+def inert(value: Any) -> str:
+    """JSON in which no character means anything to anyone but to JSON: the rest is written as its code."""
+    return _SPECIAL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value))

@@ -1,0 +1,45 @@
+"""SSM parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+
+from slipway.aws import calling, error_code
+from slipway.errors import AwsRefused
+from slipway.release.plan import Plan, parameter_name, parse_plan
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+
+
+def read_parameter(name: str, ssm: SSMClient) -> str | None:
+    """The text of a parameter; None where there is no such parameter.
+
+    Raises:
+        AwsUnavailable, AwsRefused: from SSM.
+    """
+    try:
+        with calling("ssm:GetParameter", name):
+            try:
+                # Powertools caches for five seconds; what was just put must count at once.
+                return str(SSMProvider(boto3_client=ssm).get(name, force_fetch=True))
+            except GetParameterError as error:
+                raise (error.__context__ or error) from None
+    except AwsRefused as error:
+        if error_code(error.__cause__) == "ParameterNotFound":
+            return None
+        raise
+
+
+def read_plan(repository: str, ssm: SSMClient) -> Plan | None:
+    """The plan of a repository; None where it has none.
+
+    Raises:
+        InvalidInput: what the parameter holds is no plan.
+        AwsUnavailable, AwsRefused: from SSM.
+    """
+    text = read_parameter(parameter_name(repository), ssm)
+    return None if text is None else parse_plan(text, repository)

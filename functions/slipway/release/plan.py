@@ -1,0 +1,228 @@
+"""The plan of a repository: which tags go through which stages to which services.
+
+One SSM parameter per repository, ``/slipway/repositories/<repository name>``. docs/plan.schema.json
+is generated from these models (``make schema``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
+
+from slipway.errors import InvalidInput
+from slipway.model import Model, parse
+from slipway.release.freeze import Windows
+
+PARAMETER_PREFIX = "/slipway/repositories/"
+
+# One poll leaves about ten events in an execution's history, which ends at 25,000
+# (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
+MAXIMUM_POLLS = 2000
+
+Name = Annotated[str, Field(min_length=1, max_length=255)]
+ServiceName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]{1,255}/[A-Za-z0-9_-]{1,255}$",
+        description="cluster/service, as ECS names them",
+        examples=["production/api"],
+    ),
+]
+
+
+class GuardingAlarm(Model):
+    """An alarm, and what it means when it is in ALARM already before a deployment begins."""
+
+    name: Name
+    when_firing: Literal["ignore", "block"] = Field(
+        default="ignore",
+        description="what it means when it is in ALARM already before a deployment begins; ignore: it "
+        "cannot fail the deployment until it has been OK again; block: nothing is deployed while it "
+        "fires",
+    )
+
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+
+def _by_form(value: Any, _union: ValidatorFunctionWrapHandler) -> str | GuardingAlarm:
+    # A union would tell what is wrong with an alarm as either form; people mean one of them.
+    if isinstance(value, GuardingAlarm):
+        return value
+    if isinstance(value, str):
+        return _NAME.validate_python(value)
+    if isinstance(value, dict):
+        return GuardingAlarm.model_validate(value)
+    raise ValueError('an alarm is its name, or {"name": ..., "when_firing": "ignore" or "block"}')
+
+
+PlannedAlarm = Annotated[Name | GuardingAlarm, WrapValidator(_by_form)]
+
+
+class Policy(Model):
+    """When a deployment on one service is good, and how long Slipway waits for it."""
+
+    alarms: tuple[PlannedAlarm, ...] = Field(
+        default=(),
+        max_length=100,
+        description="CloudWatch alarms of any kind; one that goes to ALARM fails the deployment. A bare "
+        "name means when_firing: ignore",
+    )
+    bake_seconds: int = Field(
+        default=300,
+        ge=0,
+        le=86_400,
+        strict=True,
+        description="how long it is watched after it was first healthy",
+    )
+    timeout_seconds: int = Field(
+        default=1800,
+        ge=1,
+        le=21_600,
+        strict=True,
+        description="how long it may take to become healthy",
+    )
+    poll_seconds: int = Field(
+        default=15, ge=1, le=300, strict=True, description="time between two looks"
+    )
+    container: Name | None = Field(
+        default=None,
+        description="the container that gets the image; by default every one whose image is from "
+        "this repository",
+    )
+    freeze: Windows = Field(
+        default=(), description="windows in which nothing is deployed to this service"
+    )
+
+    @property
+    def alarm_names(self) -> tuple[str, ...]:
+        """The names of the alarms, in the plan's order."""
+        return tuple(_alarm_name(alarm) for alarm in self.alarms)
+
+    @property
+    def blocking(self) -> tuple[str, ...]:
+        """The names of the alarms that nothing is deployed under while they fire."""
+        return tuple(
+            alarm.name
+            for alarm in self.alarms
+            if isinstance(alarm, GuardingAlarm) and alarm.when_firing == "block"
+        )
+
+    @field_validator("alarms")
+    @classmethod
+    def _names_each_alarm_once(cls, alarms: tuple[PlannedAlarm, ...]) -> tuple[PlannedAlarm, ...]:
+        _each_once([_alarm_name(alarm) for alarm in alarms], "alarm")
+        return alarms
+
+    @model_validator(mode="after")
+    def _fits_into_one_execution(self) -> Policy:
+        # Until healthy, to recover after the bake, and to roll back: the timeout each.
+        longest = 3 * self.timeout_seconds + self.bake_seconds
+        if longest > MAXIMUM_POLLS * self.poll_seconds:
+            least = -(-longest // MAXIMUM_POLLS)
+            raise ValueError(
+                f"poll_seconds is too short for this timeout and bake: at least {least} is needed "
+                "to stay within Step Functions' limit of 25,000 events an execution"
+            )
+        return self
+
+
+class PlannedService(Policy):
+    """A service of a stage, with its policy."""
+
+    service: ServiceName
+
+    def policy(self) -> Policy:
+        """The policy alone."""
+        return Policy(**self.model_dump(exclude={"service"}))
+
+
+class Stage(Model):
+    """Services that are deployed side by side."""
+
+    name: Name
+    services: tuple[PlannedService, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_each_service_once(self) -> Stage:
+        _each_once([planned.service for planned in self.services], "service")
+        return self
+
+
+class Route(Model):
+    """Tags (shell globs, case-sensitive) and the stages that such an image goes through in order."""
+
+    tags: tuple[Name, ...] = Field(min_length=1)
+    stages: tuple[Stage, ...] = Field(min_length=1, max_length=10)
+
+    @model_validator(mode="after")
+    def _names_each_stage_once(self) -> Route:
+        _each_once([stage.name for stage in self.stages], "stage")
+        return self
+
+    def matches(self, tag: str) -> bool:
+        """Whether one of the patterns matches ``tag``."""
+        return any(fnmatchcase(tag, pattern) for pattern in self.tags)
+
+
+class Plan(Model):
+    """The routes of one repository; the first one that matches a tag wins."""
+
+    routes: tuple[Route, ...] = Field(min_length=1)
+
+    def route_for(self, tag: str) -> Route | None:
+        """The first route whose patterns match ``tag``."""
+        return next((route for route in self.routes if route.matches(tag)), None)
+
+    def policy_of(self, service: str) -> Policy | None:
+        """The policy of a service; where several stages name it, that of the last one."""
+        policies = [
+            planned.policy()
+            for route in self.routes
+            for stage in route.stages
+            for planned in stage.services
+            if planned.service == service
+        ]
+        return policies[-1] if policies else None
+
+
+def parameter_name(repository: str) -> str:
+    """The SSM parameter that holds the plan of ``repository``."""
+    return PARAMETER_PREFIX + repository
+
+
+def parse_plan(text: str, repository: str) -> Plan:
+    """Read a plan.
+
+    Raises:
+        InvalidInput: not JSON, or not a plan; names the repository, the parameter and each wrong field.
+    """
+    where = f"the plan of repository {repository} (SSM parameter {parameter_name(repository)})"
+    try:
+        value: Any = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"{where} is not JSON: {error}") from error
+    return parse(Plan, value, where)
+
+
+def _alarm_name(alarm: PlannedAlarm) -> str:
+    return alarm if isinstance(alarm, str) else alarm.name
+
+
+def _each_once(names: Iterable[str], what: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"{what} {name} is named twice")
+        seen.add(name)

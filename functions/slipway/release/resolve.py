@@ -1,0 +1,202 @@
+"""From a push or a manual start to a release and the stages that its plan names."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from slipway.errors import InvalidInput
+from slipway.image import Image
+from slipway.model import Model, parse
+from slipway.release.parameters import read_plan
+from slipway.release.plan import Route, parameter_name
+from slipway.release.registry import find_image, uri_of
+from slipway.release.release import (
+    Deployment,
+    NamedDeployment,
+    Release,
+    ReleaseStage,
+    Resolution,
+    execution_name,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ssm import SSMClient
+
+SWEPT = "slipway.sweep"
+"""The source of an event that ECR should have sent, and the sweep sends in its place."""
+
+
+class ManualStart(Model):
+    """A person's input of the release state machine: a repository, and a tag or a digest of it."""
+
+    repository: str = Field(min_length=1)
+    tag: str | None = Field(default=None, min_length=1)
+    digest: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
+    force: bool = Field(default=False, strict=True)
+    by: str | None = Field(default=None, min_length=1, max_length=256)
+
+    @model_validator(mode="after")
+    def _names_one_image(self) -> ManualStart:
+        if (self.tag is None) == (self.digest is None):
+            raise ValueError("name the image by tag or by digest, one of the two")
+        return self
+
+
+class _PushDetail(BaseModel):
+    """What Slipway reads of the detail of an ``ECR Image Action``.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html; the schema that AWS
+    publishes calls tag and digest optional.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    action: str | None = Field(default=None, alias="action-type")
+    result: str | None = None
+    repository: str | None = Field(default=None, alias="repository-name")
+    tag: str | None = Field(default=None, alias="image-tag")
+    digest: str | None = Field(default=None, alias="image-digest")
+
+
+class _Push(BaseModel):
+    """An EventBridge event of a push; AWS may add fields to it."""
+
+    id: str
+    source: str
+    time: AwareDatetime
+    detail: _PushDetail
+
+
+class _Ignored(Exception):  # noqa: N818 - not an error: the quiet end of a push that is none of ours
+    """Why a push is none of Slipway's business."""
+
+
+def resolve(
+    start: dict[str, Any],
+    execution: str,
+    started_at: datetime,
+    ssm: SSMClient,
+    ecr: ECRClient,
+) -> Resolution:
+    """Decide what becomes of ``start``, the input of the release state machine.
+
+    Args:
+        start: an EventBridge event ``ECR Image Action``, or a ManualStart.
+        execution: the name of the release's execution.
+        started_at: when that execution started, which is the time of a release that is started by hand.
+
+    Raises:
+        InvalidInput: the plan or the manual start is wrong, or names what does not exist.
+        AwsUnavailable, AwsRefused: from SSM or ECR.
+    """
+    if "detail-type" not in start:
+        return _resolve_manual_start(start, execution, started_at, ssm, ecr)
+    try:
+        return _resolve_push(start, ssm, ecr)
+    except _Ignored as why:
+        return Resolution(ignored=str(why))
+
+
+def _resolve_push(event: dict[str, Any], ssm: SSMClient, ecr: ECRClient) -> Resolution:
+    push = parse(_Push, event, "the event")
+    detail = push.detail
+    repository, tag = detail.repository, detail.tag
+    if (detail.action, detail.result) != ("PUSH", "SUCCESS"):
+        raise _Ignored("not a successful push")
+    if not repository or not tag:
+        raise _Ignored("a push without a repository or a tag")
+    if tag.startswith("sha256-"):
+        raise _Ignored(f"tag {tag} is a signature or an attestation")
+    plan = read_plan(repository, ssm)
+    if plan is None:
+        raise _Ignored(f"repository {repository} has no plan at {parameter_name(repository)}")
+    route = plan.route_for(tag)
+    if route is None:
+        raise _Ignored(f"no route of repository {repository} matches tag {tag}")
+    found = find_image(repository, {"imageTag": tag}, ecr)
+    if found is None:
+        raise _Ignored(f"tag {tag} is no longer in repository {repository}")
+    digest = found["imageDigest"]
+    # A multi-arch push sets its tag on one platform's manifest first and moves it to the index: each
+    # of the two has an event, and only the one that names what the tag points to now is a release.
+    if detail.digest and detail.digest != digest:
+        raise _Ignored(f"tag {tag} has moved on to {digest}, which has an event of its own")
+    image = Image(repository=repository, uri=uri_of(repository, ecr), digest=digest, tag=tag)
+    release = Release(
+        id=push.id,
+        image=image,
+        released_at=_pushed_at(push.time, found.get("imagePushedAt")),
+        started_by="sweep" if push.source == SWEPT else "push",
+    )
+    return _resolution(release, route)
+
+
+def _pushed_at(told: datetime, seen: datetime | None) -> datetime:
+    """When it was pushed, as exactly as AWS says.
+
+    The event has whole seconds. ECR has milliseconds, but keeps the first time where an image that it
+    has already gets another tag; so that one counts only where it lies in the event's own second.
+    """
+    second = told.replace(microsecond=0)
+    if seen is not None and second <= seen < second + timedelta(seconds=1):
+        return seen
+    return told
+
+
+def _resolve_manual_start(
+    start: dict[str, Any],
+    execution: str,
+    started_at: datetime,
+    ssm: SSMClient,
+    ecr: ECRClient,
+) -> Resolution:
+    allowed = 'a manual start ({"repository": ..., "tag" or "digest": ...})'
+    manual = parse(ManualStart, start, allowed)
+    repository = manual.repository
+    uri = uri_of(repository, ecr)
+    plan = read_plan(repository, ssm)
+    if plan is None:
+        raise InvalidInput(
+            f"repository {repository} has no plan: put one at {parameter_name(repository)}"
+        )
+    if manual.tag:
+        found = find_image(repository, {"imageTag": manual.tag}, ecr)
+    else:
+        found = find_image(repository, {"imageDigest": manual.digest}, ecr)
+    if found is None:
+        named = f"tag {manual.tag}" if manual.tag else f"digest {manual.digest}"
+        raise InvalidInput(f"repository {repository} holds no image with {named}")
+    tags = [manual.tag] if manual.tag else sorted(found.get("imageTags", []))
+    for tag in tags:
+        if route := plan.route_for(tag):
+            release = Release(
+                id=execution,
+                image=Image(repository=repository, uri=uri, digest=found["imageDigest"], tag=tag),
+                released_at=started_at,
+                started_by="manual start",
+                by=manual.by,
+                force=manual.force,
+            )
+            return _resolution(release, route)
+    raise InvalidInput(
+        f"no route of repository {repository} matches {' or '.join(tags) or 'an image without a tag'}: "
+        f"see {parameter_name(repository)}"
+    )
+
+
+def _resolution(release: Release, route: Route) -> Resolution:
+    stages = []
+    for stage in route.stages:
+        deployments = [
+            Deployment(
+                release=release, stage=stage.name, service=planned.service, policy=planned.policy()
+            )
+            for planned in stage.services
+        ]
+        named = tuple(NamedDeployment(name=execution_name(d), input=d) for d in deployments)
+        stages.append(ReleaseStage(name=stage.name, deployments=named))
+    return Resolution(release=release, stages=tuple(stages))

@@ -1,0 +1,177 @@
+"""A notice as Slack shows it: the card, what stands in its thread, and both in one message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from slipway.notices.notice import Kind, Notice, Tasks
+from slipway.slack.block_kit import (
+    MESSAGE_LENGTH,
+    Block,
+    Element,
+    bullets,
+    header,
+    joined,
+    line,
+    rich,
+    size,
+    text,
+)
+from slipway.slack.details import details
+from slipway.slack.room import Room
+from slipway.slack.text import cut, inert
+from slipway.text import one_line
+
+# The shapes differ, not only the colours, and each stands beside the word.
+SYMBOLS = {
+    "SUCCEEDED": "✅",
+    "NO_CHANGE": "🟰",
+    "ROLLED_BACK": "↩️",
+    "ROLLBACK_FAILED": "🆘",
+    "SUPERSEDED": "⏭️",
+    "REJECTED": "⛔",
+    "FAILED": "❌",
+    "IGNORED": "💤",
+    "LedgerNotWritten": "⚠️",
+    "ALARM": "🚨",
+    "OK": "✅",
+    "INSUFFICIENT_DATA": "❔",
+}
+SYMBOLS_OF_KINDS = {Kind.START: "🚀", Kind.STAGE: "📦", Kind.PROGRESS: "⏳"}
+FALLBACK_LENGTH = 500
+CELLS = 10
+SHARES = (1.0, 0.5, 0.25, 0.1, 0.03)
+
+
+def message_of(notice: Notice) -> dict[str, Any]:
+    """The card: ``{"text": ..., "blocks": [...]}``, where ``text`` is what a notification shows of it."""
+    return _message(notice, lambda room: [*_card(notice, room), _foot(notice, room)])
+
+
+def details_of(notice: Notice) -> dict[str, Any] | None:
+    """What stands in the card's thread, in the same form; None where there is no more to say."""
+    if not details(notice, Room(1)):
+        return None
+
+    def render(room: Room) -> list[Block]:
+        shown = [rich(*details(notice, room))]
+        return [*shown, rich(line(*room.whole(notice)))] if room.was_cut else shown
+
+    return _message(notice, render)
+
+
+def whole_of(notice: Notice) -> dict[str, Any]:
+    """Card and details in one message, for a webhook, which has no threads."""
+
+    def render(room: Room) -> list[Block]:
+        shown, more = _card(notice, room), details(notice, room)
+        return [*shown, *([rich(*more)] if more else []), _foot(notice, room)]
+
+    return _message(notice, render)
+
+
+def continued(start: Notice | None, notice: Notice) -> Notice:
+    """The notice with what only the start's notice says, for the card of a deployment on its way."""
+    if start is None or notice.kind is not Kind.PROGRESS:
+        return notice
+    of_start = {
+        name: getattr(start, name)
+        for name in ("stage", "repository", "image", "tag", "started_by", "previous", "links")
+        if not getattr(notice, name)
+    }
+    return notice.model_copy(update=of_start)
+
+
+def _message(notice: Notice, render: Callable[[Room], list[Block]]) -> dict[str, Any]:
+    """The first of the renderings, each with less room for texts, that Slack takes as a whole."""
+    renderings = (render(Room(share)) for share in SHARES)
+    least = render(Room(SHARES[-1]))
+    blocks = next((blocks for blocks in renderings if size(blocks) <= MESSAGE_LENGTH), least)
+    said = " - ".join(one_line(part) for part in (_title(notice), notice.reason) if part)
+    fallback = f"{_symbol(notice)} {inert(cut(said, FALLBACK_LENGTH))}"
+    return {"text": fallback, "blocks": blocks}
+
+
+def _symbol(notice: Notice) -> str:
+    return SYMBOLS.get(notice.outcome or "", SYMBOLS_OF_KINDS.get(notice.kind, "🔹"))
+
+
+def _title(notice: Notice) -> str:
+    if notice.kind is not Kind.PROGRESS:
+        return notice.title
+    image = notice.image
+    named = f"{image.repository}:{image.tag}" if image and image.tag else str(image or "")
+    return f"IN PROGRESS: {', '.join(filter(None, [notice.service or notice.title, named]))}"
+
+
+def _card(notice: Notice, room: Room) -> list[Block]:
+    """The header, why, what it means, and the facts in brief."""
+    facts = _facts(notice, room)
+    body = [*_reason(notice, room), *([bullets(facts)] if facts else [])]
+    return [header(_symbol(notice), _title(notice)), *([rich(*body)] if body else [])]
+
+
+def _reason(notice: Notice, room: Room) -> list[Element]:
+    """The reason with what it means; what stands in further lines of the reason is a list below it."""
+    why, *more = [part for part in notice.reason.splitlines() if one_line(part)] or [""]
+    said = [
+        *([text(room.cut(why, 600), "bold")] if why else []),
+        *([text(room.cut(notice.meaning, 300))] if notice.meaning else []),
+    ]
+    listed = [[text(one)] for one in room.first(tuple(more), 1000, 300)]
+    return [
+        *([line(*joined(said, "\n"))] if said else []),
+        *([bullets(listed), line(text("\n"))] if listed else []),
+    ]
+
+
+def _facts(notice: Notice, room: Room) -> list[list[Element]]:
+    running = notice.running
+    before = "goes back to" if notice.by_hand else "replaces"
+    facts = {
+        "image": str(notice.image) if notice.image else None,
+        "tag": notice.tag if notice.image is None else None,
+        "stage": notice.stage,
+        "started by": notice.started_by,
+        before: notice.previous if notice.kind in {Kind.START, Kind.PROGRESS} else None,
+        "running now": running.task_definition if running else None,
+    }
+    lines = [
+        [text(f"{name}: "), text(room.cut(fact, 200), "code")]
+        for name, fact in facts.items()
+        if fact
+    ]
+    if running and running.tasks:
+        lines[-1].append(
+            text(f", {running.tasks.healthy} of {running.tasks.desired} tasks running")
+        )
+    if notice.tasks:
+        lines.append(
+            [text("tasks: "), text(_bar(notice.tasks), "code"), text(_healthy(notice.tasks))]
+        )
+    return lines
+
+
+def _bar(tasks: Tasks) -> str:
+    """``■■□□``: a cell for each task, or ten for all of them; full only where all are healthy."""
+    cells = max(1, min(CELLS, tasks.desired))
+    full = min(cells, tasks.healthy * cells // max(1, tasks.desired))
+    return "■" * full + "□" * (cells - full)
+
+
+def _healthy(tasks: Tasks) -> str:
+    return f" {tasks.healthy} of {tasks.desired} healthy"
+
+
+def _foot(notice: Notice, room: Room) -> Block:
+    """When it was, in the reader's time zone, and where to look on."""
+    when = {
+        "type": "date",
+        "timestamp": int(notice.at.timestamp()),
+        "format": "{date_short_pretty} {time_secs}",
+        "fallback": f"{notice.at:%Y-%m-%d %H:%M:%S %Z}",
+    }
+    links = [part for one in room.links(notice) for part in (text("  ·  "), one)]
+    cuts = [text("\n"), *room.whole(notice)] if room.was_cut else []
+    return rich(line(when, *links, *cuts))

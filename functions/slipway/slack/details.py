@@ -1,0 +1,93 @@
+"""What stands in the thread of a notice's card: evidence, the failed container's log, what to type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from slipway.image import short_digest
+from slipway.notices.notice import ContainerLog, Kind, Notice
+from slipway.slack.block_kit import Element, bullets, line, preformatted, text
+from slipway.slack.room import Room
+
+EVIDENCE = 2000
+LOG = 2500
+COMMANDS = 3
+COMMAND = 900
+
+
+def details(notice: Notice, room: Room) -> list[Element]:
+    """The elements of a rich text block; none where there is nothing but what the card says."""
+    if notice.kind is Kind.PROGRESS:
+        return []
+    before = "Goes back to" if notice.by_hand else "Replaces"
+    return [
+        *_listed("Evidence", room.first(notice.evidence, EVIDENCE, 500)),
+        *_log(notice.log, room),
+        *_listed("Passed", room.first(notice.gates, 1000, 300)),
+        *_listed(
+            "Does not guard this deployment, for it was in ALARM before", _alarms(notice, room)
+        ),
+        *_images("Running now", notice.running.images if notice.running else {}, room),
+        *_images(before, notice.previous_images if notice.kind is Kind.START else {}, room),
+        *_digest(notice, room),
+        *_commands(notice, room),
+    ]
+
+
+def _alarms(notice: Notice, room: Room) -> list[str]:
+    return room.first(notice.alarms_firing, 1000, 260)
+
+
+def _heading(title: str) -> Element:
+    return line(text(title, "bold"))
+
+
+def _listed(title: str, lines: list[str]) -> list[Element]:
+    return [_heading(title), bullets([text(said)] for said in lines)] if lines else []
+
+
+def _images(title: str, images: Mapping[str, str], room: Room) -> list[Element]:
+    if not images:
+        return []
+    named = (f"{name}: {_shorter(image)}" for name, image in images.items())
+    shown = room.first(tuple(named), 1200, 300)
+    return [_heading(title), bullets([text(image, "code")] for image in shown)]
+
+
+def _shorter(image: str) -> str:
+    """``shop/api@0123456789ab``."""
+    name, at, digest = image.partition("@")
+    return f"{name}{at}{short_digest(digest)}"
+
+
+def _digest(notice: Notice, room: Room) -> list[Element]:
+    if notice.image is None or notice.kind is not Kind.START:
+        return []
+    return [_heading("Digest"), bullets([[text(room.cut(notice.image.digest, 200), "code")]])]
+
+
+def _log(log: ContainerLog | None, room: Room) -> list[Element]:
+    if log is None:
+        return []
+    where = line(
+        text(f"Last lines of container {room.cut(log.container, 200)}", "bold"),
+        text(f" (task {room.cut(log.task, 40)}, {room.cut(f'{log.group} {log.stream}', 300)})"),
+    )
+    if log.problem:
+        return [where, line(text(room.cut(log.problem, 500)))]
+    if not any(said.strip() for said in log.lines):
+        return [where, line(text("It wrote nothing."))]
+    return [where, preformatted(room.last(log.lines, LOG, 400))]
+
+
+def _commands(notice: Notice, room: Room) -> list[Element]:
+    """Each whole or not at all: half a command may do something else."""
+    shown: list[Element] = []
+    for command in notice.commands[:COMMANDS]:
+        shown.append(_heading(room.cut(command.title, 200)))
+        if len(command.command) <= room.of(COMMAND):
+            shown.append(preformatted(command.command))
+        else:
+            room.was_cut = True
+            shown.append(line(text("Too long for Slack: it is in the mail.")))
+    return shown

@@ -1,0 +1,81 @@
+"""How much of a notice has room in a message of Slack's, and where the rest can be read."""
+
+from __future__ import annotations
+
+from slipway.notices.notice import Notice
+from slipway.slack.block_kit import Element, link, text
+from slipway.slack.text import cut, length
+from slipway.text import one_line, visible
+
+LINKS = 6
+URLS = 5000
+TITLE = 80
+
+
+class Room:
+    """The room of one message; knows afterwards whether something had to be cut."""
+
+    def __init__(self, share: float) -> None:
+        """A ``share`` of 1 is all there is."""
+        self._share = share
+        self.was_cut = False
+
+    def of(self, limit: int) -> int:
+        """What there is of a limit, in characters or items; never nothing."""
+        return max(1, int(limit * self._share))
+
+    def cut(self, said: str, limit: int) -> str:
+        """The text in one line, of no more than this."""
+        whole = one_line(said)
+        shown = cut(whole, max(10, self.of(limit)))
+        self.was_cut |= shown != whole
+        return shown
+
+    def first(self, lines: tuple[str, ...], limit: int, each: int) -> list[str]:
+        """The first lines that have room in ``limit``, each of no more than ``each``; at least one."""
+        shown: list[str] = []
+        room = self.of(limit)
+        for said in lines:
+            one = self.cut(said, each)
+            room -= length(one)
+            if room < 0 and shown:
+                self.was_cut = True
+                break
+            shown.append(one)
+        return shown
+
+    def last(self, lines: tuple[str, ...], limit: int, each: int) -> str:
+        """The last lines that have room, as they are indented; at least one."""
+        shown: list[str] = []
+        room = self.of(limit)
+        for said in reversed(lines):
+            whole = visible(said).replace("\n", "\ufffd")
+            one = cut(whole, max(10, self.of(each)))
+            self.was_cut |= one != whole
+            room -= length(one) + 1
+            if room < 0 and shown:
+                self.was_cut = True
+                break
+            shown.insert(0, one)
+        return "\n".join(shown)
+
+    def links(self, notice: Notice) -> list[Element]:
+        """Links to where one can look on; the first, and what else there is room for."""
+        shown: list[Element] = []
+        room = self.of(URLS)
+        for one in notice.links[:LINKS]:
+            room -= length(one.url)
+            if room >= 0 or not shown:
+                shown.append(link(cut(one_line(one.title), TITLE), one.url))
+        return shown
+
+    def whole(self, notice: Notice) -> list[Element]:
+        """That it was cut, and a link to the whole."""
+        executions = [one for one in notice.links if "execution" in one.title.lower()]
+        for one in [*executions, *notice.links][:1]:
+            return [
+                text("Cut here; the whole is behind ", "italic"),
+                link(cut(one_line(one.title), TITLE), one.url),
+            ]
+        where = "in the history of its execution" if notice.execution else "in what SNS has sent"
+        return [text(f"Cut here; the whole is {where}.", "italic")]

@@ -1,0 +1,1 @@
+"""CloudFormation: the engine that runs stacks, and the resource types that it knows."""

@@ -1,0 +1,1 @@
+"""Templates, stacks, change sets and the operations on them."""

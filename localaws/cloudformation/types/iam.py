@@ -1,0 +1,170 @@
+"""IAM in CloudFormation.
+
+moto's own attaches a managed policy that is not there without a word; its IAM knows AWS's managed
+policies when told to load them, and refuses inline policies that SAM makes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.config import default_user_config
+from moto.iam.policy_validation import BaseIAMPolicyValidator
+from typing_extensions import override
+
+from localaws.cloudformation.engine.resources import (
+    Naming,
+    Properties,
+    Resource,
+    call,
+    changed_tags,
+    pick,
+)
+
+
+class Role(Resource):
+    """A role; its physical id is the name."""
+
+    type = "AWS::IAM::Role"
+    settings = ("Description", "MaxSessionDuration")
+    create_only = frozenset({"RoleName", "Path"})
+    properties = frozenset(
+        {
+            *create_only,
+            *settings,
+            "AssumeRolePolicyDocument",
+            "ManagedPolicyArns",
+            "PermissionsBoundary",
+            "Policies",
+            "Tags",
+        }
+    )
+    attributes = frozenset({"Arn", "RoleId"})
+
+    @override
+    def create(self, properties: Properties, naming: Naming) -> str:
+        name = str(properties.get("RoleName") or naming.unique())
+        made = ("AssumeRolePolicyDocument", "Path", "PermissionsBoundary", "Tags", *self.settings)
+        call("iam", "CreateRole", RoleName=name, **pick(properties, *made))
+        return name
+
+    @override
+    def complete(self, physical_id: str, properties: Properties) -> None:
+        self._set_policies(physical_id, properties, {})
+
+    @override
+    def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
+        role = {"RoleName": physical_id}
+        document = properties["AssumeRolePolicyDocument"]
+        if document != previous["AssumeRolePolicyDocument"]:
+            call("iam", "UpdateAssumeRolePolicy", **role, PolicyDocument=document)
+        if pick(properties, *self.settings) != pick(previous, *self.settings):
+            defaults = {"Description": "", "MaxSessionDuration": 3600}
+            settings = {**defaults, **pick(properties, *self.settings)}
+            call("iam", "UpdateRole", **role, **settings)
+        boundary = pick(properties, "PermissionsBoundary")
+        if boundary:
+            call("iam", "PutRolePermissionsBoundary", **role, **boundary)
+        elif "PermissionsBoundary" in previous:
+            call("iam", "DeleteRolePermissionsBoundary", **role)
+        self._set_policies(physical_id, properties, previous)
+        tags, gone = changed_tags(properties, previous)
+        if tags:
+            call("iam", "TagRole", **role, Tags=properties["Tags"])
+        if gone:
+            call("iam", "UntagRole", **role, TagKeys=gone)
+
+    @override
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        role = {"RoleName": physical_id}
+        for name in call("iam", "ListRolePolicies", **role)["PolicyNames"]:
+            call("iam", "DeleteRolePolicy", **role, PolicyName=name)
+        for policy in call("iam", "ListAttachedRolePolicies", **role)["AttachedPolicies"]:
+            call("iam", "DetachRolePolicy", **role, PolicyArn=policy["PolicyArn"])
+        call("iam", "DeleteRole", **role)
+
+    @override
+    def attribute(self, physical_id: str, name: str) -> Any:
+        return call("iam", "GetRole", RoleName=physical_id)["Role"][name]
+
+    @override
+    def capability(self, properties: Properties) -> str:
+        return "CAPABILITY_NAMED_IAM" if "RoleName" in properties else "CAPABILITY_IAM"
+
+    def _set_policies(self, name: str, properties: Properties, previous: Properties) -> None:
+        role = {"RoleName": name}
+        inline = {policy["PolicyName"]: policy for policy in properties.get("Policies", [])}
+        for policy in inline.values():
+            call("iam", "PutRolePolicy", **role, **policy)
+        for policy in previous.get("Policies", []):
+            if policy["PolicyName"] not in inline:
+                call("iam", "DeleteRolePolicy", **role, PolicyName=policy["PolicyName"])
+        attached = dict.fromkeys(properties.get("ManagedPolicyArns", []))
+        before = dict.fromkeys(previous.get("ManagedPolicyArns", []))
+        for arn in attached:
+            if arn not in before:
+                call("iam", "AttachRolePolicy", **role, PolicyArn=arn)
+        for arn in before:
+            if arn not in attached:
+                call("iam", "DetachRolePolicy", **role, PolicyArn=arn)
+
+
+class InstanceProfile(Resource):
+    """What gives an instance its role; its physical id is the name."""
+
+    type = "AWS::IAM::InstanceProfile"
+    create_only = frozenset({"InstanceProfileName", "Path"})
+    properties = frozenset({*create_only, "Roles"})
+    attributes = frozenset({"Arn"})
+
+    @override
+    def create(self, properties: Properties, naming: Naming) -> str:
+        name = str(properties.get("InstanceProfileName") or naming.unique(128))
+        call("iam", "CreateInstanceProfile", InstanceProfileName=name, **pick(properties, "Path"))
+        return name
+
+    @override
+    def complete(self, physical_id: str, properties: Properties) -> None:
+        self._set_roles(physical_id, properties["Roles"], [])
+
+    @override
+    def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
+        self._set_roles(physical_id, properties["Roles"], previous["Roles"])
+
+    @override
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        profile = {"InstanceProfileName": physical_id}
+        found = call("iam", "GetInstanceProfile", **profile)["InstanceProfile"]
+        self._set_roles(physical_id, [], [role["RoleName"] for role in found["Roles"]])
+        call("iam", "DeleteInstanceProfile", **profile)
+
+    @override
+    def attribute(self, physical_id: str, name: str) -> Any:
+        found = call("iam", "GetInstanceProfile", InstanceProfileName=physical_id)
+        return found["InstanceProfile"][name]
+
+    @override
+    def capability(self, properties: Properties) -> str:
+        named = "InstanceProfileName" in properties
+        return "CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM"
+
+    def _set_roles(self, name: str, roles: list[str], before: list[str]) -> None:
+        profile = {"InstanceProfileName": name}
+        for role in before:  # first: there is room for one
+            if role not in roles:
+                call("iam", "RemoveRoleFromInstanceProfile", **profile, RoleName=role)
+        for role in roles:
+            if role not in before:
+                call("iam", "AddRoleToInstanceProfile", **profile, RoleName=role)
+
+
+def install() -> None:
+    """Have AWS's managed policies there, and take every policy that IAM takes."""
+    default_user_config["iam"]["load_aws_managed_policies"] = True
+
+    # moto insists on Version 2012-10-17. To IAM a document without one, such as SAM's policy templates
+    # make, is of 2008-10-17; a Version that is none is refused elsewhere.
+    def validate_version(self: BaseIAMPolicyValidator) -> None:
+        """Take every version."""
+
+    BaseIAMPolicyValidator._validate_version = validate_version  # type: ignore[method-assign]

@@ -1,0 +1,227 @@
+"""Lambda in CloudFormation.
+
+moto's functions drop LoggingConfig and DeadLetterConfig when they are made, and TracingConfig,
+Architectures and others when they are changed: `install` makes them stay. moto's CloudFormation has no
+EventInvokeConfig (its API is mended in lambda_/destinations.py), and leaves a permission behind when
+its stack is deleted.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any, ClassVar
+
+from moto.awslambda.models import LambdaFunction
+from typing_extensions import override
+
+from localaws.cloudformation.engine.resources import (
+    Naming,
+    Properties,
+    Resource,
+    call,
+    changed_tags,
+    pick,
+    tag_map,
+)
+
+KEPT = ("LoggingConfig", "DeadLetterConfig", "TracingConfig", "EphemeralStorage")
+"""What moto loses at creation or at a change."""
+
+
+class Function(Resource):
+    """A function; its physical id is the name."""
+
+    type = "AWS::Lambda::Function"
+    configuration: ClassVar[Properties] = {
+        "DeadLetterConfig": {},
+        "Description": "",
+        "Environment": {"Variables": {}},
+        "EphemeralStorage": {"Size": 512},
+        "Handler": "",
+        "Layers": [],
+        "LoggingConfig": {},
+        "MemorySize": 128,
+        "Role": "",
+        "Runtime": "",
+        "Timeout": 3,
+        "TracingConfig": {"Mode": "PassThrough"},
+    }
+    """The properties that a change of the configuration carries, and what stands where one is left out."""
+    create_only = frozenset({"FunctionName", "PackageType"})
+    properties = frozenset(
+        {
+            *configuration,
+            *create_only,
+            "Architectures",
+            "Code",
+            "ReservedConcurrentExecutions",
+            "Tags",
+        }
+    )
+    attributes = frozenset({"Arn"})
+
+    @override
+    def create(self, properties: Properties, naming: Naming) -> str:
+        name = str(properties.get("FunctionName") or naming.unique())
+        call(
+            "lambda",
+            "CreateFunction",
+            FunctionName=name,
+            Code=_code(properties),
+            Tags=tag_map(properties),
+            **pick(properties, *self.configuration, "Architectures", "PackageType"),
+        )
+        return name
+
+    @override
+    def complete(self, physical_id: str, properties: Properties) -> None:
+        self._reserve_concurrency(physical_id, properties)
+
+    @override
+    def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
+        code = ("Code", "Architectures")
+        if pick(properties, *code) != pick(previous, *code):
+            call(
+                "lambda",
+                "UpdateFunctionCode",
+                FunctionName=physical_id,
+                **_code(properties),
+                Architectures=properties.get("Architectures", ["x86_64"]),
+            )
+        changed = {
+            name: properties.get(name, default)
+            for name, default in self.configuration.items()
+            if properties.get(name) != previous.get(name)
+        }
+        if changed:
+            call("lambda", "UpdateFunctionConfiguration", FunctionName=physical_id, **changed)
+        self._reserve_concurrency(physical_id, properties)
+        tags, gone = changed_tags(properties, previous)
+        arn = self.attribute(physical_id, "Arn")
+        if tags:
+            call("lambda", "TagResource", Resource=arn, Tags=tags)
+        if gone:
+            call("lambda", "UntagResource", Resource=arn, TagKeys=gone)
+
+    @override
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        call("lambda", "DeleteFunction", FunctionName=physical_id)
+
+    @override
+    def attribute(self, physical_id: str, name: str) -> Any:
+        answer = call("lambda", "GetFunctionConfiguration", FunctionName=physical_id)
+        return answer["FunctionArn"]
+
+    def _reserve_concurrency(self, name: str, properties: Properties) -> None:
+        reserved = pick(properties, "ReservedConcurrentExecutions")
+        operation = "PutFunctionConcurrency" if reserved else "DeleteFunctionConcurrency"
+        call("lambda", operation, FunctionName=name, **reserved)
+
+
+class Permission(Resource):
+    """A statement of a function's policy; its physical id is the statement id."""
+
+    type = "AWS::Lambda::Permission"
+    properties = frozenset(
+        {"FunctionName", "Action", "Principal", "SourceArn", "SourceAccount", "PrincipalOrgID"}
+    )
+    create_only = properties
+
+    @override
+    def create(self, properties: Properties, naming: Naming) -> str:
+        statement = naming.unique(100)
+        call("lambda", "AddPermission", StatementId=statement, **properties)
+        return statement
+
+    @override
+    def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
+        raise NotImplementedError("AWS::Lambda::Permission: every property makes a new one")
+
+    @override
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        call(
+            "lambda",
+            "RemovePermission",
+            FunctionName=properties["FunctionName"],
+            StatementId=physical_id,
+        )
+
+
+class EventInvokeConfig(Resource):
+    """What becomes of an asynchronous invocation that fails."""
+
+    type = "AWS::Lambda::EventInvokeConfig"
+    create_only = frozenset({"FunctionName", "Qualifier"})
+    properties = frozenset(
+        {
+            *create_only,
+            "DestinationConfig",
+            "MaximumEventAgeInSeconds",
+            "MaximumRetryAttempts",
+        }
+    )
+
+    @override
+    def create(self, properties: Properties, naming: Naming) -> str:
+        if properties.get("Qualifier", "$LATEST") != "$LATEST":
+            raise NotImplementedError(f"{self.type}: Qualifier {properties['Qualifier']}")
+        call("lambda", "PutFunctionEventInvokeConfig", **properties)
+        return naming.unique()
+
+    @override
+    def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
+        call("lambda", "PutFunctionEventInvokeConfig", **properties)
+
+    @override
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        call(
+            "lambda",
+            "DeleteFunctionEventInvokeConfig",
+            FunctionName=properties["FunctionName"],
+        )
+
+
+def _code(properties: Properties) -> Properties:
+    """The code as the API takes it: a template's ZipFile is the text of a module named index."""
+    code: Properties = properties["Code"]
+    if "ZipFile" not in code:
+        return code
+    suffix = ".py" if properties.get("Runtime", "").startswith("python") else ".js"
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as module:
+        module.writestr(f"index{suffix}", code["ZipFile"])
+    return {"ZipFile": archive.getvalue()}
+
+
+def install() -> None:
+    """Make a function keep what moto forgets of its configuration."""
+    initialise: Any = LambdaFunction.__init__
+    describe = LambdaFunction.get_configuration
+    change_code = LambdaFunction.update_function_code
+    change = LambdaFunction.update_configuration
+
+    def initialise_and_keep(
+        self: Any, account_id: str, spec: Properties, *others: Any, **named: Any
+    ) -> None:
+        initialise(self, account_id, spec, *others, **named)
+        self.kept = pick(spec, *KEPT)
+
+    def describe_all(self: Any, on_create: bool = False) -> dict[str, Any]:
+        logging = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.function_name}"}
+        logging.update(self.kept.get("LoggingConfig", {}))
+        return {**describe(self, on_create), **self.kept, "LoggingConfig": logging}
+
+    def change_all(self: Any, config_updates: Properties) -> dict[str, Any]:
+        self.kept.update(pick(config_updates, *KEPT))
+        change(self, config_updates)
+        return describe_all(self)
+
+    def change_code_and_architecture(self: Any, updated_spec: Properties) -> dict[str, Any]:
+        self.architectures = updated_spec.get("Architectures", self.architectures)
+        return change_code(self, updated_spec)
+
+    LambdaFunction.__init__ = initialise_and_keep  # type: ignore[method-assign]
+    LambdaFunction.get_configuration = describe_all  # type: ignore[method-assign]
+    LambdaFunction.update_configuration = change_all  # type: ignore[method-assign]
+    LambdaFunction.update_function_code = change_code_and_architecture  # type: ignore[method-assign]

@@ -1,0 +1,1 @@
+"""ECS: clusters, services, deployments and tasks that live."""

@@ -1,0 +1,67 @@
+"""Alarms that images raise, and alarms that end deployments.
+
+Regressions are images that look healthy and raise a CloudWatch alarm. Level-triggered: the alarms
+that the running tasks should have raised by now, compared with those that they did raise.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from moto.cloudwatch.exceptions import ResourceNotFound
+from moto.cloudwatch.models import cloudwatch_backends
+
+from localaws.aws import ACCOUNT, REGION
+from localaws.cloudwatch import cloudwatch
+from localaws.ecs import events
+from localaws.ecs.state import backend
+from localaws.ecs.tasks import Task
+
+
+def reflect_regressions(tasks: Iterable[Task], now: float) -> None:
+    """Raise the alarms of running regressions that are due, and settle those that have gone."""
+    raised: set[str] = vars(backend()).setdefault("raised_alarms", set())  # gone with a reset
+    due = set()
+    for task in tasks:
+        for behaviour in task.behaviours.values():
+            if behaviour.kind != "regression" or task.status == "STOPPED":
+                continue
+            healthy_for = now - task.healthy_since if task.healthy_since is not None else -1.0
+            if behaviour.alarm in raised or 0 <= behaviour.alarm_after_seconds <= healthy_for:
+                due.add(behaviour.alarm)
+    for name in due - raised:
+        reason = "localaws: tasks of an image with localaws.behaviour regression are running"
+        events.later(partial(_set, name, "ALARM", reason))
+    for name in raised - due:
+        reason = "localaws: no task of an image with localaws.behaviour regression runs any more"
+        events.later(partial(_set, name, "OK", reason))
+    raised.clear()
+    raised.update(due)
+
+
+def watched(configuration: dict[str, Any]) -> list[str]:
+    """The alarms that a deployment that begins now will heed.
+
+    None if one of them is in ALARM already: ECS ignores them all then, so that what mends a bad
+    deployment can be deployed.
+    """
+    alarms = configuration.get("alarms", {})
+    names = alarms.get("alarmNames", []) if alarms.get("enable") else []
+    return [] if in_alarm(names) else names
+
+
+def in_alarm(names: Iterable[str]) -> bool:
+    """Whether one of the alarms is in ALARM; ECS takes names of alarms that are not made yet."""
+    known = cloudwatch_backends[ACCOUNT][REGION].alarms
+    found = [known.get(name) for name in names]
+    return any(alarm is not None and alarm.state_value == "ALARM" for alarm in found)
+
+
+def _set(name: str, value: str, reason: str) -> None:
+    try:
+        cloudwatch.set_state(name, value, reason)
+    except ResourceNotFound:
+        print(f"localaws: there is no alarm {name!r} to set to {value}", file=sys.stderr)  # noqa: T201

@@ -1,0 +1,171 @@
+"""A deployment of a service: its numbers, its circuit breaker and alarms, and how it ends.
+
+Moto keeps one deployment per service for ever. Here every change that needs new tasks makes a new
+PRIMARY deployment, and the one before stays ACTIVE until its tasks are gone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from localaws.ecs import events
+from localaws.ecs.alarms import watched
+from localaws.ecs.state import THROTTLE, THROTTLE_MOST, digits, utcnow
+from localaws.ecs.task_definitions import LiveTaskDefinition
+
+if TYPE_CHECKING:
+    from localaws.ecs.services import LiveService
+
+#: What a deployment fixes of its service besides the task definition: changing it needs new tasks.
+REVISION_FIELDS = (
+    "launchType",
+    "capacityProviderStrategy",
+    "platformVersion",
+    "networkConfiguration",
+    "loadBalancers",
+    "serviceRegistries",
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
+)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What ends a deployment: whose setting says whether to roll back, and ECS's words for it.
+
+    The words of the alarms' events are ECS's; those of its reasons follow the circuit breaker's.
+    """
+
+    setting: str
+    who: str
+    what: str
+
+
+BREAKER = Cause("deploymentCircuitBreaker", "circuit breaker", "tasks failed to start")
+ALARMS = Cause("alarms", "alarms", "alarm detected")
+
+
+@dataclass
+class Deployment:
+    """One deployment; times of the monotonic clock decide, the others are told."""
+
+    definition: LiveTaskDefinition
+    settings: dict[str, Any]
+    desired_count: int
+    alarms: list[str] = field(default_factory=list)
+    is_rollback: bool = False
+    id: str = field(default_factory=lambda: f"ecs-svc/{digits()}")
+    status: str = "PRIMARY"
+    rollout_state: str = "IN_PROGRESS"
+    reason: str = ""
+    failed_tasks: int = 0
+    not_before: float = 0.0  # no task is started before: ECS throttles tasks that keep failing
+    running_count: int = 0
+    pending_count: int = 0
+    created_at: datetime = field(default_factory=utcnow)
+    updated_at: datetime = field(default_factory=utcnow)
+
+    def record(self) -> dict[str, Any]:
+        """The deployment as DescribeServices gives it."""
+        hidden = ("loadBalancers", "serviceRegistries")
+        return {
+            **{name: value for name, value in self.settings.items() if name not in hidden},
+            "id": self.id,
+            "status": self.status,
+            "taskDefinition": self.definition.arn,
+            "desiredCount": self.desired_count,
+            "pendingCount": self.pending_count,
+            "runningCount": self.running_count,
+            "failedTasks": self.failed_tasks,
+            "createdAt": self.created_at,
+            "updatedAt": self.updated_at,
+            "rolloutState": self.rollout_state,
+            "rolloutStateReason": self.reason,
+        }
+
+    def count_failure(self, now: float) -> None:
+        """Count a task that failed before it was ever healthy, and slow the next one down."""
+        self.failed_tasks += 1
+        self.not_before = now + min(THROTTLE * 2 ** (self.failed_tasks - 1), THROTTLE_MOST)
+        self.updated_at = utcnow()
+
+    def count_success(self, breaker: dict[str, Any]) -> None:
+        """A healthy task ends a row of failures."""
+        if breaker.get("resetOnHealthyTask", True):
+            self.failed_tasks = 0
+            self.not_before = 0.0
+
+
+def threshold(breaker: dict[str, Any], desired_count: int) -> int:
+    """How many failed tasks in a row trip the circuit breaker."""
+    configuration = breaker.get("thresholdConfiguration", {})
+    value, kind = configuration.get("value", 50), configuration.get("type", "BOUNDED_PERCENT")
+    if kind == "COUNT":
+        return int(value)
+    share: int = math.ceil(desired_count * value / 100)
+    return max(1, share) if kind == "UNBOUNDED_PERCENT" else max(3, min(200, share))
+
+
+def begin(
+    service: LiveService,
+    definition: LiveTaskDefinition,
+    *,
+    rolled_back_by: Cause | None = None,
+) -> None:
+    """Make a new PRIMARY deployment of what the service is set to now."""
+    for former in service.deployments:
+        former.status = "ACTIVE"
+    settings = {k: v for k, v in service.settings.items() if k in REVISION_FIELDS}
+    deployment = Deployment(
+        definition,
+        settings,
+        service.desired_count,
+        alarms=watched(service.settings["deploymentConfiguration"]),
+        is_rollback=rolled_back_by is not None,
+    )
+    deployment.reason = f"ECS deployment {deployment.id} in progress."
+    if rolled_back_by and service.last_completed:
+        deployment.reason = (
+            f"ECS deployment {rolled_back_by.who}: rolling back to deploymentId"
+            f" {service.last_completed.id}."
+        )
+        service.tell(f"rolling back to deployment {service.last_completed.id}.")
+    service.deployments.insert(0, deployment)
+    service.task_definition = definition.arn
+    events.deployment_changed(
+        service.arn, "SERVICE_DEPLOYMENT_IN_PROGRESS", deployment.id, deployment.reason
+    )
+
+
+def complete(service: LiveService) -> None:
+    """Every desired task serves and those of the deployments before are gone."""
+    deployment = service.deployments[0]
+    deployment.rollout_state = "COMPLETED"
+    deployment.reason = f"ECS deployment {deployment.id} completed."
+    deployment.updated_at = utcnow()
+    service.last_completed = deployment
+    service.tell(f"(deployment {deployment.id}) deployment completed.")
+    events.deployment_changed(
+        service.arn, "SERVICE_DEPLOYMENT_COMPLETED", deployment.id, deployment.reason
+    )
+
+
+def fail(service: LiveService, cause: Cause) -> None:
+    """The deployment is given up: no further task is started, and the last good comes back."""
+    deployment = service.deployments[0]
+    deployment.rollout_state = "FAILED"
+    deployment.reason = f"ECS deployment {cause.who}: {cause.what}."
+    deployment.updated_at = utcnow()
+    service.tell(f"(deployment {deployment.id}) deployment failed: {cause.what}.")
+    events.deployment_changed(
+        service.arn, "SERVICE_DEPLOYMENT_FAILED", deployment.id, deployment.reason
+    )
+    good = service.last_completed
+    rollback = service.settings["deploymentConfiguration"].get(cause.setting, {}).get("rollback")
+    if rollback and good and not deployment.is_rollback:
+        others = {k: v for k, v in service.settings.items() if k not in REVISION_FIELDS}
+        service.settings = {**others, **good.settings}
+        begin(service, good.definition, rolled_back_by=cause)

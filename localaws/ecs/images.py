@@ -1,0 +1,113 @@
+"""How an image behaves: written in its manifest's annotations, so that put-image is all a test needs.
+
+``localaws.behaviour`` is one of
+
+* ``healthy``, the default, and every image that is not in the account's registry;
+* ``crash``: exits after the start with ``localaws.exit-code`` (1);
+* ``unpullable``: can't be pulled, like an image of the account's registry that ECR doesn't hold;
+* ``unhealthy``: checks see ``localaws.health-status`` (502), a container's own check fails;
+* ``slow``: takes ``localaws.start-seconds`` to start;
+* ``regression``: healthy, but ``localaws.alarm-after-seconds`` (0) after its task became healthy the
+  CloudWatch alarm ``localaws.alarm`` goes to ALARM, and back to OK when no such task runs any more.
+
+Whatever it does, its containers write the lines of ``localaws.log`` first.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from moto.ecr.models import ecr_backends
+
+from localaws import ecr
+from localaws.aws import ACCOUNT, REGION
+from localaws.ecs.state import PENDING
+
+BEHAVIOURS = ("healthy", "crash", "unpullable", "unhealthy", "slow", "regression")
+
+_REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+_IMAGE = re.compile(
+    rf"{re.escape(_REGISTRY)}/(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@(?P<digest>sha256:\S+))?"
+)
+
+
+class StartError(Exception):
+    """The container never starts; the message is what ECS gives as the reason."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What a container started from an image does."""
+
+    digest: str | None = None
+    kind: str = "healthy"
+    exit_code: int = 1
+    health_status: int = 502
+    start_seconds: float = PENDING
+    alarm: str = ""
+    alarm_after_seconds: float = 0.0
+    log: tuple[str, ...] = ()
+    """The lines that it writes at its start."""
+
+
+def behaviour_of(image: str) -> Behaviour:
+    """Pull an image and read how it behaves; raises StartError."""
+    match = _IMAGE.fullmatch(image)
+    if match is None:
+        return Behaviour()
+    reference = match["digest"] or match["tag"] or "latest"
+    pulled = _pull(match["repository"], reference)
+    if pulled is None:
+        raise StartError(
+            f"CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to"
+            f" resolve ref {image}: {image}: not found"
+        )
+    digest, manifest = pulled
+    try:
+        behaviour = _read(digest, manifest.get("annotations") or {})
+    except ValueError as error:
+        print(f"localaws: {image}: {error}", file=sys.stderr)  # noqa: T201
+        raise StartError(f"localaws: {error}") from error
+    if behaviour.kind == "unpullable":
+        raise StartError(
+            f"CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to"
+            f" copy: httpReadSeeker: failed open: unexpected status code for {image}: 403 Forbidden"
+        )
+    return behaviour
+
+
+def _read(digest: str, annotations: Mapping[str, str]) -> Behaviour:
+    kind = annotations.get("localaws.behaviour", "healthy")
+    if kind not in BEHAVIOURS:
+        raise ValueError(f"unknown localaws.behaviour {kind!r}, not one of {', '.join(BEHAVIOURS)}")
+    wanted = {"slow": "localaws.start-seconds", "regression": "localaws.alarm"}.get(kind)
+    if wanted and not annotations.get(wanted):
+        raise ValueError(f"localaws.behaviour {kind} needs the annotation {wanted}")
+    return Behaviour(
+        digest=digest,
+        kind=kind,
+        exit_code=int(annotations.get("localaws.exit-code", 1)),
+        health_status=int(annotations.get("localaws.health-status", 502)),
+        start_seconds=float(annotations.get("localaws.start-seconds", PENDING)),
+        alarm=annotations.get("localaws.alarm", ""),
+        alarm_after_seconds=float(annotations.get("localaws.alarm-after-seconds", 0)),
+        # The driver leaves empty lines out: CloudWatch Logs takes no empty event.
+        log=tuple(filter(None, annotations.get("localaws.log", "").split("\n"))),
+    )
+
+
+def _pull(repository: str, reference: str) -> tuple[str, dict[str, Any]] | None:
+    """The digest and manifest that a tag or digest names, or None where ECR holds no such image."""
+    digest = reference if reference.startswith("sha256:") else _digest_of(repository, reference)
+    manifest = ecr.manifest(repository, digest) if digest else None
+    return (digest, manifest) if digest and manifest is not None else None
+
+
+def _digest_of(repository: str, tag: str) -> str | None:
+    held = ecr_backends[ACCOUNT][REGION].repositories.get(repository)
+    images = list(held.images) if held else []
+    return next((image.image_digest for image in images if tag in image.image_tags), None)

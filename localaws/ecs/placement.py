@@ -1,0 +1,180 @@
+"""Where a task runs: its network interface, or its container instance and host ports.
+
+Tasks of a deployment spread over Availability Zones and subnets. A container instance has room for
+every task that finds its host ports free; CPU and memory are not counted, placement strategies and
+constraints are recorded only.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+from moto.ec2.utils import random_private_ip
+
+from localaws.aws import ACCOUNT, REGION
+from localaws.ecs.capacity_providers import instances_of
+from localaws.ecs.state import backend
+from localaws.ecs.task_definitions import LiveTaskDefinition
+
+EPHEMERAL_PORTS = range(32768, 61000)
+
+
+class PlacementError(Exception):
+    """No place for a task; the message is ECS's reason."""
+
+
+@dataclass
+class Placement:
+    """The place that a task holds until it stopped."""
+
+    cluster: str
+    zone: str = ""
+    subnet: str = ""
+    eni: Any = None
+    attachment: dict[str, Any] | None = None
+    instance: Any = None
+    #: (container name, container port) -> port on the instance, or on the task's own interface
+    ports: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str | None:
+        """The task's own private address."""
+        return str(self.eni.private_ip_address) if self.eni else None
+
+    @property
+    def host_address(self) -> str:
+        """The private address that the task's host ports are on."""
+        if self.eni:
+            return str(self.eni.private_ip_address)
+        instance = ec2_backends[ACCOUNT][REGION].get_instance(self.instance.ec2_instance_id)
+        return str(instance.private_ip)
+
+    def target_id(self, target_type: str) -> str:
+        """What stands for the task in a target group."""
+        return self.address or "" if target_type == "ip" else str(self.instance.ec2_instance_id)
+
+    def release(self) -> None:
+        """Give the place back."""
+        if self.eni and self.attachment:
+            self.eni.delete()
+            self.attachment["status"] = "DELETED"
+        if self.instance:
+            self.instance.running_tasks_count -= 1
+
+
+def place(
+    definition: LiveTaskDefinition,
+    cluster: str,
+    network: dict[str, Any] | None,
+    *,
+    fargate: bool,
+    neighbours: Iterable[Placement],
+    siblings: Iterable[Placement] = (),
+    provider: str | None = None,
+) -> Placement:
+    """Find a place for a task, away from its siblings; raises PlacementError."""
+    placement, siblings = Placement(cluster), list(siblings)
+    mappings = [
+        (container["name"], mapping["containerPort"], mapping["hostPort"])
+        for container in definition.record["containerDefinitions"]
+        for mapping in container["portMappings"]
+        if "containerPort" in mapping
+    ]
+    subnets = []
+    if definition.awsvpc:
+        vpc = (network or {})["awsvpcConfiguration"]
+        subnets = [ec2_backends[ACCOUNT][REGION].get_subnet(name) for name in vpc["subnets"]]
+        placement.ports = {(name, port): port for name, port, _ in mappings}
+    if not fargate:
+        instances = _instances(cluster, provider, {s.availability_zone for s in subnets})
+        used = Counter(sibling.zone for sibling in siblings)
+        instances.sort(key=lambda i: (used[_zone(i)], i.running_tasks_count))
+        _choose_instance(placement, instances, mappings, list(neighbours), awsvpc=definition.awsvpc)
+        subnets = [s for s in subnets if s.availability_zone == placement.zone]
+    if subnets:
+        taken = Counter(sibling.subnet for sibling in siblings)
+        _attach_interface(placement, min(subnets, key=lambda s: taken[s.id]), vpc)
+    return placement
+
+
+def _instances(cluster: str, provider: str | None, zones: set[str]) -> list[Any]:
+    """The container instances that may be chosen; with zones, a network interface has to reach them."""
+    instances = [
+        instance
+        for instance in backend().container_instances.get(cluster, {}).values()
+        if instance.status == "ACTIVE"
+    ]
+    if provider:
+        ours = instances_of(provider)
+        instances = [instance for instance in instances if instance.ec2_instance_id in ours]
+    if not instances:
+        where = f"capacity provider {provider}" if provider else "cluster"
+        raise PlacementError(f"No Container Instances were found in your {where}")
+    reached = [instance for instance in instances if not zones or _zone(instance) in zones]
+    if not reached:
+        raise PlacementError(f"No Container Instances were found in {', '.join(sorted(zones))}")
+    return reached
+
+
+def _zone(instance: Any) -> str:
+    return str(instance.attributes["ecs.availability-zone"])
+
+
+def _choose_instance(
+    placement: Placement,
+    instances: list[Any],
+    mappings: list[tuple[str, int, int]],
+    neighbours: list[Placement],
+    *,
+    awsvpc: bool,
+) -> None:
+    for instance in instances:
+        taken = {
+            port
+            for neighbour in neighbours
+            if neighbour.instance is instance and not neighbour.eni
+            for port in neighbour.ports.values()
+        }
+        if not awsvpc:
+            if any(host_port in taken for _, _, host_port in mappings if host_port):
+                continue
+            free = (port for port in EPHEMERAL_PORTS if port not in taken)
+            placement.ports = {
+                (name, port): host_port or next(free) for name, port, host_port in mappings
+            }
+        placement.instance, placement.zone = instance, _zone(instance)
+        instance.running_tasks_count += 1
+        return
+    raise PlacementError(
+        f"The closest matching container-instance {instances[0].id}"
+        " is already using a port required by your task"
+    )
+
+
+def _attach_interface(placement: Placement, subnet: Any, vpc: dict[str, Any]) -> None:
+    ec2 = ec2_backends[ACCOUNT][REGION]
+    placement.subnet, placement.zone = subnet.id, subnet.availability_zone
+    in_use = {eni.private_ip_address for eni in ec2.enis.values()}
+    while (address := random_private_ip(subnet.cidr_block)) in in_use:
+        pass
+    placement.eni = ec2.create_network_interface(
+        subnet, address, group_ids=vpc.get("securityGroups"), description="localaws ECS task"
+    )
+    placement.eni.status = "in-use"
+    placement.attachment = {
+        "id": str(uuid.uuid4()),
+        "type": "ElasticNetworkInterface",
+        "status": "ATTACHED",
+        "details": [
+            {"name": "subnetId", "value": subnet.id},
+            {"name": "networkInterfaceId", "value": placement.eni.id},
+            {"name": "macAddress", "value": placement.eni.mac_address},
+            {"name": "privateDnsName", "value": f"ip-{address.replace('.', '-')}.ec2.internal"},
+            {"name": "privateIPv4Address", "value": address},
+        ],
+    }

@@ -1,0 +1,196 @@
+"""The service scheduler: the loop that brings what runs towards what is desired.
+
+One look at every service, many times a second. Each look starts from what is there, never from what
+the last one meant to do, so that a stopped task, a changed desired count or an update in the middle
+of a rollout needs no case of its own.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from typing import Any
+
+from localaws.ecs import deployments as ecs_deployments
+from localaws.ecs import instances
+from localaws.ecs.alarms import in_alarm, reflect_regressions
+from localaws.ecs.deployments import Deployment
+from localaws.ecs.services import LiveService, live_services
+from localaws.ecs.starting import start
+from localaws.ecs.state import STOPPED_TASKS_STAY, backend
+from localaws.ecs.tasks import Task
+
+
+def tick() -> None:
+    """Look at everything once; the caller holds the lock."""
+    now = time.monotonic()
+    instances.look()
+    for service in live_services():
+        if service.deployments:
+            for task in service.tasks:
+                task.advance(now)
+            _judge(service, now)
+            _scale(service, now)
+            _tell_of_targets(service)
+            _conclude(service, now)
+    tasks: list[Task] = [t for known in backend().tasks.values() for t in known.values()]  # type: ignore[misc]
+    for task in tasks:
+        if not task.record["group"].startswith("service:"):
+            task.advance(now)
+    for cluster in backend().clusters.values():
+        _sum_up(cluster, now)
+    reflect_regressions(tasks, now)
+
+
+def _judge(service: LiveService, now: float) -> None:
+    """Count the healthy tasks and the failed ones, and stop those that fail their checks."""
+    grace = service.settings.get("healthCheckGracePeriodSeconds") or 0
+    for task in list(service.tasks):
+        deployment = _deployment_of(service, task)
+        if task.status == "STOPPED":
+            service.tasks.remove(task)
+            if task.failed and deployment:
+                deployment.count_failure(now)
+        elif task.serving(now):
+            if task.healthy_since is None:
+                task.healthy_since = now
+                if deployment:
+                    deployment.count_success(service.breaker)
+        elif task.status == "RUNNING" and now - task.since >= grace:
+            _stop_if_unhealthy(service, task)
+
+
+def _stop_if_unhealthy(service: LiveService, task: Task) -> None:
+    for group, target, seen in task.unhealthy_targets():
+        service.tell(
+            f"(port {target.port}) is unhealthy in (target-group {group}) due to (reason {seen})"
+        )
+        reason = f"Task failed ELB health checks in (target-group {group})"
+        task.stop(reason, "ServiceSchedulerInitiated", failed=True)
+        return
+    if task.record["healthStatus"] == "UNHEALTHY":
+        service.tell(f"(task {task.id}) failed container health checks.")
+        reason = "Task failed container health checks"
+        task.stop(reason, "ServiceSchedulerInitiated", failed=True)
+
+
+def _scale(service: LiveService, now: float) -> None:
+    """Stop what is too many and start what is missing, within the percentages."""
+    primary, desired = service.deployments[0], service.desired_count
+    live = [task for task in service.tasks if not task.stopping]
+    serving = {task.id for task in live if task.serving(now)}
+    new = [task for task in live if task.record["startedBy"] == primary.id]
+    old = [task for task in live if task.record["startedBy"] != primary.id]
+    configuration = service.settings["deploymentConfiguration"]
+    minimum = math.ceil(desired * configuration["minimumHealthyPercent"] / 100)
+    maximum = math.floor(desired * configuration["maximumPercent"] / 100)
+
+    new.sort(key=lambda task: task.id in serving)
+    stopped = new[: max(0, len(new) - desired)]
+    missing = max(0, desired - len(new)) if primary.rollout_state != "FAILED" else 0
+    replaced = sum(task.id in serving for task in new)
+    surplus = len(old) - max(0, desired - replaced)
+    # Where no task fits beside the old ones, they make room, as far as the minimum allows.
+    needed = max(0, missing + len(live) - maximum) if missing else 0
+    spare = len(serving) - minimum
+    for task in sorted(old, key=lambda task: task.id in serving):
+        if max(surplus, needed) <= 0:
+            break
+        if task.id in serving:
+            if spare <= 0:
+                break
+            spare -= 1
+        stopped.append(task)
+        surplus, needed = surplus - 1, needed - 1
+    _scale_in(service, primary, stopped)
+    remaining = sum(not task.stopping for task in service.tasks)
+    room = min(missing, maximum - remaining)
+    if room > 0 and now >= primary.not_before:
+        start(service, primary, room, now)
+
+
+def _scale_in(service: LiveService, primary: Deployment, tasks: list[Task]) -> None:
+    if not tasks:
+        return
+    for task in tasks:
+        reason = f"Scaling activity initiated by (deployment {primary.id})"
+        task.stop(reason, "ServiceSchedulerInitiated")
+    names = " ".join(f"(task {task.id})" for task in tasks)
+    service.tell(f"has stopped {len(tasks)} running tasks: {names}.")
+
+
+def _tell_of_targets(service: LiveService) -> None:
+    """Tell which targets came and went since the last look."""
+    came: Counter[str] = Counter()
+    went: Counter[str] = Counter()
+    for task in service.tasks:
+        was, groups = service.seen.get(task.id), [group for group, _ in task.targets]
+        if task.status == "RUNNING" and was != "RUNNING":
+            came.update(groups)
+        elif task.status == "DEACTIVATING" and was == "RUNNING":
+            went.update(groups)
+    service.seen = {task.id: task.status for task in service.tasks}
+    for group, count in came.items():
+        service.tell(f"registered {count} targets in (target-group {group})")
+    for group, count in went.items():
+        service.tell(f"deregistered {count} targets in (target-group {group})")
+        service.tell(f"has begun draining connections on {count} tasks.")
+
+
+def _conclude(service: LiveService, now: float) -> None:
+    """Bring the counts up to date, and end the rollout where it is over."""
+    for deployment in service.deployments:
+        mine = [t for t in service.tasks if t.record["startedBy"] == deployment.id]
+        deployment.running_count = sum(task.status == "RUNNING" for task in mine)
+        deployment.pending_count = sum(t.status in ("PROVISIONING", "PENDING") for t in mine)
+        if deployment.status == "PRIMARY":
+            deployment.desired_count = service.desired_count
+        else:
+            deployment.desired_count = sum(not task.stopping for task in mine)
+    service.running_count = sum(d.running_count for d in service.deployments)
+    service.pending_count = sum(d.pending_count for d in service.deployments)
+    used = {task.record["startedBy"] for task in service.tasks}
+    primary = service.deployments[0]
+    service.deployments = [d for d in service.deployments if d is primary or d.id in used]
+    if service.status == "DRAINING":
+        if not service.tasks:
+            service.status, service.deployments = "INACTIVE", []
+        return
+    serving = sum(task.serving(now) for task in service.tasks)
+    steady = serving == len(service.tasks) == service.desired_count and used <= {primary.id}
+    if primary.rollout_state == "IN_PROGRESS":
+        limit = ecs_deployments.threshold(service.breaker, service.desired_count)
+        # Alarms are heeded for a while after the last task is healthy: on AWS for a bake time, minutes
+        # that follow from their periods, here until the next look.
+        baked = service.steady or not primary.alarms
+        if in_alarm(primary.alarms):
+            ecs_deployments.fail(service, ecs_deployments.ALARMS)
+            steady = False
+        elif steady and baked:
+            ecs_deployments.complete(service)
+            service.steady = False
+        elif service.breaker.get("enable") and primary.failed_tasks >= limit:
+            ecs_deployments.fail(service, ecs_deployments.BREAKER)
+    if steady and not service.steady and primary.rollout_state != "IN_PROGRESS":
+        service.tell("has reached a steady state.")
+    service.steady = steady
+
+
+def _deployment_of(service: LiveService, task: Task) -> Deployment | None:
+    started_by = task.record["startedBy"]
+    return next((d for d in service.deployments if d.id == started_by), None)
+
+
+def _sum_up(cluster: Any, now: float) -> None:
+    """The cluster's counts; and forget tasks that stopped long ago."""
+    services = [s for s in live_services() if s.cluster_name == cluster.name]
+    cluster.active_services_count = sum(s.status == "ACTIVE" for s in services)
+    tasks: dict[str, Task] = backend().tasks.get(cluster.name, {})  # type: ignore[assignment]
+    cluster.running_tasks_count = sum(task.status == "RUNNING" for task in tasks.values())
+    cluster.pending_tasks_count = sum(
+        task.status in ("PROVISIONING", "PENDING") for task in tasks.values()
+    )
+    for task in list(tasks.values()):
+        if task.status == "STOPPED" and now - task.since > STOPPED_TASKS_STAY:
+            del tasks[task.task_arn]

@@ -1,0 +1,166 @@
+"""What a service may be: ECS's defaults, ECS's refusals, and what is not simulated."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from moto.ec2.exceptions import InvalidSubnetIdError
+from moto.ec2.models import ec2_backends
+from moto.ecs.exceptions import InvalidParameterException
+from moto.ecs.models import Cluster
+
+from localaws import elbv2
+from localaws.aws import ACCOUNT, REGION
+from localaws.ecs import capacity_providers as ecs_capacity_providers
+from localaws.ecs import discovery
+from localaws.ecs.task_definitions import LiveTaskDefinition
+
+DEPLOYMENT_DEFAULTS: dict[str, Any] = {
+    "deploymentCircuitBreaker": {"enable": False, "rollback": False},
+    "maximumPercent": 200,
+    "minimumHealthyPercent": 100,
+    "strategy": "ROLLING",
+}
+
+
+def with_defaults(params: dict[str, Any], cluster: Cluster) -> dict[str, Any]:
+    """A CreateService request with what ECS fills in."""
+    limits = {**DEPLOYMENT_DEFAULTS, **(params.get("deploymentConfiguration") or {})}
+    rebalanced = limits["maximumPercent"] > 100  # it starts a task before it stops another
+    filled = {
+        "schedulingStrategy": "REPLICA",
+        "deploymentController": {"type": "ECS"},
+        "enableECSManagedTags": False,
+        "propagateTags": "NONE",
+        "enableExecuteCommand": False,
+        "availabilityZoneRebalancing": "ENABLED" if rebalanced else "DISABLED",
+        "deploymentConfiguration": {},
+        **deepcopy({k: v for k, v in params.items() if v is not None}),
+    }
+    if params.get("loadBalancers"):
+        filled.setdefault("healthCheckGracePeriodSeconds", 0)
+    return with_capacity(filled, cluster)
+
+
+def with_capacity(settings: dict[str, Any], cluster: Cluster) -> dict[str, Any]:
+    """Settings with what ECS fills in where they say nothing of where the tasks run."""
+    filled = {k: v for k, v in settings.items() if v or k != "capacityProviderStrategy"}
+    if not filled.get("launchType") and not filled.get("capacityProviderStrategy"):
+        if cluster.default_capacity_provider_strategy:
+            filled["capacityProviderStrategy"] = cluster.default_capacity_provider_strategy
+        else:
+            filled["launchType"] = "EC2"
+    if on_fargate(filled):
+        return {"platformVersion": "LATEST", **filled, "platformFamily": "Linux"}
+    return {k: v for k, v in filled.items() if k not in ("platformVersion", "platformFamily")}
+
+
+def on_fargate(settings: dict[str, Any]) -> bool:
+    """Whether the tasks need no container instance."""
+    strategy = settings.get("capacityProviderStrategy") or []
+    providers = [item["capacityProvider"] for item in strategy]
+    return settings.get("launchType") == "FARGATE" or (
+        bool(providers) and providers[0] in ecs_capacity_providers.FARGATE
+    )
+
+
+def check(settings: dict[str, Any], definition: LiveTaskDefinition, action: str) -> None:
+    """Refuse what ECS refuses, and fail loudly on what the local ECS can't do."""
+    if settings.get("schedulingStrategy") == "DAEMON":
+        raise NotImplementedError(f"ecs: {action}: schedulingStrategy DAEMON is not simulated")
+    configuration = settings.get("deploymentConfiguration", {})
+    if configuration.get("lifecycleHooks"):
+        raise NotImplementedError(f"ecs: {action}: lifecycleHooks are not simulated")
+    if configuration.get("earlySuccessCriteria", {}).get("enable"):
+        raise NotImplementedError(
+            f"ecs: {action}: deploymentConfiguration.earlySuccessCriteria is not simulated"
+        )
+    check_network(settings, definition)
+    discovery.check(settings.get("serviceRegistries") or [], definition)
+    for balancer in settings.get("loadBalancers") or []:
+        _check_load_balancer(balancer, definition, action)
+
+
+def check_capacity(settings: dict[str, Any], cluster: Cluster) -> None:
+    """Refuse a capacity provider strategy that does not fit the cluster, or a launch type beside it."""
+    strategy = settings.get("capacityProviderStrategy") or []
+    if strategy and settings.get("launchType"):
+        raise InvalidParameterException(
+            "Specifying both a launch type and capacity provider strategy is not supported. Remove"
+            " one and try again."
+        )
+    ecs_capacity_providers.check_strategy(strategy, cluster.capacity_providers)
+
+
+def check_rollout(settings: dict[str, Any]) -> None:
+    """Refuse to roll out what isn't a rolling update."""
+    controller = settings["deploymentController"]["type"]
+    if controller == "CODE_DEPLOY":
+        raise InvalidParameterException(
+            "Unable to update task definition on services with a CODE_DEPLOY deployment"
+            " controller. Use AWS CodeDeploy to trigger a new deployment."
+        )
+    if controller != "ECS":
+        raise NotImplementedError(f"ecs: UpdateService: deploymentController {controller}")
+    configuration = settings["deploymentConfiguration"]
+    if configuration["strategy"] != "ROLLING" or configuration.get("bakeTimeInMinutes"):
+        raise NotImplementedError(
+            "ecs: UpdateService: deploymentConfiguration: only strategy ROLLING without"
+            " bakeTimeInMinutes is simulated"
+        )
+
+
+def check_network(settings: dict[str, Any], definition: LiveTaskDefinition) -> None:
+    """Refuse a network configuration that does not fit the network mode."""
+    network = (settings.get("networkConfiguration") or {}).get("awsvpcConfiguration")
+    if definition.awsvpc and not network:
+        raise InvalidParameterException(
+            "Network Configuration must be provided when networkMode 'awsvpc' is specified."
+        )
+    if network and not definition.awsvpc:
+        raise InvalidParameterException(
+            "Network Configuration is not valid for the given networkMode of this task definition."
+        )
+    if not network:
+        return
+    if not network.get("subnets"):
+        raise InvalidParameterException("subnets can not be empty.")
+    try:
+        ec2_backends[ACCOUNT][REGION].describe_subnets(subnet_ids=network["subnets"])
+    except InvalidSubnetIdError as error:
+        raise InvalidParameterException(
+            f"Error retrieving subnet information for {network['subnets']}: {error.message}"
+            f" (ErrorCode: {error.code})"
+        ) from error
+
+
+def _check_load_balancer(
+    balancer: dict[str, Any], definition: LiveTaskDefinition, action: str
+) -> None:
+    if balancer.get("loadBalancerName"):
+        raise NotImplementedError(f"ecs: {action}: loadBalancers: a Classic Load Balancer")
+    arn, name = balancer["targetGroupArn"], balancer["containerName"]
+    group = elbv2.find(arn)
+    if group is None:
+        raise InvalidParameterException(f"The specified target group does not exist: {arn}")
+    if not elbv2.in_use(arn):
+        raise InvalidParameterException(
+            f"The target group with targetGroupArn {arn} does not have an associated load balancer."
+        )
+    if definition.awsvpc != (group.target_type == "ip"):
+        mode = definition.record.get("networkMode", "bridge")
+        raise InvalidParameterException(
+            f"The provided target group {arn} has target type {group.target_type}, which is"
+            f" incompatible with the {mode} network mode specified in the task definition."
+        )
+    containers = {c["name"]: c for c in definition.record["containerDefinitions"]}
+    if name not in containers:
+        raise InvalidParameterException(
+            f"The container {name} does not exist in the task definition."
+        )
+    port = balancer["containerPort"]
+    if all(m.get("containerPort") != port for m in containers[name]["portMappings"]):
+        raise InvalidParameterException(
+            f"The container {name} did not have a container port {port} defined."
+        )

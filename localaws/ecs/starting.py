@@ -1,0 +1,99 @@
+"""How a service starts a task: with which capacity provider, where, and with what on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from localaws.ecs.capacity_providers import choose
+from localaws.ecs.deployments import Deployment
+from localaws.ecs.placement import PlacementError, place
+from localaws.ecs.service_checks import on_fargate
+from localaws.ecs.services import LiveService
+from localaws.ecs.state import THROTTLE, backend
+from localaws.ecs.task_api import placements
+from localaws.ecs.tasks import Task
+
+
+def start(service: LiveService, deployment: Deployment, count: int, now: float) -> None:
+    """Start as many tasks of a deployment as find a place."""
+    tasks = backend().tasks.setdefault(service.cluster_name, {})
+    started = []
+    for _ in range(count):
+        try:
+            task = _new_task(service, deployment)
+        except PlacementError as reason:
+            _tell_of_no_place(service, deployment, reason, now)
+            break
+        service.tasks.append(task)
+        tasks[task.task_arn] = task  # type: ignore[assignment]
+        started.append(task)
+    if started:
+        names = " ".join(f"(task {task.id})" for task in started)
+        service.tell(f"has started {len(started)} tasks: {names}.")
+
+
+def _tell_of_no_place(
+    service: LiveService, deployment: Deployment, reason: PlacementError, now: float
+) -> None:
+    if deployment.settings.get("capacityProviderStrategy"):
+        # The task would be PROVISIONING until the capacity provider has brought an instance, which is
+        # no failure of the deployment's.
+        deployment.not_before = now + THROTTLE
+    else:
+        deployment.count_failure(now)
+    message = (
+        "was unable to place a task because no container instance met all of its requirements."
+        f" Reason: {reason}."
+    )
+    if not service.events or not service.events[0]["message"].endswith(message):
+        service.tell(message)
+
+
+def _new_task(service: LiveService, deployment: Deployment) -> Task:
+    settings, definition = deployment.settings, deployment.definition
+    siblings = [
+        task
+        for task in service.tasks
+        if task.record["startedBy"] == deployment.id and not task.stopping
+    ]
+    options: dict[str, Any] = {
+        "startedBy": deployment.id,
+        "group": f"service:{service.name}",
+        "launchType": settings.get("launchType"),
+        "platformVersion": settings.get("platformVersion"),
+        "enableExecuteCommand": service.settings["enableExecuteCommand"],
+    }
+    fargate = on_fargate(settings)
+    provider = None
+    if strategy := settings.get("capacityProviderStrategy"):
+        running = Counter(task.record["capacityProviderName"] for task in siblings)
+        provider = choose(strategy, running)
+        options["capacityProviderName"] = provider
+        options["launchType"] = "FARGATE" if fargate else "EC2"
+    placement = place(
+        definition,
+        service.cluster_name,
+        settings.get("networkConfiguration"),
+        fargate=fargate,
+        neighbours=placements(service.cluster_name),
+        siblings=[task.placement for task in siblings],
+        provider=provider,
+    )
+    return Task(
+        definition,
+        placement,
+        settings.get("loadBalancers") or [],
+        _tags(service, deployment),
+        options,
+        settings.get("serviceRegistries"),
+    )
+
+
+def _tags(service: LiveService, deployment: Deployment) -> list[dict[str, str]]:
+    propagated = {"SERVICE": service.tags, "TASK_DEFINITION": deployment.definition.tags}
+    tags = list(propagated.get(service.settings["propagateTags"]) or [])
+    if service.settings["enableECSManagedTags"]:
+        tags.append({"key": "aws:ecs:clusterName", "value": service.cluster_name})
+        tags.append({"key": "aws:ecs:serviceName", "value": service.name})
+    return tags

@@ -1,0 +1,208 @@
+"""Task definitions that keep every field.
+
+Moto picks the fields it knows out of RegisterTaskDefinition and drops the others; a pipeline that
+copies a task definition must be able to trust what it reads. Here the request is the record, with
+ECS's defaults and outputs added.
+"""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from typing import Any
+
+from moto.core.utils import utcnow
+from moto.ecs.exceptions import EcsClientException, InvalidParameterException
+from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
+
+from localaws.aws import ACCOUNT, REGION
+from localaws.ecs.state import backend, page
+
+_CONTAINER_DEFAULTS: dict[str, Any] = {
+    "cpu": 0,
+    "portMappings": [],
+    "essential": True,
+    "environment": [],
+    "mountPoints": [],
+    "volumesFrom": [],
+    "systemControls": [],
+}
+
+
+class LiveTaskDefinition(TaskDefinition):
+    """A revision whose record is what DescribeTaskDefinition gives."""
+
+    def __init__(self, params: dict[str, Any], revision: int) -> None:
+        containers = [_container(c, params) for c in params["containerDefinitions"]]
+        super().__init__(
+            params["family"], revision, containers, ACCOUNT, REGION, tags=params.pop("tags", None)
+        )
+        self.record: dict[str, Any] = {
+            "volumes": [],
+            "placementConstraints": [],
+            **params,
+            "containerDefinitions": containers,
+            "taskDefinitionArn": self.arn,
+            "revision": revision,
+            "status": "ACTIVE",
+            "compatibilities": _compatibilities(params),
+            "requiresAttributes": [{"name": name} for name in _required_attributes(params)],
+            "registeredAt": utcnow(),
+            "registeredBy": f"arn:aws:iam::{ACCOUNT}:root",
+        }
+
+    @property
+    def awsvpc(self) -> bool:
+        """Whether each task has a network interface of its own."""
+        return bool(self.record.get("networkMode") == "awsvpc")
+
+
+def register(params: dict[str, Any]) -> dict[str, Any]:
+    """RegisterTaskDefinition."""
+    family, containers = params.get("family", ""), params.get("containerDefinitions")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", family):
+        raise EcsClientException("Family contains invalid characters.")
+    if not containers:
+        raise EcsClientException("Container list cannot be empty.")
+    if "FARGATE" in params.get("requiresCompatibilities", []):
+        if params.get("networkMode") != "awsvpc":
+            raise EcsClientException("Fargate only supports network mode 'awsvpc'.")
+        if not params.get("cpu") or not params.get("memory"):
+            raise EcsClientException(
+                "Fargate requires that 'cpu' and 'memory' be defined at the task level."
+            )
+    _check_network_mode(params.get("networkMode", "bridge"), containers)
+    EC2ContainerServiceBackend._validate_container_defs(
+        params.get("memory"), containers, params.get("requiresCompatibilities")
+    )
+    if not any(container.get("essential", True) for container in containers):
+        raise EcsClientException("A container must be marked as essential.")
+    revisions = backend().task_definitions.setdefault(family, {})
+    # A number is never used again, not even after its revision was deleted. Kept on the backend,
+    # so that a reset of moto forgets it with everything else.
+    last: dict[str, int] = vars(backend()).setdefault("last_revisions", {})
+    last[family] = last.get(family, 0) + 1
+    definition = LiveTaskDefinition(dict(params), last[family])  # type: ignore[abstract]
+    revisions[definition.revision] = definition
+    return {"taskDefinition": definition.record, "tags": definition.tags}
+
+
+def describe(params: dict[str, Any]) -> dict[str, Any]:
+    """DescribeTaskDefinition."""
+    definition = find(params["taskDefinition"])
+    if definition is None:
+        raise EcsClientException("Unable to describe task definition.")
+    result: dict[str, Any] = {"taskDefinition": definition.record}
+    if "TAGS" in params.get("include", []):
+        result["tags"] = definition.tags
+    return result
+
+
+def list_arns(params: dict[str, Any]) -> dict[str, Any]:
+    """ListTaskDefinitions."""
+    family, status = params.get("familyPrefix"), params.get("status", "ACTIVE")
+    found = [
+        definition
+        for revisions in backend().task_definitions.values()
+        for definition in revisions.values()
+        if definition.status == status and family in (None, definition.family)
+    ]
+    found.sort(key=lambda d: (d.family, d.revision), reverse=params.get("sort") == "DESC")
+    return page(params, "taskDefinitionArns", [definition.arn for definition in found])
+
+
+def deregister(params: dict[str, Any]) -> dict[str, Any]:
+    """DeregisterTaskDefinition: what runs goes on running, but no service can be set to it."""
+    if ":" not in _short(params["taskDefinition"]):
+        raise EcsClientException("Revision is missing.")
+    definition = find(params["taskDefinition"])
+    if definition is None:
+        raise EcsClientException("Unable to describe task definition.")
+    if definition.status != "INACTIVE":
+        definition.status = "INACTIVE"
+        definition.record.update(status="INACTIVE", deregisteredAt=utcnow())
+    return {"taskDefinition": definition.record}
+
+
+def delete(params: dict[str, Any]) -> dict[str, Any]:
+    """DeleteTaskDefinitions."""
+    deleted, failures = backend().delete_task_definitions(params["taskDefinitions"])
+    records = [{**d.record, "status": d.status} for d in deleted]  # type: ignore[attr-defined]
+    return {
+        "taskDefinitions": records,
+        "failures": [{"arn": failure.arn, "reason": failure.reason} for failure in failures],
+    }
+
+
+def find(name: str) -> LiveTaskDefinition | None:
+    """The revision that an ARN or family:revision names; for a family the newest ACTIVE one."""
+    family, _, revision = _short(name).partition(":")
+    revisions: dict[int, Any] = backend().task_definitions.get(family, {})
+    if not revision:
+        active = [number for number, d in revisions.items() if d.status == "ACTIVE"]
+        return revisions[max(active)] if active else None
+    if not revision.isdecimal():
+        raise InvalidParameterException(f"Invalid revision number. Number: {revision}")
+    return revisions.get(int(revision))
+
+
+def deployable(name: str) -> LiveTaskDefinition:
+    """The revision that a service or a task may be started from."""
+    definition = find(name)
+    if definition is None:
+        raise EcsClientException("TaskDefinition not found.")
+    if definition.status != "ACTIVE":
+        raise EcsClientException("TaskDefinition is inactive")
+    return definition
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _check_network_mode(mode: str, containers: list[dict[str, Any]]) -> None:
+    if mode != "bridge" and any(container.get("links") for container in containers):
+        raise EcsClientException(f"Links are not supported when networkMode={mode}.")
+    for mapping in (m for c in containers for m in c.get("portMappings", [])):
+        port = mapping.get("containerPort")
+        if mode in ("awsvpc", "host") and mapping.get("hostPort", port) not in (0, port):
+            raise EcsClientException(
+                f"When networkMode={mode}, the host ports and container ports in port mappings must"
+                " match."
+            )
+
+
+def _container(container: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    full: dict[str, Any] = {**deepcopy(_CONTAINER_DEFAULTS), **container}
+    for index, mapping in enumerate(full["portMappings"]):
+        if "containerPort" in mapping:  # a containerPortRange has no default
+            fixed = params.get("networkMode") in ("awsvpc", "host")
+            host_port = mapping["containerPort"] if fixed else 0
+            full["portMappings"][index] = {"hostPort": host_port, "protocol": "tcp", **mapping}
+    return full
+
+
+def _compatibilities(params: dict[str, Any]) -> list[str]:
+    if params.get("networkMode") != "awsvpc":
+        return ["EXTERNAL", "EC2"]
+    return ["EC2", "FARGATE"] if params.get("cpu") and params.get("memory") else ["EC2"]
+
+
+def _required_attributes(params: dict[str, Any]) -> list[str]:
+    containers = params["containerDefinitions"]
+    drivers = {c["logConfiguration"]["logDriver"] for c in containers if c.get("logConfiguration")}
+    wanted = {
+        "ecs.capability.task-eni": params.get("networkMode") == "awsvpc",
+        "com.amazonaws.ecs.capability.task-iam-role": params.get("taskRoleArn"),
+        "com.amazonaws.ecs.capability.ecr-auth": any(
+            ".dkr.ecr." in container["image"] for container in containers
+        ),
+        "ecs.capability.container-health-check": any(c.get("healthCheck") for c in containers),
+        "ecs.capability.secrets.asm.environment-variables": any(
+            ":secretsmanager:" in secret["valueFrom"]
+            for container in containers
+            for secret in container.get("secrets", [])
+        ),
+    }
+    names = [name for name, needed in wanted.items() if needed]
+    return names + [f"com.amazonaws.ecs.capability.logging-driver.{name}" for name in drivers]

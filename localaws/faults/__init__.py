@@ -1,0 +1,1 @@
+"""Faults: what can go wrong at AWS, at the moment that a test chooses."""

@@ -1,0 +1,74 @@
+"""What a fault does to the request that it hits."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import unquote, unquote_plus
+
+from moto.core.model import OperationModel
+
+from localaws.faults import answers, faults
+from localaws.faults.answers import Answer
+from localaws.faults.faults import Call
+
+T = TypeVar("T")
+
+
+class DroppedError(ConnectionError):
+    """Nobody gets an answer. The server lets a ConnectionError pass without a word."""
+
+
+def call(action: str, function: str | None, environ: Mapping[str, Any], body: bytes) -> Call:
+    """A request as faults see it."""
+    url, text = str(environ.get("RAW_URI", "")), body.decode(errors="replace")
+    texts = [url, unquote(url), text]
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        texts.append(unquote_plus(text))
+    return Call(action, function, tuple(texts))
+
+
+def answer(
+    met: Call,
+    environ: Mapping[str, Any],
+    operation: OperationModel,
+    parameters: Callable[[], Mapping[str, Any]],
+    do: Callable[[], T],
+) -> T | Answer:
+    """Do a call and return its answer; or what a fault makes of it, if one hits it."""
+    fault = faults.meet(met)
+    how = fault.how if fault else ""
+    if how == "throttle":
+        return answers.throttled(operation)
+    if how == "error":
+        return answers.failed(operation)
+    if how == "deny":
+        return answers.denied(met.action, operation, met.function, parameters)
+    if how == "kill":
+        _kill(environ.get("HTTP_X_AMZ_SECURITY_TOKEN", ""))
+        _hang_up(environ)
+    if fault and how == "hang":
+        fault.removed.wait()
+        if fault.forgotten:
+            _hang_up(environ)
+    done = do()
+    if how == "lose":
+        _hang_up(environ)
+    return done
+
+
+def _kill(token: str) -> None:
+    from localaws.lambda_ import pool  # it imports requests.py, which imports this module
+
+    environment = pool.environment_of(token)
+    if environment is None:
+        raise NotImplementedError("a fault that kills: no process of a function made this call")
+    environment.kill()
+
+
+def _hang_up(environ: Mapping[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # the caller may be gone
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    raise DroppedError

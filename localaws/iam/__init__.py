@@ -1,0 +1,1 @@
+"""IAM: what a call needs, and what a role allows."""

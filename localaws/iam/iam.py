@@ -1,0 +1,156 @@
+"""IAM: a function may do what its role allows, and nothing else.
+
+moto lets every caller do everything; its own access control knows neither resources nor conditions.
+Here each request of a Lambda function is judged by the policies that its role has at that moment,
+inline and attached, and refused as the service would.
+
+Unchecked are all others: a developer's CLI, which has no identity here, since any access key is taken;
+and Step Functions, EventBridge and CloudFormation, which act inside of this process with one key, so
+that the roles of state machines and rules are not tried out. Resource-based policies are not looked at,
+but for a function's own where SNS is to invoke it, and service control policies neither.
+
+Policy elements, operators and condition keys that are not known are NotImplemented, never ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import Any
+
+from moto.awslambda.models import lambda_backends
+from moto.iam.models import Role, iam_backends
+
+from localaws.aws import ACCOUNT, REGION, listed
+from localaws.iam.access import CONDITION_KEYS, Access
+
+_STATEMENT = {"Sid", "Effect", "Action", "Resource", "Condition"}
+_KEYS = {key.lower(): key for key in CONDITION_KEYS}  # IAM ignores their case
+
+# Code and status of a refusal, where they are not those of services born with a JSON protocol.
+_REFUSALS = {
+    "cloudwatch": ("AccessDenied", 403),
+    "elasticloadbalancing": ("AccessDenied", 403),
+    "sns": ("AuthorizationError", 403),
+}
+
+
+class AccessDeniedError(Exception):
+    """A refusal as the service words it."""
+
+    def __init__(self, service: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.status = _REFUSALS.get(service, ("AccessDeniedException", 400))
+
+
+def check(function: str, service: str, needed: Iterable[Access]) -> None:
+    """Raise AccessDeniedError unless the function's role allows all that a request needs."""
+    role = _role(function)
+    statements = list(_statements(role))
+    for access in needed:
+        effects = {statement["Effect"] for statement in statements if _applies(statement, access)}
+        if effects != {"Allow"}:
+            message = _message(f"{role.name}/{function}", access, denied="Deny" in effects)
+            raise AccessDeniedError(service, message)
+
+
+def resource_allows(statements: Iterable[dict[str, Any]], service: str, access: Access) -> bool:
+    """Whether a resource's own policy lets an AWS service (``sns.amazonaws.com``) do something."""
+    effects = set()
+    for statement in statements:
+        rest = {name: value for name, value in statement.items() if name != "Principal"}
+        if _is_for(statement["Principal"], service) and _applies(rest, access):
+            effects.add(rest["Effect"])
+    return effects == {"Allow"}
+
+
+def _is_for(principal: Any, service: str) -> bool:
+    services = principal.get("Service", []) if isinstance(principal, dict) else []
+    return principal == "*" or service in listed(services)
+
+
+def _role(function: str) -> Role:
+    arn = lambda_backends[ACCOUNT][REGION].get_function(function).role
+    role = iam_backends[ACCOUNT]["aws"].get_role_by_arn(arn)
+    if role.permissions_boundary_arn:
+        raise NotImplementedError(f"IAM: PermissionsBoundary of role {role.name}")
+    return role
+
+
+def _statements(role: Role) -> Iterator[dict[str, Any]]:
+    documents = list(role.policies.values())
+    for policy in list(role.managed_policies.values()):
+        documents += [version.document for version in policy.versions if version.is_default]
+    for document in documents:
+        if "${" in document:
+            raise NotImplementedError(f"IAM: policy variables, in a policy of role {role.name}")
+        yield from listed(json.loads(document)["Statement"])
+
+
+def _message(session: str, access: Access, *, denied: bool) -> str:
+    service, _, name = access.action.partition(":")
+    action = f"{'SNS' if service == 'sns' else service}:{name}"
+    # Of what can't be narrowed to a resource, Elastic Load Balancing says nothing and the others "*".
+    silent = service == "elasticloadbalancing" and access.resource == "*"
+    return (
+        f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{session} is not authorized to perform: {action}"
+        + ("" if silent else f" on resource: {access.resource}")
+        + (
+            " with an explicit deny in an identity-based policy"
+            if denied
+            else f" because no identity-based policy allows the {action} action"
+        )
+    )
+
+
+def _applies(statement: dict[str, Any], access: Access) -> bool:
+    for element in sorted(statement.keys() - _STATEMENT):
+        raise NotImplementedError(f"IAM: policy element {element}")
+    action = access.action.lower()
+    return (
+        any(_like(pattern.lower(), action) for pattern in listed(statement["Action"]))
+        and any(_arn_like(pattern, access.resource) for pattern in listed(statement["Resource"]))
+        and _holds(statement.get("Condition", {}), access)
+    )
+
+
+def _holds(condition: dict[str, dict[str, Any]], access: Access) -> bool:
+    for operator, tests in condition.items():
+        if operator not in _OPERATORS:
+            raise NotImplementedError(f"IAM: condition operator {operator}")
+        for key, wanted in tests.items():
+            if key.lower() not in _KEYS:
+                raise NotImplementedError(f"IAM: condition key {key}")
+            value = access.context.get(_KEYS[key.lower()])
+            if value is None or not any(_OPERATORS[operator](w, value) for w in listed(wanted)):
+                return False
+    return True
+
+
+def _like(pattern: str, value: str) -> bool:
+    return _compiled(pattern).fullmatch(value) is not None
+
+
+def _arn_like(pattern: str, arn: str) -> bool:
+    """A wildcard stays in its one of the six parts of an ARN."""
+    if pattern == "*":
+        return True
+    parts, wanted = arn.split(":", 5), pattern.split(":", 5)
+    return len(parts) == len(wanted) and all(map(_like, wanted, parts))
+
+
+_OPERATORS: dict[str, Callable[[str, str], bool]] = {
+    "ArnEquals": _arn_like,  # to IAM the same as ArnLike
+    "ArnLike": _arn_like,
+    "ForAllValues:StringEquals": str.__eq__,  # no request here has several values of a key
+    "StringEquals": str.__eq__,
+    "StringLike": _like,
+}
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    wildcards = {"*": ".*", "?": "."}
+    return re.compile("".join(wildcards.get(c, re.escape(c)) for c in pattern), re.DOTALL)

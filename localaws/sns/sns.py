@@ -1,0 +1,184 @@
+"""SNS: what is published reaches mails, functions, HTTP endpoints and queues, within SNS's limits.
+
+moto drops what is published to an email address, gives functions a made-up event, posts to whatever
+address a subscription names, counts a message's characters instead of its bytes, and lets a subscriber
+that fails fail the publisher. Here a message to an email subscription is kept as a mail
+(``GET /_localaws/mails``), functions and HTTP endpoints get it from a thread (sns/delivery.py), and
+what a queue refuses is its subscription's loss. Filter policies are sns/filters.py's.
+
+A subscription counts as confirmed at once: nobody here can follow the link that AWS sends first.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.sns.exceptions import InvalidParameterValue
+from moto.sns.models import MAXIMUM_MESSAGE_LENGTH, SNSBackend, Subscription
+from moto.sns.responses import SNSResponse
+
+from localaws.sns import delivery, filters
+from localaws.sns import subscriptions as sns_subscriptions
+from localaws.sns.notification import Notification
+
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+
+_mails: list[dict[str, Any]] = []
+
+
+def mails() -> list[dict[str, Any]]:
+    """The mails that were sent, oldest first."""
+    return list(_mails)
+
+
+def start() -> None:
+    """Begin without a mail and without a delivery."""
+    _mails.clear()
+    delivery.start()
+
+
+def stop() -> None:
+    """Deliver nothing any more."""
+    delivery.stop()
+
+
+_subscribe = SNSBackend.subscribe
+_respond_to_subscribe = SNSResponse.subscribe
+_set_attribute = SNSBackend.set_subscription_attributes
+_publish = SNSBackend.publish
+_deliver_to_queue = Subscription.publish
+
+
+def install() -> None:
+    """Deliver, and refuse what SNS refuses and what would not be delivered."""
+    backend = SNSBackend
+    backend.subscribe = _subscribe_or_fail  # type: ignore[method-assign]
+    backend.set_subscription_attributes = _set_attribute_or_fail  # type: ignore[method-assign]
+    backend.publish = _publish_within_limits  # type: ignore[method-assign]
+    SNSResponse.subscribe = _check_attributes_and_subscribe  # type: ignore[method-assign]
+    Subscription.publish = _deliver  # type: ignore[method-assign]
+
+
+def _subscribe_or_fail(
+    self: SNSBackend, topic_arn: str, endpoint: str, protocol: str
+) -> Subscription:
+    sns_subscriptions.check(self.get_topic(topic_arn), protocol, endpoint)
+    return _subscribe(self, topic_arn, endpoint, protocol)
+
+
+def _check_attributes_and_subscribe(self: SNSResponse) -> ActionResult:
+    """moto subscribes first, and leaves the subscription when an attribute is refused."""
+    protocol, attributes = self._get_param("Protocol"), self._get_attributes()
+    scope = attributes.get("FilterPolicyScope")
+    for name, value in attributes.items():
+        sns_subscriptions.check_attribute(self.backend, protocol, name, value, scope)
+    return _respond_to_subscribe(self)
+
+
+def _set_attribute_or_fail(self: SNSBackend, arn: str, name: str, value: Any) -> None:
+    if subscription := self.subscriptions.get(arn):
+        scope = subscription.attributes.get("FilterPolicyScope")
+        sns_subscriptions.check_attribute(self, subscription.protocol, name, value, scope)
+    _set_attribute(self, arn, name, value)
+    self.subscriptions[arn]._filter_policy_matcher = None  # sns/filters.py is in its place
+
+
+def _publish_within_limits(
+    self: SNSBackend, message: str, arn: str | None, *args: Any, **options: Any
+) -> str:
+    structure = options.get("message_structure")
+    _check(message, options.get("subject"), options.get("message_attributes"), structure)
+    filters.check(self.subscriptions.values(), arn, structure)
+    return _publish(self, message, arn, *args, **options)
+
+
+def _deliver(
+    self: Subscription,
+    message: str,
+    message_id: str,
+    subject: str | None = None,
+    message_attributes: dict[str, Any] | None = None,
+    group_id: str | None = None,
+    deduplication_id: str | None = None,
+    message_structure: str | None = None,
+) -> None:
+    attributes = message_attributes or {}
+    if not filters.passes(self, message, attributes):
+        return
+    text = _of_protocol(message, self.protocol) if message_structure == "json" else message
+    notification = Notification(self, message_id, subject, text, attributes)
+    if self.protocol == "email":
+        _send(notification)
+    elif self.protocol != "sqs":
+        delivery.accept(notification)
+    else:
+        try:
+            _deliver_to_queue(
+                self, text, message_id, subject, attributes, group_id, deduplication_id
+            )
+        except Exception as refusal:  # noqa: BLE001 - moto's queues have no error in common
+            delivery.give_up(notification, repr(refusal))
+
+
+def _check(
+    message: str, subject: str | None, attributes: dict[str, Any] | None, structure: str | None
+) -> None:
+    if not message:
+        raise InvalidParameterValue("Invalid parameter: Empty message")
+    # The whole JSON counts, not what a subscriber gets of it, and so do the attributes:
+    # https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
+    size = len(message.encode()) + sum(map(_size, (attributes or {}).items()))
+    if size > MAXIMUM_MESSAGE_LENGTH:
+        raise InvalidParameterValue("Invalid parameter: Message too long")
+    if subject is not None and (len(subject) > 100 or _CONTROL_CHARACTER.search(subject)):
+        raise InvalidParameterValue("Invalid parameter: Subject")
+    if structure == "json":
+        _check_structure(message)
+
+
+def _size(attribute: tuple[str, dict[str, Any]]) -> int:
+    """What an attribute takes of a message's bytes."""
+    name, typed = attribute
+    value = str(typed["Value"])
+    binary = typed["Type"].startswith("Binary")
+    raw = base64.b64decode(value) if binary else value.encode()
+    return len(name.encode()) + len(typed["Type"].encode()) + len(raw)
+
+
+def _check_structure(message: str) -> None:
+    try:
+        texts = json.loads(message)
+    except ValueError:
+        texts = None
+    what = "Invalid parameter: Message Structure - "
+    if not isinstance(texts, dict):
+        raise InvalidParameterValue(f"{what}JSON message body failed to parse")
+    if not isinstance(texts.get("default"), str):
+        raise InvalidParameterValue(f"{what}No default entry in JSON message body")
+
+
+def _of_protocol(message: str, protocol: str) -> str:
+    """A protocol's own text; what is no text is as good as not there."""
+    texts: dict[str, Any] = json.loads(message)
+    own = texts.get(protocol)
+    return own if isinstance(own, str) else str(texts["default"])
+
+
+def _send(notification: Notification) -> None:
+    subscription = notification.subscription
+    _mails.append(
+        {
+            "to": subscription.endpoint,
+            # SNS names the sender's kind in place of a missing subject
+            "subject": notification.subject or "AWS Notification Message",
+            "text": notification.text,
+            "topic": subscription.topic_arn,
+            "attributes": {
+                name: attribute["Value"] for name, attribute in notification.attributes.items()
+            },
+        }
+    )

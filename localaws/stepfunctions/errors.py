@@ -1,0 +1,89 @@
+"""The names of the errors that Lambda and Step Functions themselves answer a Task with.
+
+An error that the SDK's model of the call lists has its own name, every other the service's general
+one (``Lambda.AWSLambdaException``), and a call without an answer is an ``SdkClientException``. moto has
+a name for each code, and takes a lost connection for States.Runtime, which nothing can catch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
+from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
+from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import (
+    CustomErrorName,
+)
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_aws_sdk as aws_sdk,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_lambda as lambda_invoke,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_sfn as sfn,
+)
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+
+from localaws.stepfunctions import sdk
+
+_OURS = 501  # an error of the local AWS itself keeps the name that says so
+_Original = Callable[[Any, Environment, Exception], FailureEvent]
+
+
+def _named(original: _Original, service: str | None, general: str | None) -> _Original:
+    def from_error(self: Any, env: Environment, ex: Exception) -> FailureEvent:
+        prefix = service or sdk.service(self.resource.api_name)[1]
+        if isinstance(ex, (HTTPClientError, NoConnectionError)):
+            cause = f"Unable to execute HTTP request: {ex}"
+            return _failure(self, env, f"{prefix}.SdkClientException", cause)
+        failure = original(self, env, ex)
+        if general and isinstance(ex, ClientError) and _status(ex) != _OURS:
+            details: Any = failure.event_details
+            cause = details["taskFailedEventDetails"]["cause"]
+            return _failure(self, env, f"{prefix}.{_name(self, ex, general)}", cause)
+        return failure
+
+    return from_error
+
+
+def _status(error: ClientError) -> int:
+    return error.response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def _name(task: Any, error: ClientError, general: str) -> str:
+    operation = sdk.operation(task._get_boto_service_name(), task.resource.api_action)
+    code = error.response["Error"]["Code"]
+    if code not in {shape.name for shape in operation.error_shapes}:
+        return general
+    return code if code.endswith("Exception") else f"{code}Exception"
+
+
+def _failure(task: Any, env: Environment, error: str, cause: str) -> FailureEvent:
+    details = TaskFailedEventDetails(
+        error=error,
+        cause=cause,
+        resource=task._get_sfn_resource(),
+        resourceType=task._get_sfn_resource_type(),
+    )
+    return FailureEvent(
+        env=env,
+        error_name=CustomErrorName(error),
+        event_type=HistoryEventType.TaskFailed,
+        event_details=EventDetails(taskFailedEventDetails=details),  # type: ignore[typeddict-item]
+    )
+
+
+def install() -> None:
+    """Name errors as AWS does."""
+    kinds: tuple[tuple[Any, str | None, str | None], ...] = (
+        (lambda_invoke.StateTaskServiceLambda, "Lambda", "AWSLambdaException"),
+        (sfn.StateTaskServiceSfn, "StepFunctions", "AWSStepFunctionsException"),
+        (aws_sdk.StateTaskServiceAwsSdk, None, None),  # moto has the rest of these right
+    )
+    for kind, service, general in kinds:
+        kind._from_error = _named(kind._from_error, service, general)

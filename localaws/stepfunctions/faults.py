@@ -1,0 +1,124 @@
+"""Faults that stop an execution of a state machine, as StopExecution does, at a moment of their own.
+
+Either as it enters a state: the history has that, and nothing of what the state would have done. Or
+once a process runs the invocation of a Task: the execution ends, and the function goes on, as on AWS.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import threading
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import (
+    StateTaskServiceLambda,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_lambda import (
+    StateTaskLambda,
+)
+from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+
+from localaws.faults import faults
+from localaws.stepfunctions.stop import StoppedError
+
+_INVOKE = (StateTaskServiceLambda, StateTaskLambda)
+_SPACINGS = ((",", ":"), (", ", ": "))  # a test's text is found however the input was written
+
+_calling = threading.local()  # task: the mark of the invocation that this thread is about to make
+
+
+def _entry(env: Environment, state: str, when: str) -> faults.Entry:
+    context: Any = env.states.context_object.context_object_data
+    given = context["Execution"]["Input"]
+    texts = [json.dumps(given, ensure_ascii=False, separators=each) for each in _SPACINGS]
+    return faults.Entry(state, context["StateMachine"]["Id"], when, tuple(texts))
+
+
+def _stop(env: Environment, fault: faults.Fault) -> None:
+    root = getattr(env, "root", env)
+    now = datetime.datetime.now(datetime.UTC)
+    root.set_stop(stop_date=now, error=fault.error, cause=fault.cause)
+
+
+_eval_state_input = CommonStateField._eval_state_input
+
+
+def _enter(self: CommonStateField, env: Environment) -> None:
+    if faults.concern_state(self.name):
+        fault = faults.meet(_entry(env, self.name, "entered"))
+        if fault is not None:
+            _stop(env, fault)
+            raise StoppedError
+        if not isinstance(self, _INVOKE) and faults.expect(_entry(env, self.name, "running")):
+            raise NotImplementedError(f"a fault on '{self.name}' running: it is no Lambda Task")
+    _eval_state_input(self, env)
+
+
+_invoke_function = lambda_eval_utils.execute_lambda_function_integration
+
+
+def _invoke(env: Environment, **call: Any) -> None:
+    context: Any = env.states.context_object.context_object_data
+    state = context["State"]["Name"]
+    if not faults.concern_state(state):
+        _invoke_function(env=env, **call)
+        return
+    entry = _entry(env, state, "running")
+
+    def in_flight() -> None:
+        fault = faults.meet(entry)
+        if fault is not None:
+            _stop(env, fault)
+
+    with faults.flight(in_flight) as task:
+        _calling.task = task
+        try:
+            _invoke_function(env=env, **call)
+        finally:
+            del _calling.task
+
+
+def _marking(client_for: Any) -> Any:
+    """Have the invocation that a fault waits for say so in a header."""
+
+    def client(**wanted: Any) -> Any:
+        task = getattr(_calling, "task", None)
+        if task is None:
+            return client_for(**wanted)
+        config = Config(retries={"total_max_attempts": 1}, read_timeout=900)
+        # Of its own, because a handler stays with its client; it is the local AWS that signs.
+        own = boto3.Session().client("lambda", region_name=wanted["region"], config=config)
+
+        def mark(request: Any, **_: Any) -> None:
+            request.headers[faults.TASK_HEADER] = task
+
+        own.meta.events.register("before-send.lambda.Invoke", mark)
+        return own
+
+    return client
+
+
+def _with_root(as_inner_frame_of: Any) -> Any:
+    """Let a frame know the environment of its execution."""
+
+    def frame_of(cls: type[Environment], env: Environment, *args: Any, **kwargs: Any) -> Any:
+        frame = as_inner_frame_of(cls, env, *args, **kwargs)
+        frame.root = getattr(env, "root", env)
+        return frame
+
+    return classmethod(frame_of)
+
+
+def install() -> None:
+    """Let faults meet executions; after the other mends, which this one builds on."""
+    CommonStateField._eval_state_input = _enter  # type: ignore[method-assign]
+    calls: Any = lambda_eval_utils
+    calls.execute_lambda_function_integration = _invoke
+    calls.boto_client_for = _marking(calls.boto_client_for)
+    frame = Environment.as_inner_frame_of.__func__  # type: ignore[attr-defined]
+    Environment.as_inner_frame_of = _with_root(frame)  # type: ignore[method-assign]

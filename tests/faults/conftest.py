@@ -1,5 +1,0 @@
-"""A local AWS of their own for the long ones: what fails, what is stopped, and many at once."""
-
-from __future__ import annotations
-
-from tests.local.conftest import account  # noqa: F401 - a fixture, made once for this folder

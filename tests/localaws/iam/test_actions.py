@@ -1,0 +1,213 @@
+"""What localaws/iam/actions.py says a call needs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import cfnlint
+import pytest
+import requests
+
+from localaws.iam import actions
+from localaws.server import LocalAws
+from tests.support.localaws.iam import HERE, SERVICE, Function, allow, register
+
+
+def test_each_of_the_resources_of_a_call_has_to_be_allowed(aws: LocalAws) -> None:
+    function = Function(aws, allow("ecs:DescribeServices", SERVICE))
+    services = ["api", f"arn:aws:ecs:{HERE}:service/production/other"]
+    refusal = function.refusal("ecs", "describe_services", cluster="production", services=services)
+    assert f"on resource: {services[1]} because" in refusal
+
+
+def test_what_aws_does_not_narrow_to_a_resource_needs_every_resource(aws: LocalAws) -> None:
+    function = Function(aws, allow("ecs:*", f"arn:aws:ecs:{HERE}:task-definition/*"))
+    assert "ecs:RegisterTaskDefinition on resource: * because" in register(function)
+    function.may(allow("ecs:*"))
+    assert register(function) == ""
+
+
+def test_registering_with_tags_needs_tag_resource(aws: LocalAws) -> None:
+    function = Function(aws, allow("ecs:RegisterTaskDefinition"))
+    tags = [{"key": "k", "value": "v"}]
+    assert register(function) == ""
+    family = f"arn:aws:ecs:{HERE}:task-definition/api:*"
+    assert f"ecs:TagResource on resource: {family} because" in register(function, tags=tags)
+    on_creation = {"StringEquals": {"ecs:CreateAction": ["RunTask", "RegisterTaskDefinition"]}}
+    tagging = allow("ecs:TagResource", family, Condition=on_creation)
+    function.may(allow("ecs:RegisterTaskDefinition"), tagging)
+    assert register(function, tags=tags) == ""
+
+
+def test_registering_with_roles_needs_pass_role_on_each(aws: LocalAws) -> None:
+    to_tasks = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    task = "arn:aws:iam::123456789012:role/app/task"
+    passing = allow("iam:PassRole", task, Condition=to_tasks)
+    function = Function(aws, allow("ecs:RegisterTaskDefinition"), passing)
+    assert register(function, taskRoleArn=task) == ""
+    execution = "arn:aws:iam::123456789012:role/execution"
+    assert f"iam:PassRole on resource: {execution} because" in register(
+        function, taskRoleArn=task, executionRoleArn="execution"
+    )
+
+
+def test_composite_alarms_need_every_alarm(aws: LocalAws) -> None:
+    metric_alarms = allow("cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:{HERE}:alarm:*")
+    function = Function(aws, metric_alarms)
+    assert function.refusal("cloudwatch", "describe_alarms", AlarmTypes=["MetricAlarm"]) == ""
+    refusal = function.refusal("cloudwatch", "describe_alarms", AlarmTypes=["CompositeAlarm"])
+    assert "cloudwatch:DescribeAlarms on resource: * because" in refusal
+
+
+TABLE = f"arn:aws:dynamodb:{HERE}:table/ledger"
+ITEM = {"TableName": "ledger", "Key": {"pk": {"S": "p"}}}
+
+
+def transact(function: Function) -> str:
+    update = {**ITEM, "UpdateExpression": "REMOVE a"}
+    put = {"TableName": TABLE, "Item": {"pk": {"S": "q"}}}
+    items = [{"Update": update}, {"Put": put}, {"Update": {**update, "TableName": TABLE}}]
+    return function.refusal("dynamodb", "transact_write_items", TransactItems=items)
+
+
+def test_a_transaction_needs_what_each_of_its_writes_needs(aws: LocalAws) -> None:
+    function = Function(aws, allow("dynamodb:UpdateItem", TABLE))
+    assert f"dynamodb:PutItem on resource: {TABLE} because" in transact(function)
+    function.may(allow(["dynamodb:UpdateItem", "dynamodb:PutItem"], TABLE))
+    assert transact(function).startswith("ResourceNotFoundException 400")
+    (first, second) = (call for call in calls(aws) if call["function"] == function.name)
+    assert min(first.pop("ms"), second.pop("ms")) > 0
+    assert (
+        first
+        == second
+        == {
+            "function": function.name,
+            "service": "dynamodb",
+            "action": "TransactWriteItems",
+            "permissions": ["dynamodb:UpdateItem", "dynamodb:PutItem"],
+        }
+    )
+
+
+def test_a_query_of_an_index_needs_the_index(aws: LocalAws) -> None:
+    function = Function(aws, allow("dynamodb:Query", TABLE))
+    asked = {
+        "TableName": "ledger",
+        "KeyConditionExpression": "pk = :pk",
+        "ExpressionAttributeValues": {":pk": {"S": "p"}},
+    }
+    let_through = function.refusal("dynamodb", "query", **asked)
+    assert let_through.startswith("ResourceNotFoundException 400")
+    refusal = function.refusal("dynamodb", "query", IndexName="by-time", **asked)
+    assert f"dynamodb:Query on resource: {TABLE}/index/by-time because" in refusal
+
+
+@pytest.mark.parametrize(
+    ("path", "resource"),
+    [("/slipway/plans", "slipway/plans"), ("/slipway/plans/", "slipway/plans/"), ("/", "")],
+)
+def test_a_path_of_parameters_is_a_resource_with_its_slash_at_the_end(
+    aws: LocalAws, path: str, resource: str
+) -> None:
+    function = Function(aws)
+    refusal = function.refusal("ssm", "get_parameters_by_path", Path=path)
+    arn = f"arn:aws:ssm:{HERE}:parameter/{resource}"
+    assert f"ssm:GetParametersByPath on resource: {arn} because" in refusal
+    function.may(allow("ssm:GetParametersByPath", arn))
+    assert function.refusal("ssm", "get_parameters_by_path", Path=path) == ""
+
+
+def test_an_execution_is_a_resource_of_its_own(aws: LocalAws) -> None:
+    machine = f"arn:aws:states:{HERE}:stateMachine:release"
+    execution = f"arn:aws:states:{HERE}:execution:release:one"
+    function = Function(aws, allow("states:*", machine))
+    start = function.refusal("stepfunctions", "start_execution", stateMachineArn=machine)
+    assert start.startswith("StateMachineDoesNotExist 400")
+    described = function.refusal("stepfunctions", "describe_execution", executionArn=execution)
+    assert f"states:DescribeExecution on resource: {execution} because" in described
+    function.may(allow("states:DescribeExecution", f"arn:aws:states:{HERE}:execution:release:*"))
+    described = function.refusal("stepfunctions", "describe_execution", executionArn=execution)
+    assert described.startswith("ExecutionDoesNotExist 400")
+    recorded = [call for call in calls(aws) if call["function"] == function.name]
+    assert [(call["service"], call["permissions"]) for call in recorded] == [
+        ("states", ["states:StartExecution"]),
+        ("states", ["states:DescribeExecution"]),
+        ("states", ["states:DescribeExecution"]),
+    ]
+
+
+def calls(aws: LocalAws) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = requests.get(f"{aws.url}/_localaws/calls", timeout=10).json()
+    return listed
+
+
+@pytest.mark.parametrize(
+    ("service", "call"), [("ecs", "list_clusters"), ("lambda", "list_functions")]
+)
+def test_a_call_without_a_rule_is_not_implemented(aws: LocalAws, service: str, call: str) -> None:
+    refusal = Function(aws, allow("*")).refusal(service, call)
+    assert refusal.startswith("NotImplemented 501")
+    assert "by a function: localaws/iam/actions.py has no rule" in refusal
+
+
+SAMPLES: dict[str, dict[str, Any]] = {
+    "cloudwatch:DescribeAlarms": {},
+    "dynamodb:DeleteItem": {"TableName": "t"},
+    "dynamodb:GetItem": {"TableName": "t", "Key": {"pk": {"S": "slack"}}},
+    "dynamodb:PutItem": {"TableName": "t"},
+    "dynamodb:Query": {"TableName": "t", "IndexName": "i"},
+    "dynamodb:TransactWriteItems": {
+        "TransactItems": [
+            {kind: {"TableName": "t"}} for kind in ("ConditionCheck", "Delete", "Put", "Update")
+        ]
+    },
+    "dynamodb:UpdateItem": {"TableName": "t", "Key": {"id": {"S": "1"}}},
+    "ecr:DescribeImages": {"repositoryName": "a/b"},
+    "ecr:DescribeRepositories": {"repositoryNames": ["a/b"]},
+    "ecs:DescribeContainerInstances": {"containerInstances": ["0"]},
+    "ecs:DescribeServices": {"services": ["s"]},
+    "ecs:DescribeTaskDefinition": {},
+    "ecs:DescribeTasks": {"tasks": ["0"]},
+    "ecs:ListTaskDefinitions": {},
+    "ecs:ListTasks": {},
+    "ecs:RegisterTaskDefinition": {"family": "f", "tags": [{}], "taskRoleArn": "r"},
+    "ecs:UpdateService": {"service": "s"},
+    "elasticloadbalancing:DescribeTargetHealth": {},
+    "logs:GetLogEvents": {"logGroupName": "g", "logStreamName": "s"},
+    "secretsmanager:GetSecretValue": {"SecretId": "s"},
+    "sns:Publish": {"TopicArn": f"arn:aws:sns:{HERE}:t"},
+    "ssm:DeleteParameter": {"Name": "/p"},
+    "ssm:GetParameter": {"Name": "/p"},
+    "ssm:GetParametersByPath": {"Path": "/p"},
+    "ssm:PutParameter": {"Name": "/p"},
+    "states:DescribeExecution": {"executionArn": f"arn:aws:states:{HERE}:execution:m:e"},
+    "states:StartExecution": {"stateMachineArn": f"arn:aws:states:{HERE}:stateMachine:m"},
+}
+# AWS's table has a resource for them, its errors and its own policies have none.
+STRICTER = {"ecs:ListTasks", "ecs:RegisterTaskDefinition"}
+
+
+@pytest.mark.parametrize("action", sorted(actions.RULES))
+def test_the_resource_of_an_action_is_of_a_kind_that_aws_narrows_it_to(action: str) -> None:
+    data = Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json"
+    reference = json.loads(data.read_text())
+    for access in actions.rule_for(action)(action, SAMPLES[action]):
+        service, _, name = access.action.partition(":")
+        kinds = reference[service]["Actions"][name.lower()].get("Resources", [])
+        formats = [
+            arn
+            for kind in kinds  # written with a capital for some services
+            for arn in reference[service]["Resources"][kind.lower()]["ARNFormats"]
+        ]
+        if access.action in STRICTER or not formats:
+            assert access.resource == "*"
+        else:
+            assert any(re.fullmatch(_filled(arn), access.resource) for arn in formats)
+
+
+def _filled(arn: str) -> str:
+    values = {"Partition": "aws", "Region": "us-east-1", "Account": "123456789012"}
+    return re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], arn)

@@ -1,0 +1,79 @@
+"""Whatever call to AWS fails, in whatever way: an honest end, a good service, no lock, and people know."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from localaws.faults import faults
+from tests.support.account import Account
+from tests.support.stories import (
+    PATIENCE_SECONDS,
+    STORIES,
+    Call,
+    Story,
+    a_shop,
+    calls_in,
+    has_ended,
+    problems_of,
+)
+from tests.support.waiting import wait_for
+
+AT_ONCE = 8
+FAULTS: dict[str, dict[str, Any]] = {
+    "throttled three times": {"how": "throttle", "times": 3},
+    "server error": {"how": "error"},
+    "done, but the answer is lost": {"how": "lose"},
+    "access denied": {"how": "deny"},
+    "killed": {"how": "kill"},
+}
+
+
+@pytest.fixture(scope="module")
+def calls(account: Account) -> dict[str, list[Call]]:
+    """The calls of each story, by its name."""
+    return {name: calls_in(account, story) for name, story in STORIES.items()}
+
+
+FREEZE = Call("BeginDeployment", "ssm:GetParameter", 1)
+"""The one call of the way forth that is the same for every shop: it is tried alone."""
+
+
+def try_out(
+    account: Account, story: Story, call: Call, fault: dict[str, Any], aimed_at: str = ""
+) -> list[str]:
+    """What is wrong at the end of the story where this call failed."""
+    shop = a_shop(account)
+    added = faults.add(
+        action=call.action,
+        function=account.functions()[call.function],
+        call=call.number,
+        containing=aimed_at or shop.name,
+        **fault,
+    )
+    story.start(shop)
+    try:
+        wait_for(lambda: has_ended(shop), "the end", PATIENCE_SECONDS, every=1)
+    except AssertionError:
+        return [f"{call}: {shop.service} does not end: {shop.record()}, {shop.history()}"]
+    finally:
+        met = faults.remove(added)
+    return [f"{call}: {wrong}" for wrong in problems_of(shop, fault["how"], story, met)]
+
+
+@pytest.mark.parametrize("how", FAULTS)
+@pytest.mark.parametrize("story", STORIES)
+def test_a_call_that_fails_leads_to_an_honest_end(
+    account: Account, calls: dict[str, list[Call]], story: str, how: str
+) -> None:
+    alone = [FREEZE] if story == "forth" else []
+    together = [call for call in calls[story] if call not in alone]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(lambda call: try_out(account, STORIES[story], call, FAULTS[how]), together)
+        problems = [problem for wrong in found for problem in wrong]
+    for call in alone:
+        problems += try_out(account, STORIES[story], call, FAULTS[how], "/slipway/freeze")
+    assert problems == []
+    assert len(together) >= 3

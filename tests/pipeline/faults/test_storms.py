@@ -1,0 +1,121 @@
+"""Many pushes at once: of one service, and of many."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tests.support.account import ENDED_SECONDS, Account, Shop
+from tests.support.waiting import wait_for
+
+PUSHES = 50
+DUPLICATES = 10
+PUSHING_SECONDS = 5
+SERVICES = 40
+STORM_SECONDS = 5 * ENDED_SECONDS
+
+
+class Holders:
+    """Every holder that the service had, as seen by someone who looks all the time."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self._stop = threading.Event()
+        self.seen: list[tuple[str, str]] = []  # release time, execution
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Holders:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._stop.is_set():
+            record = self._shop.record()
+            if record.holder:
+                found = (record.newest, record.holder.execution)
+                if not self.seen or self.seen[-1] != found:
+                    self.seen.append(found)
+
+
+def test_of_fifty_pushes_of_one_service_the_newest_wins_and_nothing_is_left(
+    account: Account,
+) -> None:
+    shop = account.shop(tagged=False, tasks=1)
+    tags = [f"v{number}" for number in range(PUSHES)]
+    # Pushed in order while nobody listens, then told in random order, some twice.
+    with account.disabled("aws.ecr"):
+        digests = {tag: push_later(shop, tag) for tag in tags}
+    told = [event_of(shop, tag, digests[tag]) for tag in tags]
+    shuffled = [*told, *random.Random(3).sample(told, DUPLICATES)]
+    random.Random(4).shuffle(shuffled)
+    with Holders(shop) as holders:
+        for event in shuffled:
+            account.start("ReleaseStateMachineArn", event)
+            time.sleep(
+                PUSHING_SECONDS / len(shuffled)
+            )  # the storm's own pace: nothing is waited for
+        wait_for(lambda: ended(shop, PUSHES), f"{PUSHES} deployments to end", STORM_SECONDS)
+    newest = tags[-1]
+    outcomes = shop.outcomes()
+    assert len(shop.history()) == PUSHES
+    assert outcomes.pop(newest) == "SUCCEEDED"
+    assert set(outcomes.values()) <= {"SUPERSEDED", "NO_CHANGE"}
+    assert shop.running() == digests[newest]
+    record = shop.record()
+    assert record.holder is None
+    assert record.last_good is not None
+    assert record.last_good.digest == digests[newest]
+    # One at a time, each newer than the one before.
+    assert [order for order, _ in holders.seen] == sorted({order for order, _ in holders.seen})
+
+
+def push_later(shop: Shop, tag: str) -> str:
+    """Push in a millisecond of its own: the order of two in the same one is nobody's business."""
+    before = time.time_ns() // 1_000_000
+    wait_for(lambda: time.time_ns() // 1_000_000 > before, "the next millisecond")
+    return shop.push(tag)
+
+
+def event_of(shop: Shop, tag: str, digest: str) -> dict[str, Any]:
+    """The event that EventBridge would have delivered of a push."""
+    found = shop.account.aws.client("ecr").describe_images(
+        repositoryName=shop.repository, imageIds=[{"imageTag": tag}]
+    )["imageDetails"][0]
+    return {
+        "id": f"{shop.name}-{tag}",
+        "source": "aws.ecr",
+        "detail-type": "ECR Image Action",
+        "time": found["imagePushedAt"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "detail": {
+            "result": "SUCCESS",
+            "action-type": "PUSH",
+            "repository-name": shop.repository,
+            "image-tag": tag,
+            "image-digest": digest,
+        },
+    }
+
+
+def ended(shop: Shop, count: int) -> bool:
+    items = shop.history()
+    return len(items) >= count and all("outcome" in item for item in items)
+
+
+def test_forty_services_that_are_pushed_at_once_all_succeed(account: Account) -> None:
+    shops = [
+        account.shop(tagged=False, tasks=1, behind_load_balancer=False) for _ in range(SERVICES)
+    ]
+    with ThreadPoolExecutor(SERVICES) as pool:
+        digests = list(pool.map(lambda shop: shop.push("v2"), shops))
+    for shop, digest in zip(shops, digests, strict=True):
+        wait_for(lambda shop=shop: ended(shop, 1), f"{shop.service} to end", STORM_SECONDS)
+        (item,) = shop.history()
+        assert (item["outcome"], shop.running()) == ("SUCCEEDED", digest)
+        assert shop.record().holder is None

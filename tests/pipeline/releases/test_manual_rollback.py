@@ -1,0 +1,144 @@
+"""Going back by hand: one state machine start."""
+
+from __future__ import annotations
+
+import pytest
+
+from localaws.faults import faults
+from tests.support.account import Account, Shop
+from tests.support.stories import PATIENCE_SECONDS, has_ended
+from tests.support.waiting import wait_for
+
+
+@pytest.fixture
+def shop(account: Account) -> Shop:
+    """One that has v1 by hand, and v2 and v3 by Slipway."""
+    shop = account.shop(tasks=1)
+    for tag in ("v2", "v3"):
+        shop.push(tag)
+        assert shop.deployed(tag).outcome == "SUCCEEDED"
+    return shop
+
+
+def family(shop: Shop) -> str:
+    return shop.service.replace("/", "-")
+
+
+def test_it_goes_to_the_last_good_version_before_and_quarantines_what_it_left(shop: Shop) -> None:
+    v2, v3 = (item["deployment"]["release"]["image"]["digest"] for item in shop.history())
+    back = shop.roll_back(by="jo")
+    assert back.outcome == "ROLLED_BACK"
+    assert shop.running() == v2
+    record = shop.record()
+    assert list(record.quarantined) == [v3]
+    assert record.last_good is not None
+    assert record.last_good.digest == v2
+    newest = shop.history()[-1]
+    assert newest["deployment"]["release"]["started_by"] == "manual rollback"
+    assert newest["deployment"]["release"]["by"] == "jo"
+    assert shop.mails()[-1]["attributes"]["outcome"] == "ROLLED_BACK"
+    again = shop.account.start_release({"repository": shop.repository, "tag": "v3"})
+    assert "REJECTED" in again.reason
+
+
+@pytest.mark.parametrize("to", ["v1", "{digest}", "{family}:1"])
+def test_it_goes_to_a_tag_a_digest_or_a_task_definition(shop: Shop, to: str) -> None:
+    back = shop.roll_back(to=to.format(digest=shop.v1, family=family(shop)))
+    assert back.outcome == "ROLLED_BACK"
+    assert shop.running() == shop.v1
+
+
+def test_a_task_definition_that_was_deregistered_is_registered_anew(shop: Shop) -> None:
+    ecs = shop.account.aws.client("ecs")
+    ecs.deregister_task_definition(taskDefinition=f"{family(shop)}:2")
+    assert shop.roll_back().outcome == "ROLLED_BACK"
+    record = shop.record()
+    assert record.last_good is not None
+    assert record.last_good.task_definition.endswith(f"{family(shop)}:4")
+    assert shop.running() == record.last_good.digest
+
+
+def test_it_passes_a_freeze(account: Account, shop: Shop) -> None:
+    ssm = account.aws.client("ssm")
+    window = '[{"from": "2020-01-01T00:00:00Z", "until": "2999-01-01T00:00:00Z"}]'
+    ssm.put_parameter(Name="/slipway/freeze", Type="String", Value=window)
+    try:
+        assert shop.roll_back().outcome == "ROLLED_BACK"
+    finally:
+        ssm.delete_parameter(Name="/slipway/freeze")
+
+
+def test_it_takes_over_from_a_deployment_that_is_under_way(shop: Shop) -> None:
+    v3 = shop.running()
+    shop.push("v4", behaviour="slow", start_seconds="600")
+    wait_for(lambda: "CheckDeployment" in str(shop.record().holder) or shop.revisions() == 4, "v4")
+    wait_for(lambda: len(shop.described()["deployments"]) == 2, "v4 to be on its way")
+    assert shop.roll_back().outcome == "ROLLED_BACK"
+    assert shop.running() == v3
+    wait_for(lambda: shop.outcomes().get("v4"), "the end of v4", 120)
+    assert sorted(item["outcome"] for item in shop.history())[:1] == ["ROLLED_BACK"]
+    assert "SUPERSEDED" in [item["outcome"] for item in shop.history()]
+
+
+def test_one_that_took_over_and_cannot_go_back_there_goes_back_to_the_last_good(
+    account: Account, shop: Shop
+) -> None:
+    v3 = shop.running()
+    planned = shop.planned(shop.service, bake_seconds=600)
+    shop.plan([{"name": "production", "services": [planned]}])
+    v4 = shop.push("v4")
+    wait_for(lambda: "HEALTHY" in str(shop.history()[2:]), "v4 to bake")
+    shop.plan([{"name": "production", "services": [shop.planned(shop.service)]}])
+    faults.add(action="ecs:RegisterTaskDefinition", how="deny", containing=shop.name)
+    back = shop.roll_back(to="v1")  # which no good task definition has
+    assert back.outcome == "FAILED"
+    wait_for(lambda: has_ended(shop), f"{shop.service} to end", PATIENCE_SECONDS)
+    assert shop.history()[-1]["outcome"] == "ROLLED_BACK"
+    assert shop.running() == v3
+    assert list(shop.record().quarantined) == [v4]
+
+
+def test_what_it_left_is_not_gone_back_to_by_one_that_takes_over_from_it(shop: Shop) -> None:
+    v2 = shop.history()[0]["deployment"]["release"]["image"]["digest"]
+    planned = shop.planned(shop.service, bake_seconds=600)
+    shop.plan([{"name": "production", "services": [planned]}])
+    start = {"action": "rollback", "service": shop.service}
+    shop.account.start("DeploymentStateMachineArn", start)
+    wait_for(lambda: "HEALTHY" in str(shop.history()[2:]), "the rollback to bake")
+    shop.push("v4", behaviour="crash")
+    assert shop.deployed("v4").outcome == "ROLLED_BACK"
+    assert shop.running() == v2
+
+
+def test_without_a_last_good_version_it_is_rejected(account: Account) -> None:
+    shop = account.shop(tasks=1)
+    back = shop.roll_back()
+    assert back.outcome == "REJECTED"
+    assert "there is no last good version" in back.reason
+    assert 'as "to"' in back.reason
+    assert shop.running() == shop.v1
+
+
+@pytest.mark.parametrize("to", ["v99", "sha256:" + "0" * 64, "nothing:7"])
+def test_what_does_not_exist_is_rejected(shop: Shop, to: str) -> None:
+    v3 = shop.running()
+    back = shop.roll_back(to=to)
+    assert back.outcome == "REJECTED"
+    assert to in back.reason
+    assert shop.running() == v3
+
+
+def test_a_service_that_does_not_exist_is_named(account: Account) -> None:
+    start = {"action": "rollback", "service": "nowhere/api"}
+    back = account.ended(account.start("DeploymentStateMachineArn", start))
+    assert (back.outcome, back.reason) == (
+        "FAILED",
+        "cluster nowhere of service nowhere/api does not exist",
+    )
+
+
+def test_a_wrong_start_says_what_is_wrong(account: Account) -> None:
+    start = {"action": "rollback", "service": "api", "too": "v1"}
+    back = account.ended(account.start("DeploymentStateMachineArn", start))
+    assert back.outcome == "FAILED"
+    assert "too: Extra inputs are not permitted" in back.reason

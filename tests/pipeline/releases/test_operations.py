@@ -1,0 +1,125 @@
+"""Every command of docs/operations.md does what it says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from slipway.ledger.records import Hold
+from slipway.release.release import Deployment
+from tests.support.account import Account, Shop
+from tests.support.commands import Page
+from tests.support.stories import PATIENCE_SECONDS, has_ended
+from tests.support.waiting import wait_for
+
+PAGE = Page("operations.md")
+
+
+def run(title: str, shop: Shop, **variables: str) -> str:
+    """What the commands of the page print, for this shop's service."""
+    return PAGE.run(title, SERVICE=shop.service, REPOSITORY=shop.repository, **variables)
+
+
+def newest(shop: Shop, count: int) -> str:
+    """The outcome of the newest deployment, once there are so many and all have ended."""
+    wait_for(
+        lambda: len(shop.history()) >= count and has_ended(shop),
+        f"{count} deployments of {shop.service}",
+        PATIENCE_SECONDS,
+    )
+    return str(shop.history()[-1]["outcome"])
+
+
+@pytest.fixture(scope="module")
+def shop(account: Account) -> Shop:
+    """One with two good versions and a bad one behind it."""
+    shop = account.shop(tasks=1)
+    shop.push("v2")
+    assert shop.released("v2").outcome == "SUCCEEDED"
+    shop.push("v3")
+    assert shop.released("v3").outcome == "SUCCEEDED"
+    shop.push("v4", behaviour="crash")
+    assert shop.deployed("v4").outcome == "ROLLED_BACK"
+    return shop
+
+
+def digest_of(shop: Shop, tag: str) -> str:
+    images = (item["deployment"]["release"]["image"] for item in shop.history())
+    return next(str(image["digest"]) for image in images if image["tag"] == tag)
+
+
+def test_what_runs_where_and_what_happened_is_told(shop: Shop) -> None:
+    lines = run("what runs where", shop).splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{shop.service}\t"))
+    assert line.split("\t")[1] == "v3"
+    history = run("the history of a service", shop).splitlines()
+    assert [line.split("\t")[1:4] for line in history] == [
+        ["v4", "push", "ROLLED_BACK"],
+        ["v3", "push", "SUCCEEDED"],
+        ["v2", "push", "SUCCEEDED"],
+    ]
+    whole = run("the newest deployment of a service", shop)
+    for told in ("UpdateService", "RollBack", "exit code", ":execution:"):
+        assert told in whole
+
+
+def test_what_a_container_wrote_is_shown(account: Account, shop: Shop) -> None:
+    logs, group = account.aws.client("logs"), {"logGroupName": f"/ecs/{shop.service}"}
+    stream = {**group, "logStreamName": "task/app/0123"}
+    logs.create_log_group(**group)
+    logs.create_log_stream(**stream)
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    logs.put_log_events(**stream, logEvents=[{"timestamp": now, "message": "no database"}])
+    assert "no database" in run("what the containers wrote", shop)
+
+
+def test_a_quarantined_digest_is_told_released_and_forced(shop: Shop) -> None:
+    digest = digest_of(shop, "v4")
+    assert digest in run("what is quarantined, and why", shop)
+    run("or deploy it once in spite of that", shop, DIGEST=digest)
+    assert newest(shop, 4) == "ROLLED_BACK"
+    assert digest in shop.record().quarantined
+    run("release a digest from quarantine", shop, DIGEST=digest)
+    assert digest not in shop.record().quarantined
+
+
+def test_a_service_is_rolled_back(shop: Shop) -> None:
+    run("roll back", shop)
+    assert newest(shop, 5) == "ROLLED_BACK"
+    assert shop.running() == digest_of(shop, "v2")
+    assert "arn:aws:sts" in str(shop.history()[-1]["deployment"]["release"]["by"])
+    run("roll back to", shop)
+    assert newest(shop, 6) == "ROLLED_BACK"
+    assert shop.running() == shop.v1
+
+
+def test_the_pipeline_is_frozen_and_unfrozen(account: Account, shop: Shop) -> None:
+    parameter = "/slipway/freeze"
+    run("freeze", shop)
+    assert account.aws.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"]
+    run("unfreeze", shop)
+    assert not account.aws.client("ssm").describe_parameters(
+        ParameterFilters=[{"Key": "Name", "Values": [parameter]}]
+    )["Parameters"]
+
+
+def test_what_was_lost_is_looked_for(shop: Shop) -> None:
+    assert '"released": []' in run("sweep now", shop)
+    run("what EventBridge could not deliver, and what could not be recovered", shop)
+
+
+def test_a_service_is_freed(account: Account, shop: Shop) -> None:
+    arn = account.outputs["DeploymentStateMachineArn"].replace("stateMachine", "execution")
+    hold = Hold(service=shop.service, deployment="dead", execution=f"{arn}:dead")
+    newest = shop.history()[-1]["deployment"]
+    release = {**newest["release"], "released_at": datetime.now(UTC)}
+    deployment = Deployment.model_validate({**newest, "policy": {}, "release": release})
+    account.ledger.take(hold, deployment, "arn:of:a:task-definition", datetime.now(UTC))
+    assert shop.record().holder is not None
+    run("free a service; whatever still works for it ends SUPERSEDED", shop)
+    assert shop.record().holder is None
+
+
+def test_every_command_of_the_page_was_run() -> None:
+    assert PAGE.not_run == set()

@@ -1,0 +1,103 @@
+"""What the template's parameters do to what is deployed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from localaws import sam
+from tests.pipeline.releases.conftest import REPO
+from tests.support.account import Account
+
+STACK = "narrow"
+
+
+@pytest.fixture(scope="module")
+def narrow(account: Account) -> Iterator[dict[str, str]]:
+    """A second stack, for two clusters and one prefix; what it makes, by logical id."""
+    overrides = {
+        "ClusterNames": "production,other",
+        "RepositoryPrefix": "narrow/",
+        "SettleSeconds": "7",
+        "NotificationEmail": "",
+    }
+    sam.deploy(account.aws, REPO, overrides, stack=STACK)
+    cloudformation = account.aws.client("cloudformation")
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
+    yield {
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+        for page in pages
+        for resource in page["StackResourceSummaries"]
+    }
+    cloudformation.delete_stack(StackName=STACK)
+
+
+def statements(account: Account, role: str) -> list[dict[str, Any]]:
+    iam = account.aws.client("iam")
+    names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    documents = [iam.get_role_policy(RoleName=role, PolicyName=n)["PolicyDocument"] for n in names]
+    return [statement for document in documents for statement in document["Statement"]]
+
+
+def test_the_rule_takes_pushes_of_the_prefix_only(account: Account, narrow: dict[str, str]) -> None:
+    rule = account.aws.client("events").describe_rule(Name=narrow["ReleaseStateMachineImagePushed"])
+    pattern = json.loads(rule["EventPattern"])
+    assert pattern["detail"]["repository-name"] == [{"prefix": "narrow/"}]
+
+
+def test_what_the_rule_can_not_deliver_goes_to_the_queue(
+    account: Account, narrow: dict[str, str]
+) -> None:
+    targets = account.aws.client("events").list_targets_by_rule(
+        Rule=narrow["ReleaseStateMachineImagePushed"]
+    )
+    (target,) = targets["Targets"]
+    queue = narrow["UndeliveredPushes"].rpartition("/")[2]
+    assert target["DeadLetterConfig"]["Arn"].endswith(f":{queue}")
+    assert target["RetryPolicy"]["MaximumRetryAttempts"] == 185
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["BeginDeployment", "RegisterTaskDefinition", "UpdateService", "CheckDeployment", "RollBack"],
+)
+def test_a_step_may_touch_services_of_the_named_clusters_only(
+    account: Account, narrow: dict[str, str], step: str
+) -> None:
+    found = statements(account, narrow[f"{step}Role"])
+    touching = [s for s in found if any("Service" in a or "Tasks" in a for a in actions(s))]
+    assert touching
+    for statement in touching:
+        clusters = statement["Condition"]["ArnLike"]["ecs:cluster"]
+        assert clusters == ["arn:*:ecs:*:*:cluster/production", "arn:*:ecs:*:*:cluster/other"]
+
+
+def actions(statement: dict[str, Any]) -> list[str]:
+    action = statement["Action"]
+    return [action] if isinstance(action, str) else action
+
+
+def test_plans_and_images_of_the_prefix_only_may_be_read(
+    account: Account, narrow: dict[str, str]
+) -> None:
+    found = statements(account, narrow["ResolveReleaseRole"])
+    assert all(statement["Resource"].endswith("/narrow/*") for statement in found)
+
+
+def test_the_settle_time_is_in_the_state_machine(account: Account, narrow: dict[str, str]) -> None:
+    machine = account.aws.client("stepfunctions").describe_state_machine(
+        stateMachineArn=narrow["ReleaseStateMachine"]
+    )
+    wait = json.loads(machine["definition"])["States"]["WaitForPushToSettle"]
+    assert wait["Seconds"] == "{% 7 %}"
+
+
+def test_without_an_address_nobody_is_subscribed(account: Account, narrow: dict[str, str]) -> None:
+    assert "NotificationEmailSubscription" not in narrow
+    subscriptions = account.aws.client("sns").list_subscriptions_by_topic(
+        TopicArn=narrow["Notifications"]
+    )
+    assert subscriptions["Subscriptions"] == []

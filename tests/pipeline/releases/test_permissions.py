@@ -1,0 +1,204 @@
+"""What the template allows each step, against what the steps do; and what becomes of a refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+
+from localaws.aws import REGION
+from localaws.faults import faults
+from tests.pipeline.releases.test_sweep import ended, let_the_lease_run_out, sweep
+from tests.support.account import Account, Shop
+
+UNUSED = {
+    # Only to find the targets of tasks on EC2 that share their instance's network; here is Fargate.
+    ("CheckDeployment", "ecs:DescribeContainerInstances"),
+    # Only to say who has the service, where another deployment took it meanwhile.
+    ("CheckDeployment", "dynamodb:GetItem"),
+    ("UpdateService", "dynamodb:GetItem"),
+    ("RollBack", "dynamodb:GetItem"),
+}
+
+Statement = dict[str, Any]
+
+
+def inline_policy(account: Account, step: str) -> tuple[str, str, list[Statement]]:
+    """The role of a step's function, and the policy that the template writes: its name and statements."""
+    name = account.functions()[step]
+    found = account.aws.client("lambda").get_function(FunctionName=name)["Configuration"]["Role"]
+    role, iam = found.rpartition("/")[2], account.aws.client("iam")
+    # SAM adds another one where a function's failures have a destination.
+    (policy,) = (
+        name for name in iam.list_role_policies(RoleName=role)["PolicyNames"] if "Policy0" in name
+    )
+    document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+    return role, policy, document["Statement"]
+
+
+@contextmanager
+def changed(
+    account: Account, step: str, change: Callable[[Statement], Statement]
+) -> Iterator[None]:
+    """A step with other statements in its policy, for a while."""
+    role, policy, statements = inline_policy(account, step)
+
+    def put(statements: list[Statement]) -> None:
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        account.aws.client("iam").put_role_policy(
+            RoleName=role, PolicyName=policy, PolicyDocument=document
+        )
+
+    put([change(statement) for statement in statements])
+    try:
+        yield
+    finally:
+        put(statements)
+
+
+def without(action: str) -> Callable[[Statement], Statement]:
+    """Take one action out of a statement."""
+
+    def change(statement: Statement) -> Statement:
+        left = [a for a in actions(statement) if a != action]
+        return {**statement, "Action": left or "none:Left"}
+
+    return change
+
+
+def actions(statement: Statement) -> list[str]:
+    action = statement["Action"]
+    return [action] if isinstance(action, str) else list(action)
+
+
+def give_roles_and_a_log_to(shop: Shop) -> None:
+    """A task role, an execution role and a log in the service's task definition."""
+    ecs, cluster = shop.account.aws.client("ecs"), shop.service.partition("/")[0]
+    running = shop.described()["taskDefinition"]
+    definition = ecs.describe_task_definition(taskDefinition=running)["taskDefinition"]
+    kept = ("family", "networkMode", "cpu", "memory", "requiresCompatibilities")
+    (container,) = definition["containerDefinitions"]
+    group = f"/ecs/{shop.service}"
+    shop.account.aws.client("logs").create_log_group(logGroupName=group)
+    options = {"awslogs-group": group, "awslogs-region": REGION, "awslogs-stream-prefix": "app"}
+    log = {"logDriver": "awslogs", "options": options}
+    revision = ecs.register_task_definition(
+        **{field: definition[field] for field in kept},
+        containerDefinitions=[{**container, "logConfiguration": log}],
+        taskRoleArn="arn:aws:iam::123456789012:role/shop-task",
+        executionRoleArn="arn:aws:iam::123456789012:role/shop-execution",
+    )["taskDefinition"]["taskDefinitionArn"]
+    ecs.update_service(cluster=cluster, service=shop.name, taskDefinition=revision)
+    assert shop.running() == shop.v1
+
+
+def test_the_template_allows_each_step_what_it_does_and_nothing_else(account: Account) -> None:
+    shop = account.shop(alarms=("permissions",))
+    give_roles_and_a_log_to(shop)
+    ssm, kept = account.aws.client("ssm"), f"/slipway/images/{shop.service}"
+    ssm.put_parameter(Name=kept, Value="the first image", Type="String")
+    v2 = shop.push("v2")
+    assert shop.deployed("v2").outcome == "SUCCEEDED"
+    assert ssm.get_parameter(Name=kept)["Parameter"]["Value"] == f"{shop.uri}@{v2}"
+    # What it goes back to has to be registered anew.
+    good = shop.record().last_good
+    assert good is not None
+    account.aws.client("ecs").deregister_task_definition(taskDefinition=good.task_definition)
+    shop.push("v3", behaviour="crash", log="DB_PASSWORD=hunter2\npanic: no database")
+    assert shop.deployed("v3").outcome == "ROLLED_BACK"
+    lines = shop.mails()[-1]["text"].splitlines()
+    assert [line for line in lines if line.startswith("  | ")] == [
+        "  | DB_PASSWORD=*****",
+        "  | panic: no database",
+    ]
+    assert ssm.get_parameter(Name=kept)["Parameter"]["Value"] == f"{shop.uri}@{v2}"
+    assert shop.roll_back(to="v1").outcome == "ROLLED_BACK"
+    assert ssm.get_parameter(Name=kept)["Parameter"]["Value"] == f"{shop.uri}@{shop.v1}"
+    faults.add(state="WaitForTasks", how="stop", containing='"v4"')
+    shop.push("v4")
+    ended(shop)
+    with account.disabled("aws.states"):
+        faults.add(state="WaitForTasks", how="stop", containing='"v5"')
+        shop.push("v5")
+        shop.released("v5")
+    let_the_lease_run_out(shop)
+    sweep(account)
+    ended(shop)
+
+    steps = {name: step for step, name in account.functions().items()}
+    calls = requests.get(f"{account.aws.url}/_localaws/calls", timeout=10).json()
+    used = {(steps[call["function"]], needed) for call in calls for needed in call["permissions"]}
+    allowed = {
+        (step, action)
+        for step in steps.values()
+        for statement in inline_policy(account, step)[2]
+        for action in actions(statement)
+    }
+    assert used - allowed == set()
+    assert allowed - used <= UNUSED
+
+
+def test_a_refused_update_changes_nothing_and_the_mail_says_what_was_refused(
+    account: Account,
+) -> None:
+    shop = account.shop()
+    with changed(account, "UpdateService", without("ecs:UpdateService")):
+        shop.push("v2")
+        deployment = shop.deployed("v2")
+    assert deployment.outcome == "FAILED"
+    assert "AccessDeniedException from ecs:UpdateService on service" in deployment.reason
+    assert f":service/{shop.service} because no identity-based policy allows" in deployment.reason
+    assert shop.running() == shop.v1
+    (mail,) = shop.mails()
+    assert mail["attributes"]["outcome"] == "FAILED"
+    assert "not authorized to perform: ecs:UpdateService" in mail["text"]
+
+
+def test_a_service_whose_alarms_cannot_be_read_is_rolled_back(account: Account) -> None:
+    shop = account.shop(alarms=("unreadable",))
+    with changed(account, "CheckDeployment", without("cloudwatch:DescribeAlarms")):
+        shop.push("v2")
+        deployment = shop.deployed("v2")
+    assert deployment.outcome == "ROLLED_BACK"
+    assert "AccessDenied from cloudwatch:DescribeAlarms on alarms unreadable" in deployment.reason
+    assert shop.running() == shop.v1
+    (mail,) = shop.mails()
+    assert "AccessDenied from cloudwatch:DescribeAlarms on alarms unreadable" in mail["text"]
+
+
+def test_a_service_whose_targets_cannot_be_read_is_rolled_back_though_nobody_can_see_it(
+    account: Account,
+) -> None:
+    shop = account.shop()
+    with changed(account, "CheckDeployment", without("elasticloadbalancing:DescribeTargetHealth")):
+        shop.push("v2")
+        deployment = shop.deployed("v2")
+    # The look at the rollback is refused just as well, so that it is not told as done.
+    assert deployment.outcome == "ROLLBACK_FAILED"
+    assert shop.running() == shop.v1
+    (mail,) = shop.mails()
+    group = shop.described()["loadBalancers"][0]["targetGroupArn"]
+    refused = f"AccessDenied from elasticloadbalancing:DescribeTargetHealth on target group {group}"
+    assert refused in " ".join(mail["text"].split())
+
+
+def test_a_service_of_another_cluster_than_the_named_ones_is_refused(account: Account) -> None:
+    def other_cluster(statement: Statement) -> Statement:
+        if "Condition" not in statement:
+            return statement
+        return {
+            **statement,
+            "Condition": {"ArnLike": {"ecs:cluster": "arn:*:ecs:*:*:cluster/other"}},
+        }
+
+    shop = account.shop()
+    with changed(account, "BeginDeployment", other_cluster):
+        shop.push("v2")
+        deployment = shop.deployed("v2")
+    assert deployment.outcome == "FAILED"
+    assert "AccessDeniedException from ecs:DescribeServices" in deployment.reason
+    assert f":service/{shop.service} because no identity-based policy allows" in deployment.reason
+    assert shop.running() == shop.v1

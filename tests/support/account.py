@@ -1,0 +1,284 @@
+"""An account in which teams have services, push images, and see what becomes of them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import boto3
+from boto3.dynamodb.conditions import Key
+
+from localaws import seed
+from localaws.server import LocalAws
+from localaws.sns import sns
+from slipway.ledger.ledger import Ledger
+from slipway.ledger.records import ServiceRecord
+from tests.support.waiting import wait_for
+
+ENDED_SECONDS = 120  # patience of a test on a slow machine; nothing here takes nearly as long
+STACK = "slipway"
+QUICK = {"bake_seconds": 1, "timeout_seconds": 60, "poll_seconds": 1}
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An execution that has ended."""
+
+    arn: str
+    input: dict[str, Any]
+    outcome: str
+    """The outcome, or IGNORED, or the status of an execution that ended otherwise."""
+    reason: str
+    output: dict[str, Any]
+
+
+@dataclass
+class Account:
+    """The account, and the outputs of Slipway's stack."""
+
+    aws: LocalAws
+    outputs: dict[str, str]
+    _inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of executions, by ARN; asked for once each."""
+
+    def shop(self, **settings: Any) -> Shop:
+        """A team with a repository, a service ``production/<name>`` on v1, and a plan."""
+        return Shop(self, f"shop{next(_numbers):04}", **settings)
+
+    def functions(self) -> dict[str, str]:
+        """The names of the functions, by logical id."""
+        found = self.aws.client("cloudformation").describe_stack_resources(StackName=STACK)
+        return {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for resource in found["StackResources"]
+            if resource["ResourceType"] == "AWS::Lambda::Function"
+        }
+
+    def start_release(self, start: Any) -> Ended:
+        """Start the release state machine by hand and wait for its end."""
+        return self.ended(self.start("ReleaseStateMachineArn", start))
+
+    def start(self, output: str, start: Any) -> str:
+        """Start the machine with this output's name by hand; the execution's ARN."""
+        started = self.aws.client("stepfunctions").start_execution(
+            stateMachineArn=self.outputs[output], input=json.dumps(start)
+        )
+        return str(started["executionArn"])
+
+    @contextmanager
+    def disabled(self, source: str) -> Iterator[None]:
+        """Without the rule on the events of this source, for a while."""
+        events = self.aws.client("events")
+        rules = events.list_rules()["Rules"]
+        name = next(r["Name"] for r in rules if source in r.get("EventPattern", ""))
+        events.disable_rule(Name=name)
+        try:
+            yield
+        finally:
+            events.enable_rule(Name=name)
+
+    @cached_property
+    def table(self) -> Any:
+        """The ledger's table."""
+        return boto3.resource("dynamodb").Table(self.outputs["LedgerTable"])
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, as the functions read it."""
+        return Ledger(self.table)
+
+    def ended(self, arn: str) -> Ended:
+        """Wait for the end of an execution."""
+
+        def described() -> dict[str, Any] | None:
+            found = self.aws.client("stepfunctions").describe_execution(executionArn=arn)
+            return found if found["status"] != "RUNNING" else None
+
+        found = wait_for(described, f"the end of {arn}", ENDED_SECONDS)
+        output = json.loads(found.get("output") or "{}")
+        return Ended(
+            arn=arn,
+            input=json.loads(found["input"]),
+            outcome=output.get("outcome") or found.get("error") or found["status"],
+            reason=output.get("reason") or found.get("cause") or "",
+            output=output,
+        )
+
+    def executions(self, output: str) -> list[tuple[str, dict[str, Any]]]:
+        """ARN and input of every execution of the machine with this output's name, newest first."""
+        client = self.aws.client("stepfunctions")
+        pages = client.get_paginator("list_executions").paginate(
+            stateMachineArn=self.outputs[output]
+        )
+        arns = [execution["executionArn"] for page in pages for execution in page["executions"]]
+        for arn in arns:
+            if arn not in self._inputs:
+                found = client.describe_execution(executionArn=arn)
+                self._inputs[arn] = json.loads(found["input"])
+        return [(arn, self._inputs[arn]) for arn in arns]
+
+    def releases_of(self, repository: str, tag: str, count: int = 1) -> list[Ended]:
+        """Wait until ``count`` releases were started by pushes of this tag, and for their ends."""
+
+        def started() -> list[str] | None:
+            details = [
+                (arn, i.get("detail", {})) for arn, i in self.executions("ReleaseStateMachineArn")
+            ]
+            arns = [
+                arn
+                for arn, detail in details
+                if (detail.get("repository-name"), detail.get("image-tag")) == (repository, tag)
+            ]
+            return arns if len(arns) >= count else None
+
+        arns = wait_for(started, f"{count} releases of {repository}:{tag}", ENDED_SECONDS)
+        return [self.ended(arn) for arn in arns]
+
+    def deployments_of(self, repository: str, tag: str) -> dict[str, list[Ended]]:
+        """The deployments made of this tag so far, by service, once they have ended."""
+        found: dict[str, list[Ended]] = {}
+        for arn, given in self.executions("DeploymentStateMachineArn"):
+            image = given.get("release", {}).get("image", {})
+            if (image.get("repository"), image.get("tag")) == (repository, tag):
+                found.setdefault(given["service"], []).append(self.ended(arn))
+        return found
+
+
+@dataclass
+class Shop:
+    """One team's repository and service."""
+
+    account: Account
+    name: str
+    behind_load_balancer: bool = True
+    alarms: tuple[str, ...] = ()
+    tasks: int = 2
+    cluster: str = "production"
+    tagged: bool = True
+    """Whether the image that it starts with has the tag v1."""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.cluster = self.cluster.format(name=self.name)
+        self.alarms = tuple(alarm.format(name=self.name) for alarm in self.alarms)
+        self.uri = seed.repository(self.repository)
+        # Pushed without a tag first: that is no release; and the tag goes on before there is a plan.
+        v1 = seed.manifest(f"{self.name} v1")
+        self.v1 = seed.push(self.repository, None, v1)
+        self.add_service(self.service)
+        for alarm in self.alarms:
+            seed.alarm(alarm)
+        if self.tagged:
+            seed.push(self.repository, "v1", v1)
+            self.account.releases_of(self.repository, "v1")  # ignored: there is no plan yet
+        self.plan([{"name": "production", "services": [self.planned(self.service)]}])
+
+    @property
+    def repository(self) -> str:
+        return f"teams/{self.name}"
+
+    @property
+    def service(self) -> str:
+        return f"{self.cluster}/{self.name}"
+
+    def add_service(self, service: str) -> None:
+        """Make another service that runs v1."""
+        name = service.replace("/", "-")
+        groups = [seed.target_group(name)] if self.behind_load_balancer else []
+        image = f"{self.uri}@{self.v1}"
+        seed.service(service, image, behind=groups, tasks=self.tasks, **self.settings)
+        wait_for(lambda: self.settled(service), f"{service} to run v1")
+
+    def planned(self, service: str, **policy: Any) -> dict[str, Any]:
+        """A service as the plan names it."""
+        return {"service": service, "alarms": list(self.alarms), **QUICK, **policy}
+
+    def plan(self, stages: Any, tags: tuple[str, ...] = ("v*",)) -> None:
+        """Put the repository's plan."""
+        seed.plan(self.repository, {"routes": [{"tags": list(tags), "stages": stages}]})
+
+    def push(self, tag: str, **behaviour: str) -> str:
+        """Push an image whose containers behave so; its digest."""
+        annotations = {
+            f"localaws.{name.replace('_', '-')}": value for name, value in behaviour.items()
+        }
+        return seed.push(self.repository, tag, seed.manifest(f"{self.name} {tag}", annotations))
+
+    def released(self, tag: str) -> Ended:
+        """The end of the one release of this tag."""
+        (release,) = self.account.releases_of(self.repository, tag)
+        return release
+
+    def released_all(self, tag: str) -> list[str]:
+        """The outcomes of every release of this tag."""
+        return [release.outcome for release in self.account.releases_of(self.repository, tag)]
+
+    def deployed(self, tag: str, service: str | None = None) -> Ended:
+        """The end of the one deployment of this tag on the service."""
+        self.released(tag)
+        (deployment,) = self.account.deployments_of(self.repository, tag)[service or self.service]
+        return deployment
+
+    def described(self, service: str | None = None) -> dict[str, Any]:
+        """The service as ECS describes it."""
+        cluster, _, name = (service or self.service).partition("/")
+        ecs = self.account.aws.client("ecs")
+        found: dict[str, Any] = ecs.describe_services(cluster=cluster, services=[name])["services"][
+            0
+        ]
+        return found
+
+    def settled(self, service: str | None = None) -> bool:
+        """Whether the service has one deployment, completed."""
+        deployments = self.described(service)["deployments"]
+        return [d["rolloutState"] for d in deployments] == ["COMPLETED"]
+
+    def running(self, service: str | None = None) -> str:
+        """The digest that the service's task definition names, once the service has settled."""
+        wait_for(lambda: self.settled(service), f"{service or self.service} to settle")
+        ecs = self.account.aws.client("ecs")
+        arn = self.described(service)["taskDefinition"]
+        found = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
+        return str(found["containerDefinitions"][0]["image"].partition("@")[2])
+
+    def revisions(self, service: str | None = None) -> int:
+        """How many task definitions the service's family has."""
+        family = (service or self.service).replace("/", "-")
+        ecs = self.account.aws.client("ecs")
+        return len(ecs.list_task_definitions(familyPrefix=family)["taskDefinitionArns"])
+
+    def mails(self, service: str | None = None, kind: str = "end") -> list[dict[str, Any]]:
+        """What people were told about the service: of deployments that ended, or that started."""
+        about = {"service": service or self.service, "kind": kind}
+        return [mail for mail in sns.mails() if about.items() <= mail["attributes"].items()]
+
+    def record(self, service: str | None = None) -> ServiceRecord:
+        """What the ledger knows of the service."""
+        return self.account.ledger.service(service or self.service)
+
+    def outcomes(self) -> dict[str, str]:
+        """How the deployments of the service ended, by tag; only those that have."""
+        return {
+            item["deployment"]["release"]["image"]["tag"]: item["outcome"]
+            for item in self.history()
+            if "outcome" in item
+        }
+
+    def history(self, service: str | None = None) -> list[dict[str, Any]]:
+        """The service's deployments in the ledger, oldest first."""
+        key = Key("pk").eq(service or self.service)
+        return list(
+            self.account.table.query(KeyConditionExpression=key, ConsistentRead=True)["Items"]
+        )
+
+    def roll_back(self, **wanted: str) -> Ended:
+        """Start a rollback of the service by hand and wait for its end."""
+        start = {"action": "rollback", "service": self.service, **wanted}
+        return self.account.ended(self.account.start("DeploymentStateMachineArn", start))

@@ -1,0 +1,172 @@
+"""Values with defaults: a test says only what it is about."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from slipway.health.alarms import Alarm
+from slipway.health.observation import Observation, Rollout, RunningTask, Target
+from slipway.health.stopped_tasks import Container, StoppedTask
+from slipway.health.verdict import Watch
+from slipway.image import Image
+from slipway.ledger.ledger import Ledger
+from slipway.ledger.records import Good, Hold, Quarantined, deployment_id
+from slipway.release.plan import Policy
+from slipway.release.release import Deployment, Release
+
+REGION = "eu-west-1"
+ACCOUNT = "123456789012"
+SERVICE = "production/api"
+OURS = "ecs-svc/2"
+THEIRS = "ecs-svc/3"
+BEFORE = "ecs-svc/1"
+FAMILY = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/shop-api"
+OLD = f"{FAMILY}:41"
+NEW = f"{FAMILY}:42"
+OTHER = f"{FAMILY}:43"
+URI = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shop/api"
+DIGEST = "sha256:" + "ab" * 32
+OLD_DIGEST = "sha256:" + "cd" * 32
+GROUP = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/api/0123456789abcdef"
+GROUP_2 = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/admin/fedcba9876543210"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:notifications"
+RELEASES = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:slipway-release"
+DEPLOYMENTS = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:slipway-deployment"
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    """So many seconds after NOW."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def image(**changes: Any) -> Image:
+    return Image(**{"repository": "shop/api", "uri": URI, "digest": DIGEST, "tag": "v2"} | changes)
+
+
+def release(**changes: Any) -> Release:
+    defaults = {"id": "event-1", "image": image(), "released_at": NOW, "started_by": "push"}
+    return Release(**defaults | changes)
+
+
+def execution(name: str = "e-1") -> str:
+    """The ARN of an execution of the deployment state machine."""
+    return f"{DEPLOYMENTS.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def hold(name: str = "e-1", **changes: Any) -> Hold:
+    """Of the execution of this name, which started at NOW."""
+    arn = execution(name)
+    defaults = {"service": SERVICE, "deployment": deployment_id(NOW, arn), "execution": arn}
+    return Hold(**defaults | changes)
+
+
+def policy(**changes: Any) -> Policy:
+    return Policy(
+        **{"bake_seconds": 300, "timeout_seconds": 600, "poll_seconds": 15, "alarms": ()} | changes
+    )
+
+
+def deployment(**changes: Any) -> Deployment:
+    defaults = {
+        "release": release(),
+        "stage": "production",
+        "service": SERVICE,
+        "policy": policy(**changes.pop("policy", {})),
+    }
+    return Deployment(**defaults | changes)
+
+
+def watch(healthy_at: datetime | None = None, **of_policy: Any) -> Watch:
+    """Of a deployment that started at NOW."""
+    return Watch(
+        deployment_id=OURS, started_at=NOW, healthy_at=healthy_at, policy=policy(**of_policy)
+    )
+
+
+def rollout(**changes: Any) -> Rollout:
+    defaults = {
+        "id": OURS,
+        "state": "COMPLETED",
+        "reason": "",
+        "task_definition": NEW,
+        "desired": 2,
+        "running": 2,
+    }
+    return Rollout(**defaults | changes)
+
+
+def target(state: str = "healthy", group: str = GROUP, reason: str = "") -> Target:
+    return Target(group=group, state=state, reason=reason)
+
+
+def task(*targets: Target, status: str = "RUNNING", health: str = "UNKNOWN") -> RunningTask:
+    return RunningTask(id="t1", status=status, health=health, targets=targets or (target(),))
+
+
+def stopped(
+    code: str = "EssentialContainerExited",
+    reason: str = "",
+    *containers: Container,
+    task: str = "s1",
+) -> StoppedTask:
+    return StoppedTask(
+        id=task, task_definition=NEW, code=code, reason=reason, containers=containers
+    )
+
+
+def exited(exit_code: int | None = 1, name: str = "api", **changes: Any) -> Container:
+    return Container(name=name, exit_code=exit_code, **changes)
+
+
+def alarm(state: str = "OK", changed: float = 10, name: str = "api-5xx") -> Alarm:
+    """That last changed so many seconds after NOW."""
+    return Alarm(name=name, state=state, reason="too many 5xx", changed_at=at(changed))
+
+
+def seen(*alarms: Alarm, **changes: Any) -> Observation:
+    """Two healthy tasks behind a load balancer, the rollout COMPLETED."""
+    defaults = {
+        "primary": OURS,
+        "primary_task_definition": NEW,
+        "rollout": rollout(),
+        "running": (task(), task()),
+        "alarms": {a.name: a for a in alarms},
+    }
+    return Observation(**defaults | changes)
+
+
+def good(task_definition: str = OLD, digest: str = OLD_DIGEST, **changes: Any) -> Good:
+    """Found good an hour before NOW."""
+    defaults = {"task_definition": task_definition, "digest": digest, "at": at(-3600)}
+    return Good(**defaults | changes)
+
+
+def quarantined(reason: str = "a task failed") -> Quarantined:
+    return Quarantined(at=at(-60), reason=reason, deployment=hold("e-0").deployment)
+
+
+def accepted(
+    ledger: Ledger, name: str, baseline: str = OLD, back: Good | None = None, **changes: Any
+) -> Hold:
+    """A deployment has the service, with what there is to go back to, and has changed nothing yet."""
+    asked = deployment(**changes)
+    own = hold(name, service=asked.service)
+    ledger.take(own, asked, baseline, NOW)
+    ledger.open(own, asked, back.task_definition if back else baseline, back, None, NOW)
+    return own
+
+
+def ended(
+    ledger: Ledger,
+    outcome: str = "SUCCEEDED",
+    found: Good | None = None,
+    bad: Quarantined | None = None,
+    digest: str = OLD_DIGEST,
+) -> Hold:
+    """A deployment of this digest, an hour before NOW, has come to its end."""
+    asked = deployment(release=release(image=image(digest=digest), released_at=at(-3600)))
+    own = accepted(ledger, f"e-of-{(found or good()).task_definition[-2:]}", release=asked.release)
+    ledger.finish(own, asked, {"outcome": outcome, "reason": outcome, "evidence": []}, found, bad)
+    return own

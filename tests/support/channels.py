@@ -1,0 +1,104 @@
+"""An account whose people are told in Slack, and the Slack in which they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from localaws import sam
+from localaws.server import LocalAws
+from localaws.sns import sns
+from tests.support.account import ENDED_SECONDS, Account, Shop
+from tests.support.fake_slack import FakeSlack, Post
+from tests.support.paths import REPO
+from tests.support.waiting import wait_for
+
+QUEUE = "UntoldSlackUrl"
+
+
+@dataclass
+class Channel:
+    """A channel of Slack's, and the account whose function tells it."""
+
+    account: Account
+    slack: FakeSlack
+    secret: str
+    """ARN."""
+
+    @property
+    def aws(self) -> LocalAws:
+        return self.account.aws
+
+    def set(self, **variables: str) -> None:
+        """Change the environment of the function, which makes its processes begin anew."""
+        function = self.account.functions()["TellSlack"]
+        client = self.aws.client("lambda")
+        found = client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        client.update_function_configuration(
+            FunctionName=function, Environment={"Variables": found | variables}
+        )
+
+    def post_about(self, shop: Shop, tag: str, said: str) -> Post:
+        """The one message in the channel about a tag of the shop's, once its title says so."""
+        about = f"{shop.service}, {shop.repository}:{tag}"
+
+        def found() -> Post | None:
+            posts = [post for post in self.slack.in_channel if about in title(post)]
+            assert len(posts) <= 1, [title(post) for post in posts]
+            return next((post for post in posts if said in title(post)), None)
+
+        return wait_for(found, f"{said} of {about} in Slack", ENDED_SECONDS)
+
+    def untold(self) -> list[dict[str, Any]]:
+        """What Lambda has left in the queue of what Slack could not be told; it stays there."""
+        found = self.aws.client("sqs").receive_message(
+            QueueUrl=self.account.outputs[QUEUE], MaxNumberOfMessages=10, VisibilityTimeout=0
+        )
+        return [json.loads(message["Body"]) for message in found.get("Messages", [])]
+
+    def alarm(self) -> str:
+        """The state of the alarm on that queue."""
+        alarms = self.aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        return next(
+            str(alarm["StateValue"]) for alarm in alarms if "UntoldSlack" in alarm["AlarmName"]
+        )
+
+    def mended(self) -> None:
+        """Empty the queue, and wait for the alarm to be over."""
+        sqs, queue = self.aws.client("sqs"), self.account.outputs[QUEUE]
+        while found := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in found:
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        wait_for(lambda: self.alarm() == "OK", "the alarm to be over", ENDED_SECONDS)
+
+
+def title(post: Post) -> str:
+    """The header of a message."""
+    return str(post.body["blocks"][0]["text"]["text"])
+
+
+def text_of(post: Post) -> str:
+    """Everything that is in a message."""
+    return json.dumps(post.body["blocks"], ensure_ascii=False)
+
+
+def mails_of_alarms() -> list[dict[str, Any]]:
+    """The mails about Slipway's own alarms."""
+    return [mail for mail in sns.mails() if mail["attributes"].get("kind") == "alarm"]
+
+
+@contextmanager
+def channel(secret: str | None = None, **parameters: str) -> Iterator[Channel]:
+    """Slipway on a local AWS, telling a Slack on loopback with a webhook, or with this token."""
+    with FakeSlack() as slack, LocalAws() as aws:
+        made = aws.client("secretsmanager").create_secret(
+            Name="slipway/slack", SecretString=secret or slack.webhook
+        )
+        sam.build(REPO)
+        given = {"SweepMinutes": "1440", "SlackSecret": made["ARN"], **parameters}
+        told = Channel(Account(aws, sam.deploy(aws, REPO, given)), slack, made["ARN"])
+        told.set(SLACK_API_URL=slack.api)
+        yield told

@@ -1,0 +1,55 @@
+"""The commands of a page of the docs, run in a shell as the page says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.paths import REPO
+
+
+class Page:
+    """A page: each block of commands begins with a comment that says what it is for.
+
+    Those that don't are for once in a shell, and come before each of the others.
+    """
+
+    def __init__(self, name: str) -> None:
+        blocks = re.findall(r"```sh\n(.*?)```", (REPO / "docs" / name).read_text(), re.DOTALL)
+        self.commands = {block for block in blocks if block.startswith("# ")}
+        self._once = [block for block in blocks if not block.startswith("# ")]
+        self._ran: set[str] = set()
+
+    @property
+    def not_run(self) -> set[str]:
+        """The titles of the commands that nobody has run yet, up to what sets them apart."""
+        return {
+            re.split("[:;,\n]", block.removeprefix("# "))[0] for block in self.commands - self._ran
+        }
+
+    def run(self, title: str, *, once: bool = True, **variables: str) -> str:
+        """What the commands under the comment that begins so print, with these variables set.
+
+        Args:
+            once: whether to run first what is for once in a shell.
+        """
+        (found,) = (b for b in self.commands if re.match(rf"# {re.escape(title)}[:;,\n]", b))
+        self._ran.add(found)
+        settings = [f"{name}='{value}'" for name, value in variables.items()]
+        # The CLI of version 1 has an address of its own for SQS, whatever the environment says.
+        block = found.replace("aws sqs", "aws --endpoint-url $AWS_ENDPOINT_URL sqs")
+        before = self._once if once else []
+        binaries = Path(sys.executable).parent
+        done = subprocess.run(
+            ["bash", "-c", "\n".join(["set -euo pipefail", *before, *settings, block])],
+            cwd=REPO,
+            env={**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{title}: {done.stderr}"
+        return done.stdout

@@ -1,0 +1,87 @@
+"""News of a deployment or a release, and the parts of the mail that is made of it."""
+
+from __future__ import annotations
+
+from slipway.notices.email import text_of
+from slipway.notices.news import News, Seen, notice_of
+from slipway.notices.notice import Notice
+from tests.support.builders import (
+    NEW,
+    NOW,
+    OLD,
+    OLD_DIGEST,
+    RELEASES,
+    SERVICE,
+    URI,
+    execution,
+    hold,
+    image,
+)
+
+EXECUTION = execution("production-api-v2")
+RELEASE = f"{RELEASES.replace(':stateMachine:', ':execution:')}:e-1"
+BY_HAND = {"started_by": "manual rollback by jo", "stage": None, "task_definition": None}
+OUTCOMES = ["SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED", "SUPERSEDED", "REJECTED", "FAILED"]
+
+
+def ending(outcome: str = "SUCCEEDED", **changes: object) -> News:
+    """How a deployment ended."""
+    defaults = {
+        "hold": hold(),
+        "reason": "every task is healthy",
+        "execution": EXECUTION,
+        "service": SERVICE,
+        "stage": "production",
+        "image": image(),
+        "started_by": "push",
+        "task_definition": NEW,
+        "previous": OLD,
+        "previous_images": {"api": f"{URI}@{OLD_DIGEST}"},
+    }
+    return News(outcome=outcome, **defaults | changes)
+
+
+def start(**changes: object) -> News:
+    """That a deployment started."""
+    defaults = {"kind": "start", "reason": "", "task_definition": None}
+    return ending("STARTED", **defaults | changes)
+
+
+def stage(**changes: object) -> News:
+    """That a stage of a release starts."""
+    defaults = {
+        "kind": "stage",
+        "outcome": "STARTED",
+        "reason": "",
+        "execution": RELEASE,
+        "stage": "production",
+        "stage_number": 2,
+        "stage_count": 3,
+        "services": (SERVICE,),
+        "image": image(),
+    }
+    return News(**defaults | changes)
+
+
+def failed_release(**changes: object) -> News:
+    """A release that failed before it came to a deployment."""
+    defaults = {"outcome": "FAILED", "reason": "no plan", "execution": RELEASE}
+    return News(**defaults | changes)
+
+
+def noticed(news: News, **seen: object) -> Notice:
+    """Its notice, at NOW."""
+    return notice_of(news, Seen(**seen), NOW, "ledger")
+
+
+def block(text: str, heading: str) -> list[str]:
+    """The lines of a mail below a heading."""
+    for part in text.rstrip("\n").split("\n\n"):
+        first, *lines = part.split("\n")
+        if first == heading:
+            return [line.strip() for line in lines]
+    return []
+
+
+def mailed(heading: str, news: News, **seen: object) -> list[str]:
+    return block(text_of(noticed(news, **seen)), heading)

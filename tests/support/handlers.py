@@ -1,0 +1,105 @@
+"""The functions as Lambda calls them, with an input of each and what AWS answers to it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.builders import (
+    NEW,
+    NOW,
+    OLD,
+    OURS,
+    RELEASES,
+    SERVICE,
+    deployment,
+    execution,
+    hold,
+    watch,
+)
+from tests.support.ecs_answers import before, defined, described, ecs_task, task_arn, updated
+from tests.support.pushes import push, unfrozen
+
+SINCE = NOW.isoformat()
+HOLD = hold().to_json()
+
+
+@dataclass
+class Context:
+    """What Lambda tells a function about its invocation."""
+
+    function_name: str = "step"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:step"
+    aws_request_id: str = "request-1"
+
+
+def invoked(step: str, event: Any) -> Any:
+    """The step's answer, through JSON both ways as Lambda carries it."""
+    handler = importlib.import_module(step).handler
+    return json.loads(json.dumps(handler(json.loads(json.dumps(event)), Context())))
+
+
+INPUTS: dict[str, Any] = {
+    "resolve_release": {"start": push(), "execution": "e-1", "started_at": SINCE},
+    "begin_deployment": {
+        "start": deployment().to_json(),
+        "execution": execution(),
+        "started_at": SINCE,
+    },
+    "register_task_definition": {
+        "hold": HOLD,
+        "deployment": deployment().to_json(),
+        "since": SINCE,
+    },
+    "update_service": {"hold": HOLD, "task_definition": NEW, "since": SINCE},
+    "check_deployment": {"hold": HOLD, "watch": watch().to_json()},
+    "roll_back": {
+        "hold": HOLD,
+        "leave": [NEW],
+        "previous": OLD,
+        "updated": True,
+        "since": SINCE,
+    },
+    "finish_deployment": {
+        "outcome": "SUCCEEDED",
+        "reason": "every task is healthy",
+        "execution": execution(),
+        "started_at": SINCE,
+    },
+    "notify": {
+        "outcome": "FAILED",
+        "reason": json.dumps({"errorMessage": "no plan", "errorType": "InvalidInput"}),
+        "execution": f"{RELEASES.replace(':stateMachine:', ':execution:')}:e-1",
+    },
+}
+TOLD = INPUTS["notify"] | {"hold": HOLD, "service": SERVICE}
+ENDED = INPUTS["finish_deployment"] | {
+    "hold": HOLD,
+    "deployment": deployment().to_json(),
+    "task_definition": NEW,
+    "update": {"deployment_id": OURS, "started_at": SINCE},
+}
+
+
+def may_begin(ecs, ssm):
+    described(ecs, before(status="PRIMARY"))
+    defined(ecs)
+    unfrozen(ssm)
+    defined(ecs)
+
+
+def looked(ecs: Any) -> None:
+    described(ecs)
+    ecs.answers("list_tasks", {"taskArns": [task_arn("a"), task_arn("b")]})
+    ecs.answers("list_tasks", {"taskArns": []})
+    ecs.answers("describe_tasks", {"tasks": [ecs_task("a"), ecs_task("b")]})
+    defined(ecs)
+
+
+def goes_back(ecs_once):
+    described(ecs_once)
+    defined(ecs_once)
+    updated(ecs_once, OLD)

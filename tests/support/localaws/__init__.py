@@ -1,0 +1,1 @@
+"""What the tests of the local AWS share, by service."""

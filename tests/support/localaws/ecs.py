@@ -1,0 +1,166 @@
+"""An ECS cluster behind a load balancer, and images that behave as a test wants."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from localaws.server import LocalAws
+from tests.support.waiting import wait_for
+
+REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+
+
+def unique(name: str) -> str:
+    return f"{name}-{uuid.uuid4().hex[:8]}"
+
+
+class World:
+    """One cluster, one repository, one service; every name is new."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self.aws = aws
+        self.ecs, self.elbv2, self.ecr = aws.client("ecs"), aws.client("elbv2"), aws.client("ecr")
+        self.cluster, self.service, self.repository = unique("c"), unique("s"), unique("r")
+        self.ecs.create_cluster(clusterName=self.cluster)
+        self.ecr.create_repository(repositoryName=self.repository)
+        subnets = aws.client("ec2").describe_subnets()["Subnets"]
+        self.subnets = [subnet["SubnetId"] for subnet in subnets[:2]]
+        self.vpc = subnets[0]["VpcId"]
+
+    def push(self, behaviour: str = "healthy", **annotations: str) -> str:
+        """Push an image and name it by digest."""
+        layer = hashlib.sha256(uuid.uuid4().bytes).hexdigest()
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {"digest": "sha256:0", "size": 1},
+            "layers": [{"digest": f"sha256:{layer}", "size": 1}],
+            "annotations": {
+                "localaws.behaviour": behaviour,
+                **{f"localaws.{k.replace('_', '-')}": v for k, v in annotations.items()},
+            },
+        }
+        image = self.ecr.put_image(
+            repositoryName=self.repository,
+            imageManifest=json.dumps(manifest),
+            imageManifestMediaType="application/vnd.oci.image.manifest.v1+json",
+            imageTag=unique("t"),
+        )["image"]
+        return f"{REGISTRY}/{self.repository}@{image['imageId']['imageDigest']}"
+
+    def definition(self, image: str, **container: Any) -> str:
+        """Register a Fargate task definition of one container ``app`` on port 80."""
+        app = {"name": "app", "image": image, "portMappings": [{"containerPort": 80}], **container}
+        answer = self.ecs.register_task_definition(
+            family=self.service,
+            networkMode="awsvpc",
+            requiresCompatibilities=["FARGATE"],
+            cpu="256",
+            memory="512",
+            containerDefinitions=[app],
+        )
+        return str(answer["taskDefinition"]["taskDefinitionArn"])
+
+    def target_group(self, *, listener: bool = True, target_type: str = "ip") -> str:
+        name = unique("tg")
+        arn = self.elbv2.create_target_group(
+            Name=name, Port=80, Protocol="HTTP", VpcId=self.vpc, TargetType=target_type
+        )["TargetGroups"][0]["TargetGroupArn"]
+        if listener:
+            balancer = self.elbv2.create_load_balancer(Name=unique("lb"), Subnets=self.subnets)
+            self.elbv2.create_listener(
+                LoadBalancerArn=balancer["LoadBalancers"][0]["LoadBalancerArn"],
+                Port=80,
+                Protocol="HTTP",
+                DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}],
+            )
+        return str(arn)
+
+    def create(
+        self, definition: str, desired: int = 1, group: str | None = None, **settings: Any
+    ) -> None:
+        if group:
+            balancer = {"targetGroupArn": group, "containerName": "app", "containerPort": 80}
+            settings["loadBalancers"] = [balancer]
+        self.ecs.create_service(
+            cluster=self.cluster,
+            serviceName=self.service,
+            taskDefinition=definition,
+            desiredCount=desired,
+            **{
+                "launchType": "FARGATE",
+                "networkConfiguration": {"awsvpcConfiguration": {"subnets": self.subnets}},
+                **settings,
+            },
+        )
+
+    def update(self, **changes: Any) -> dict[str, Any]:
+        answer = self.ecs.update_service(cluster=self.cluster, service=self.service, **changes)
+        return dict(answer["service"])
+
+    def describe(self) -> dict[str, Any]:
+        answer = self.ecs.describe_services(cluster=self.cluster, services=[self.service])
+        return dict(answer["services"][0])
+
+    def primary(self) -> dict[str, Any]:
+        return dict(self.describe()["deployments"][0])
+
+    def tasks(self, status: str = "RUNNING") -> list[dict[str, Any]]:
+        arns = self.ecs.list_tasks(
+            cluster=self.cluster, serviceName=self.service, desiredStatus=status
+        )["taskArns"]
+        if not arns:
+            return []
+        return list(self.ecs.describe_tasks(cluster=self.cluster, tasks=arns[:100])["tasks"])
+
+    def targets(self, group: str) -> list[dict[str, Any]]:
+        answer = self.elbv2.describe_target_health(TargetGroupArn=group)
+        return list(answer["TargetHealthDescriptions"])
+
+    def messages(self) -> list[str]:
+        return [event["message"] for event in self.describe()["events"]]
+
+    def settle(self, state: str = "COMPLETED") -> dict[str, Any]:
+        """Wait until the service has one deployment only, in the given state."""
+
+        def settled() -> dict[str, Any] | None:
+            service = self.describe()
+            states = [deployment["rolloutState"] for deployment in service["deployments"]]
+            return service if states == [state] else None
+
+        return wait_for(settled, f"{self.service} alone and {state}") or {}
+
+    def stopped(self, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait for a stopped task that matches."""
+        return wait_for(
+            lambda: next(
+                (t for t in self.tasks("STOPPED") if t["lastStatus"] == "STOPPED" and matches(t)),
+                {},
+            ),
+            "a stopped task that matches",
+        )
+
+
+def listen(aws: LocalAws, pattern: dict[str, Any]) -> Callable[[], list[dict[str, Any]]]:
+    """Send matching events of the default bus to a queue; the answer gives those seen so far."""
+    sqs, events, name = aws.client("sqs"), aws.client("events"), unique("listen")
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": attributes["QueueArn"]}])
+    seen: list[dict[str, Any]] = []
+
+    def receive() -> list[dict[str, Any]]:
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
+            "Messages", []
+        ):
+            seen.append(json.loads(message["Body"]))
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return seen
+
+    return receive

@@ -1,0 +1,275 @@
+"""Every kind of notice, by name: the golden files of mails and messages are made of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from slipway.health.failed_tasks import Failed
+from slipway.image import Image
+from slipway.ledger.records import Hold
+from slipway.notices.news import News, Seen, notice_of
+from slipway.notices.notice import ContainerLog, Kind, Notice, Running, Tasks
+from slipway.notices.own_alarms import alarm_notice
+
+AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+ACCOUNT = "123456789012"
+SERVICE = "production/api"
+LEDGER = "slipway-Ledger-1A2B3C4D5E6F"
+NAME = "production-api-v2-0123456789abcdef"
+MACHINE = f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:slipway-deployment"
+EXECUTION = f"{MACHINE.replace('stateMachine', 'execution')}:{NAME}"
+RELEASE = EXECUTION.replace("-deployment:", "-release:").replace(NAME, "0f1e2d3c-release")
+FAMILY = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:task-definition/shop-api"
+HOLD = Hold(service=SERVICE, deployment=f"2026-11-22T03:00:00.000Z#{NAME}", execution=EXECUTION)
+ABOUT = f"{HOLD.service}#{HOLD.deployment}"
+URI = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/shop/api"
+IMAGE = Image(repository="shop/api", uri=URI, digest="sha256:" + "ab" * 32, tag="v2")
+OLD = f"{URI}@sha256:" + "cd" * 32
+TASK = "0123456789abcdef0123456789abcdef"
+FAILED = Failed(task_definition=f"{FAMILY}:42", task=TASK, container="app")
+LOG = ContainerLog(
+    container="app",
+    task=TASK,
+    group="/ecs/production/api",
+    stream=f"app/app/{TASK}",
+    lines=(
+        "2026-11-22T03:01:12Z INFO  starting shop-api v2 on :8080",
+        "2026-11-22T03:01:12Z INFO  DB_HOST=db.internal DB_PASSWORD=*****",
+        "2026-11-22T03:01:17Z ERROR dial tcp 10.0.3.17:5432: connect: connection refused",
+        "panic: no database",
+        "",
+        "goroutine 1 [running]:",
+        "main.main()",
+        "        /src/cmd/api/main.go:41 +0x1d4",
+    ),
+)
+EXITED = "Essential container in task exited; container app, exit code 1"
+
+
+def runs(revision: int, image: str = OLD.removeprefix(f"{URI.partition('/')[0]}/")) -> Seen:
+    """Two tasks of that revision."""
+    tasks = Tasks(desired=2, healthy=2)
+    return Seen(
+        running=Running(task_definition=f"shop-api:{revision}", images={"app": image}, tasks=tasks)
+    )
+
+
+def told(outcome: str, reason: str = "", seen: Seen | None = None, **changes: Any) -> Notice:
+    """What is told of the deployment of shop/api:v2 on production/api, three minutes after its start."""
+    defaults: dict[str, Any] = {
+        "hold": HOLD,
+        "execution": EXECUTION,
+        "service": SERVICE,
+        "stage": "production",
+        "image": IMAGE,
+        "started_by": "push",
+        "task_definition": f"{FAMILY}:42",
+        "previous": f"{FAMILY}:41",
+        "previous_images": {"app": OLD},
+    }
+    news = News(outcome=outcome, reason=reason, **defaults | changes)
+    begun = news.kind == "start" or news.outcome == "REJECTED"
+    return notice_of(news, seen or Seen(), AT if begun else AT + timedelta(minutes=3), LEDGER)
+
+
+def of_deployment(kind: Kind, **facts: Any) -> Notice:
+    """A notice of the same deployment with what CheckDeployment knows of it."""
+    known: dict[str, Any] = {"about": ABOUT, "at": AT, "service": SERVICE, "execution": EXECUTION}
+    return Notice(kind=kind, **known | facts)
+
+
+def of_release(outcome: str, reason: str = "", **changes: Any) -> Notice:
+    """What is told of a release of shop/api."""
+    defaults: dict[str, Any] = {"execution": RELEASE, "repository": "shop/api", "tag": "v2"}
+    return notice_of(News(outcome=outcome, reason=reason, **defaults | changes), Seen(), AT, LEDGER)
+
+
+def of_alarm(name: str, state: str = "ALARM") -> Notice:
+    """What is told of an alarm."""
+    over = "0.0 was not" if state == "OK" else "1.0 was"
+    reason = f"Threshold Crossed: 1 datapoint [{over} greater than the threshold (0.0)]."
+    return alarm_notice(
+        {
+            "id": "c4c1c1c9-6542-e61b-6ef0-8c4d36933a92",
+            "detail-type": "CloudWatch Alarm State Change",
+            "source": "aws.cloudwatch",
+            "account": ACCOUNT,
+            "time": AT.isoformat(),
+            "region": "eu-west-1",
+            "resources": [f"arn:aws:cloudwatch:eu-west-1:{ACCOUNT}:alarm:{name}"],
+            "detail": {"alarmName": name, "state": {"value": state, "reason": reason}},
+        }
+    )
+
+
+BY_HAND: dict[str, Any] = {
+    "stage": None,
+    "started_by": "manual rollback by jo",
+    "task_definition": None,
+}
+GATES = (
+    "no newer release has the service",
+    "its image is not quarantined",
+    "no freeze is in force",
+    "1 of its 2 alarms is not firing",
+)
+NOT_FOUND = (
+    "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref "
+    f"{IMAGE.reference}: not found (task {TASK})"
+)
+BAD_GATEWAY = (
+    f"task {TASK} is unhealthy in target group api (Target.ResponseCodeMismatch: Health checks failed with "
+    "these codes: [502])"
+)
+CROSSED = "Threshold Crossed: 1 datapoint [17.0 (22/11/26 03:01:00)] was greater than the threshold (5.0)."
+UNREADABLE = ContainerLog(
+    container="app",
+    task=TASK,
+    group="/ecs/production/api",
+    stream=f"app/app/{TASK}",
+    lines=(),
+    problem=(
+        "AccessDeniedException from logs:GetLogEvents on log group /ecs/production/api: no identity-based "
+        "policy allows it"
+    ),
+)
+MARKUP = "<!channel> *x* `y` [a](http://evil.example) 'q' \"$(reboot)\""
+HOSTILE = f"\u202ev2\u200b\x1b[31m{MARKUP}\r\nLINKS\n  @here"
+
+NOTICES: dict[str, Notice] = {
+    "start": told(
+        "STARTED",
+        kind="start",
+        task_definition=None,
+        gates=GATES,
+        alarms_firing=("api-latency",),
+        started_by="manual start by jo",
+    ),
+    "start_of_rollback_by_hand": told("STARTED", kind="start", **BY_HAND),
+    "stage": of_release(
+        "STARTED",
+        kind="stage",
+        stage="production",
+        stage_number=2,
+        stage_count=2,
+        services=("production/api", "production/worker"),
+        image=IMAGE,
+        started_by="push",
+    ),
+    "progress": of_deployment(
+        Kind.PROGRESS,
+        at=AT + timedelta(minutes=1),
+        title=SERVICE,
+        reason="1 of 2 tasks healthy",
+        tasks=Tasks(desired=2, healthy=1),
+    ),
+    "succeeded": told(
+        "SUCCEEDED",
+        "every task is healthy",
+        runs(42, f"shop/api@{IMAGE.digest}"),
+        evidence=("ECS says: ECS deployment ecs-svc/4055011169962135182 completed.",),
+    ),
+    "crashed": told(
+        "ROLLED_BACK",
+        f"2 tasks failed, the last one: {EXITED} (task {TASK})",
+        runs(41).model_copy(update={"log": LOG}),
+        evidence=(
+            f"stopped: {EXITED} (task fedcba9876543210fedcba9876543210)",
+            f"stopped: {EXITED} (task {TASK})",
+            "0 of 2 tasks are running",
+            "ECS's rollout is IN_PROGRESS",
+        ),
+        failed=FAILED,
+    ),
+    "unpullable": told(
+        "ROLLED_BACK",
+        f"a task can never start: {NOT_FOUND}",
+        runs(41),
+        evidence=(f"stopped: {NOT_FOUND}", "0 of 2 tasks are running"),
+    ),
+    "unhealthy_target": told(
+        "ROLLED_BACK",
+        f"not healthy after 1800 seconds: {BAD_GATEWAY}",
+        runs(41),
+        evidence=(BAD_GATEWAY, "ECS's rollout is IN_PROGRESS"),
+    ),
+    "alarm_fired": told(
+        "ROLLED_BACK",
+        f"alarm api-5xx went to ALARM: {CROSSED}",
+        runs(41),
+        evidence=(
+            f"alarm api-5xx is in ALARM: {CROSSED}",
+            "ECS says: ECS deployment ecs-svc/4055011169962135182 completed.",
+        ),
+        alarms_firing=("api-latency",),
+    ),
+    "rollback_failed": told(
+        "ROLLBACK_FAILED",
+        f"2 tasks failed, the last one: {EXITED} (task {TASK}); rolling back failed: AccessDeniedException "
+        "from ecs:UpdateService on service production/api: no identity-based policy allows it",
+        runs(42, f"shop/api@{IMAGE.digest}").model_copy(update={"log": UNREADABLE}),
+        evidence=(f"stopped: {EXITED} (task {TASK})",),
+        failed=FAILED,
+    ),
+    "rollback_by_hand_done": told("ROLLED_BACK", "every task is healthy", runs(41), **BY_HAND),
+    "superseded": told(
+        "SUPERSEDED",
+        "release shop/api:v3 (efefefefefef) has service production/api now",
+        runs(43, "shop/api@sha256:" + "ef" * 32),
+    ),
+    "rejected": told(
+        "REJECTED",
+        "image shop/api:v2 (abababababab) is quarantined on service production/api since "
+        f"2026-11-21T14:07:31.000000Z: 2 tasks failed, the last one: {EXITED}; start it by hand with "
+        '"force": true, or release the quarantine',
+        runs(41),
+        task_definition=None,
+        previous=None,
+        previous_images={},
+    ),
+    "failed_before_change": told(
+        "FAILED",
+        "the plan names alarms for service production/api that CloudWatch does not have in this account and "
+        "region: api-5xx",
+        runs(41),
+        task_definition=None,
+        previous=None,
+        previous_images={},
+    ),
+    "no_change": told(
+        "NO_CHANGE",
+        "the service runs this image already, and it is good",
+        runs(42, f"shop/api@{IMAGE.digest}"),
+        task_definition=None,
+        previous=None,
+        previous_images={},
+    ),
+    "release_failed": of_release(
+        "FAILED",
+        "the plan of repository shop/api at /slipway/repositories/shop/api is not valid:\n"
+        "  routes.0.stages.1.services.0.bake_seconds: Input should be less than or equal to 43200\n"
+        "  routes.0.stages.1.services.0.alarm: Extra inputs are not permitted",
+    ),
+    "ignored": of_release("IGNORED", "no route of repository shop/api matches tag v2"),
+    "alarm_undelivered": of_alarm("slipway-UndeliveredPushesNotEmpty-1A2B3C4D5E6F"),
+    "alarm_untold": of_alarm("slipway-UntoldSlackNotEmpty-1A2B3C4D5E6F"),
+    "hostile": told(
+        "ROLLED_BACK",
+        f"alarm {HOSTILE} went to ALARM: {HOSTILE}",
+        Seen(
+            running=Running(task_definition="shop-api:41", images={"app": HOSTILE}),
+            log=LOG.model_copy(
+                update={"lines": (HOSTILE, "```", "| " + "x" * 400, "\x1b]8;;http://evil\x07a")}
+            ),
+        ),
+        image=IMAGE.model_copy(update={"tag": HOSTILE}),
+        evidence=(
+            HOSTILE,
+            "<https://evil.example|execution>",
+            "www.evil.example &amp; :smile: ~no~",
+        ),
+        started_by=f"manual start by {HOSTILE}",
+        alarms_firing=(HOSTILE,),
+    ),
+}

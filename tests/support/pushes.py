@@ -1,0 +1,93 @@
+"""What starts a release, and what SSM and ECR answer then."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.support.builders import ACCOUNT, DIGEST, REGION, URI
+from tests.support.ecs_answers import image_detail
+from tests.support.stubs import Stubbed
+
+PARAMETER = "/slipway/repositories/shop/api"
+FREEZE = "/slipway/freeze"
+EXECUTION = "by-hand-1"
+
+
+def push(**changes: Any) -> dict[str, Any]:
+    """An ECR Image Action event as EventBridge delivers it; None leaves a detail out."""
+    detail = {
+        "result": "SUCCESS",
+        "repository-name": "shop/api",
+        "image-digest": DIGEST,
+        "action-type": "PUSH",
+        "image-tag": "v2",
+    } | {name.replace("_", "-"): value for name, value in changes.items()}
+    return {
+        "version": "0",
+        "id": "13cde686-328b-6117-af20-0e5566167482",
+        "detail-type": "ECR Image Action",
+        "source": "aws.ecr",
+        "account": ACCOUNT,
+        "time": "2026-11-22T03:00:00Z",
+        "region": REGION,
+        "resources": [],
+        "detail": {name: value for name, value in detail.items() if value is not None},
+    }
+
+
+def route(*tags: str, **stages: list[str]) -> dict[str, Any]:
+    """Stages by name, each with its services."""
+    return {
+        "tags": list(tags) or ["v*"],
+        "stages": [
+            {"name": name, "services": [{"service": service} for service in services]}
+            for name, services in (stages or {"production": ["production/api"]}).items()
+        ],
+    }
+
+
+def planned(ssm: Stubbed, *routes: dict[str, Any], text: str | None = None) -> None:
+    """The repository has a plan."""
+    value = text if text is not None else json.dumps({"routes": list(routes) or [route()]})
+    answer = {"Parameter": {"Name": PARAMETER, "Value": value, "Type": "String"}}
+    ssm.answers("get_parameter", answer, Name=PARAMETER, WithDecryption=False)
+
+
+def found(
+    ecr: Stubbed, digest: str = DIGEST, by: dict[str, str] | None = None, **changes: Any
+) -> None:
+    """ECR has the image."""
+    image_id = by or {"imageTag": "v2"}
+    answer = image_detail(digest, **changes)
+    ecr.answers("describe_images", answer, repositoryName="shop/api", imageIds=[image_id])
+
+
+def unfrozen(ssm: Stubbed) -> None:
+    """There is no freeze of the whole pipeline."""
+    ssm.refuses("get_parameter", "ParameterNotFound")
+
+
+def unkept(ssm: Stubbed) -> None:
+    """The service has no parameter for its image."""
+    ssm.refuses("get_parameter", "ParameterNotFound")
+
+
+def kept(ssm: Stubbed, image: str) -> None:
+    """The service's parameter holds this image."""
+    name = "/slipway/images/production/api"
+    answer = {"Parameter": {"Name": name, "Value": image, "Type": "String"}}
+    ssm.answers("get_parameter", answer, Name=name, WithDecryption=False)
+
+
+def frozen(ssm: Stubbed, *windows: dict[str, Any], text: str | None = None) -> None:
+    """The whole pipeline has these windows."""
+    value = text if text is not None else json.dumps(windows)
+    answer = {"Parameter": {"Name": FREEZE, "Value": value, "Type": "String"}}
+    ssm.answers("get_parameter", answer, Name=FREEZE, WithDecryption=False)
+
+
+def located(ecr: Stubbed) -> None:
+    """ECR has the repository."""
+    answer = {"repositories": [{"repositoryName": "shop/api", "repositoryUri": URI}]}
+    ecr.answers("describe_repositories", answer, repositoryNames=["shop/api"])

@@ -1,0 +1,63 @@
+"""What every service of the environment has to do, wherever it runs."""
+
+from __future__ import annotations
+
+from tests.support.environments import CLUSTER, PATIENCE_SECONDS, Environment
+from tests.support.waiting import wait_for
+
+
+def rolls_out_and_back(environment: Environment, name: str) -> None:
+    """A good image comes, a bad one goes, and the template's parameter knows the good one."""
+    repository = f"shop/{name}"
+    environment.quicken(repository)
+    good = environment.push("v1", repository)
+    assert environment.deployment("v1", repository)["outcome"] == "SUCCEEDED"
+    runs(environment, name, good)
+
+    environment.push("v2", repository, behaviour="crash")
+    assert environment.deployment("v2", repository)["outcome"] == "ROLLED_BACK"
+    runs(environment, name, good)
+    assert kept(environment, name).endswith(good)
+
+
+def runs(environment: Environment, name: str, digest: str) -> None:
+    """Wait until every task of a service runs this image, and no other."""
+
+    def all_of_it() -> bool:
+        images = environment.images(name)
+        return environment.steady(name) and {i.partition("@")[2] for i in images} == {digest}
+
+    wait_for(all_of_it, f"{name} to run {digest}", PATIENCE_SECONDS)
+
+
+def kept(environment: Environment, name: str) -> str:
+    """The image that a stack of the service would put there."""
+    found = environment.client("ssm").get_parameter(Name=f"/slipway/images/{CLUSTER}/{name}")
+    return str(found["Parameter"]["Value"])
+
+
+def discovered(environment: Environment, name: str) -> set[tuple[str, str | None]]:
+    """Where others find a service: address, and port where that is told."""
+    found = environment.client("servicediscovery").discover_instances(
+        NamespaceName=f"{CLUSTER}.internal", ServiceName=name
+    )
+    return {
+        (i["Attributes"]["AWS_INSTANCE_IPV4"], i["Attributes"].get("AWS_INSTANCE_PORT"))
+        for i in found["Instances"]
+    }
+
+
+def alarmed(environment: Environment, alarm: str, state: str = "ALARM") -> None:
+    """Let an alarm change its state."""
+    environment.client("cloudwatch").set_alarm_state(
+        AlarmName=alarm, StateValue=state, StateReason="the test says so"
+    )
+
+
+def desired(environment: Environment, count: int, name: str = "api") -> None:
+    """Wait until a service has, and runs, as many tasks."""
+
+    def there() -> bool:
+        return environment.service(name)["desiredCount"] == count and environment.steady(name)
+
+    wait_for(there, f"{count} tasks of {name}", PATIENCE_SECONDS)

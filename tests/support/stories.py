@@ -1,0 +1,182 @@
+"""Four stories that every fault is tried on, and what has to be so at the end of each.
+
+Shops run side by side; a fault is aimed at one of them by its name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from localaws.faults import faults
+from localaws.sns import sns
+from tests.support.account import ENDED_SECONDS, Account, Shop
+from tests.support.waiting import wait_for
+
+PATIENCE_SECONDS = 5 * ENDED_SECONDS  # ten of them run at once
+HONEST = {"SUCCEEDED", "NO_CHANGE", "ROLLED_BACK", "ROLLBACK_FAILED", "REJECTED", "FAILED"}
+# Called in every look, and looks are many: the calls of one look are enough.
+IN_ONE_LOOK = {"ecs:ListTasks": 2}
+
+
+@dataclass(frozen=True)
+class Call:
+    """The nth call of an action that a function makes."""
+
+    function: str
+    action: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.function}'s {self.action} ({self.number})"
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is started for a shop, and the functions whose calls are of interest in it."""
+
+    functions: frozenset[str]
+    start: Callable[[Shop], None]
+    outcome: str
+    """How it ends where nothing fails, or what failed passes."""
+    forth: bool = True
+    """Whether it starts on the old image."""
+
+
+def _push_good(shop: Shop) -> None:
+    shop.push("v2")
+
+
+def _push_bad(shop: Shop) -> None:
+    shop.push("v2", behaviour="crash")
+
+
+def _roll_back_by_hand(shop: Shop) -> None:
+    """From a revision that someone has put there by hand."""
+    ecs, family = shop.account.aws.client("ecs"), shop.service.replace("/", "-")
+    first = ecs.describe_task_definition(taskDefinition=f"{family}:1")["taskDefinition"]
+    kept = ("networkMode", "cpu", "memory", "requiresCompatibilities", "containerDefinitions")
+    digest = shop.push("by-hand")
+    container = {**first["containerDefinitions"][0], "image": f"{shop.uri}@{digest}"}
+    second = {**{name: first[name] for name in kept}, "containerDefinitions": [container]}
+    arn = ecs.register_task_definition(family=family, **second)["taskDefinition"]
+    cluster, _, name = shop.service.partition("/")
+    ecs.update_service(cluster=cluster, service=name, taskDefinition=arn["taskDefinitionArn"])
+    shop.running()
+    start = {"action": "rollback", "service": shop.service, "to": f"{family}:1"}
+    shop.account.start("DeploymentStateMachineArn", start)
+
+
+def _stop(shop: Shop) -> None:
+    faults.add(state="WaitForTasks", how="stop", containing=shop.service, cause="by the test")
+    shop.push("v2")
+
+
+STORIES = {
+    "forth": Story(
+        frozenset(
+            {
+                "ResolveRelease",
+                "BeginDeployment",
+                "RegisterTaskDefinition",
+                "UpdateService",
+                "CheckDeployment",
+                "FinishDeployment",
+                "Notify",
+            }
+        ),
+        _push_good,
+        "SUCCEEDED",
+    ),
+    "back": Story(frozenset({"RollBack"}), _push_bad, "ROLLED_BACK"),
+    "by hand": Story(
+        frozenset({"BeginDeployment", "RollBack"}), _roll_back_by_hand, "ROLLED_BACK", False
+    ),
+    "recovered": Story(frozenset({"Recover"}), _stop, "ROLLED_BACK"),
+}
+
+
+def a_shop(account: Account) -> Shop:
+    """A small one, whose every AWS call has its name in it."""
+    return account.shop(tagged=False, tasks=1, cluster="in-{name}", alarms=("errors-of-{name}",))
+
+
+def calls_in(account: Account, story: Story) -> list[Call]:
+    """What the functions of the story call when nothing fails. Nothing else may be at work."""
+    shop, before = a_shop(account), len(_calls(account))
+    story.start(shop)
+    wait_for(lambda: has_ended(shop), f"{shop.service} to end", PATIENCE_SECONDS, every=1)
+    names = {name: logical_id for logical_id, name in account.functions().items()}
+    counts: Counter[tuple[str, str]] = Counter()
+    for call in _calls(account)[before:]:
+        if names.get(call["function"]) in story.functions:
+            counts[names[call["function"]], f"{call['service']}:{call['action']}"] += 1
+    for function, action in counts:
+        if function == "CheckDeployment":
+            counts[function, action] = IN_ONE_LOOK.get(action, 1)
+    return [Call(*which, number + 1) for which, count in counts.items() for number in range(count)]
+
+
+def _calls(account: Account) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = requests.get(
+        f"{account.aws.url}/_localaws/calls", timeout=60
+    ).json()
+    return found
+
+
+def has_ended(shop: Shop) -> bool:
+    """Whether nothing of it is at work any more, and people were told."""
+    account = shop.account
+    if not (shop.mails() or told_of_release(shop)) or shop.record().holder:
+        return False
+    executions = [
+        arn
+        for output in ("ReleaseStateMachineArn", "DeploymentStateMachineArn")
+        for arn, given in account.executions(output)
+        if shop.name in str(given)
+    ]
+    client = account.aws.client("stepfunctions")
+    running = (
+        client.describe_execution(executionArn=arn)["status"] == "RUNNING" for arn in executions
+    )
+    return bool(
+        executions
+        and not any(running)
+        and all("outcome" in item for item in shop.history())
+        and shop.settled()
+    )
+
+
+def told_of_release(shop: Shop) -> list[dict[str, Any]]:
+    """The mails about releases that did not come to a service."""
+    return [
+        mail
+        for mail in sns.mails()
+        if mail["attributes"].get("repository") == shop.repository
+        and "service" not in mail["attributes"]
+    ]
+
+
+def problems_of(shop: Shop, how: str, story: Story, fault: dict[str, Any]) -> list[str]:
+    """What is not as it has to be at the end of a story in which something failed."""
+    outcomes = [item["outcome"] for item in shop.history()]
+    runs_old = shop.running() == shop.v1
+    wrong = []
+    if fault["hits"] == 0:
+        wrong.append("the fault was never met")
+    if not set(outcomes) <= HONEST or len(outcomes) > 1:
+        wrong.append(f"its outcomes are {outcomes}")
+    if how != "deny" and outcomes != [story.outcome]:
+        wrong.append(f"what passes changed the outcome to {outcomes}")
+    # By hand it goes from the new one to the old one.
+    if runs_old is not (outcomes == ["ROLLED_BACK"] or (story.forth and outcomes != ["SUCCEEDED"])):
+        wrong.append(f"it ended {outcomes} on the {'old' if runs_old else 'new'} image")
+    if [m["attributes"]["outcome"] for m in shop.mails()] not in ([*outcomes], [*outcomes] * 2):
+        wrong.append(f"people were told {[mail['subject'] for mail in shop.mails()]}")
+    if shop.revisions() > 2:
+        wrong.append(f"it has {shop.revisions()} revisions")
+    return wrong

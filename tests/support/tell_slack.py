@@ -1,0 +1,120 @@
+"""The function TellSlack, as SNS and Lambda call it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from slipway import aws
+from slipway.notices.notice import Notice
+from tests.support.notices import AT, NOTICES, of_alarm
+
+
+@dataclass
+class Context:
+    """What Lambda tells a function about its invocation."""
+
+    seconds: float = 60
+    pauses: list[float] | None = None
+    """What was waited of them, where they pass."""
+    function_name: str = "TellSlack"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:TellSlack"
+    aws_request_id: str = "request-1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self.seconds - sum(self.pauses or [])) * 1000)
+
+
+class Function:
+    """One process of it."""
+
+    def __init__(self, secret: str, patch: pytest.MonkeyPatch) -> None:
+        self.secret = secret
+        self._patch = patch
+        self._module: Any = None
+
+    def set(self, **environment: str) -> None:
+        """Start anew with these settings."""
+        for name, value in environment.items():
+            self._patch.setenv(name, value)
+        self._module = None
+
+    def holds(self, content: str) -> None:
+        """Put it into the secret, as a person does who rotates it."""
+        boto3.client("secretsmanager").put_secret_value(SecretId=self.secret, SecretString=content)
+
+    def invoked(self, event: dict[str, Any], context: Context | None = None) -> list[str]:
+        if self._module is None:
+            self._patch.setenv("SLACK_SECRET", self.secret)
+            sys.modules.pop("tell_slack", None)
+            self._module = importlib.import_module("tell_slack")
+        return self._module.handler(event, context or Context())["done"]
+
+    def tell(self, notice: Notice, context: Context | None = None) -> str:
+        """What was done about the notice."""
+        [done] = self.invoked(of_sns(notice.model_dump_json()), context)
+        return done
+
+
+def change(of: Notice, **facts: str) -> None:
+    """Write into the item of what was sent about it, as another version or invocation does."""
+    names = {f"#{name}": name for name in facts}
+    aws.table().update_item(
+        Key={"pk": "slack", "sk": of.about},
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in facts),
+        ExpressionAttributeNames=names,
+        ExpressionAttributeValues={f":{name}": value for name, value in facts.items()},
+    )
+
+
+def of_sns(message: str) -> dict[str, Any]:
+    """As SNS calls a function: https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html."""
+    topic = "arn:aws:sns:eu-west-1:123456789012:notifications"
+    sns = {
+        "SignatureVersion": "1",
+        "Timestamp": "2026-11-22T03:00:00.000Z",
+        "Signature": "EXAMPLE",
+        "SigningCertUrl": "EXAMPLE",
+        "MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
+        "Message": message,
+        "MessageAttributes": {},
+        "Type": "Notification",
+        "UnsubscribeUrl": "EXAMPLE",
+        "TopicArn": topic,
+        "Subject": "x",
+    }
+    record = {
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": f"{topic}:1",
+        "EventSource": "aws:sns",
+        "Sns": sns,
+    }
+    return json.loads(json.dumps({"Records": [record]}))
+
+
+def later(notice: Notice, seconds: float, **facts: Any) -> Notice:
+    """The same, found out some seconds after AT."""
+    return notice.model_copy(update={"at": AT + timedelta(seconds=seconds), **facts})
+
+
+START = NOTICES["start"]
+PROGRESS = later(NOTICES["progress"], 10)
+STAGE = NOTICES["stage"]
+SUCCEEDED = later(NOTICES["succeeded"], 60)
+CRASHED = later(NOTICES["crashed"], 60)
+
+
+def alarm(state: str, seconds: float) -> Notice:
+    return later(of_alarm("slipway-UnrecoveredNotEmpty-1A2B3C4D5E6F", state), seconds)
+
+
+def progress(seconds: float, line: str) -> Notice:
+    return later(NOTICES["progress"], seconds, reason=line)

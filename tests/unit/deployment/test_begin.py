@@ -1,0 +1,781 @@
+"""Whether a deployment may begin, what it starts from, and why not."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway import aws
+from slipway.deployment.begin import begin
+from slipway.deployment.beginning import Beginning, Decision, Start, World
+from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from slipway.model import parse
+from tests.support.builders import (
+    DIGEST,
+    NEW,
+    NOW,
+    OLD,
+    OLD_DIGEST,
+    OTHER,
+    SERVICE,
+    URI,
+    accepted,
+    at,
+    deployment,
+    ended,
+    execution,
+    good,
+    hold,
+    image,
+    quarantined,
+    release,
+)
+from tests.support.ecs_answers import (
+    alarms_read,
+    balancer,
+    before,
+    container,
+    defined,
+    described,
+    ecs_deployment,
+)
+from tests.support.pushes import frozen, unfrozen
+
+ON_OLD = before(status="PRIMARY")
+ON_NEW = ecs_deployment()
+IN_PROGRESS = ecs_deployment(rolloutState="IN_PROGRESS")
+OURS = f"{URI}@{DIGEST}"
+THEIRS = f"{URI}@{OLD_DIGEST}"
+OLDER = release(id="event-0", released_at=at(-60), image=image(tag="v1"))
+NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3"))
+BLOCKING = {"alarms": ({"name": "errors", "when_firing": "block"}, "latency")}
+FROZEN = {"from": "2026-11-21T00:00:00Z", "until": "2026-11-23T00:00:00Z"}
+
+
+@pytest.fixture
+def world(ledger, ecs, ecr, cloudwatch, ssm):
+    return World(ledger, ecs.client, ecr.client, cloudwatch.client, ssm.client)
+
+
+def begun(world, now=NOW, **changes) -> Beginning:
+    asked = deployment(**changes).to_json()
+    return begin(Start(start=asked, execution=execution(), started_at=NOW), now, world)
+
+
+def runs(ecs, *deployments, image=THEIRS, on=OLD, **service):
+    """What the service has, and its task definition."""
+    described(ecs, *(deployments or [ON_OLD]), **service)
+    defined(ecs, container(image=image), asked=on, taskDefinitionArn=on)
+
+
+def goes_back_to(ecs, arn, image=THEIRS):
+    defined(ecs, container(image=image), asked=arn, taskDefinitionArn=arn)
+
+
+def may_begin(ecs, ssm):
+    runs(ecs)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+
+def under_way(ledger, puts=NEW):
+    """An older release has put something on the service, or is about to."""
+    own = accepted(ledger, "e-0", baseline=OLD, release=OLDER)
+    ledger.start_change(own, "UpdateService", at(-40), unproven=puts)
+    return own
+
+
+def while_it_looks(monkeypatch, ledger, something):
+    """Something happens just before it takes the service."""
+    take = ledger.take
+
+    def late(*arguments):
+        monkeypatch.undo()
+        something()
+        take(*arguments)
+
+    monkeypatch.setattr(ledger, "take", late)
+
+
+# --- what it starts from ----------------------------------------------------------------------------
+
+
+def test_a_first_deployment_starts_from_what_the_service_runs(world, ecs, ssm):
+    may_begin(ecs, ssm)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.previous) == (Decision.GO, OLD)
+    assert beginning.previous_images == {"api": THEIRS}
+    assert (beginning.began_at, beginning.evidence, beginning.alarms_firing) == (NOW, (), ())
+    assert not beginning.by_hand
+
+
+def test_it_holds_the_service_and_has_a_history_from_then_on(world, ecs, ssm, ledger):
+    may_begin(ecs, ssm)
+
+    beginning = begun(world)
+
+    service, record = ledger.service(SERVICE), ledger.deployment(hold())
+    assert beginning.hold == hold()
+    assert service.holder.execution == execution()
+    assert (service.newest_at, service.baseline) == (NOW, OLD)
+    assert (record.deployment, record.previous, record.back) == (deployment(), OLD, None)
+    assert (record.changing, dict(record.steps)) == (False, {"BeginDeployment": NOW})
+
+
+def test_what_is_decided_is_read_back_equal_from_json(world, ecs, ssm):
+    may_begin(ecs, ssm)
+    beginning = begun(world)
+
+    assert parse(Beginning, beginning.to_json(), "x") == beginning
+
+
+def test_in_mid_rollout_it_goes_back_to_what_completed_before(world, ecs, ssm, ledger):
+    runs(ecs, IN_PROGRESS, before(), on=NEW)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    beginning = begun(world)
+
+    assert (beginning.previous, beginning.evidence) == (OLD, ())
+    assert ledger.service(SERVICE).baseline == OLD
+
+
+def test_what_ran_before_a_deployment_that_has_ended_is_not_gone_back_to(world, ecs, ssm, ledger):
+    own = accepted(ledger, "e-0", baseline=OTHER, release=OLDER)
+    ledger.finish(own, None, {"outcome": "FAILED", "reason": "", "evidence": []}, None, None)
+    may_begin(ecs, ssm)
+
+    assert begun(world).previous == OLD
+
+
+def test_it_goes_back_to_the_last_good_whatever_the_service_runs_and_says_so(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OTHER))
+    runs(ecs)
+    unfrozen(ssm)
+    goes_back_to(ecs, OTHER, "another:1")
+
+    beginning = begun(world)
+
+    assert (beginning.previous, beginning.replaced) == (OTHER, OLD)
+    [said] = beginning.evidence
+    assert said == (
+        "the service ran shop-api:41, which is not what Slipway last found good there; "
+        "it would go back to shop-api:43"
+    )
+    assert ledger.deployment(hold()).back == good(OTHER)
+
+
+def test_it_goes_back_to_the_good_image_with_the_settings_that_the_service_has(
+    world, ecs, ssm, ledger
+):
+    """As its stack may have given it them; going back must not undo that."""
+    ended(ledger, found=good(OTHER))
+    runs(ecs)
+    unfrozen(ssm)
+    goes_back_to(ecs, OTHER)
+
+    beginning = begun(world)
+
+    assert (beginning.previous, beginning.evidence) == (OLD, ())
+    assert ledger.deployment(hold()).back == good(OLD, at=good(OTHER).at)
+
+
+def test_settings_that_are_just_being_rolled_out_are_not_what_it_goes_back_to(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OTHER))
+    described(
+        ecs,
+        before(status="PRIMARY", rolloutState="IN_PROGRESS"),
+        ecs_deployment(id="ecs-svc/0", status="ACTIVE", taskDefinition=OTHER, createdAt=at(-9999)),
+    )
+    defined(ecs, container(image=THEIRS))
+    unfrozen(ssm)
+    goes_back_to(ecs, OTHER)
+
+    assert begun(world).previous == OTHER
+
+
+def test_a_service_that_runs_its_last_good_is_nothing_to_tell_of(world, ecs, ssm, ledger):
+    ended(ledger, found=good(OLD))
+    may_begin(ecs, ssm)
+
+    beginning = begun(world)
+
+    assert (beginning.previous, beginning.evidence) == (OLD, ())
+
+
+def test_it_takes_over_from_an_older_release_and_goes_back_to_what_was_before_that(
+    world, ecs, ssm, ledger
+):
+    """What the older one has put there may look settled, but it has not baked."""
+    under_way(ledger)
+    runs(ecs, ON_NEW, on=NEW)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    beginning = begun(world)
+
+    assert (beginning.previous, beginning.unproven) == (OLD, (NEW,))
+    assert ledger.service(SERVICE).holder.execution == execution()
+    assert ledger.service(SERVICE).baseline == OLD
+
+
+def test_what_an_older_release_under_way_has_put_there_is_no_drift(world, ecs, ssm, ledger):
+    ended(ledger, found=good(OLD))
+    under_way(ledger)
+    runs(ecs, ON_NEW, on=NEW)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).evidence == ()
+
+
+def test_what_an_older_release_has_put_there_at_the_last_moment_is_unproven(
+    world, ecs, ssm, ledger
+):
+    under_way(ledger)
+    may_begin(ecs, ssm)
+
+    assert begun(world).unproven == (NEW,)
+
+
+def test_one_that_took_over_before_anything_was_changed_has_nothing_to_undo(
+    world, ecs, ssm, ledger
+):
+    accepted(ledger, "e-0", baseline=OLD, release=OLDER)
+    may_begin(ecs, ssm)
+
+    assert begun(world).unproven == ()
+
+
+def test_a_service_that_was_left_with_something_unproven_is_seen_to_by_the_next_one(
+    world, ecs, ssm, ledger
+):
+    """A person has freed it, as docs/operations.md says."""
+    under_way(ledger)
+    key = {"pk": "service", "sk": SERVICE}
+    aws.table().update_item(Key=key, UpdateExpression="REMOVE holder")
+    runs(ecs, ON_NEW, on=NEW)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    beginning = begun(world)
+
+    assert (beginning.previous, beginning.unproven, beginning.evidence) == (OLD, (NEW,), ())
+
+
+def test_a_good_version_that_was_deleted_is_gone_back_behind(world, ecs, ssm, ledger):
+    ended(ledger, found=good(OLD))
+    ended(ledger, "e-1", found=good(OTHER, DIGEST))
+    runs(ecs)
+    unfrozen(ssm)
+    ecs.refuses("describe_task_definition", "ClientException", "Unable to describe")
+    goes_back_to(ecs, OLD)
+
+    beginning = begun(world)
+
+    assert beginning.previous == OLD
+    assert ledger.deployment(hold()).back == good(OLD)
+
+
+def test_a_good_version_that_may_not_be_read_is_not_taken_for_deleted(world, ecs, ssm, ledger):
+    ended(ledger, found=good(OTHER))
+    runs(ecs)
+    unfrozen(ssm)
+    ecs.refuses("describe_task_definition", "AccessDeniedException")
+
+    with pytest.raises(AwsRefused):
+        begun(world)
+
+
+def test_one_that_found_the_service_free_and_cannot_go_on_fails(world, ecs, ssm, ledger):
+    runs(ecs)
+    unfrozen(ssm)
+    ecs.refuses("describe_task_definition", "AccessDeniedException")
+
+    with pytest.raises(AwsRefused):
+        begun(world)
+
+
+def test_a_second_try_remembers_what_the_first_one_took_over(world, ecs, ssm, ledger):
+    under_way(ledger)
+    runs(ecs, ON_NEW, on=NEW)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+    first = begun(world)
+    runs(ecs, ON_NEW, on=NEW)
+    goes_back_to(ecs, OLD)
+
+    assert (first.unproven, begun(world, at(5)).unproven) == ((NEW,), (NEW,))
+
+
+def test_a_try_that_died_before_it_wrote_what_it_took_over_is_made_good(world, ecs, ssm, ledger):
+    under_way(ledger)
+    ledger.take(hold(), deployment(), OLD, NOW)  # and no more than that
+    runs(ecs, ON_NEW, on=NEW)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).unproven == (NEW,)
+
+
+def test_what_was_found_good_while_it_looked_is_what_it_goes_back_to(
+    world, ecs, ssm, ledger, monkeypatch
+):
+    own = accepted(ledger, "e-0", release=OLDER)
+    ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
+    late = lambda: ledger.finish(own, None, ending, good(NEW), None)  # noqa: E731
+    while_it_looks(monkeypatch, ledger, late)
+    runs(ecs, ON_NEW, on=NEW)
+    unfrozen(ssm)
+    goes_back_to(ecs, NEW)
+
+    assert begun(world).previous == NEW
+
+
+def test_a_second_try_decides_the_same_without_being_refused_now(world, ecs, ssm, ledger):
+    """It has the service: what it took over has to be seen to, whatever has been frozen meanwhile."""
+    may_begin(ecs, ssm)
+    runs(ecs)
+    goes_back_to(ecs, OLD)
+
+    first, second = begun(world), begun(world, at(5))
+
+    assert second == first.model_copy(update={"began_at": at(5)})
+    assert ledger.deployment(hold()).steps["BeginDeployment"] == NOW
+
+
+# --- the order of releases --------------------------------------------------------------------------
+
+
+def test_while_the_holder_changes_the_service_it_waits(world, ecs, ssm, ledger):
+    ledger.start_change(accepted(ledger, "e-0", release=OLDER), "UpdateService", NOW)
+    runs(ecs)
+    unfrozen(ssm)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.wait_seconds) == (Decision.WAIT, 2)
+    assert "shop/api:v1 (abababababab) is changing service production/api" in beginning.reason
+    assert ledger.service(SERVICE).holder.execution == execution("e-0")
+
+
+def test_a_release_that_is_older_than_an_accepted_one_is_superseded(world, ledger):
+    accepted(ledger, "e-2", release=NEWER)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "SUPERSEDED")
+    assert beginning.reason.startswith("release shop/api:v3 (abababababab) was pushed or started")
+    assert ledger.service(SERVICE).holder.execution == execution("e-2")
+
+
+def test_it_is_superseded_where_a_newer_release_comes_while_it_looks(
+    world, ecs, ssm, ledger, monkeypatch
+):
+    while_it_looks(monkeypatch, ledger, lambda: accepted(ledger, "e-2", release=NEWER))
+    runs(ecs)
+    unfrozen(ssm)
+
+    assert begun(world).outcome == "SUPERSEDED"
+    assert ledger.service(SERVICE).holder.execution == execution("e-2")
+
+
+# --- nothing to change ------------------------------------------------------------------------------
+
+
+def runs_ours(ecs, *deployments, **changes):
+    runs(ecs, *(deployments or [ON_NEW]), **{"image": OURS, "on": NEW, **changes})
+
+
+def test_a_settled_service_whose_last_good_runs_the_image_is_not_changed(world, ecs, ledger):
+    """Whatever is frozen: neither SSM nor CloudWatch is asked."""
+    ended(ledger, found=good(NEW, DIGEST))
+    runs_ours(ecs)
+    described(ecs)
+
+    beginning = begun(world, policy=BLOCKING)
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "NO_CHANGE")
+    assert beginning.reason == "the service runs this image already, and it is good"
+
+
+def test_a_release_that_changes_nothing_knocks_out_an_older_one_under_way(world, ecs, ledger):
+    ended(ledger, found=good(NEW, DIGEST))
+    accepted(ledger, "e-0", release=OLDER)
+    runs_ours(ecs)
+    described(ecs)
+
+    assert begun(world).outcome == "NO_CHANGE"
+    assert ledger.service(SERVICE).holder.execution == execution()
+    assert ledger.service(SERVICE).newest_at == NOW
+
+
+@pytest.mark.parametrize(
+    "meanwhile", [IN_PROGRESS, before(status="PRIMARY")], ids=["rollout", "another"]
+)
+def test_what_was_changed_while_it_took_the_service_is_looked_at_again(
+    world, ecs, ledger, meanwhile
+):
+    ended(ledger, found=good(NEW, DIGEST))
+    runs_ours(ecs)
+    described(ecs, meanwhile)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.wait_seconds) == (Decision.WAIT, 1)
+    assert beginning.reason == "the service was changed a moment ago"
+
+
+def test_while_the_holder_changes_the_service_no_change_is_not_known_yet(world, ecs, ledger):
+    ended(ledger, found=good(NEW, DIGEST))
+    ledger.start_change(accepted(ledger, "e-0", release=OLDER), "UpdateService", NOW)
+    runs_ours(ecs)
+
+    assert begun(world).decision is Decision.WAIT
+
+
+@pytest.mark.parametrize(
+    ("found_good", "deployments", "reference"),
+    [
+        (NEW, [IN_PROGRESS, before()], OURS),
+        (NEW, [ON_NEW], THEIRS),
+        (NEW, [ON_NEW], f"{URI}:v2"),
+        (OTHER, [ON_NEW], OURS),
+        (None, [ON_NEW], OURS),
+    ],
+    ids=["not settled", "another image", "by tag", "another one is good", "none is good"],
+)
+def test_an_image_that_is_not_known_to_be_good_as_it_runs_is_deployed(
+    world, ecs, ssm, ledger, found_good, deployments, reference
+):
+    if found_good:
+        ended(ledger, found=good(found_good, DIGEST))
+    runs_ours(ecs, *deployments, image=reference)
+    unfrozen(ssm)
+    goes_back_to(ecs, found_good or NEW)
+
+    assert begun(world).decision is Decision.GO
+
+
+def test_the_images_of_other_containers_are_no_reason_to_deploy(world, ecs, ledger):
+    ended(ledger, found=good(NEW, DIGEST))
+    described(ecs)
+    sidecar = container(name="proxy", image="public.ecr.aws/envoy:1")
+    defined(ecs, container(image=OURS), sidecar, taskDefinitionArn=NEW)
+    described(ecs)
+
+    assert begun(world).outcome == "NO_CHANGE"
+
+
+# --- the gates that it passed -----------------------------------------------------------------------
+
+FREE = ("no newer release has the service", "its image is not quarantined", "no freeze is in force")
+
+
+def test_what_it_passed_is_told(world, ecs, ssm):
+    may_begin(ecs, ssm)
+
+    assert begun(world).gates == FREE
+
+
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [
+        ({"a": "OK"}, ("its alarm is not firing",)),
+        ({"a": "OK", "b": "INSUFFICIENT_DATA"}, ("its 2 alarms are not firing",)),
+        ({"a": "OK", "b": "ALARM"}, ("1 of its 2 alarms is not firing",)),
+        ({"a": "OK", "b": "ALARM", "c": "OK"}, ("2 of its 3 alarms are not firing",)),
+        ({"a": "ALARM"}, ()),
+    ],
+    ids=str,
+)
+def test_the_alarms_that_guard_it_are_told(world, ecs, ssm, cloudwatch, states, told):
+    runs(ecs)
+    unfrozen(ssm)
+    alarms_read(cloudwatch, **states)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world, policy={"alarms": tuple(states)}).gates == (*FREE, *told)
+
+
+def test_that_a_person_insisted_on_a_quarantined_image_is_told(world, ecs, ssm, ledger):
+    ended(ledger, "ROLLED_BACK", good(), quarantined(), digest=DIGEST)
+    may_begin(ecs, ssm)
+
+    assert begun(world, release=release(force=True)).gates == (
+        FREE[0],
+        "its image is quarantined; it was started by force",
+        FREE[2],
+    )
+
+
+def test_nothing_is_told_of_a_quarantine_that_came_after_it_had_passed(
+    world, ecs, ssm, ledger, monkeypatch
+):
+    may_begin(ecs, ssm)
+    bad = quarantined()
+    while_it_looks(monkeypatch, ledger, lambda: ended(ledger, "ROLLED_BACK", None, bad, DIGEST))
+
+    assert begun(world).gates == (FREE[0], FREE[2])
+
+
+def test_one_that_does_not_begin_has_no_gates_to_tell(world, ecs, ssm):
+    runs(ecs)
+    frozen(ssm, FROZEN)
+
+    assert begun(world).gates == ()
+
+
+# --- the quarantine ---------------------------------------------------------------------------------
+
+
+def test_a_quarantined_image_is_rejected_with_what_it_had_done(world, ecs, ledger):
+    ended(ledger, "ROLLED_BACK", good(), quarantined("two tasks failed"), digest=DIGEST)
+    runs(ecs)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "REJECTED")
+    assert beginning.reason == (
+        "image shop/api:v2 (abababababab) is quarantined on service production/api since "
+        "2026-11-22T02:59:00.000000Z: two tasks failed; "
+        'start it by hand with "force": true, or release the quarantine'
+    )
+    assert ledger.service(SERVICE).holder is None
+
+
+def test_a_quarantined_image_is_deployed_by_force(world, ecs, ssm, ledger):
+    ended(ledger, "ROLLED_BACK", good(), quarantined(), digest=DIGEST)
+    may_begin(ecs, ssm)
+
+    assert begun(world, release=release(force=True)).decision is Decision.GO
+
+
+def test_the_quarantine_of_another_image_does_not_matter(world, ecs, ssm, ledger):
+    ended(ledger, "ROLLED_BACK", good(), quarantined(), digest="sha256:" + "ef" * 32)
+    may_begin(ecs, ssm)
+
+    assert begun(world).decision is Decision.GO
+
+
+# --- freezes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("whole", "own", "until"),
+    [
+        ([FROZEN], (), "2026-11-23T00:00:00.000000Z"),
+        ([], (FROZEN,), "2026-11-23T00:00:00.000000Z"),
+        (
+            [FROZEN],
+            ({"from": FROZEN["until"], "until": "2026-12-01T00:00:00Z"},),
+            "2026-12-01T00:00:00.000000Z",
+        ),
+    ],
+    ids=["of the whole pipeline", "of the service", "of both"],
+)
+def test_what_is_frozen_is_rejected_until_all_of_it_ends(
+    world, ecs, ssm, ledger, whole, own, until
+):
+    runs(ecs)
+    frozen(ssm, *whole)
+
+    beginning = begun(world, policy={"freeze": own})
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "REJECTED")
+    assert beginning.reason == (
+        f"deployments to service production/api are frozen until {until} "
+        '(see /slipway/freeze and "freeze" in the plan); start it by hand after that'
+    )
+    assert ledger.service(SERVICE).holder is None
+
+
+def test_a_freeze_of_the_service_counts_where_the_pipeline_has_none(world, ecs, ssm):
+    runs(ecs)
+    unfrozen(ssm)
+
+    assert begun(world, policy={"freeze": (FROZEN,)}).outcome == "REJECTED"
+
+
+def test_a_freeze_that_is_over_stops_nothing(world, ecs, ssm):
+    runs(ecs)
+    frozen(ssm, FROZEN | {"until": "2026-11-22T03:00:00Z"})
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).decision is Decision.GO
+
+
+def test_a_freeze_that_is_not_understood_stops_everything(world, ecs, ssm):
+    runs(ecs)
+    frozen(ssm, text="friday")
+
+    with pytest.raises(InvalidInput, match=r"SSM parameter /slipway/freeze.* is not JSON"):
+        begun(world)
+
+
+def test_a_freeze_that_may_not_be_read_is_not_taken_for_none(world, ecs, ssm):
+    runs(ecs)
+    ssm.refuses("get_parameter", "AccessDeniedException")
+
+    with pytest.raises(AwsRefused, match="ssm:GetParameter on /slipway/freeze"):
+        begun(world)
+
+
+# --- alarms -----------------------------------------------------------------------------------------
+
+
+def test_nothing_is_deployed_while_a_blocking_alarm_fires(world, ecs, ssm, cloudwatch, ledger):
+    runs(ecs)
+    unfrozen(ssm)
+    alarms_read(cloudwatch, errors="ALARM", latency="ALARM")
+
+    beginning = begun(world, policy=BLOCKING)
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "REJECTED")
+    assert beginning.reason == (
+        "nothing is deployed to service production/api while errors is in ALARM "
+        '("when_firing": "block" in the plan)'
+    )
+    assert beginning.evidence == ("alarm errors is in ALARM: errors says so",)
+    assert ledger.service(SERVICE).holder is None
+
+
+@pytest.mark.parametrize("state", ["OK", "INSUFFICIENT_DATA"])
+def test_alarms_that_fire_but_do_not_block_are_noted(world, ecs, ssm, cloudwatch, state):
+    runs(ecs)
+    unfrozen(ssm)
+    alarms_read(cloudwatch, errors=state, latency="ALARM")
+    goes_back_to(ecs, OLD)
+
+    beginning = begun(world, policy=BLOCKING)
+
+    assert (beginning.decision, beginning.alarms_firing) == (Decision.GO, ("latency",))
+
+
+def test_alarms_that_do_not_exist_are_named(world, ecs, ssm, cloudwatch):
+    runs(ecs)
+    unfrozen(ssm)
+    alarms_read(cloudwatch, errors="OK")
+
+    with pytest.raises(InvalidInput, match=r"service production/api .* not have .*: gone, lost$"):
+        begun(world, policy={"alarms": ("gone", "errors", "lost")})
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "Throttling"])
+def test_while_an_alarm_cannot_be_read_it_waits(world, ecs, ssm, cloudwatch, ledger, code):
+    runs(ecs)
+    unfrozen(ssm)
+    cloudwatch.refuses("describe_alarms", code)
+
+    beginning = begun(world, at(599), policy=BLOCKING)
+
+    assert (beginning.decision, beginning.wait_seconds) == (Decision.WAIT, 15)
+    assert beginning.reason.startswith(
+        f"an alarm that can't be read is neither good nor bad: {code} from "
+    )
+    assert ledger.service(SERVICE).holder is None
+
+
+def test_it_waits_for_an_alarm_no_longer_than_it_may_take_to_become_healthy(
+    world, ecs, ssm, cloudwatch
+):
+    runs(ecs)
+    unfrozen(ssm)
+    cloudwatch.refuses("describe_alarms", "AccessDenied")
+
+    beginning = begun(world, at(600), policy=BLOCKING)
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "FAILED")
+    assert beginning.reason.startswith("it could not begin within 600 seconds: an alarm that can't")
+
+
+# --- what can't be deployed to ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        ({}, r"the input of the deployment state machine is not valid:\n  release: "),
+        ({"action": "deploy"}, "the input of the deployment state machine is not valid"),
+        ({"action": "rollback"}, r"the rollback by hand is not valid:\n  service: "),
+        ({"action": "recover"}, r"the input of the recovery is not valid:\n  deployment: "),
+    ],
+)
+def test_an_input_that_is_not_understood_is_an_error_that_names_what_is_missing(world, start, said):
+    with pytest.raises(InvalidInput, match=said):
+        begin(Start(start=start, execution=execution(), started_at=NOW), NOW, world)
+
+
+def test_a_container_that_the_service_does_not_have_is_named(world, ecs):
+    runs(ecs)
+
+    with pytest.raises(InvalidInput, match="service production/api has no container web"):
+        begun(world, policy={"container": "web"})
+
+
+def test_a_service_that_does_not_exist_is_named(world, ecs):
+    ecs.answers("describe_services", {"services": []})
+
+    with pytest.raises(InvalidInput, match="cluster production has no service api"):
+        begun(world)
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ({"deploymentController": {"type": "CODE_DEPLOY"}}, "is deployed by CODE_DEPLOY"),
+        ({"deploymentController": {"type": "EXTERNAL"}}, "is deployed by EXTERNAL"),
+        ({"deploymentConfiguration": {"strategy": "BLUE_GREEN"}}, "has strategy BLUE_GREEN"),
+        ({"deploymentConfiguration": {"strategy": "CANARY"}}, "has strategy CANARY"),
+        (
+            {"loadBalancers": [balancer(), {"loadBalancerName": "old"}]},
+            "uses a Classic Load Balancer",
+        ),
+    ],
+)
+def test_a_service_of_another_kind_is_refused_with_its_kind(world, ecs, kind, why):
+    described(ecs, **kind)
+
+    with pytest.raises(InvalidInput, match=f"service production/api {why}"):
+        begun(world)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"deploymentController": {"type": "ECS"}},
+        {"deploymentConfiguration": {"strategy": "ROLLING"}},
+        {"loadBalancers": [balancer()]},
+    ],
+)
+def test_a_service_with_rolling_updates_is_deployed_to(world, ecs, ssm, kind):
+    runs(ecs, **kind)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).decision is Decision.GO
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("AccessDeniedException", AwsRefused), ("ThrottlingException", AwsUnavailable)],
+)
+def test_a_look_that_fails_says_which(world, ecs, code, kind):
+    described(ecs)
+    ecs.refuses("describe_task_definition", code, "not authorized")
+
+    with pytest.raises(kind, match="ecs:DescribeTaskDefinition on task definition"):
+        begun(world)
+
+
+def test_what_was_deregistered_is_gone_back_to_all_the_same(world, ecs, ssm):
+    """RollBack registers it anew."""
+    runs(ecs)
+    unfrozen(ssm)
+    defined(ecs, asked=OLD, status="INACTIVE")
+
+    assert begun(world).previous == OLD

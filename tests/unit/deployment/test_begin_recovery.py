@@ -1,0 +1,413 @@
+"""What becomes of a deployment whose execution died."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway import aws
+from slipway.deployment.begin import begin
+from slipway.deployment.beginning import Decision, Recovery, Start, World
+from slipway.errors import InvalidInput
+from slipway.release.plan import Policy
+from tests.support.builders import (
+    DIGEST,
+    NEW,
+    NOW,
+    OLD,
+    OLD_DIGEST,
+    OTHER,
+    SERVICE,
+    URI,
+    accepted,
+    at,
+    deployment,
+    execution,
+    good,
+    hold,
+    image,
+    release,
+)
+from tests.support.ecs_answers import container, defined, described, ecs_deployment
+from tests.support.pushes import planned
+
+WHY = "its execution was stopped (by Ada)"
+BY_HAND = {"action": "rollback", "service": SERVICE, "by": "Ada"}
+OLDER = release(id="event-0", released_at=at(-60))
+NEWER = release(id="event-2", released_at=at(60))
+OWN = hold(execution=execution("recover-1"))
+"""The dead deployment's id, and the execution that recovers it."""
+
+
+@pytest.fixture
+def world(ledger, ecs, ecr, cloudwatch, ssm):
+    return World(ledger, ecs.client, ecr.client, cloudwatch.client, ssm.client)
+
+
+def begun(world, start=None, name="recover-1"):
+    """The recovery of what execution e-1 was started with."""
+    recovery = Recovery(
+        action="recover",
+        deployment=hold().deployment,
+        execution=execution(),
+        started_at=NOW,
+        why=WHY,
+        start=deployment().to_json() if start is None else start,
+        attempt=1,
+    )
+    asked = Start(start=recovery.to_json(), execution=execution(name), started_at=at(100))
+    return begin(asked, at(101), world)
+
+
+def changes(ledger, answered=True):
+    """It puts NEW on the service."""
+    own = hold()
+    ledger.take(own, deployment(), OLD, NOW)
+    ledger.open(own, deployment(), OLD, good(OLD), None, NOW)
+    ledger.start_change(own, "UpdateService", NOW, unproven=NEW, task_definition=NEW)
+    if answered:
+        ledger.end_change(own, "UpdateService", NOW, ecs_deployment="ecs-svc/2")
+
+
+def ends_as_failed(beginning):
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "FAILED")
+    assert beginning.reason == f"{WHY} before anything was changed"
+
+
+# --- it has changed the service ---------------------------------------------------------------------
+
+
+def test_what_the_dead_one_has_changed_is_taken_back(world, ecs, ledger):
+    changes(ledger)
+    defined(ecs, asked=OLD)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.reason) == (Decision.BACK, WHY)
+    assert (beginning.task_definition, beginning.previous) == (NEW, OLD)
+    assert beginning.previous_images == {"api": f"{URI}@{OLD_DIGEST}"}
+    assert (beginning.updated, beginning.by_hand) == (True, False)
+
+
+def left_by_another_one(ledger):
+    """An older release has put OTHER on the service, and the one that died has taken over from it."""
+    older = accepted(ledger, "e-0", release=OLDER)
+    ledger.start_change(older, "UpdateService", at(-60), unproven=OTHER)
+    ledger.end_change(older, "UpdateService", at(-60))
+    ledger.take(hold(), deployment(), OLD, NOW)
+
+
+def test_what_another_one_had_left_is_taken_back_though_the_dead_one_changed_nothing(
+    world, ecs, ledger
+):
+    left_by_another_one(ledger)
+    ledger.open(hold(), deployment(), OLD, good(OLD), None, NOW)
+    ledger.note(hold(), "RegisterTaskDefinition", NOW, task_definition=NEW)
+    defined(ecs, asked=OLD)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.previous) == (Decision.BACK, OLD)
+    assert (beginning.task_definition, beginning.unproven) == (None, (OTHER,))
+    assert beginning.updated is False
+
+
+def test_what_another_one_had_left_is_taken_back_though_the_dead_one_did_not_write_it_down(
+    world, ecs, ledger
+):
+    left_by_another_one(ledger)
+    defined(ecs, asked=OLD)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.previous) == (Decision.BACK, OLD)
+    assert beginning.unproven == (OTHER,)
+    assert ledger.deployment(OWN).previous == OLD
+
+
+def test_what_another_one_had_left_is_taken_back_to_the_last_good_one(world, ecs, ledger):
+    own = accepted(ledger, "e-00", release=release(id="event-00", released_at=at(-120)))
+    ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
+    ledger.finish(own, None, ending, good(NEW), None)
+    left_by_another_one(ledger)
+    defined(ecs, asked=NEW)
+
+    assert begun(world).previous == NEW
+    assert ledger.deployment(OWN).back == good(NEW)
+
+
+def test_what_another_one_had_left_is_not_left_there_either(world, ecs, ledger):
+    """The dead one's update may never have come to the service."""
+    left_by_another_one(ledger)
+    ledger.open(hold(), deployment(), OLD, good(OLD), None, NOW)
+    ledger.start_change(hold(), "UpdateService", NOW, unproven=NEW, task_definition=NEW)
+    defined(ecs)
+
+    beginning = begun(world)
+
+    assert (beginning.task_definition, beginning.unproven) == (NEW, (OTHER, NEW))
+
+
+def test_that_what_to_go_back_to_can_not_be_read_is_for_rollback_to_say(world, ecs, ledger):
+    changes(ledger)
+    ecs.refuses("describe_task_definition", "ClientException", "Unable to describe")
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.previous) == (Decision.BACK, OLD)
+    assert beginning.previous_images == {}
+
+
+def test_it_goes_on_as_the_same_deployment_and_holds_the_service(world, ecs, ledger):
+    changes(ledger)
+    defined(ecs)
+
+    beginning = begun(world)
+
+    assert (beginning.hold, beginning.deployment) == (OWN, deployment())
+    holder = ledger.service(SERVICE).holder
+    assert (holder.deployment, holder.execution) == (OWN.deployment, OWN.execution)
+
+
+def test_what_ran_before_the_dead_one_stays_the_baseline(world, ecs, ledger):
+    changes(ledger)
+    defined(ecs)
+    begun(world)
+
+    assert ledger.service(SERVICE).baseline == OLD
+
+
+def test_whether_the_dead_ones_update_was_done_is_for_rollback_to_find_out(world, ecs, ledger):
+    changes(ledger, answered=False)
+    defined(ecs)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.updated) == (Decision.BACK, False)
+
+
+def test_a_second_recovery_takes_over_from_the_first(world, ecs, ledger):
+    changes(ledger)
+    defined(ecs)
+    defined(ecs)
+    begun(world)
+
+    beginning = begun(world, name="recover-2")
+
+    assert beginning.decision is Decision.BACK
+    assert ledger.service(SERVICE).holder.execution == execution("recover-2")
+
+
+def test_what_the_dead_one_has_changed_is_taken_back_though_a_person_has_freed_the_service(
+    world, ecs, ledger
+):
+    changes(ledger)
+    key = {"pk": "service", "sk": SERVICE}
+    aws.table().update_item(Key=key, UpdateExpression="REMOVE holder")
+    defined(ecs)
+
+    assert begun(world).decision is Decision.BACK
+
+
+def test_while_what_the_dead_one_has_called_may_still_be_at_it_the_recovery_waits(world, ledger):
+    own = accepted(ledger, "e-1", back=good(OLD))
+    ledger.start_change(own, "UpdateService", at(90), task_definition=NEW)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.wait_seconds) == (Decision.WAIT, 2)
+    assert ledger.service(SERVICE).holder.execution == execution("e-1")
+
+
+def test_a_newer_release_has_taken_the_service_over_and_keeps_it(world, ledger):
+    changes(ledger)
+    accepted(ledger, "e-2", release=NEWER)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "SUPERSEDED")
+    assert ledger.service(SERVICE).holder.execution == execution("e-2")
+
+
+def while_it_looks(monkeypatch, ledger, something):
+    """Something happens just before it takes the service."""
+    take = ledger.take
+
+    def late(*arguments):
+        monkeypatch.undo()
+        something()
+        take(*arguments)
+
+    monkeypatch.setattr(ledger, "take", late)
+
+
+def test_it_is_superseded_where_a_newer_release_comes_while_it_looks(world, ledger, monkeypatch):
+    changes(ledger)
+    while_it_looks(monkeypatch, ledger, lambda: accepted(ledger, "e-2", release=NEWER))
+
+    assert begun(world).outcome == "SUPERSEDED"
+
+
+def test_what_a_function_of_the_dead_one_ends_while_it_looks_has_ended(world, ledger, monkeypatch):
+    changes(ledger)
+    well = {"outcome": "SUCCEEDED", "reason": "every gate passed", "evidence": []}
+    late = lambda: ledger.finish(hold(), deployment(), well, good(NEW, DIGEST), None)  # noqa: E731
+    while_it_looks(monkeypatch, ledger, late)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "SUCCEEDED")
+    assert beginning.reason == "every gate passed"
+
+
+def test_what_a_function_of_the_dead_one_changes_while_it_looks_is_taken_back(
+    world, ecs, ledger, monkeypatch
+):
+    own = accepted(ledger, "e-1", back=good(OLD))
+
+    def late():
+        ledger.start_change(own, "UpdateService", NOW, unproven=NEW, task_definition=NEW)
+        ledger.end_change(own, "UpdateService", NOW, ecs_deployment="ecs-svc/2")
+
+    while_it_looks(monkeypatch, ledger, late)
+    defined(ecs, asked=OLD)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.task_definition) == (Decision.BACK, NEW)
+
+
+# --- it has not -------------------------------------------------------------------------------------
+
+
+def test_what_died_with_the_service_in_hand_but_unchanged_has_failed(world, ledger):
+    accepted(ledger, "e-1", back=good(OLD))
+
+    ends_as_failed(begun(world))
+    assert ledger.service(SERVICE).holder.execution == OWN.execution
+
+
+def test_what_died_between_taking_the_service_and_its_history_has_failed(world, ledger):
+    ledger.take(hold(), deployment(), OLD, NOW)
+
+    beginning = begun(world)
+
+    ends_as_failed(beginning)
+    assert beginning.deployment == deployment()
+    assert ledger.service(SERVICE).holder.execution == OWN.execution
+
+
+def test_what_died_at_once_has_failed_and_takes_nothing(world, ledger):
+    ends_as_failed(begun(world))
+    assert ledger.service(SERVICE).holder is None
+
+
+def test_what_never_had_the_service_does_not_knock_out_whoever_has_it(world, ledger):
+    """An older release has changed the service, and only its own execution watches it."""
+    accepted(ledger, "e-0", release=OLDER)
+
+    ends_as_failed(begun(world))
+    assert ledger.service(SERVICE).holder.execution == execution("e-0")
+
+
+def test_what_never_had_the_service_is_superseded_where_a_newer_one_was_accepted(world, ledger):
+    accepted(ledger, "e-2", release=NEWER)
+
+    assert begun(world).outcome == "SUPERSEDED"
+    assert ledger.service(SERVICE).holder.execution == execution("e-2")
+
+
+def test_what_people_were_only_told_of_does_not_knock_out_whoever_has_the_service(world, ledger):
+    accepted(ledger, "e-0", release=OLDER)
+    ledger.note_told(hold(), "start", NOW)
+
+    ends_as_failed(begun(world))
+    assert ledger.service(SERVICE).holder.execution == execution("e-0")
+
+
+def test_what_people_were_only_told_of_is_read_from_what_it_was_started_with(world, ledger):
+    ledger.note_told(hold(), "start", NOW)
+
+    beginning = begun(world)
+
+    ends_as_failed(beginning)
+    assert beginning.deployment == deployment()
+
+
+def test_what_has_ended_ends_once_more_as_it_did(world, ledger):
+    own = accepted(ledger, "e-1")
+    ending = {"outcome": "ROLLED_BACK", "reason": "a task failed", "evidence": ["exit code 1"]}
+    ledger.finish(own, deployment(), ending, None, None)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "ROLLED_BACK")
+    assert (beginning.reason, beginning.evidence) == ("a task failed", ("exit code 1",))
+    assert ledger.service(SERVICE).holder is None
+
+
+# --- a rollback by hand -----------------------------------------------------------------------------
+
+
+def by_hand(ledger, previous=OLD):
+    """It has gone from NEW to OLD, as far as is known."""
+    asked = deployment(release=release(started_by="manual rollback"), stage=None)
+    ledger.take(hold(), asked, OLD, NOW)
+    ledger.open(hold(), asked, previous, good(OLD) if previous else None, NEW, NOW)
+    return asked
+
+
+def test_a_rollback_by_hand_goes_on(world, ecs, ledger):
+    """RollBack is told that there was a change, so that it watches what is back already."""
+    asked = by_hand(ledger)
+    ledger.start_change(hold(), "RollBack", NOW)
+    defined(ecs, asked=OLD)
+
+    beginning = begun(world, BY_HAND)
+
+    assert (beginning.decision, beginning.by_hand, beginning.updated) == (Decision.BACK, True, True)
+    assert (beginning.task_definition, beginning.previous) == (NEW, OLD)
+    assert beginning.deployment == asked
+
+
+def test_a_rollback_by_hand_goes_on_to_what_it_had_registered(world, ecs, ledger):
+    by_hand(ledger, previous=None)
+    ledger.note(hold(), "RegisterTaskDefinition", NOW, previous=OTHER)
+    ledger.start_change(hold(), "RollBack", NOW)
+    defined(ecs, asked=OTHER)
+
+    assert begun(world, BY_HAND).previous == OTHER
+
+
+def test_a_rollback_by_hand_that_died_before_it_went_back_has_failed(world, ledger):
+    by_hand(ledger)
+
+    ends_as_failed(begun(world, BY_HAND))
+
+
+def test_a_rollback_by_hand_that_died_before_its_history_has_failed(world, ecs, ssm, ledger):
+    described(ecs, ecs_deployment(taskDefinition=NEW))
+    defined(ecs, container(image=f"{URI}@{DIGEST}"), taskDefinitionArn=NEW)
+    planned(ssm)
+
+    beginning = begun(world, BY_HAND)
+
+    ends_as_failed(beginning)
+    assert beginning.deployment.release == release(
+        id="e-1", image=image(tag=None), started_by="manual rollback", by="Ada", released_at=NOW
+    )
+    assert (beginning.deployment.stage, beginning.deployment.policy) == (None, Policy())
+
+
+# --- what can't be read -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", [{}, {"service": 5}, {"service": "api"}])
+def test_a_recovery_without_a_service_is_an_error_that_says_so(world, start):
+    with pytest.raises(InvalidInput, match=r"the input of the recovery is not valid:\n  service: "):
+        begun(world, start)
+
+
+@pytest.mark.parametrize("start", [{"service": SERVICE}, BY_HAND | {"by": ""}])
+def test_what_the_dead_one_was_started_with_may_be_wrong(world, start):
+    with pytest.raises(InvalidInput, match="the input of the execution to recover is not valid"):
+        begun(world, start)

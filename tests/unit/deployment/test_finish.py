@@ -1,0 +1,529 @@
+"""How a deployment ends: its outcome, what is good and what is quarantined from then on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from slipway import aws
+from slipway.deployment.finish import Ending, finish
+from slipway.ecs.service import Update
+from slipway.errors import AwsUnavailable
+from slipway.model import parse
+from tests.support.builders import (
+    DIGEST,
+    NEW,
+    NOW,
+    OLD,
+    OLD_DIGEST,
+    OTHER,
+    OURS,
+    SERVICE,
+    THEIRS,
+    accepted,
+    at,
+    deployment,
+    ended,
+    execution,
+    good,
+    hold,
+    image,
+    quarantined,
+    release,
+)
+from tests.support.ecs_answers import described, ecs_deployment
+from tests.support.stubs import without_parameters
+
+HISTORY = timedelta(days=400)
+OUTCOMES = [
+    "SUCCEEDED",
+    "NO_CHANGE",
+    "SUPERSEDED",
+    "REJECTED",
+    "ROLLED_BACK",
+    "ROLLBACK_FAILED",
+    "FAILED",
+]
+CRASH = '{"errorType": "KeyError", "errorMessage": "\'id\'", "stackTrace": ["line 1"]}'
+
+
+def ending(outcome, **changes):
+    defaults = {
+        "outcome": outcome,
+        "reason": "because",
+        "evidence": ("a fact",),
+        "hold": hold(),
+        "execution": execution(),
+        "started_at": NOW,
+        "deployment": deployment(),
+        "service": SERVICE,
+        "task_definition": NEW,
+        "update": Update(deployment_id=OURS, started_at=NOW),
+    }
+    return Ending(**defaults | changes)
+
+
+def finished(given, ledger, ecs, seconds=60, ssm=None):
+    kept = ssm.client if ssm else without_parameters()
+    return finish(given, HISTORY, at(seconds), ledger, ecs.client, kept)
+
+
+def ours_is_there(ecs):
+    described(ecs, ecs_deployment(id=OURS, taskDefinition=NEW))
+
+
+def tried(ledger, **changes):
+    """A deployment that has the service and has put its image there."""
+    own = accepted(ledger, "e-1", **changes)
+    ledger.start_change(own, "UpdateService", NOW, task_definition=NEW)
+    return own
+
+
+def good_now(ledger):
+    return [g.task_definition for g in ledger.service(SERVICE).good]
+
+
+# --- every end --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_the_outcome_is_written_and_the_service_is_free(outcome, ecs, ledger):
+    accepted(ledger, "e-1")
+    if outcome == "SUCCEEDED":
+        ours_is_there(ecs)
+
+    done = finished(ending(outcome), ledger, ecs)
+
+    record = ledger.deployment(hold())
+    assert (done.outcome, done.reason, done.evidence) == (outcome, "because", ("a fact",))
+    assert done.hold == hold()
+    assert (record.outcome, record.reason, record.evidence) == (outcome, "because", ("a fact",))
+    assert ledger.service(SERVICE).holder is None
+
+
+def test_a_deployment_is_forgotten_when_its_history_has_passed(ecs, ledger):
+    accepted(ledger, "e-1")
+    finished(ending("FAILED"), ledger, ecs)
+
+    key = {"pk": SERVICE, "sk": hold().deployment}
+    item = aws.table().get_item(Key=key)["Item"]
+    assert item["expires_at"] == int((at(60) + HISTORY).timestamp())
+    assert item["ended_at"] == "2026-11-22T03:01:00.000000Z"
+
+
+@pytest.mark.parametrize("outcome", ["REJECTED", "SUPERSEDED", "FAILED"])
+def test_a_deployment_that_never_had_its_service_is_written_down_all_the_same(outcome, ecs, ledger):
+    """The sweep has to know that it has been heard of."""
+    accepted(ledger, "e-2", release=release(id="event-2"))
+
+    done = finished(ending(outcome), ledger, ecs)
+
+    assert (done.outcome, done.reason) == (outcome, "because")
+    assert ledger.deployment(hold()).outcome == outcome
+    assert ledger.knows(SERVICE, DIGEST)
+    assert ledger.service(SERVICE).holder.execution == execution("e-2")
+
+
+def test_a_second_try_answers_as_the_first_and_asks_nobody(ecs, ledger):
+    accepted(ledger, "e-1")
+    ours_is_there(ecs)
+    first = finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert finished(ending("SUCCEEDED"), ledger, ecs, 99) == first
+    assert [g.at for g in ledger.service(SERVICE).good] == [at(60)]
+
+
+def test_what_another_try_at_the_same_time_has_written_stays(ecs, ledger, monkeypatch):
+    accepted(ledger, "e-1")
+    first = {}
+
+    def late(*arguments):
+        monkeypatch.undo()
+        first["done"] = finished(ending("FAILED", reason="first"), ledger, ecs)
+        return ledger.finish(*arguments)
+
+    monkeypatch.setattr(ledger, "finish", late)
+
+    done = finished(ending("FAILED", reason="second"), ledger, ecs)
+
+    assert done == first["done"]
+    assert done.reason == "first"
+
+
+def test_a_recovery_ends_the_deployment_that_it_recovers(ecs, ledger):
+    accepted(ledger, "e-1")
+    recovery = hold(execution=execution("recover-1"))
+    ledger.take(recovery, deployment(), OLD, NOW)
+    given = ending("FAILED", hold=recovery, execution=recovery.execution, started_at=at(50))
+
+    assert finished(given, ledger, ecs).hold == recovery
+    assert ledger.deployment(hold()).outcome == "FAILED"
+    assert ledger.service(SERVICE).holder is None
+
+
+def test_what_another_execution_goes_on_with_is_left_to_that_one(ecs, ledger):
+    accepted(ledger, "e-1")
+    recovery = hold(execution=execution("recover-1"))
+    ledger.take(recovery, deployment(), OLD, NOW)
+
+    done = finished(ending("FAILED"), ledger, ecs)
+
+    assert (done.outcome, done.reason, done.evidence) == ("FAILED", "because", ("a fact",))
+    assert ledger.deployment(hold()).outcome is None
+    assert ledger.service(SERVICE).holder.execution == recovery.execution
+
+
+@pytest.mark.parametrize("service", [None, 5, "api"])
+def test_without_a_service_there_is_nothing_to_write(service, ecs, ledger):
+    wrong = {"hold": None, "deployment": {"what": "ever"}, "service": service}
+    given = parse(Ending, ending("FAILED").to_json() | wrong, "x")
+
+    done = finished(given, ledger, ecs)
+
+    assert (done.outcome, done.reason, done.hold) == ("FAILED", "because", None)
+    assert aws.table().scan()["Items"] == []
+
+
+@pytest.mark.parametrize("named", [{"deployment": {"service": SERVICE}}, {"service": None}])
+def test_where_it_never_began_it_is_written_by_the_service_that_it_was_for(named, ecs, ledger):
+    given = parse(Ending, ending("FAILED").to_json() | {"hold": None} | named, "x")
+
+    done = finished(given, ledger, ecs)
+
+    assert done.hold == hold()
+    assert ledger.deployment(hold()).outcome == "FAILED"
+
+
+def test_what_it_took_before_its_beginning_failed_is_free_again(ecs, ledger):
+    ledger.take(hold(), deployment(), OLD, NOW)
+
+    finished(ending("FAILED", hold=None), ledger, ecs)
+
+    assert ledger.service(SERVICE).holder is None
+
+
+def left_by_another_one(ledger):
+    """An older release has put OTHER on the service, and ours has taken over from it."""
+    older = accepted(ledger, "e-0", release=release(id="event-0", released_at=at(-60)))
+    ledger.start_change(older, "UpdateService", at(-60), unproven=OTHER)
+    ledger.end_change(older, "UpdateService", at(-60))
+    ledger.take(hold(), deployment(), OLD, NOW)
+
+
+def test_what_failed_before_it_saw_to_what_another_one_has_left_is_for_the_recovery(ecs, ledger):
+    left_by_another_one(ledger)
+
+    done = finished(ending("FAILED", hold=None, update=None), ledger, ecs)
+
+    assert (done.left_to_recovery, done.outcome, done.reason) == (True, "FAILED", "because")
+    assert ledger.service(SERVICE).holder.execution == execution()
+    assert ledger.deployment(hold()) is None
+
+
+def test_what_failed_with_everything_as_before_has_ended(ecs, ledger):
+    left_by_another_one(ledger)
+
+    done = finished(ending("FAILED", restored=OLD), ledger, ecs)
+
+    assert not done.left_to_recovery
+    record = ledger.service(SERVICE)
+    assert (record.holder, record.unproven) == (None, ())
+
+
+def test_what_others_have_put_there_that_is_what_to_go_back_to_is_nothing_to_see_to(ecs, ledger):
+    """A release of what ran already, taken over while nothing was good yet."""
+    older = accepted(ledger, "e-0", release=release(id="event-0", released_at=at(-60)))
+    ledger.start_change(older, "UpdateService", at(-60), unproven=OLD)
+    ledger.end_change(older, "UpdateService", at(-60))
+    accepted(ledger, "e-1")
+
+    done = finished(ending("FAILED", update=None), ledger, ecs)
+
+    assert not done.left_to_recovery
+    assert ledger.service(SERVICE).holder is None
+
+
+def test_a_recovery_that_could_not_take_the_service_is_recovered_itself(ecs, ledger):
+    tried(ledger)
+    recovery = hold(execution=execution("recover-1"))
+
+    done = finished(ending("ROLLBACK_FAILED", hold=recovery), ledger, ecs)
+
+    assert (done.left_to_recovery, done.outcome) == (True, "ROLLBACK_FAILED")
+    assert ledger.deployment(hold()).outcome is None
+    assert ledger.service(SERVICE).holder.execution == execution()
+
+
+def test_what_failed_without_the_service_does_not_see_to_it(ecs, ledger):
+    left_by_another_one(ledger)
+    accepted(ledger, "e-2", release=release(id="event-2", released_at=at(60)))
+
+    done = finished(ending("FAILED", update=None), ledger, ecs)
+
+    assert not done.left_to_recovery
+    assert ledger.deployment(hold()).outcome == "FAILED"
+    assert ledger.service(SERVICE).unproven == (OTHER,)
+
+
+def test_while_the_service_cannot_be_read_nothing_is_written(ecs, ledger):
+    accepted(ledger, "e-1")
+    ecs.refuses("describe_services", "ThrottlingException")
+
+    with pytest.raises(AwsUnavailable):
+        finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert ledger.deployment(hold()).outcome is None
+
+
+# --- whose service is it? ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on", [OTHER, NEW], ids=["another", "the same once more"])
+def test_a_success_is_none_where_the_service_has_another_deployment_by_now(on, ecs, ledger):
+    accepted(ledger, "e-1")
+    described(ecs, ecs_deployment(id=THEIRS, taskDefinition=on))
+
+    done = finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert done.outcome == "SUPERSEDED"
+    assert done.reason == (
+        f"it was good, but someone else has put {on.rpartition('/')[2]} on the service"
+    )
+    assert good_now(ledger) == []
+
+
+def test_a_success_is_none_where_the_service_is_gone(ecs, ledger):
+    accepted(ledger, "e-1")
+    ecs.answers("describe_services", {"services": []})
+
+    done = finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert (done.outcome, done.reason) == ("SUPERSEDED", "cluster production has no service api")
+
+
+def test_a_success_without_an_update_is_none(ecs, ledger):
+    accepted(ledger, "e-1")
+    ours_is_there(ecs)
+
+    assert finished(ending("SUCCEEDED", update=None), ledger, ecs).outcome == "SUPERSEDED"
+
+
+@pytest.mark.parametrize("outcome", ["SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED"])
+def test_what_a_newer_deployment_has_taken_over_is_superseded(outcome, ecs, ledger):
+    accepted(ledger, "e-1")
+    accepted(ledger, "e-2", release=release(id="event-2"))
+    if outcome == "SUCCEEDED":
+        ours_is_there(ecs)
+
+    done = finished(ending(outcome), ledger, ecs)
+
+    service = ledger.service(SERVICE)
+    assert done.outcome == "SUPERSEDED"
+    assert done.reason == "another deployment has taken the service over; because"
+    assert (service.good, dict(service.quarantined)) == ((), {})
+    assert service.holder.execution == execution("e-2")
+
+
+def test_what_failed_before_a_change_has_failed_whoever_has_the_service_now(ecs, ledger):
+    accepted(ledger, "e-1")
+    accepted(ledger, "e-2", release=release(id="event-2"))
+
+    assert finished(ending("FAILED"), ledger, ecs).outcome == "FAILED"
+
+
+# --- the last good ----------------------------------------------------------------------------------
+
+
+def test_what_succeeded_is_the_last_good(ecs, ledger):
+    ended(ledger, found=good(OLD))
+    accepted(ledger, "e-1", back=good(OLD))
+    ours_is_there(ecs)
+
+    finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert ledger.service(SERVICE).last_good == good(NEW, DIGEST, tag="v2", at=at(60))
+    assert good_now(ledger) == [NEW, OLD]
+
+
+def test_what_succeeded_by_force_is_quarantined_no_longer(ecs, ledger):
+    ended(ledger, "ROLLED_BACK", good(OLD), quarantined(), digest=DIGEST)
+    accepted(ledger, "e-1")
+    ours_is_there(ecs)
+
+    finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert dict(ledger.service(SERVICE).quarantined) == {}
+
+
+@pytest.mark.parametrize(
+    "unknown", [{"task_definition": None}, {"deployment": None}], ids=["what", "of what"]
+)
+def test_where_it_is_not_known_what_succeeded_nothing_is_good(unknown, ecs, ledger):
+    accepted(ledger, "e-1")
+    ours_is_there(ecs)
+
+    finished(ending("SUCCEEDED", **unknown), ledger, ecs)
+
+    assert good_now(ledger) == []
+
+
+def test_what_was_gone_back_to_is_good_still(ecs, ledger):
+    ended(ledger, found=good(OLD, tag="v1"))
+    accepted(ledger, "e-1", back=good(OLD, tag="v1"))
+
+    finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
+
+    assert ledger.service(SERVICE).good == (good(OLD, tag="v1"),)
+
+
+def test_what_was_registered_anew_to_go_back_is_good(ecs, ledger):
+    ended(ledger, found=good(OLD, tag="v1"))
+    accepted(ledger, "e-1", back=good(OLD, tag="v1"))
+
+    finished(ending("ROLLED_BACK", restored=OTHER), ledger, ecs)
+
+    assert ledger.service(SERVICE).last_good == good(OTHER, tag="v1")
+
+
+def test_the_image_that_a_rollback_by_hand_went_back_to_is_good(ecs, ledger):
+    accepted(ledger, "e-1")
+    back = image(digest=OLD_DIGEST, tag="v1")
+
+    finished(ending("ROLLED_BACK", restored=OTHER, image=back), ledger, ecs)
+
+    assert ledger.service(SERVICE).last_good == good(OTHER, tag="v1", at=at(60))
+
+
+def test_what_ran_before_the_first_deployment_is_not_known_to_be_good(ecs, ledger):
+    accepted(ledger, "e-1", baseline=OLD)
+
+    finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
+
+    assert good_now(ledger) == []
+
+
+def test_where_it_is_not_known_what_was_put_back_nothing_is_good(ecs, ledger):
+    accepted(ledger, "e-1", back=good(OLD))
+
+    finished(ending("ROLLED_BACK", restored=None), ledger, ecs)
+
+    assert good_now(ledger) == []
+
+
+@pytest.mark.parametrize("outcome", sorted(set(OUTCOMES) - {"SUCCEEDED", "ROLLED_BACK"}))
+def test_no_other_outcome_makes_anything_good(outcome, ecs, ledger):
+    accepted(ledger, "e-1", back=good(OLD))
+
+    finished(ending(outcome, restored=OLD), ledger, ecs)
+
+    assert good_now(ledger) == []
+
+
+# --- the quarantine ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outcome", ["ROLLED_BACK", "ROLLBACK_FAILED"])
+def test_an_image_that_was_rolled_back_is_quarantined_with_the_reason(outcome, ecs, ledger):
+    tried(ledger, back=good(OLD))
+
+    finished(ending(outcome, restored=OLD), ledger, ecs)
+
+    [(digest, why)] = ledger.service(SERVICE).quarantined.items()
+    assert (digest, why.reason, why.at) == (DIGEST, "because", at(60))
+    assert why.deployment == hold().deployment
+
+
+def test_an_image_that_was_good_before_is_good_no_longer_when_it_is_quarantined(ecs, ledger):
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, DIGEST), digest=DIGEST)
+    tried(ledger, back=good(OLD))
+
+    finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
+
+    assert good_now(ledger) == [OLD]
+
+
+def test_an_image_is_not_quarantined_where_it_went_back_to_another_revision_with_it(ecs, ledger):
+    """What failed is something else in the task definition then."""
+    tried(ledger, back=good(OLD, DIGEST))
+
+    finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
+
+    assert dict(ledger.service(SERVICE).quarantined) == {}
+    assert good_now(ledger) == [OLD]
+
+
+def test_an_image_that_was_never_on_the_service_is_not_quarantined(ecs, ledger):
+    """It failed before that, and what it took over from another deployment was put right."""
+    accepted(ledger, "e-1")
+
+    finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
+
+    assert dict(ledger.service(SERVICE).quarantined) == {}
+
+
+def test_the_image_that_a_rollback_by_hand_leaves_is_quarantined(ecs, ledger):
+    by_hand = deployment(release=release(started_by="manual rollback"), stage=None)
+    accepted(ledger, "e-1", back=good(OLD), release=by_hand.release)
+
+    finished(ending("ROLLED_BACK", deployment=by_hand, restored=OLD), ledger, ecs)
+
+    assert list(ledger.service(SERVICE).quarantined) == [DIGEST]
+
+
+@pytest.mark.parametrize("outcome", sorted(set(OUTCOMES) - {"ROLLED_BACK", "ROLLBACK_FAILED"}))
+def test_no_other_outcome_quarantines(outcome, ecs, ledger):
+    tried(ledger)
+    if outcome == "SUCCEEDED":
+        ours_is_there(ecs)
+
+    finished(ending(outcome), ledger, ecs)
+
+    assert dict(ledger.service(SERVICE).quarantined) == {}
+
+
+def test_a_rollback_of_an_unknown_image_quarantines_nothing(ecs, ledger):
+    accepted(ledger, "e-1")
+
+    finished(ending("ROLLED_BACK", deployment=None), ledger, ecs)
+
+    assert dict(ledger.service(SERVICE).quarantined) == {}
+
+
+# --- the reason -------------------------------------------------------------------------------------
+
+
+def test_a_crash_is_told_without_its_stack_trace(ecs, ledger):
+    accepted(ledger, "e-1")
+
+    assert finished(ending("FAILED", reason=CRASH), ledger, ecs).reason == "KeyError: 'id'"
+
+
+def test_a_failed_rollback_tells_both_reasons(ecs, ledger):
+    accepted(ledger, "e-1")
+
+    done = finished(ending("ROLLBACK_FAILED", rollback_reason=CRASH), ledger, ecs)
+
+    assert done.reason == "because; rolling back failed: KeyError: 'id'"
+    assert ledger.deployment(hold()).reason == done.reason
+
+
+def test_a_reason_is_cut_to_what_the_ledger_has_room_for(ecs, ledger):
+    tried(ledger)
+
+    done = finished(ending("ROLLED_BACK", reason="x" * 20_000), ledger, ecs)
+
+    assert len(done.reason) == 20_000
+    assert len(ledger.deployment(hold()).reason) == 10_000
+    assert len(ledger.service(SERVICE).quarantined[DIGEST].reason) == 500
+
+
+def test_what_was_taken_after_its_end_was_written_is_freed(ecs, ledger):
+    """By a step that outlived its execution."""
+    tried(ledger)
+    finished(ending("FAILED"), ledger, ecs)
+    ledger.take(hold(), deployment(), OLD, at(61))
+
+    assert finished(ending("FAILED"), ledger, ecs).outcome == "FAILED"
+    assert ledger.service(SERVICE).holder is None

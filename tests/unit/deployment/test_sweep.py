@@ -1,0 +1,431 @@
+"""What nobody announced: releases whose event was lost, and executions that no longer hold what they have."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from botocore.stub import ANY
+
+from slipway import aws
+from slipway.deployment.sweep import Sweeper
+from slipway.errors import AwsUnavailable
+from slipway.release.resolve import resolve
+from tests.support.builders import (
+    DEPLOYMENTS,
+    DIGEST,
+    NOW,
+    OLD_DIGEST,
+    RELEASES,
+    SERVICE,
+    accepted,
+    at,
+    deployment,
+    ended,
+    execution,
+    image,
+    quarantined,
+    release,
+)
+from tests.support.pushes import found, located, planned, route
+
+MATURITY = 600
+LEASE = 900
+LONG_AGO = at(-86_400)
+THEN = at(-3_600)
+"""When images were pushed: after their plan was put, and long enough ago."""
+PATH = "/slipway/repositories"
+
+
+@pytest.fixture
+def sweeper(ledger, ssm, ecr, stepfunctions):
+    return Sweeper(
+        ledger=ledger,
+        ssm=ssm.client,
+        ecr=ecr.client,
+        stepfunctions=stepfunctions.client,
+        release_machine=RELEASES,
+        deployment_machine=DEPLOYMENTS,
+        repository_prefix="shop/",
+        maturity=timedelta(seconds=MATURITY),
+    )
+
+
+def plan(*routes, repository="shop/api", changed_at=LONG_AGO, text=None):
+    value = text or json.dumps({"routes": list(routes) or [route()]})
+    return {"Name": f"{PATH}/{repository}", "Value": value, "LastModifiedDate": changed_at}
+
+
+def plans(ssm, *parameters, **more):
+    answer = {"Parameters": list(parameters), **more}
+    ssm.answers("get_parameters_by_path", answer, Path=PATH, Recursive=True)
+
+
+def pushed(*tags, digest=DIGEST, when=THEN):
+    return {"imageDigest": digest, "imageTags": list(tags), "imagePushedAt": when}
+
+
+def images(ecr, *details, repository="shop/api"):
+    ecr.answers("describe_images", {"imageDetails": list(details)}, repositoryName=repository)
+
+
+def starts(stepfunctions, machine=RELEASES):
+    answer = {"executionArn": execution("x"), "startDate": NOW}
+    expected = {"stateMachineArn": machine, "name": ANY, "input": ANY}
+    stepfunctions.answers("start_execution", answer, **expected)
+
+
+def kept(stepfunctions, monkeypatch):
+    """The parameters of every StartExecution."""
+    given = []
+    start = stepfunctions.client.start_execution
+
+    def keep(**params):
+        given.append(params)
+        return start(**params)
+
+    monkeypatch.setattr(stepfunctions.client, "start_execution", keep)
+    return given
+
+
+def nothing_new(done):
+    assert done == {"released": [], "recovered": [], "problems": []}
+
+
+# --- images whose event was lost --------------------------------------------------------------------
+
+
+def test_an_image_that_nobody_announced_is_released(sweeper, ssm, ecr, stepfunctions):
+    plans(ssm, plan())
+    images(ecr, pushed("v2"))
+    starts(stepfunctions)
+
+    done = sweeper.sweep(NOW)
+
+    assert done == {"released": ["shop/api:v2"], "recovered": [], "problems": []}
+
+
+def test_what_it_is_released_with_is_the_event_that_should_have_come(
+    sweeper, ssm, ecr, stepfunctions, monkeypatch
+):
+    given = kept(stepfunctions, monkeypatch)
+    when = at(-3_599.75)
+    plans(ssm, plan())
+    images(ecr, pushed("v2", when=when))
+    starts(stepfunctions)
+    sweeper.sweep(NOW)
+    planned(ssm)
+    found(ecr, imagePushedAt=when)
+    located(ecr)
+
+    [start] = given
+    event = json.loads(start["input"])
+    resolved = resolve(event, start["name"], NOW, ssm.client, ecr.client).release
+
+    assert resolved == release(
+        id=start["name"], image=image(), released_at=when, started_by="sweep"
+    )
+    assert start["name"].startswith("sweep-shop-api-v2-")
+
+
+def test_the_newest_image_of_each_route_is_the_one_that_counts(
+    sweeper, ssm, ecr, stepfunctions, monkeypatch
+):
+    given = kept(stepfunctions, monkeypatch)
+    plans(ssm, plan(route("v*"), route("main-*", staging=["staging/api"])))
+    images(
+        ecr,
+        pushed("v1", digest=OLD_DIGEST, when=at(-7_200)),
+        pushed("v2", "latest"),
+        pushed("main-1", digest=OLD_DIGEST, when=at(-7_200)),
+    )
+    starts(stepfunctions)
+    starts(stepfunctions)
+
+    assert sweeper.sweep(NOW)["released"] == ["shop/api:v2", "shop/api:main-1"]
+    digests = [json.loads(start["input"])["detail"]["image-digest"] for start in given]
+    assert digests == [DIGEST, OLD_DIGEST]
+
+
+def test_a_tag_goes_the_way_of_the_first_route_that_matches(sweeper, ssm, ecr, stepfunctions):
+    plans(ssm, plan(route("v*"), route("*", staging=["staging/api"])))
+    images(ecr, pushed("v2"))
+    starts(stepfunctions)
+
+    assert sweeper.sweep(NOW)["released"] == ["shop/api:v2"]
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        pushed("main-1"),
+        pushed("sha256-ab.sig"),
+        pushed(),
+        {"imageDigest": DIGEST, "imagePushedAt": THEN},
+    ],
+    ids=["no route", "signature", "no tag", "no tags"],
+)
+def test_an_image_that_no_plan_means_is_not_released(sweeper, ssm, ecr, detail):
+    plans(ssm, plan(route("v*", "sha256-*")))
+    images(ecr, detail)
+
+    nothing_new(sweeper.sweep(NOW))
+
+
+@pytest.mark.parametrize("repository", ["blog/api", "shopping"])
+def test_repositories_without_the_prefix_are_not_looked_at(sweeper, ssm, repository):
+    plans(ssm, plan(repository=repository))
+
+    nothing_new(sweeper.sweep(NOW))
+
+
+def test_every_page_of_plans_is_looked_at(sweeper, ssm, ecr, stepfunctions):
+    plans(ssm, plan(), NextToken="more")
+    answer = {"Parameters": [plan(repository="shop/web")]}
+    ssm.answers("get_parameters_by_path", answer, Path=PATH, Recursive=True, NextToken="more")
+    images(ecr)
+    images(ecr, pushed("v2"), repository="shop/web")
+    starts(stepfunctions)
+
+    assert sweeper.sweep(NOW)["released"] == ["shop/web:v2"]
+
+
+@pytest.mark.parametrize(
+    ("when", "released"),
+    [(at(-MATURITY), ["shop/api:v2"]), (at(-MATURITY + 0.001), [])],
+    ids=["old enough", "a moment too young"],
+)
+def test_an_image_whose_event_may_still_come_is_left_to_that(
+    sweeper, ssm, ecr, stepfunctions, when, released
+):
+    plans(ssm, plan())
+    images(ecr, pushed("v2", when=when))
+    if released:
+        starts(stepfunctions)
+
+    assert sweeper.sweep(NOW)["released"] == released
+
+
+def test_while_a_newer_image_may_still_be_announced_an_older_one_is_not_released(sweeper, ssm, ecr):
+    plans(ssm, plan())
+    images(ecr, pushed("v1", digest=OLD_DIGEST), pushed("v2", when=at(-5)))
+
+    nothing_new(sweeper.sweep(NOW))
+
+
+@pytest.mark.parametrize("changed_at", [THEN, at(-60)])
+def test_an_image_that_was_there_before_its_plan_is_not_released(sweeper, ssm, ecr, changed_at):
+    plans(ssm, plan(changed_at=changed_at))
+    images(ecr, pushed("v2"))
+
+    nothing_new(sweeper.sweep(NOW))
+
+
+def test_an_image_that_was_released_before_is_not_released_again(sweeper, ssm, ecr, ledger):
+    """However that ended, and whatever its event said of the time."""
+    own = release(released_at=at(-3_601))
+    ledger.finish_without_service(
+        accepted(ledger, "e-1", release=own), deployment(release=own), {"outcome": "REJECTED"}
+    )
+    plans(ssm, plan())
+    images(ecr, pushed("v2"))
+
+    nothing_new(sweeper.sweep(NOW))
+
+
+@pytest.mark.parametrize("newest", [THEN, at(-60)], ids=["as new", "newer"])
+def test_an_image_that_is_not_newer_than_what_was_accepted_is_not_released(
+    sweeper, ssm, ecr, ledger, newest
+):
+    other = release(released_at=newest, image=image(digest=OLD_DIGEST))
+    accepted(ledger, "e-1", release=other)
+    plans(ssm, plan())
+    images(ecr, pushed("v2"))
+
+    nothing_new(sweeper.sweep(NOW))
+
+
+def test_an_image_that_is_newer_than_what_was_accepted_is_released(
+    sweeper, ssm, ecr, ledger, stepfunctions
+):
+    ended(ledger)
+    plans(ssm, plan())
+    images(ecr, pushed("v2", when=at(-3_599)))
+    starts(stepfunctions)
+
+    assert sweeper.sweep(NOW)["released"] == ["shop/api:v2"]
+
+
+def test_an_image_that_is_quarantined_is_not_released(sweeper, ssm, ecr, ledger):
+    """Not even when the deployment that it was in is forgotten."""
+    own = ended(ledger, "ROLLED_BACK", bad=quarantined(), digest=DIGEST)
+    aws.table().delete_item(Key={"pk": SERVICE, "sk": own.deployment})
+    plans(ssm, plan())
+    images(ecr, pushed("v3", when=at(-3_599)))
+
+    nothing_new(sweeper.sweep(NOW))
+
+
+def test_one_service_of_the_first_stage_that_knows_the_image_is_enough(sweeper, ssm, ecr, ledger):
+    accepted(ledger, "e-1", service="production/web", release=release(released_at=THEN))
+    plans(ssm, plan(route("v*", production=[SERVICE, "production/web"])))
+    images(ecr, pushed("v2"))
+
+    nothing_new(sweeper.sweep(NOW))
+
+
+def test_services_of_later_stages_are_not_asked(sweeper, ssm, ecr, ledger, stepfunctions):
+    accepted(ledger, "e-1", release=release(released_at=at(-60)))
+    plans(ssm, plan(route("v*", staging=["staging/api"], production=[SERVICE])))
+    images(ecr, pushed("v2"))
+    starts(stepfunctions)
+
+    assert sweeper.sweep(NOW)["released"] == ["shop/api:v2"]
+
+
+def test_what_an_earlier_sweep_has_released_is_not_released_again(sweeper, ssm, ecr, stepfunctions):
+    """Its release may still be settling, or have found nothing to do."""
+    plans(ssm, plan())
+    images(ecr, pushed("v2"))
+    stepfunctions.refuses("start_execution", "ExecutionAlreadyExists")
+
+    nothing_new(sweeper.sweep(NOW))
+
+
+def test_every_sweep_gives_the_release_of_an_image_the_same_name(
+    sweeper, ssm, ecr, stepfunctions, monkeypatch
+):
+    given = kept(stepfunctions, monkeypatch)
+    for tag, digest in (("v2", DIGEST), ("v2", DIGEST), ("v2", OLD_DIGEST), ("v3", DIGEST)):
+        plans(ssm, plan())
+        images(ecr, pushed(tag, digest=digest))
+        starts(stepfunctions)
+        sweeper.sweep(NOW)
+
+    first, again, *others = (start["name"] for start in given)
+    assert first == again
+    assert len({first, *others}) == 3
+
+
+# --- holders that no longer live --------------------------------------------------------------------
+
+
+def no_plans(ssm):
+    plans(ssm)
+
+
+def stopped(stepfunctions, status="ABORTED", name="e-1"):
+    answer = {
+        "executionArn": execution(name),
+        "stateMachineArn": DEPLOYMENTS,
+        "startDate": NOW,
+        "status": status,
+        "input": json.dumps(deployment().to_json()),
+    }
+    stepfunctions.answers("describe_execution", answer, executionArn=execution(name))
+
+
+def test_a_holder_whose_lease_ran_out_is_recovered(sweeper, ssm, ledger, stepfunctions):
+    accepted(ledger, "e-1")
+    stopped(stepfunctions)
+    starts(stepfunctions, DEPLOYMENTS)
+    no_plans(ssm)
+
+    [said] = sweeper.sweep(at(LEASE + 6))["recovered"]
+
+    assert said.startswith(f"{execution()}: execution recover-production-api-")
+
+
+def test_a_holder_that_lives_but_is_late_is_left_alone(sweeper, ssm, ledger, stepfunctions):
+    accepted(ledger, "e-1")
+    stopped(stepfunctions, "RUNNING")
+    no_plans(ssm)
+
+    assert sweeper.sweep(at(LEASE + 6))["recovered"] == [f"{execution()}: it is running"]
+
+
+def test_a_holder_with_a_lease_is_not_asked_for_whatever_the_clocks_say(sweeper, ssm, ledger):
+    accepted(ledger, "e-1")
+    no_plans(ssm)
+
+    nothing_new(sweeper.sweep(at(LEASE + 5)))
+
+
+def test_a_service_that_nobody_holds_has_no_lease(sweeper, ssm, ledger):
+    ended(ledger)
+    no_plans(ssm)
+
+    nothing_new(sweeper.sweep(at(86_400)))
+
+
+# --- problems ---------------------------------------------------------------------------------------
+
+
+def test_a_holder_that_cannot_be_recovered_does_not_keep_the_others_from_being(
+    sweeper, ssm, ledger, stepfunctions
+):
+    accepted(ledger, "e-1")
+    accepted(ledger, "e-2", service="production/web")
+    stepfunctions.refuses("describe_execution", "ExecutionDoesNotExist", "gone")
+    stopped(stepfunctions, "RUNNING", "e-2")
+    no_plans(ssm)
+
+    done = sweeper.sweep(at(LEASE + 6))
+
+    assert done["recovered"] == [f"{execution('e-2')}: it is running"]
+    [problem] = done["problems"]
+    assert problem.startswith("ExecutionDoesNotExist from states:DescribeExecution")
+
+
+def test_a_wrong_plan_does_not_keep_the_others_from_being_looked_at(
+    sweeper, ssm, ecr, stepfunctions
+):
+    plans(ssm, plan(text="{"), plan(repository="shop/web"))
+    images(ecr, pushed("v2"), repository="shop/web")
+    starts(stepfunctions)
+
+    done = sweeper.sweep(NOW)
+
+    assert done["released"] == ["shop/web:v2"]
+    [problem] = done["problems"]
+    assert problem.startswith("the plan of repository shop/api ")
+
+
+def test_a_repository_that_may_not_be_read_is_a_problem_of_its_own(
+    sweeper, ssm, ecr, stepfunctions
+):
+    plans(ssm, plan(), plan(repository="shop/web"))
+    ecr.refuses("describe_images", "AccessDeniedException")
+    images(ecr, pushed("v2"), repository="shop/web")
+    starts(stepfunctions)
+
+    done = sweeper.sweep(NOW)
+
+    assert done["released"] == ["shop/web:v2"]
+    [problem] = done["problems"]
+    assert "ecr:DescribeImages on repository shop/api" in problem
+
+
+def test_a_plan_without_a_repository_is_nothing_to_do(sweeper, ssm, ecr):
+    plans(ssm, plan())
+    ecr.refuses("describe_images", "RepositoryNotFoundException")
+
+    nothing_new(sweeper.sweep(NOW))
+
+
+def test_a_release_that_could_not_be_started_is_a_problem(sweeper, ssm, ecr, stepfunctions):
+    plans(ssm, plan())
+    images(ecr, pushed("v2"))
+    stepfunctions.refuses("start_execution", "AccessDeniedException")
+
+    [problem] = sweeper.sweep(NOW)["problems"]
+
+    assert f"states:StartExecution on state machine {RELEASES}" in problem
+
+
+def test_plans_that_cannot_be_listed_are_an_error_of_the_whole_sweep(sweeper, ssm):
+    ssm.refuses("get_parameters_by_path", "ThrottlingException")
+
+    with pytest.raises(AwsUnavailable, match=f"ssm:GetParametersByPath on {PATH}"):
+        sweeper.sweep(NOW)

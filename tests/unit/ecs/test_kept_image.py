@@ -1,0 +1,130 @@
+"""The image that a service was last good with, in the SSM parameter that its template reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway.ecs.kept_image import keep_image
+from tests.support.builders import DIGEST, NEW, OLD_DIGEST, URI, deployment, image
+from tests.support.ecs_answers import defined
+from tests.support.pushes import kept, unkept
+from tests.unit.deployment.test_finish import ending, finished, ours_is_there, tried
+
+NAME = "/slipway/images/production/api"
+THIS, LAST = f"{URI}@{DIGEST}", f"{URI}@{OLD_DIGEST}"
+
+
+def container(name="api", image=THIS):
+    return {"name": name, "image": image}
+
+
+def put(ssm):
+    ssm.answers("put_parameter", {"Version": 2}, Name=NAME, Value=THIS, Overwrite=True)
+
+
+def keep(ecs, ssm, **changes):
+    return keep_image(deployment(**changes), NEW, ecs.client, ssm.client)
+
+
+def test_a_service_without_a_parameter_gets_none(ecs, ssm):
+    unkept(ssm)
+
+    assert keep(ecs, ssm) is None
+
+
+def test_the_parameter_gets_the_image_of_the_good_task_definition_by_digest(ecs, ssm):
+    kept(ssm, LAST)
+    defined(ecs, container(), asked=NEW)
+    put(ssm)
+
+    assert keep(ecs, ssm) is None
+
+
+def test_the_image_is_that_of_the_container_that_the_plan_names(ecs, ssm):
+    kept(ssm, "public.ecr.aws/nginx/nginx-unprivileged:stable-alpine")
+    defined(ecs, container("agent", "public.ecr.aws/agent:1"), container("app"))
+    put(ssm)
+
+    assert keep(ecs, ssm, policy={"container": "app"}) is None
+
+
+def test_what_is_kept_already_is_not_put_again(ecs, ssm):
+    kept(ssm, THIS)
+    defined(ecs, container())
+
+    assert keep(ecs, ssm) is None
+
+
+@pytest.mark.parametrize("code", ["InternalServerError", "AccessDeniedException"])
+def test_what_can_not_be_put_is_told_with_what_it_means(code, ecs, ssm):
+    kept(ssm, LAST)
+    defined(ecs, container())
+    ssm.refuses("put_parameter", code)
+
+    problem = keep(ecs, ssm)
+
+    assert problem.startswith(
+        f"SSM parameter {NAME} could not be brought to the image that is good"
+    )
+    assert f"{code} from ssm:PutParameter on {NAME}" in problem
+    assert "before the service's stack is updated" in problem
+
+
+def test_a_task_definition_without_the_container_is_told(ecs, ssm):
+    kept(ssm, LAST)
+    defined(ecs, container("web", "nginx"))
+
+    assert "no container of service production/api runs an image of" in keep(ecs, ssm)
+
+
+def test_a_deployment_that_succeeds_keeps_its_image_before_it_frees_the_service(ledger, ecs, ssm):
+    tried(ledger)
+    ours_is_there(ecs)
+    kept(ssm, LAST)
+    held = []
+
+    def look(**_: object) -> None:
+        held.append(ledger.service("production/api").holder is not None)
+
+    defined(ecs, container(), asked=NEW)
+    put(ssm)
+    events, event = ssm.client.meta.events, "before-parameter-build.ssm.PutParameter"
+    events.register(event, look)
+    try:
+        done = finished(ending("SUCCEEDED"), ledger, ecs, ssm=ssm)
+    finally:
+        events.unregister(event, look)  # the client is every test's
+
+    assert done.evidence == ("a fact",)
+    assert held == [True]
+
+
+def test_a_deployment_stays_good_where_its_image_can_not_be_kept(ledger, ecs, ssm):
+    own = tried(ledger)
+    ours_is_there(ecs)
+    kept(ssm, LAST)
+    defined(ecs, container())
+    ssm.refuses("put_parameter", "AccessDeniedException")
+
+    told = finished(ending("SUCCEEDED"), ledger, ecs, ssm=ssm)
+
+    assert told.outcome == "SUCCEEDED"
+    assert "AccessDeniedException from ssm:PutParameter" in told.evidence[1]
+    assert ledger.deployment(own).evidence == told.evidence
+
+
+def test_what_was_put_back_is_kept_too(ledger, ecs, ssm):
+    tried(ledger)
+    kept(ssm, LAST)
+    defined(ecs, container(), asked=NEW)
+    put(ssm)
+    back = ending("ROLLED_BACK", restored=NEW, image=image())
+
+    assert finished(back, ledger, ecs, ssm=ssm).evidence == ("a fact",)
+
+
+@pytest.mark.parametrize("outcome", ["ROLLBACK_FAILED", "SUPERSEDED", "REJECTED", "NO_CHANGE"])
+def test_what_is_not_good_is_not_kept(outcome, ledger, ecs, ssm):
+    tried(ledger)
+
+    finished(ending(outcome), ledger, ecs, ssm=ssm)  # SSM is asked for nothing

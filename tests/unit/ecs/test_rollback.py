@@ -1,0 +1,180 @@
+"""Every thing that rolling back may find."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway.ecs.rollback import RollBackAction, roll_back
+from slipway.errors import AwsRefused, InvalidInput
+from tests.support.builders import NEW, NOW, OLD, OTHER, SERVICE, THEIRS, at
+from tests.support.ecs_answers import (
+    before,
+    container,
+    defined,
+    described,
+    ecs_deployment,
+    registered,
+    revisions,
+    updated,
+)
+
+IN_PROGRESS = ecs_deployment(rolloutState="IN_PROGRESS")
+ANEW = OTHER
+"""The previous task definition, registered once more."""
+
+
+def back(ecs, updated=True, previous=OLD, replaced=OLD):
+    """From NEW, which was put there at NOW."""
+    return roll_back(SERVICE, [NEW], previous, replaced, updated, NOW, ecs.client)
+
+
+def has(ecs, task_definition, *others):
+    described(ecs, ecs_deployment(id=THEIRS, taskDefinition=task_definition), *others)
+
+
+def test_the_previous_task_definition_is_put_back_and_what_to_watch_is_told(ecs):
+    described(ecs, IN_PROGRESS, before())
+    defined(ecs, asked=OLD)
+    updated(ecs, OLD, id=THEIRS, createdAt=at(60))
+
+    done = back(ecs)
+
+    assert (done.action, done.reason) == (RollBackAction.UPDATED, "shop-api:41 was put back")
+    assert done.task_definition == OLD
+    assert (done.update.deployment_id, done.update.started_at) == (THEIRS, at(60))
+
+
+def test_what_another_deployment_has_left_is_not_left_there_either(ecs):
+    described(ecs, ecs_deployment(taskDefinition=OTHER))
+    defined(ecs)
+    updated(ecs, OLD)
+
+    done = roll_back(SERVICE, [NEW, OTHER], OLD, OLD, False, NOW, ecs.client)
+
+    assert done.action is RollBackAction.UPDATED
+
+
+def test_it_is_put_back_even_where_the_answer_of_the_update_was_lost(ecs):
+    described(ecs, IN_PROGRESS, before())
+    defined(ecs)
+    updated(ecs, OLD)
+
+    assert back(ecs, updated=False).action is RollBackAction.UPDATED
+
+
+def test_what_another_deployment_has_left_is_gone_from_though_ours_is_what_to_go_back_to(ecs):
+    described(ecs, ecs_deployment(taskDefinition=OTHER))
+    defined(ecs, taskDefinitionArn=NEW)
+    updated(ecs, NEW)
+
+    done = roll_back(SERVICE, [NEW, OTHER], NEW, OLD, False, NOW, ecs.client)
+
+    assert (done.action, done.task_definition) == (RollBackAction.UPDATED, NEW)
+
+
+@pytest.mark.parametrize("status", ["INACTIVE", "DELETE_IN_PROGRESS"])
+def test_what_was_deregistered_is_put_back_as_a_new_revision_of_the_same_content(ecs, status):
+    described(ecs, IN_PROGRESS)
+    defined(ecs, status=status)
+    revisions(ecs)
+    registered(ecs, ANEW)
+    updated(ecs, ANEW)
+
+    done = back(ecs)
+
+    assert (done.action, done.task_definition) == (RollBackAction.UPDATED, ANEW)
+    assert done.reason == "shop-api:43 was put back"
+
+
+def test_what_was_registered_anew_and_put_back_by_an_earlier_try_is_watched(ecs):
+    has(ecs, ANEW, ecs_deployment(status="ACTIVE"))
+    defined(ecs, asked=ANEW, taskDefinitionArn=ANEW)
+    defined(ecs, asked=OLD, status="INACTIVE")
+
+    done = back(ecs)
+
+    assert (done.action, done.task_definition) == (RollBackAction.ALREADY_BACK, ANEW)
+    assert done.reason == "shop-api:43 had been put back already"
+    assert done.update.deployment_id == THEIRS
+
+
+def test_what_the_circuit_breaker_put_back_is_watched_and_not_updated(ecs):
+    """Whether it was deregistered does not matter, and is not asked."""
+    described(ecs, ecs_deployment(id=THEIRS, taskDefinition=OLD, rolloutState="IN_PROGRESS"))
+
+    done = back(ecs)
+
+    assert (done.action, done.task_definition) == (RollBackAction.ALREADY_BACK, OLD)
+    assert done.reason == "shop-api:41 had been put back already"
+    assert done.update.deployment_id == THEIRS
+
+
+def test_what_ran_before_is_left_where_the_circuit_breaker_put_it_back_and_it_is_not_good(ecs):
+    has(ecs, OTHER)
+    defined(ecs, asked=OLD)
+    updated(ecs, OLD)
+
+    assert back(ecs, replaced=OTHER).action is RollBackAction.UPDATED
+
+
+def test_a_rollback_whose_answer_was_lost_is_watched_by_its_retry(ecs):
+    """Though UpdateService had failed, as far as anyone knows: our tasks are still draining."""
+    has(ecs, OLD, ecs_deployment(status="ACTIVE", taskDefinition=NEW))
+
+    done = back(ecs, updated=False)
+
+    assert done.action is RollBackAction.ALREADY_BACK
+    assert done.update.deployment_id == THEIRS
+
+
+@pytest.mark.parametrize("on", [OLD, OTHER], ids=["settled before", "in mid-rollout before"])
+@pytest.mark.parametrize("previous", [OLD, NEW])
+def test_an_update_that_never_reached_the_service_leaves_nothing_to_do(ecs, on, previous):
+    has(ecs, on)
+
+    done = back(ecs, updated=False, previous=previous)
+
+    assert done.action is RollBackAction.NOTHING_CHANGED
+    assert done.reason == f"service production/api has {on.rpartition('/')[2]}, as before"
+    assert (done.task_definition, done.update) == (on, None)
+
+
+@pytest.mark.parametrize("previous", [OLD, NEW])
+@pytest.mark.parametrize("status", ["ACTIVE", "INACTIVE"])
+def test_what_someone_else_has_put_there_is_left_alone(ecs, previous, status):
+    has(ecs, OTHER)
+    defined(ecs, container(image="x:1"), asked=OTHER, taskDefinitionArn=OTHER)
+    defined(ecs, asked=previous, taskDefinitionArn=previous, status=status)
+
+    done = back(ecs, previous=previous)
+
+    assert done.action is RollBackAction.SUPERSEDED
+    assert done.reason == "service production/api was changed to shop-api:43 by someone else"
+    assert (done.task_definition, done.update) == (OTHER, None)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["updated", "perhaps updated"])
+def test_a_service_that_never_was_healthy_has_nothing_to_go_back_to(ecs, known):
+    described(ecs, IN_PROGRESS)
+
+    with pytest.raises(
+        InvalidInput,
+        match=r"service production/api is not known .* than shop-api:42: .* nothing to go back to$",
+    ):
+        back(ecs, updated=known, previous=NEW)
+
+
+def test_a_service_that_is_gone_is_named(ecs):
+    ecs.answers("describe_services", {"services": []})
+
+    with pytest.raises(InvalidInput, match="cluster production has no service api"):
+        back(ecs)
+
+
+def test_a_rollback_that_is_denied_names_action_and_service(ecs):
+    described(ecs, IN_PROGRESS)
+    defined(ecs)
+    ecs.refuses("update_service", "AccessDeniedException")
+
+    with pytest.raises(AwsRefused, match="ecs:UpdateService on service production/api"):
+        back(ecs)

@@ -1,0 +1,279 @@
+"""Which containers get the image, when there is nothing to register, and registering once only."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from slipway.ecs.task_definition import (
+    active,
+    containers_for,
+    read_task_definition,
+    register,
+    tagged,
+)
+from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from tests.support.builders import (
+    DIGEST,
+    NEW,
+    NOW,
+    OLD,
+    OLD_DIGEST,
+    OTHER,
+    SERVICE,
+    URI,
+    at,
+    deployment,
+    image,
+)
+from tests.support.ecs_answers import (
+    container,
+    defined,
+    described,
+    ecs_deployment,
+    registered,
+    revisions,
+    task_definition,
+)
+
+OURS = container(image=f"{URI}@{DIGEST}")
+OWN_TAGS = [
+    {"key": "slipway:release", "value": "event-1"},
+    {"key": "slipway:image-tag", "value": "v2"},
+]
+# What ECS takes as a tag's value (API reference, Tag).
+TAG_VALUE = re.compile(r"[\w\s.:/=+\-@]*")
+
+
+def chosen(*containers, name=None):
+    return containers_for({"containerDefinitions": list(containers)}, image(), name, SERVICE)
+
+
+def on_behalf(ecs, of=None):
+    """The ARN of what is registered for a deployment that began at NOW."""
+    return register(deployment(), of or image(), NOW, ecs.client).task_definition
+
+
+def test_every_container_whose_image_is_of_the_repository_gets_it():
+    two = (container(name="web"), container(name="worker"), container(name="x", image="x:1"))
+
+    assert chosen(*two) == ["web", "worker"]
+
+
+@pytest.mark.parametrize("version", [":v1", "@" + DIGEST, f":v1@{DIGEST}", ""])
+def test_a_container_is_recognised_whatever_version_it_runs(version):
+    assert chosen(container(image=URI + version)) == ["api"]
+
+
+def test_a_repository_whose_name_only_begins_alike_is_another_one():
+    with pytest.raises(InvalidInput):
+        chosen(container(image=f"{URI}-beta:v1"))
+
+
+def test_the_container_that_the_plan_names_gets_it_wherever_its_image_is_from():
+    both = (container(), container(name="web", image="docker.io/library/nginx:1"))
+
+    assert chosen(*both, name="web") == ["web"]
+
+
+def test_no_container_of_the_repository_is_an_error_that_names_those_there_are():
+    with pytest.raises(
+        InvalidInput,
+        match=rf"no container of service {SERVICE} runs an image of {URI}; .*: web \(nginx:1\); name",
+    ):
+        chosen(container(name="web", image="nginx:1"))
+
+
+def test_a_container_that_is_not_there_is_an_error_that_names_those_there_are():
+    with pytest.raises(InvalidInput, match=rf"service {SERVICE} has no container web; .*: api \("):
+        chosen(container(), name="web")
+
+
+@pytest.mark.parametrize("state", ["COMPLETED", "IN_PROGRESS"])
+def test_a_service_that_has_just_this_gets_no_new_revision(ecs, state):
+    described(ecs, ecs_deployment(rolloutState=state))
+    defined(ecs, OURS, taskDefinitionArn=NEW)
+
+    assert on_behalf(ecs) == NEW
+
+
+def test_another_image_is_registered(ecs):
+    described(ecs)
+    defined(ecs)
+    revisions(ecs, OLD)
+    defined(ecs)
+    registered(ecs)
+
+    assert on_behalf(ecs) == OTHER
+
+
+def test_the_image_is_not_always_that_of_the_release(ecs):
+    """A rollback by hand leaves the release's, for another one."""
+    described(ecs)
+    defined(ecs, OURS, taskDefinitionArn=NEW)
+    revisions(ecs)
+    back = image(digest=OLD_DIGEST, tag="v1")
+    answer = {"taskDefinition": {"taskDefinitionArn": OTHER}}
+    ecs.answers(
+        "register_task_definition",
+        answer,
+        family="shop-api",
+        containerDefinitions=[container(image=f"{URI}@{OLD_DIGEST}")],
+        tags=[OWN_TAGS[0], {"key": "slipway:image-tag", "value": "v1"}],
+    )
+
+    assert on_behalf(ecs, back) == OTHER
+
+
+def test_after_a_lost_answer_the_retry_takes_the_revision_that_is_there(ecs):
+    described(ecs)
+    defined(ecs)
+    revisions(ecs, OTHER, OLD)
+    defined(ecs, OURS, tags=OWN_TAGS, taskDefinitionArn=OTHER, registeredAt=at(1))
+
+    assert on_behalf(ecs) == OTHER
+
+
+def test_the_retry_finds_the_revision_whatever_order_aws_gives_the_tags_in(ecs):
+    described(ecs)
+    defined(ecs)
+    revisions(ecs, OTHER, OLD)
+    tags = list(reversed(OWN_TAGS))
+    defined(ecs, OURS, tags=tags, taskDefinitionArn=OTHER, registeredAt=at(1))
+
+    assert on_behalf(ecs) == OTHER
+
+
+def test_the_retry_finds_the_revision_whatever_order_aws_gives_the_environment_in(ecs):
+    a, b = {"name": "A", "value": "1"}, {"name": "B", "value": "2"}
+    described(ecs)
+    defined(ecs, container(environment=[a, b]))
+    revisions(ecs, OTHER, OLD)
+    again = OURS | {"environment": [b, a]}
+    defined(ecs, again, tags=OWN_TAGS, taskDefinitionArn=OTHER, registeredAt=at(1))
+
+    assert on_behalf(ecs) == OTHER
+
+
+def test_the_retry_looks_past_revisions_that_others_registered_meanwhile(ecs):
+    described(ecs)
+    defined(ecs)
+    revisions(ecs, f"{OTHER}1", OTHER, OLD)
+    defined(ecs, container(image="x:1"), taskDefinitionArn=f"{OTHER}1", registeredAt=at(2))
+    defined(ecs, OURS, tags=OWN_TAGS, taskDefinitionArn=OTHER, registeredAt=at(1))
+
+    assert on_behalf(ecs) == OTHER
+
+
+def test_a_revision_of_an_earlier_release_is_not_taken_for_ours(ecs):
+    described(ecs)
+    defined(ecs)
+    revisions(ecs, NEW)
+    earlier = [{"key": "slipway:release", "value": "event-0"}, OWN_TAGS[1]]
+    defined(ecs, OURS, tags=earlier, taskDefinitionArn=NEW, registeredAt=at(1))
+    registered(ecs)
+
+    assert on_behalf(ecs) == OTHER
+
+
+@pytest.mark.parametrize("registered_at", [at(-1), None])
+def test_the_search_ends_at_the_first_revision_from_before_the_deployment(ecs, registered_at):
+    described(ecs)
+    defined(ecs)
+    revisions(ecs, OLD, f"{OLD}0", nextToken="more")
+    old = task_definition() | {"registeredAt": registered_at}
+    old = {field: value for field, value in old.items() if value is not None}
+    ecs.answers("describe_task_definition", {"taskDefinition": old})
+    registered(ecs)
+
+    assert on_behalf(ecs) == OTHER
+
+
+def test_a_family_without_active_revisions_gets_one(ecs):
+    described(ecs)
+    defined(ecs)
+    revisions(ecs)
+    registered(ecs)
+
+    assert on_behalf(ecs) == OTHER
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("AccessDeniedException", AwsRefused), ("ThrottlingException", AwsUnavailable)],
+)
+def test_a_registration_that_fails_names_action_and_family(ecs, code, kind):
+    described(ecs)
+    defined(ecs)
+    revisions(ecs)
+    ecs.refuses("register_task_definition", code)
+
+    with pytest.raises(kind, match="ecs:RegisterTaskDefinition on task definition shop-api"):
+        on_behalf(ecs)
+
+
+def test_too_many_tags_are_an_error_before_aws_says_so():
+    content = {"family": "shop-api", "tags": [{"key": str(n), "value": ""} for n in range(49)]}
+
+    with pytest.raises(InvalidInput, match="shop-api has 49 tags of its own; ECS allows 50"):
+        tagged(content, "event-1", "v2")
+
+
+def test_as_many_tags_as_ecs_allows_are_no_error():
+    content = {"family": "shop-api", "tags": [{"key": str(n), "value": ""} for n in range(48)]}
+
+    assert len(tagged(content, "event-1", "v2")["tags"]) == 50
+
+
+def test_an_image_without_a_tag_says_so_in_its_tag():
+    tags = tagged({"family": "f", "tags": []}, "event-1", None)["tags"]
+
+    assert tags == [OWN_TAGS[0], {"key": "slipway:image-tag", "value": "none"}]
+
+
+@pytest.mark.parametrize("name", ["event-1", "back(2)!", "l'image"])
+def test_the_tags_are_such_as_ecs_takes_whatever_an_execution_may_be_named(name):
+    tags = tagged({"family": "f", "tags": []}, name, "v2")["tags"]
+
+    assert all(TAG_VALUE.fullmatch(tag["value"]) for tag in tags)
+
+
+def test_a_revision_that_is_active_is_gone_back_to_as_it_is(ecs):
+    defined(ecs, asked="shop-api:41")
+
+    assert active("shop-api:41", NOW, ecs.client) == OLD
+
+
+@pytest.mark.parametrize("status", ["INACTIVE", "DELETE_IN_PROGRESS"])
+def test_a_revision_that_was_deregistered_is_registered_anew_with_the_same_content(ecs, status):
+    tags = [{"key": "team", "value": "shop"}, *OWN_TAGS]
+    defined(ecs, tags=tags, status=status, cpu="256")
+    revisions(ecs)
+    answer = {"taskDefinition": {"taskDefinitionArn": OTHER}}
+    ecs.answers(
+        "register_task_definition",
+        answer,
+        family="shop-api",
+        containerDefinitions=[container()],
+        cpu="256",
+        tags=tags,
+    )
+
+    assert active(OLD, NOW, ecs.client) == OTHER
+
+
+def test_a_revision_that_was_registered_anew_by_an_earlier_try_is_taken(ecs):
+    defined(ecs, status="INACTIVE")
+    revisions(ecs, OTHER, NEW)
+    defined(ecs, taskDefinitionArn=OTHER, registeredAt=at(1))
+
+    assert active(OLD, NOW, ecs.client) == OTHER
+
+
+def test_the_images_of_a_revision_are_known_by_container(ecs):
+    defined(ecs, container(), container(name="proxy", image="envoy:1"))
+
+    images = read_task_definition(OLD, ecs.client).images
+
+    assert images == {"api": f"{URI}@{OLD_DIGEST}", "proxy": "envoy:1"}

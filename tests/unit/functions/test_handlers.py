@@ -1,0 +1,337 @@
+"""Each function: JSON in, JSON out, what it leaves in the ledger, and what it says of a wrong input."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.stub import ANY
+
+from slipway import aws
+from slipway.deployment.beginning import Recovery
+from slipway.errors import InvalidInput
+from slipway.release.release import unique_name
+from tests.support.builders import (
+    DEPLOYMENTS,
+    DIGEST,
+    NEW,
+    NOW,
+    OLD,
+    OLD_DIGEST,
+    OURS,
+    SERVICE,
+    TOPIC,
+    URI,
+    accepted,
+    deployment,
+    execution,
+    hold,
+    image,
+    watch,
+)
+from tests.support.ecs_answers import before, container, defined, described, ecs_deployment, updated
+from tests.support.handlers import ENDED, HOLD, INPUTS, goes_back, invoked, looked, may_begin
+from tests.support.pushes import found, located, planned, unkept
+
+DIED = {"detail-type": "Step Functions Execution Status Change", "source": "aws.states"} | {
+    "detail": {"executionArn": execution(), "status": "ABORTED", "name": "e-1"}
+}
+
+
+@pytest.fixture
+def ours(ledger):
+    """Our deployment has the service, and has changed nothing yet."""
+    accepted(ledger, "e-1")
+    return ledger
+
+
+def test_resolve_release(ssm, ecr):
+    planned(ssm)
+    found(ecr)
+    located(ecr)
+
+    resolution = invoked("resolve_release", INPUTS["resolve_release"])
+
+    assert resolution["ignored"] is None
+    assert resolution["stages"][0]["deployments"][0]["input"]["service"] == SERVICE
+
+
+def test_begin_deployment_takes_the_service_and_says_what_to_go_back_to(ledger, ecs, ssm):
+    may_begin(ecs, ssm)
+
+    beginning = invoked("begin_deployment", INPUTS["begin_deployment"])
+
+    assert (beginning["decision"], beginning["previous"]) == ("GO", OLD)
+    assert beginning["hold"] == HOLD
+    assert ledger.service(SERVICE).holder.execution == execution()
+
+
+def test_what_resolve_release_gives_is_what_begin_deployment_takes(ledger, ssm, ecr, ecs):
+    planned(ssm)
+    found(ecr)
+    located(ecr)
+    resolution = invoked("resolve_release", INPUTS["resolve_release"])
+    may_begin(ecs, ssm)
+
+    [named] = resolution["stages"][0]["deployments"]
+    start = INPUTS["begin_deployment"] | {"start": named["input"]}
+
+    assert invoked("begin_deployment", start)["decision"] == "GO"
+
+
+def test_register_task_definition_notes_what_the_deployment_goes_forth_to(ours, ecs_once):
+    described(ecs_once)
+    defined(ecs_once, container(image=f"{URI}@{DIGEST}"), taskDefinitionArn=NEW)
+
+    registration = invoked("register_task_definition", INPUTS["register_task_definition"])
+
+    record = ours.deployment(hold())
+    assert registration == {"task_definition": NEW}
+    assert (record.task_definition, record.previous) == (NEW, OLD)
+    assert "RegisterTaskDefinition" in record.steps
+
+
+def test_register_task_definition_notes_what_a_rollback_by_hand_goes_back_to(ours, ecs_once):
+    described(ecs_once)
+    defined(ecs_once, container(image=f"{URI}@{OLD_DIGEST}"), taskDefinitionArn=NEW)
+    back = image(digest=OLD_DIGEST, tag="v1").to_json()
+
+    invoked("register_task_definition", INPUTS["register_task_definition"] | {"image": back})
+
+    record = ours.deployment(hold())
+    assert (record.task_definition, record.previous) == (None, NEW)
+
+
+def test_update_service_marks_the_change_and_removes_the_mark(ours, ecs):
+    described(ecs, before(status="PRIMARY"))
+    updated(ecs, NEW)
+
+    assert invoked("update_service", INPUTS["update_service"])["deployment_id"] == OURS
+
+    record = ours.deployment(hold())
+    assert (record.changing, record.task_definition, record.ecs_deployment) == (True, NEW, OURS)
+    assert ours.service(SERVICE).holder.changing_until is None
+
+
+def test_check_deployment_judges_and_gives_a_sign_of_life(ours, ecs):
+    looked(ecs)
+    lease = ours.service(SERVICE).holder.lease_until
+
+    verdict = invoked("check_deployment", INPUTS["check_deployment"])
+
+    assert (verdict["verdict"], verdict["healthy"], verdict["baked"]) == ("HEALTHY", 2, False)
+    assert ours.service(SERVICE).holder.lease_until != lease
+
+
+def test_the_first_healthy_look_is_noted_and_the_bake_goes_on_from_it(ours, ecs):
+    looked(ecs)
+    looked(ecs)
+    first = invoked("check_deployment", INPUTS["check_deployment"])
+    again = watch().to_json() | {"healthy_at": first["healthy_at"]}
+
+    second = invoked("check_deployment", {"hold": HOLD, "watch": again})
+
+    assert second["healthy_at"] == first["healthy_at"]
+    noted = ours.deployment(hold()).steps["HEALTHY"]
+    assert noted == datetime.fromisoformat(first["healthy_at"])
+
+
+def test_a_look_that_finds_it_pending_notes_no_health(ours, ecs):
+    described(ecs, ecs_deployment(rolloutState="IN_PROGRESS"))
+    ecs.answers("list_tasks", {"taskArns": []})
+    ecs.answers("list_tasks", {"taskArns": []})
+    defined(ecs)
+
+    invoked("check_deployment", INPUTS["check_deployment"])
+
+    assert "HEALTHY" not in ours.deployment(hold()).steps
+
+
+BAKING = "baking until "
+
+
+def test_a_look_tells_how_far_it_is_to_those_who_see_it(ours, ecs, sns_once, monkeypatch):
+    monkeypatch.setenv("PROGRESS_TOPIC_ARN", TOPIC)
+    looked(ecs)
+    kind = {"DataType": "String", "StringValue": "progress"}
+    service = {"DataType": "String", "StringValue": SERVICE}
+    sns_once.answers(
+        "publish",
+        {"MessageId": "m-1"},
+        TopicArn=TOPIC,
+        Subject=ANY,
+        MessageStructure="json",
+        Message=ANY,
+        MessageAttributes={"kind": kind, "service": service},
+    )
+
+    verdict = invoked("check_deployment", INPUTS["check_deployment"])
+
+    assert verdict["progress"].startswith(BAKING)
+
+
+def test_a_look_that_finds_nothing_new_tells_nothing(ours, ecs, sns_once, monkeypatch):
+    monkeypatch.setenv("PROGRESS_TOPIC_ARN", TOPIC)
+    looked(ecs)
+    told = {"healthy_at": datetime.now(UTC).isoformat()}
+    end = datetime.fromisoformat(told["healthy_at"]) + timedelta(seconds=300)
+    told["progress"] = f"{BAKING}{end:%H:%M:%S} UTC"
+
+    verdict = invoked("check_deployment", {"hold": HOLD, "watch": watch().to_json() | told})
+
+    assert verdict["progress"] == told["progress"]
+
+
+@pytest.mark.parametrize("topic", ["", None])
+def test_a_look_tells_nothing_where_nobody_would_see_it(ours, ecs, sns_once, monkeypatch, topic):
+    if topic is not None:
+        monkeypatch.setenv("PROGRESS_TOPIC_ARN", topic)
+    looked(ecs)
+
+    assert invoked("check_deployment", INPUTS["check_deployment"])["progress"].startswith(BAKING)
+
+
+@pytest.mark.parametrize(("code", "status"), [("AuthorizationError", 403), ("Throttled", 429)])
+def test_a_look_that_cannot_tell_how_far_it_is_judges_all_the_same(
+    ours, ecs, sns_once, monkeypatch, code, status
+):
+    monkeypatch.setenv("PROGRESS_TOPIC_ARN", TOPIC)
+    looked(ecs)
+    sns_once.refuses("publish", code, status=status)
+
+    assert invoked("check_deployment", INPUTS["check_deployment"])["verdict"] == "HEALTHY"
+
+
+def test_roll_back_marks_the_change_and_removes_the_mark(ours, ecs_once):
+    goes_back(ecs_once)
+
+    done = invoked("roll_back", INPUTS["roll_back"])
+
+    assert (done["action"], done["task_definition"]) == ("UPDATED", OLD)
+    assert "RollBack" in ours.deployment(hold()).steps
+    assert ours.service(SERVICE).holder.changing_until is None
+
+
+def test_finish_deployment_writes_the_end_and_frees_the_service(ours, ecs, ssm):
+    described(ecs)
+    unkept(ssm)
+
+    finished = invoked("finish_deployment", ENDED)
+
+    assert (finished["outcome"], finished["hold"]) == ("SUCCEEDED", HOLD)
+    service = ours.service(SERVICE)
+    assert (service.holder, service.last_good.task_definition) == (None, NEW)
+    assert ours.deployment(hold()).outcome == "SUCCEEDED"
+
+
+def test_the_ledger_forgets_a_deployment_after_as_many_days_as_it_is_told(ours, ecs, ssm):
+    described(ecs)
+    unkept(ssm)
+
+    invoked("finish_deployment", ENDED)
+
+    item = aws.table().get_item(Key={"pk": SERVICE, "sk": hold().deployment})["Item"]
+    forgotten = datetime.fromisoformat(item["ended_at"]) + timedelta(days=400)
+    assert item["expires_at"] == int(forgotten.timestamp())
+
+
+def test_finish_deployment_finds_that_someone_else_has_changed_the_service(ours, ecs):
+    described(ecs, ecs_deployment(id="ecs-svc/9"))
+
+    assert invoked("finish_deployment", ENDED)["outcome"] == "SUPERSEDED"
+
+
+def test_recover_starts_an_execution_that_ends_what_the_dead_one_began(ours, stepfunctions):
+    stepfunctions.answers(
+        "describe_execution",
+        {
+            "executionArn": execution(),
+            "stateMachineArn": DEPLOYMENTS,
+            "status": "ABORTED",
+            "startDate": NOW,
+            "input": json.dumps(deployment().to_json()),
+        },
+        executionArn=execution(),
+    )
+    recovery = Recovery(
+        action="recover",
+        deployment=hold().deployment,
+        execution=execution(),
+        started_at=NOW,
+        why="its execution was stopped",
+        start=deployment().to_json(),
+        attempt=1,
+    )
+    name = unique_name(f"recover-{SERVICE}", execution())
+    stepfunctions.answers(
+        "start_execution",
+        {"executionArn": execution(name), "startDate": NOW},
+        stateMachineArn=DEPLOYMENTS,
+        name=name,
+        input=json.dumps(recovery.to_json()),
+    )
+
+    assert invoked("recover", DIED) == {"done": f"execution {name} recovers it"}
+
+
+def test_recover_names_what_an_event_does_not_have():
+    with pytest.raises(InvalidInput, match=r"detail.executionArn: Field required"):
+        invoked("recover", DIED | {"detail": {}})
+
+
+def test_sweep_says_what_it_did_and_what_was_wrong(ledger, ssm, ecr, stepfunctions):
+    plan = {
+        "Name": "/slipway/repositories/shop/api",
+        "Value": "{",
+        "Type": "String",
+        "LastModifiedDate": NOW,
+    }
+    ssm.answers("get_parameters_by_path", {"Parameters": [plan]})
+
+    swept = invoked("sweep", {"source": "aws.events"})
+
+    assert (swept["released"], swept["recovered"]) == ([], [])
+    [problem] = swept["problems"]
+    assert problem.startswith("the plan of repository shop/api")
+
+
+def test_sweep_has_a_deployment_recovered_whose_sign_of_life_is_overdue(
+    ours, ssm, ecr, stepfunctions
+):
+    stepfunctions.answers(
+        "describe_execution",
+        {
+            "executionArn": execution(),
+            "stateMachineArn": DEPLOYMENTS,
+            "status": "RUNNING",
+            "startDate": NOW,
+            "input": "{}",
+        },
+        executionArn=execution(),
+    )
+    ssm.answers("get_parameters_by_path", {"Parameters": []})
+
+    swept = invoked("sweep", {})
+
+    assert swept == {
+        "released": [],
+        "recovered": [f"{execution()}: it is running"],
+        "problems": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("step", "field"), [(step, name) for step, given in INPUTS.items() for name in given]
+)
+def test_a_step_whose_input_misses_a_field_names_it(step, field):
+    event = {name: value for name, value in INPUTS[step].items() if name != field}
+
+    with pytest.raises(InvalidInput, match=rf"is not valid:\n  {field}: Field required"):
+        invoked(step, event)
+
+
+@pytest.mark.parametrize("step", INPUTS)
+def test_a_step_whose_input_has_an_unknown_field_names_it(step):
+    with pytest.raises(InvalidInput, match="  surprise: Extra inputs"):
+        invoked(step, INPUTS[step] | {"surprise": 1})

@@ -1,0 +1,236 @@
+"""Notify as the state machines and the rule of the alarms call it: told once, and told whatever happens."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+import pytest
+
+from slipway import aws
+from slipway.errors import AwsUnavailable, InvalidInput
+from tests.support.builders import NEW, SERVICE, accepted, hold
+from tests.support.ecs_answers import before, container, defined, described
+from tests.support.endings import RELEASE
+from tests.support.handlers import INPUTS, TOLD, invoked
+from tests.unit.conftest import stubbed
+from tests.unit.notices.test_current_state import AWSLOGS
+from tests.unit.notices.test_own_alarms import event as alarm_event
+
+STAGE = {
+    "kind": "stage",
+    "outcome": "STARTED",
+    "reason": "",
+    "execution": RELEASE,
+    "stage": "production",
+    "stage_number": 2,
+    "stage_count": 2,
+    "services": [SERVICE],
+}
+
+
+@pytest.fixture
+def ours(ledger):
+    """Our deployment has the service, and has changed nothing yet."""
+    accepted(ledger, "e-1")
+    return ledger
+
+
+@pytest.fixture
+def dynamodb(request):
+    """The ledger's client, which answers what the test says."""
+    aws.table.cache_clear()
+    yield from stubbed(aws.table().meta.client, request)
+    aws.table.cache_clear()
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """What SNS took, one message after the other."""
+    took = []
+
+    def publish(**message):
+        took.append(message)
+        return {"MessageId": f"m-{len(took)}"}
+
+    for client in (aws.sns(), aws.sns_once()):
+        monkeypatch.setattr(client, "publish", publish)
+    return took
+
+
+def sent(message):
+    """The notice in it."""
+    return json.loads(json.loads(message["Message"])["lambda"])
+
+
+def no_answer(dynamodb, operation):
+    dynamodb.refuses(operation, "InternalServerError", status=500)
+
+
+def runs_as_before(ecs):
+    described(ecs, before(status="PRIMARY"))
+    defined(ecs)
+
+
+def test_notify_returns_the_reason_as_people_read_it(ledger, sns):
+    sns.answers("publish", {"MessageId": "m-1"})
+
+    assert invoked("notify", INPUTS["notify"]) == {"message_id": "m-1", "reason": "no plan"}
+
+
+def test_notify_tells_of_the_start_and_of_the_end(ours, published, ecs):
+    runs_as_before(ecs)
+
+    told = [invoked("notify", TOLD | {"kind": kind})["message_id"] for kind in ("start", "end")]
+
+    assert told == ["m-1", "m-2"]
+    assert [sent(message)["kind"] for message in published] == ["start", "end"]
+
+
+def test_an_end_is_told_with_what_runs_and_what_the_failed_container_wrote(
+    ours, published, ecs, logs
+):
+    defined(ecs, container(logConfiguration=AWSLOGS))
+    page = {"events": [{"message": "DB_PASSWORD=hunter2"}], "nextBackwardToken": "b/1"}
+    logs.answers("get_log_events", page)
+    runs_as_before(ecs)
+    failed = {"task_definition": NEW, "task": "t-1", "container": "api"}
+
+    invoked("notify", TOLD | {"outcome": "ROLLED_BACK", "failed": failed})
+
+    notice = sent(published[0])
+    assert notice["running"]["task_definition"] == "shop-api:41"
+    assert notice["log"]["lines"] == ["DB_PASSWORD=*****"]
+
+
+def test_what_looks_like_a_secret_is_told_to_nobody(ours, published, ecs):
+    runs_as_before(ecs)
+    hidden = "DB_PASS\x1b[0mWORD=hunter2"  # what is not seen must not hide it
+
+    invoked("notify", TOLD | {"reason": f"crashed: {hidden}", "evidence": [hidden, "exit code 1"]})
+
+    notice = sent(published[0])
+    assert notice["reason"] == "crashed: DB_PASSWORD=*****"
+    assert notice["evidence"] == ["DB_PASSWORD=*****", "exit code 1"]
+    assert "hunter2" not in published[0]["Message"]
+
+
+def test_that_nothing_can_be_looked_at_keeps_nobody_from_being_told(ours, published, ecs):
+    ecs.refuses("describe_services", "AccessDeniedException")
+
+    assert invoked("notify", TOLD)["message_id"] == "m-1"
+    assert sent(published[0])["running"] is None
+
+
+@pytest.mark.parametrize("kind", ["start", "end"])
+def test_notify_tells_once_however_often_it_is_tried(ours, published, kind):
+    news = TOLD | {"kind": kind}
+
+    told = [invoked("notify", news) for _ in range(3)]
+
+    assert [answer["message_id"] for answer in told] == ["m-1", None, None]
+    assert {answer["reason"] for answer in told} == {"no plan"}
+    assert ours.deployment(hold()).told.keys() == {kind}
+
+
+def test_notify_tells_once_of_a_deployment_that_never_held_its_service(ledger, published):
+    told = [invoked("notify", TOLD)["message_id"] for _ in range(2)]
+
+    assert told == ["m-1", None]
+
+
+def test_notify_tells_once_of_each_stage_and_of_the_end_of_a_release(ledger, published):
+    end = INPUTS["notify"] | {"execution": RELEASE}
+    news = [STAGE, STAGE, STAGE | {"stage_number": 3}, end, end]
+
+    told = [invoked("notify", one)["message_id"] for one in news]
+
+    assert told == ["m-1", None, "m-2", "m-3", None]
+
+
+def test_notify_tells_once_of_an_alarm_each_time_that_it_goes_off(ledger, published):
+    first, second = alarm_event(), alarm_event(id="another")
+
+    told = [invoked("notify", event) for event in (first, first, second)]
+
+    assert [answer["message_id"] for answer in told] == ["m-1", None, "m-2"]
+    assert told[0]["reason"].startswith("TellSlack could not get a message through")
+    assert sent(published[0])["kind"] == "alarm"
+
+
+def test_an_alarms_event_that_misses_something_is_named(ledger):
+    with pytest.raises(InvalidInput, match=r"detail: Field required"):
+        invoked("notify", {"detail-type": "CloudWatch Alarm State Change", "id": "x"})
+
+
+@pytest.mark.parametrize("news", [TOLD, INPUTS["notify"], alarm_event()])
+def test_notify_tells_also_where_the_ledger_does_not_answer(dynamodb, published, ecs, news):
+    no_answer(dynamodb, "get_item")
+    if news is TOLD:
+        runs_as_before(ecs)
+    no_answer(dynamodb, "update_item")
+
+    assert invoked("notify", news)["message_id"] == "m-1"
+
+
+def test_what_could_not_be_told_is_not_taken_for_told(ours, sns):
+    sns.refuses("publish", "InternalError", status=500)
+
+    with pytest.raises(AwsUnavailable):
+        invoked("notify", TOLD)
+
+    assert ours.deployment(hold()).told == {}
+
+
+@pytest.mark.parametrize(("parameter", "is_chat"), [("true", True), ("false", False)])
+def test_https_endpoints_get_what_the_parameter_says(
+    ledger, published, monkeypatch, parameter, is_chat
+):
+    monkeypatch.setenv("CHAT_NOTIFICATIONS", parameter)
+    monkeypatch.delitem(sys.modules, "notify", raising=False)
+    importlib.import_module("notify")
+
+    invoked("notify", STAGE)
+
+    https = json.loads(json.loads(published[0]["Message"])["https"])
+    assert (https.get("source") == "custom") is is_chat
+    monkeypatch.delitem(sys.modules, "notify")
+
+
+def test_what_can_not_be_searched_for_secrets_is_not_told_but_that_it_ended_is(
+    ours, published, ecs, monkeypatch
+):
+    def broken(texts):
+        raise RuntimeError("a pattern went wrong")
+
+    runs_as_before(ecs)
+    monkeypatch.setattr("notify.redacted", broken)
+
+    invoked("notify", TOLD | {"outcome": "ROLLED_BACK", "reason": "DB_PASSWORD=hunter2"})
+
+    notice = sent(published[0])
+    assert (notice["outcome"], notice["evidence"]) == ("ROLLED_BACK", [])
+    assert notice["reason"] == "(it could not be searched for secrets; see the execution)"
+    assert "hunter2" not in published[0]["Message"]
+
+
+@pytest.mark.parametrize(("kind", "tries"), [("start", 1), ("end", 3)])
+def test_sns_is_tried_again_within_the_step_only_where_nothing_waits_for_it(
+    ours, published, ecs, monkeypatch, kind, tries
+):
+    if kind == "end":
+        runs_as_before(ecs)
+    asked = []
+    for client in (aws.sns(), aws.sns_once()):
+        publish = client.publish
+
+        def noted(publish=publish, client=client, **message):
+            asked.append(client.meta.config.retries["total_max_attempts"])
+            return publish(**message)
+
+        monkeypatch.setattr(client, "publish", noted)
+
+    invoked("notify", TOLD | {"kind": kind})
+
+    assert asked == [tries]

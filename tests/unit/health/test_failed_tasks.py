@@ -1,0 +1,86 @@
+"""Whose log may say why a task failed."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway.health.failed_tasks import Failed, failed_container
+from slipway.health.verdict import judge
+from tests.support.builders import NEW, alarm, at, exited, seen, stopped, watch
+
+EXITED = "EssentialContainerExited"
+SIDECAR = exited(1, "sidecar", essential=False)
+
+
+def test_the_container_that_failed_is_known_by_its_task_and_its_runtime_id():
+    failed = failed_container([stopped(EXITED, "", exited(1, runtime_id="d0c5"))])
+
+    assert failed == Failed(task_definition=NEW, task="s1", container="api", runtime_id="d0c5")
+
+
+@pytest.mark.parametrize(
+    ("containers", "name"),
+    {
+        "the first one with an exit code": ((exited(0, "init"), exited(1), exited(2, "b")), "api"),
+        "one with a reason": ((exited(0, "init"), exited(None, reason="OutOfMemoryError")), "api"),
+        "no helper": ((SIDECAR, exited(137)), "api"),
+        "the first that had to run, where all ended well": ((exited(0), exited(0, "b")), "api"),
+        "none that did not run": ((exited(None, "never"), exited(0)), "api"),
+    }.values(),
+    ids=str,
+)
+def test_of_several_containers_it_is_the_first_that_the_task_failed_with(containers, name):
+    failed = failed_container([stopped(EXITED, "", *containers)])
+
+    assert failed is not None
+    assert failed.container == name
+
+
+def test_of_several_tasks_it_is_the_last_one_that_failed():
+    tasks = [
+        stopped(EXITED, "", exited(), task="first"),
+        stopped(EXITED, "", exited(), task="last"),
+        stopped("ServiceSchedulerInitiated", "Scaling activity", exited(143), task="scaled in"),
+        stopped("TaskFailedToStart", "no space", exited(None, reason="no space"), task="unstarted"),
+    ]
+
+    failed = failed_container(tasks)
+
+    assert failed is not None
+    assert failed.task == "last"
+
+
+def test_one_that_failed_its_checks_may_have_written_why():
+    checks = "Task failed ELB health checks in (target-group arn:x)"
+
+    assert failed_container([stopped("ServiceSchedulerInitiated", checks, exited(0))]) is not None
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        stopped("TaskFailedToStart", "CannotPullContainerError: not found", exited(None)),
+        stopped("UserInitiated", "Task stopped by user", exited(137)),
+        stopped(EXITED, "", SIDECAR),
+        stopped(EXITED, ""),
+    ],
+)
+def test_where_no_container_that_counts_has_run_there_is_no_log_to_read(task):
+    assert failed_container([task]) is None
+
+
+CRASHED = stopped(EXITED, "", exited())
+
+
+def test_a_failed_deployment_names_the_container_that_failed():
+    judged = judge(seen(stopped=(CRASHED, CRASHED)), watch(), at(1))
+
+    assert judged.failed == failed_container([CRASHED])
+
+
+def test_also_where_something_else_has_failed_it():
+    assert judge(seen(alarm("ALARM"), stopped=(CRASHED,)), watch(), at(30)).failed is not None
+
+
+def test_a_deployment_that_has_not_failed_names_none():
+    assert judge(seen(stopped=(CRASHED,)), watch(), at(1)).failed is None

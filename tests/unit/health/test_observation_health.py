@@ -1,0 +1,41 @@
+"""Container health: of which tasks it is asked, and what it makes of a deployment."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway.health.verdict import Judgement, judge
+from tests.support.builders import at, watch
+from tests.support.ecs_answers import container, ecs_task
+
+CHECK = {"command": ["CMD-SHELL", "true"]}
+
+
+@pytest.mark.parametrize(
+    ("containers", "has_check"),
+    [([container()], False), ([container(), container(name="x", healthCheck=CHECK)], True)],
+)
+def test_whether_a_container_has_a_check_is_read_from_the_task_definition(
+    look, containers, has_check
+):
+    look.containers = containers
+
+    assert look.taken().has_health_check is has_check
+
+
+def health_of(look, api, proxy, overall):
+    """Two essential containers, of which only api has a check: a sidecar as most have one."""
+    look.containers = [container(healthCheck=CHECK), container(name="proxy")]
+    containers = [{"name": "api", "healthStatus": api}, {"name": "proxy", "healthStatus": proxy}]
+    look.running = [ecs_task(n, healthStatus=overall, containers=containers) for n in ("a", "b")]
+    return judge(look.taken(), watch(), at(30)).verdict
+
+
+def test_a_sidecar_without_a_check_does_not_keep_the_task_from_being_healthy(look):
+    """ECS: Container1 HEALTHY, Container2 UNKNOWN (it has no check): the task is UNKNOWN."""
+    assert health_of(look, "HEALTHY", "UNKNOWN", "UNKNOWN") is Judgement.HEALTHY
+
+
+@pytest.mark.parametrize("health", ["UNKNOWN", "UNHEALTHY"])
+def test_a_container_whose_check_has_not_passed_keeps_the_task_from_being_healthy(look, health):
+    assert health_of(look, health, "UNKNOWN", health) is Judgement.PENDING

@@ -1,0 +1,213 @@
+"""Items of the table: what is written comes back, under conditions, and which errors there are."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway import aws
+from slipway.errors import AwsRefused, AwsUnavailable
+from slipway.ledger.items import Items, NoLonger, Update
+from tests.unit.conftest import stubbed
+
+KEY = ("part", "1")
+OTHER_KEY = ("part", "2")
+THERE = "attribute_exists(#a)"
+CANCELLED = "Transaction cancelled, please refer cancellation reasons for specific reasons"
+
+
+@pytest.fixture
+def items(ledger):
+    """Of an empty table."""
+    return Items(aws.table())
+
+
+@pytest.fixture
+def dynamodb(request):
+    """The table's client, which answers what the test says."""
+    yield from stubbed(aws.table().meta.client, request)
+
+
+def setting(key=KEY, condition="", **facts):
+    return Update.setting(key, facts, condition)
+
+
+def stored(key=KEY, **attributes):
+    return {"pk": key[0], "sk": key[1], **attributes}
+
+
+def test_an_item_that_nobody_has_written_is_empty(items):
+    assert items.get(KEY) == {}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["text", "", 1_793_000_000, 0, True, False, None, [], {}, ["a", 1], {"b": {"c": [None, 2]}}],
+)
+def test_what_is_written_comes_back_as_plain_json(items, value):
+    items.update(setting(a=value))
+
+    (read,) = items.query("part", THERE, {})
+
+    assert read == items.get(KEY) == stored(a=value)
+    assert type(read["a"]) is type(value)
+
+
+def test_an_attribute_may_have_a_name_that_dynamodb_reserves(items):
+    items.update(setting(name="n", status="s", condition="attribute_not_exists(#comment)"))
+
+    assert items.get(KEY) == stored(name="n", status="s")
+
+
+def test_a_later_update_leaves_the_other_attributes(items):
+    items.update(setting(a=1, b=1))
+
+    items.update(setting(b=2))
+
+    assert items.get(KEY) == stored(a=1, b=2)
+
+
+def test_an_attribute_is_set_inside_another_one_by_its_path(items):
+    items.update(setting(steps={"One": 1}))
+
+    items.update(Update.setting(KEY, {"steps.Two": 2, "a": 3}))
+
+    assert items.get(KEY) == stored(steps={"One": 1, "Two": 2}, a=3)
+
+
+def test_a_path_into_what_is_not_there_is_refused(items):
+    with pytest.raises(
+        AwsRefused, match="dynamodb:UpdateItem on the ledger's item part 1: The doc"
+    ):
+        items.update(Update.setting(KEY, {"steps.Two": 2}))
+
+
+def test_an_update_whose_condition_does_not_hold_changes_nothing(items):
+    items.update(setting(a=1))
+
+    with pytest.raises(NoLonger):
+        items.update(setting(a=2, condition="attribute_not_exists(#a)"))
+
+    assert items.get(KEY) == stored(a=1)
+
+
+def test_several_items_are_changed_together(items):
+    items.update_all([setting(a=1), setting(OTHER_KEY, a=2)])
+
+    assert items.query("part", THERE, {}) == [stored(a=1), stored(OTHER_KEY, a=2)]
+
+
+@pytest.mark.parametrize("conditions", [("", THERE), (THERE, ""), (THERE, THERE)])
+def test_of_several_items_none_is_changed_where_one_condition_does_not_hold(items, conditions):
+    first, second = conditions
+
+    with pytest.raises(NoLonger):
+        items.update_all([setting(a=1, condition=first), setting(OTHER_KEY, second, a=2)])
+
+    assert items.query("part", THERE, {}) == []
+
+
+def test_a_query_finds_what_its_condition_holds_for_in_the_order_of_the_keys(items):
+    for sk, a in (("3", 1), ("1", 2), ("2", 1)):
+        items.update(setting(("part", sk), a=a))
+    items.update(setting(("other part", "4"), a=1))
+
+    found = items.query("part", "#a = :a", {":a": 1})
+
+    assert [item["sk"] for item in found] == ["2", "3"]
+
+
+def test_a_query_of_a_partition_that_nobody_has_written_finds_nothing(items):
+    assert items.query("part", THERE, {}) == []
+
+
+def test_a_query_goes_on_where_one_answer_has_no_room_for_everything(items):
+    for sk in "1234":
+        items.update(setting(("part", sk), a="x" * 390_000))
+
+    # DynamoDB answers with 1 MB at most, of what it has read, whether the condition held or not.
+    assert [item["sk"] for item in items.query("part", THERE, {})] == list("1234")
+    assert items.query("part", "attribute_exists(#b)", {}) == []
+
+
+def test_every_page_of_a_query_is_asked_for_where_the_last_one_ended(dynamodb):
+    asked = {
+        "TableName": "ledger",
+        "KeyConditionExpression": "#pk = :pk",
+        "FilterExpression": "#a = :a",
+        "ExpressionAttributeNames": {"#pk": "pk", "#a": "a"},
+        "ExpressionAttributeValues": {":pk": "part", ":a": 1},
+        "ConsistentRead": True,
+    }
+    end = {"pk": {"S": "part"}, "sk": {"S": "1"}}
+    dynamodb.answers("query", {"Items": [], "LastEvaluatedKey": end}, **asked)
+    after = {"ExclusiveStartKey": {"pk": "part", "sk": "1"}}
+    one = {"pk": {"S": "part"}, "sk": {"S": "2"}, "a": {"N": "1"}}
+    dynamodb.answers("query", {"Items": [one]}, **after, **asked)
+
+    assert Items(aws.table()).query("part", "#a = :a", {":a": 1}) == [stored(OTHER_KEY, a=1)]
+
+
+CALLS = {
+    "get_item": (lambda items: items.get(KEY), "GetItem on the ledger's item part 1"),
+    "query": (lambda items: items.query("part", THERE, {}), "Query on the ledger's items part"),
+    "update_item": (
+        lambda items: items.update(setting(a=1)),
+        "UpdateItem on the ledger's item part 1",
+    ),
+    "transact_write_items": (
+        lambda items: items.update_all([setting(a=1), setting(OTHER_KEY, a=1)]),
+        "TransactWriteItems on the ledger's items part 1 and part 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("operation", CALLS)
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("ProvisionedThroughputExceededException", 400, AwsUnavailable),
+        ("ThrottlingException", 400, AwsUnavailable),
+        ("InternalServerError", 500, AwsUnavailable),
+        ("AccessDeniedException", 400, AwsRefused),
+        ("ResourceNotFoundException", 400, AwsRefused),
+    ],
+)
+def test_an_error_says_which_action_on_which_item(dynamodb, operation, code, status, kind):
+    call, what = CALLS[operation]
+    dynamodb.refuses(operation, code, "no", status)
+
+    with pytest.raises(kind) as raised:
+        call(Items(aws.table()))
+
+    assert str(raised.value) == f"{code} from dynamodb:{what}: no"
+
+
+def test_an_update_that_a_transaction_is_in_the_way_of_is_worth_another_try(dynamodb):
+    dynamodb.refuses("update_item", "TransactionConflictException")
+
+    with pytest.raises(AwsUnavailable):
+        Items(aws.table()).update(setting(a=1))
+
+
+@pytest.mark.parametrize(
+    ("reasons", "kind"),
+    [
+        ("[None, ConditionalCheckFailed]", NoLonger),
+        ("[ConditionalCheckFailed, None]", NoLonger),
+        ("[None, TransactionConflict]", AwsUnavailable),
+        ("[TransactionConflict, None]", AwsUnavailable),
+        ("[ThrottlingError, None]", AwsUnavailable),
+        ("[None, ProvisionedThroughputExceeded]", AwsUnavailable),
+        # whether the condition will hold after the other one is not known yet
+        ("[ConditionalCheckFailed, TransactionConflict]", AwsUnavailable),
+        ("[ValidationError, None]", AwsRefused),
+        ("[ItemCollectionSizeLimitExceeded, None]", AwsRefused),
+    ],
+)
+def test_what_a_cancelled_transaction_means_is_in_its_reasons(dynamodb, reasons, kind):
+    dynamodb.refuses(
+        "transact_write_items", "TransactionCanceledException", f"{CANCELLED} {reasons}"
+    )
+
+    with pytest.raises(kind):
+        Items(aws.table()).update_all([setting(a=1), setting(OTHER_KEY, a=1)])

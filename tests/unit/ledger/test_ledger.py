@@ -1,0 +1,649 @@
+"""Who gets a service, who has to wait, and what is written of it; against moto's DynamoDB."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway import aws
+from slipway.errors import AwsRefused, AwsUnavailable, Superseded
+from slipway.ledger.ledger import CHANGE_SECONDS, CLOCKS_APART_SECONDS, LEASE_SECONDS, Busy, Ledger
+from slipway.ledger.records import DeploymentRecord, ServiceRecord, order
+from tests.support.builders import (
+    DIGEST,
+    NEW,
+    NOW,
+    OLD,
+    OLD_DIGEST,
+    OTHER,
+    SERVICE,
+    accepted,
+    at,
+    deployment,
+    execution,
+    good,
+    hold,
+    image,
+    quarantined,
+    release,
+)
+from tests.unit.conftest import stubbed
+
+OLDER = release(id="event-0", released_at=at(-60), image=image(tag="v1"))
+NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3"))
+SAME_TIME = release(id="event-2", image=image(tag="v3"))
+THEIRS = r"release shop/api:v3 \(abababababab\)"
+SURELY_OVER = CHANGE_SECONDS + CLOCKS_APART_SECONDS
+RECOVERY = hold().model_copy(update={"execution": execution("recovery")})
+WELL = {"outcome": "SUCCEEDED", "reason": "every gate passed", "evidence": ["2 of 2 tasks run"]}
+BAD = {"outcome": "ROLLED_BACK", "reason": "a task failed", "evidence": []}
+
+
+@pytest.fixture
+def own(ledger):
+    """Our deployment has the service, and has changed nothing yet."""
+    return accepted(ledger, "e-1")
+
+
+@pytest.fixture
+def lost(ledger, own):
+    """A newer release has taken the service over from our deployment."""
+    accepted(ledger, "e-2", release=NEWER)
+    return own
+
+
+@pytest.fixture
+def dynamodb(request):
+    """The table's client, which answers what the test says."""
+    yield from stubbed(aws.table().meta.client, request)
+
+
+def take(ledger, by, seconds=0, baseline=OLD, **of_deployment):
+    ledger.take(by, deployment(**of_deployment), baseline, at(seconds))
+
+
+def holder(ledger):
+    return ledger.service(SERVICE).holder
+
+
+# --- taking a service -----------------------------------------------------------------------------
+
+
+def test_a_service_that_nobody_holds_is_taken(ledger):
+    take(ledger, hold(), 5)
+
+    record = ledger.service(SERVICE)
+    assert record.holder.model_dump() == {
+        "deployment": hold().deployment,
+        "execution": hold().execution,
+        "release": "shop/api:v2 (abababababab)",
+        "taken_at": at(5),
+        "lease_until": at(5 + LEASE_SECONDS),
+        "changing_until": None,
+    }
+    assert record.newest == order(release())
+    assert record.baseline == OLD
+    assert (record.good, record.quarantined) == ((), {})
+
+
+@pytest.mark.parametrize("newer", [NEWER, SAME_TIME], ids=["by its time", "by its id"])
+def test_a_newer_release_takes_over_at_once(ledger, own, newer):
+    take(ledger, hold("e-2"), 1, release=newer)
+
+    assert holder(ledger).execution == hold("e-2").execution
+    assert ledger.service(SERVICE).newest == order(newer)
+
+
+def test_an_older_release_does_not_take_over(ledger, own):
+    before = ledger.service(SERVICE)
+
+    with pytest.raises(Superseded) as raised:
+        take(ledger, hold("e-0"), 1, release=OLDER)
+
+    assert str(raised.value) == (
+        "release shop/api:v2 (abababababab) was pushed or started later (2026-11-22T03:00:00.000000Z) "
+        "than this one (2026-11-22T02:59:00.000000Z)"
+    )
+    assert ledger.service(SERVICE) == before
+
+
+def test_of_two_releases_of_one_moment_the_one_with_the_smaller_id_does_not_take_over(ledger):
+    accepted(ledger, "e-2", release=SAME_TIME)
+
+    with pytest.raises(Superseded):
+        take(ledger, hold())
+
+
+def test_an_older_release_does_not_take_a_service_that_a_newer_one_has_left(ledger, own):
+    ledger.finish(own, deployment(), WELL, None, None)
+
+    with pytest.raises(Superseded, match="a newer release was pushed or started later"):
+        take(ledger, hold("e-0"), release=OLDER)
+
+
+def test_an_older_release_is_superseded_also_while_the_newer_one_changes_the_service(ledger, own):
+    ledger.start_change(own, "UpdateService", NOW)
+
+    with pytest.raises(Superseded):
+        take(ledger, hold("e-0"), 1, release=OLDER)
+
+
+@pytest.mark.parametrize("seconds", [1, CHANGE_SECONDS, SURELY_OVER])
+def test_a_newer_release_has_to_wait_while_the_holder_changes_the_service(ledger, own, seconds):
+    ledger.start_change(own, "UpdateService", NOW)
+    before = ledger.service(SERVICE)
+
+    with pytest.raises(Busy) as raised:
+        take(ledger, hold("e-2"), seconds, release=NEWER)
+
+    assert str(raised.value) == (
+        "release shop/api:v2 (abababababab) is changing service production/api right now"
+    )
+    assert ledger.service(SERVICE) == before
+
+
+def test_a_newer_release_takes_over_as_soon_as_the_change_is_done(ledger, own):
+    ledger.start_change(own, "UpdateService", NOW)
+    ledger.end_change(own, "UpdateService", at(1))
+
+    take(ledger, hold("e-2"), 1, release=NEWER)
+
+    assert holder(ledger).execution == hold("e-2").execution
+
+
+def test_a_newer_release_takes_over_when_a_dead_holder_s_change_is_surely_over(ledger, own):
+    ledger.start_change(own, "UpdateService", NOW)
+
+    take(ledger, hold("e-2"), SURELY_OVER + 0.001, release=NEWER)
+
+    assert holder(ledger).execution == hold("e-2").execution
+    assert holder(ledger).changing_until is None
+
+
+def test_another_execution_of_the_same_deployment_may_take_over(ledger, own):
+    take(ledger, RECOVERY, 1)
+
+    assert holder(ledger).deployment == own.deployment
+    assert holder(ledger).execution == RECOVERY.execution
+
+
+def test_the_same_execution_may_take_again(ledger, own):
+    before = ledger.service(SERVICE)
+
+    take(ledger, own, 60)
+
+    times = {"taken_at": at(60), "lease_until": at(60 + LEASE_SECONDS)}
+    assert ledger.service(SERVICE) == before.model_copy(
+        update={"holder": before.holder.model_copy(update=times)}
+    )
+
+
+def test_a_belated_try_to_take_does_not_remove_the_mark_of_the_same_execution(ledger, own):
+    ledger.start_change(own, "UpdateService", NOW)
+
+    with pytest.raises(Busy):
+        take(ledger, own, 1)
+
+    assert holder(ledger).changing_until == at(CHANGE_SECONDS)
+
+
+def test_who_takes_over_leaves_what_is_good_and_what_is_quarantined(ledger, own):
+    ledger.finish(own, deployment(), BAD, good(), quarantined())
+
+    take(ledger, hold("e-2"), 1, OTHER, release=NEWER)
+
+    record = ledger.service(SERVICE)
+    assert record.good == (good(),)
+    assert record.quarantined == {DIGEST: quarantined()}
+    assert record.baseline == OTHER
+
+
+# --- signs of life --------------------------------------------------------------------------------
+
+
+def test_a_sign_of_life_prolongs_the_lease_and_nothing_else(ledger, own):
+    before = holder(ledger)
+
+    ledger.renew(own, at(100))
+
+    prolonged = {"lease_until": at(100 + LEASE_SECONDS)}
+    assert holder(ledger) == before.model_copy(update=prolonged)
+
+
+def test_a_lease_that_has_run_out_is_still_its_holder_s(ledger, own):
+    ledger.renew(own, at(2 * LEASE_SECONDS))
+
+    assert holder(ledger).lease_until == at(3 * LEASE_SECONDS)
+
+
+# --- a change -------------------------------------------------------------------------------------
+
+
+def test_a_change_is_marked_on_the_service_and_in_the_history(ledger, own):
+    ledger.start_change(own, "UpdateService", at(10), task_definition=NEW)
+
+    assert holder(ledger).changing_until == at(10 + CHANGE_SECONDS)
+    assert holder(ledger).lease_until == at(10 + LEASE_SECONDS)
+    record = ledger.deployment(own)
+    assert record.changing
+    assert record.task_definition == NEW
+    assert record.steps == {"BeginDeployment": NOW, "UpdateService": at(10)}
+
+
+def test_the_end_of_a_change_removes_the_mark_but_not_that_there_was_one(ledger, own):
+    ledger.start_change(own, "UpdateService", at(10))
+
+    ledger.end_change(own, "UpdateService", at(12), ecs_deployment="ecs-svc/2")
+
+    assert holder(ledger).changing_until is None
+    assert holder(ledger).lease_until == at(12 + LEASE_SECONDS)
+    record = ledger.deployment(own)
+    assert record.changing
+    assert record.ecs_deployment == "ecs-svc/2"
+    assert record.steps["UpdateService"] == at(12)
+
+
+def test_what_is_put_on_a_service_is_unproven_until_its_deployment_ends(ledger, own):
+    ledger.start_change(own, "UpdateService", NOW, unproven=NEW)
+    ledger.end_change(own, "UpdateService", at(1))
+    during = ledger.service(SERVICE)
+
+    ledger.finish(own, deployment(), WELL, good(NEW, DIGEST), None)
+
+    assert (during.unproven, during.before) == ((NEW,), OLD)
+    assert (ledger.service(SERVICE).unproven, ledger.service(SERVICE).before) == ((), None)
+
+
+def test_what_nobody_has_seen_to_stays_unproven_whoever_takes_the_service(ledger, own):
+    ledger.start_change(own, "UpdateService", NOW, unproven=NEW)
+    ledger.end_change(own, "UpdateService", at(1))
+
+    newer = accepted(ledger, "e-2", release=NEWER)
+    ledger.start_change(newer, "UpdateService", at(61), unproven=OTHER)
+    ledger.start_change(newer, "RollBack", at(62))
+
+    assert ledger.service(SERVICE).unproven == (NEW, OTHER)
+
+
+def test_what_ran_before_counts_while_something_unproven_is_there_though_nobody_holds_it(
+    ledger, own
+):
+    ledger.start_change(own, "UpdateService", NOW, unproven=NEW)
+    key = {"pk": "service", "sk": SERVICE}
+    aws.table().update_item(Key=key, UpdateExpression="REMOVE holder")
+
+    assert ledger.service(SERVICE).before == OLD
+
+
+def test_a_digest_that_is_known_to_be_bad_is_quarantined_at_once(ledger, own):
+    ledger.quarantine(own, DIGEST, quarantined())
+
+    record = ledger.service(SERVICE)
+    assert record.quarantined == {DIGEST: quarantined()}
+    assert record.holder is not None
+
+
+def test_a_change_that_is_tried_again_is_marked_anew(ledger, own):
+    for seconds in (0, 20):
+        ledger.start_change(own, "UpdateService", at(seconds))
+
+    assert holder(ledger).changing_until == at(20 + CHANGE_SECONDS)
+
+
+# --- fencing --------------------------------------------------------------------------------------
+
+WRITES = {
+    "renew": lambda ledger, by: ledger.renew(by, at(90)),
+    "quarantine": lambda ledger, by: ledger.quarantine(by, OLD_DIGEST, quarantined()),
+    "start_change": lambda ledger, by: ledger.start_change(by, "RollBack", at(90)),
+    "end_change": lambda ledger, by: ledger.end_change(by, "RollBack", at(90)),
+}
+BY_WRITE = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+
+
+@BY_WRITE
+def test_nothing_that_a_former_holder_writes_passes(ledger, lost, write):
+    before = ledger.service(SERVICE), ledger.deployment(lost)
+
+    with pytest.raises(Superseded, match=f"^{THEIRS} has service production/api now$"):
+        write(ledger, lost)
+
+    assert (ledger.service(SERVICE), ledger.deployment(lost)) == before
+
+
+@BY_WRITE
+def test_an_execution_writes_nothing_where_another_one_goes_on_with_its_deployment(
+    ledger, own, write
+):
+    take(ledger, RECOVERY)
+    before = ledger.service(SERVICE), ledger.deployment(own)
+
+    with pytest.raises(Superseded):
+        write(ledger, own)
+
+    assert (ledger.service(SERVICE), ledger.deployment(own)) == before
+
+
+@BY_WRITE
+def test_nothing_is_written_after_the_service_was_left(ledger, own, write):
+    ledger.finish(own, deployment(), WELL, None, None)
+    before = ledger.service(SERVICE), ledger.deployment(own)
+
+    with pytest.raises(Superseded, match="a newer release has service production/api now"):
+        write(ledger, own)
+
+    assert (ledger.service(SERVICE), ledger.deployment(own)) == before
+
+
+@BY_WRITE
+def test_nothing_is_written_for_a_service_that_was_never_taken(ledger, write):
+    ledger.open(hold(), deployment(), OLD, None, None, NOW)
+
+    with pytest.raises(Superseded):
+        write(ledger, hold())
+
+    assert ledger.service(SERVICE).holder is None
+    assert ledger.deployment(hold()).steps == {"BeginDeployment": NOW}
+
+
+# --- the history ----------------------------------------------------------------------------------
+
+
+def test_of_a_deployment_that_has_written_nothing_there_is_nothing(ledger):
+    assert ledger.deployment(hold()) is None
+
+
+def test_a_history_begins_with_what_was_asked_and_what_there_is_to_go_back_to(ledger):
+    take(ledger, hold())
+
+    ledger.open(hold(), deployment(), OLD, good(), NEW, at(1))
+
+    assert ledger.deployment(hold()) == DeploymentRecord(
+        deployment=deployment(),
+        steps={"BeginDeployment": at(1)},
+        previous=OLD,
+        task_definition=NEW,
+        back=good(),
+    )
+
+
+def test_a_history_may_begin_without_anything_to_go_back_to(ledger):
+    ledger.open(hold(), deployment(), None, None, None, NOW)
+
+    assert ledger.deployment(hold()) == DeploymentRecord(
+        deployment=deployment(), steps={"BeginDeployment": NOW}
+    )
+
+
+def test_a_history_begins_once(ledger, own):
+    ledger.note(own, "RegisterTaskDefinition", at(1), task_definition=NEW)
+    before = ledger.deployment(own)
+
+    ledger.open(own, deployment(), OTHER, good(), None, at(2))
+
+    assert ledger.deployment(own) == before
+
+
+def test_a_step_is_noted_with_what_it_found(ledger, own):
+    ledger.note(own, "RegisterTaskDefinition", at(1), task_definition=NEW)
+    ledger.note(own, "HEALTHY", at(60))
+
+    record = ledger.deployment(own)
+    assert record.steps == {
+        "BeginDeployment": NOW,
+        "RegisterTaskDefinition": at(1),
+        "HEALTHY": at(60),
+    }
+    assert record.task_definition == NEW
+    assert not record.changing
+
+
+def test_a_step_of_a_history_that_has_not_begun_is_refused(ledger):
+    with pytest.raises(AwsRefused):
+        ledger.note(hold(), "HEALTHY", NOW)
+
+
+def test_what_people_were_told_is_noted(ledger, own):
+    ledger.note_told(own, "start", at(1))
+    ledger.note_told(own, "end", at(90))
+
+    assert ledger.deployment(own).told == {"start": at(1), "end": at(90)}
+    assert ledger.deployment(own).steps == {"BeginDeployment": NOW}
+
+
+def test_what_people_were_told_of_a_deployment_without_a_history_is_noted_too(ledger):
+    for kind in ("start", "end"):
+        ledger.note_told(hold(), kind, NOW)
+
+    assert ledger.deployment(hold()) == DeploymentRecord(told={"start": NOW, "end": NOW})
+
+
+def test_the_deployments_of_one_service_have_a_history_each(ledger, lost):
+    ledger.note(lost, "HEALTHY", at(1))
+
+    assert "HEALTHY" not in ledger.deployment(hold("e-2")).steps
+
+
+# --- leaving a service ----------------------------------------------------------------------------
+
+
+def test_the_end_is_written_and_the_service_is_free(ledger, own):
+    ledger.start_change(own, "UpdateService", NOW)
+
+    assert ledger.finish(own, deployment(), {**WELL, "expires_at": 1_800_000_000}, None, None)
+
+    assert holder(ledger) is None
+    record = ledger.deployment(own)
+    assert (record.outcome, record.reason) == ("SUCCEEDED", "every gate passed")
+    assert record.evidence == ("2 of 2 tasks run",)
+    assert record.deployment == deployment()
+    item = aws.table().get_item(Key={"pk": SERVICE, "sk": own.deployment})["Item"]
+    assert item["expires_at"] == 1_800_000_000
+    assert item["execution"] == own.execution
+
+
+def test_the_end_of_a_deployment_whose_input_could_not_be_read_is_written_too(ledger, own):
+    assert ledger.finish(own, None, BAD, None, quarantined())
+
+    assert ledger.deployment(own).outcome == "ROLLED_BACK"
+    assert ledger.service(SERVICE).quarantined == {}
+
+
+def test_what_a_deployment_has_shown_stays_with_the_service(ledger, own):
+    ledger.finish(own, deployment(), WELL, good(NEW, DIGEST), None)
+
+    newer = deployment(release=NEWER)
+    ledger.take(hold("e-2"), newer, OLD, at(60))
+    ledger.finish(hold("e-2"), newer, BAD, good(), quarantined())
+
+    record = ledger.service(SERVICE)
+    assert record.good == (good(),)  # the image of the other one has failed
+    assert record.quarantined == {DIGEST: quarantined()}
+    assert record.newest == order(NEWER)
+    assert record.baseline == OLD
+
+
+def test_a_deployment_ends_once(ledger, own):
+    ledger.finish(own, deployment(), WELL, None, None)
+
+    assert not ledger.finish(own, deployment(), BAD, None, quarantined())
+
+    assert ledger.deployment(own).outcome == "SUCCEEDED"
+    assert ledger.service(SERVICE).quarantined == {}
+
+
+def test_who_does_not_hold_the_service_writes_no_end_and_does_not_free_it(ledger, lost):
+    before = ledger.service(SERVICE)
+
+    assert not ledger.finish(lost, deployment(), BAD, None, quarantined())
+
+    assert ledger.service(SERVICE) == before
+    assert ledger.deployment(lost).outcome is None
+
+
+def test_the_service_may_be_taken_over_in_the_very_moment_of_the_end(ledger, own, monkeypatch):
+    real = Ledger.service
+
+    def then_taken_over(self, service):
+        monkeypatch.setattr(Ledger, "service", real)
+        found = self.service(service)
+        accepted(self, "e-2", release=NEWER)
+        return found
+
+    monkeypatch.setattr(Ledger, "service", then_taken_over)
+
+    assert not ledger.finish(own, deployment(), BAD, None, quarantined())
+
+    assert holder(ledger).execution == hold("e-2").execution
+    assert ledger.service(SERVICE).quarantined == {}
+    assert ledger.deployment(own).outcome is None
+
+
+def test_the_end_of_a_deployment_without_its_service_is_written(ledger, lost):
+    before = ledger.service(SERVICE)
+
+    ledger.finish_without_service(lost, deployment(), {**WELL, "outcome": "SUPERSEDED"})
+
+    assert ledger.deployment(lost).outcome == "SUPERSEDED"
+    assert ledger.service(SERVICE) == before
+
+
+@pytest.mark.parametrize("asked", [deployment(), None])
+def test_the_end_of_a_deployment_that_never_began_is_written(ledger, asked):
+    ledger.finish_without_service(hold(), asked, {**WELL, "outcome": "REJECTED"})
+
+    record = ledger.deployment(hold())
+    assert (record.outcome, record.deployment) == ("REJECTED", asked)
+    assert ledger.held() == []
+
+
+def test_an_end_that_is_written_stays(ledger, own):
+    ledger.finish(own, deployment(), WELL, None, None)
+
+    ledger.finish_without_service(own, deployment(), BAD)
+
+    assert ledger.deployment(own).outcome == "SUCCEEDED"
+
+
+def test_who_was_recovered_does_not_end_what_its_recovery_goes_on_with(ledger, own):
+    take(ledger, RECOVERY)
+
+    ledger.finish_without_service(own, deployment(), {**WELL, "outcome": "SUPERSEDED"})
+
+    assert ledger.deployment(own).outcome is None
+    assert ledger.finish(RECOVERY, deployment(), BAD, None, None)
+    assert ledger.deployment(own).outcome == "ROLLED_BACK"
+
+
+@pytest.mark.parametrize("by", [hold(), RECOVERY], ids=["itself", "its recovery"])
+def test_what_an_ended_deployment_has_taken_is_freed_whichever_execution_took_it(ledger, own, by):
+    ledger.finish(own, deployment(), WELL, good(NEW, DIGEST), None)
+    take(ledger, by, 1)
+
+    ledger.free(own)
+
+    assert holder(ledger) is None
+    assert ledger.service(SERVICE).good == (good(NEW, DIGEST),)
+
+
+def test_what_another_deployment_holds_is_not_freed(ledger, lost):
+    before = ledger.service(SERVICE)
+
+    ledger.free(lost)
+
+    assert ledger.service(SERVICE) == before
+
+
+def test_there_is_nothing_to_free_of_a_service_that_nobody_holds(ledger):
+    ledger.free(hold())
+
+    assert ledger.service(SERVICE) == ServiceRecord(service=SERVICE)
+
+
+# --- looking around -------------------------------------------------------------------------------
+
+
+def test_the_services_that_are_held_are_found(ledger):
+    services = ("production/api", "production/web", "staging/api")
+    for service in services:
+        accepted(ledger, "e-1", service=service)
+    web = hold(service="production/web")
+    ledger.finish(web, deployment(service=web.service), WELL, None, None)
+
+    held = ledger.held()
+
+    assert [record.service for record in held] == ["production/api", "staging/api"]
+    assert held == [ledger.service(record.service) for record in held]
+
+
+def test_no_service_is_held_in_an_empty_ledger(ledger):
+    assert ledger.held() == []
+
+
+@pytest.mark.parametrize("how", ["open", "ended", "never begun"])
+def test_a_digest_is_known_however_its_deployment_goes(ledger, how):
+    if how == "never begun":
+        ledger.finish_without_service(hold(), deployment(), BAD)
+    else:
+        accepted(ledger, "e-1")
+    if how == "ended":
+        ledger.finish(hold(), deployment(), WELL, None, None)
+
+    assert ledger.knows(SERVICE, DIGEST)
+    assert not ledger.knows(SERVICE, OLD_DIGEST)
+    assert not ledger.knows("production/web", DIGEST)
+
+
+# --- what DynamoDB says no with -------------------------------------------------------------------
+
+CALLS = {
+    "service": (lambda ledger: ledger.service(SERVICE), "get_item"),
+    "deployment": (lambda ledger: ledger.deployment(hold()), "get_item"),
+    "held": (lambda ledger: ledger.held(), "query"),
+    "knows": (lambda ledger: ledger.knows(SERVICE, DIGEST), "query"),
+    "take": (lambda ledger: take(ledger, hold()), "update_item"),
+    "renew": (lambda ledger: ledger.renew(hold(), NOW), "update_item"),
+    "open": (
+        lambda ledger: ledger.open(hold(), deployment(), OLD, None, None, NOW),
+        "update_item",
+    ),
+    "note": (lambda ledger: ledger.note(hold(), "HEALTHY", NOW), "update_item"),
+    "note_told": (lambda ledger: ledger.note_told(hold(), "end", NOW), "update_item"),
+    "quarantine": (lambda ledger: ledger.quarantine(hold(), DIGEST, quarantined()), "get_item"),
+    "start_change": (
+        lambda ledger: ledger.start_change(hold(), "RollBack", NOW),
+        "transact_write_items",
+    ),
+    "end_change": (
+        lambda ledger: ledger.end_change(hold(), "RollBack", NOW),
+        "transact_write_items",
+    ),
+    "finish": (lambda ledger: ledger.finish(hold(), None, WELL, None, None), "get_item"),
+    "finish_without_service": (
+        lambda ledger: ledger.finish_without_service(hold(), None, WELL),
+        "get_item",
+    ),
+    "free": (lambda ledger: ledger.free(hold()), "update_item"),
+}
+
+
+@pytest.mark.parametrize(("call", "operation"), CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("ThrottlingException", AwsUnavailable), ("AccessDeniedException", AwsRefused)],
+)
+def test_a_ledger_that_can_not_be_asked_is_no_answer(dynamodb, call, operation, code, kind):
+    dynamodb.refuses(operation, code)
+
+    with pytest.raises(kind):
+        call(Ledger(aws.table()))
+
+
+@pytest.mark.parametrize("call", [CALLS["start_change"][0], CALLS["end_change"][0]])
+def test_two_writes_at_one_moment_do_not_mean_that_another_execution_has_the_service(
+    dynamodb, call
+):
+    said = "please refer cancellation reasons for specific reasons [TransactionConflict, None]"
+    dynamodb.refuses("transact_write_items", "TransactionCanceledException", said)
+
+    with pytest.raises(AwsUnavailable):
+        call(Ledger(aws.table()))

@@ -1,0 +1,273 @@
+"""What the ledger remembers, as values: what is good, what is quarantined, and what comes before what."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipway.ledger.records import (
+    GOOD_KEPT,
+    QUARANTINED_KEPT,
+    DeploymentRecord,
+    Quarantined,
+    ServiceRecord,
+    deployment_id,
+    order,
+    text,
+)
+from tests.support.builders import (
+    DIGEST,
+    FAMILY,
+    NEW,
+    NOW,
+    OLD,
+    OLD_DIGEST,
+    OTHER,
+    SERVICE,
+    at,
+    deployment,
+    execution,
+    good,
+    quarantined,
+    release,
+)
+
+ELSEWHERE = timezone(timedelta(hours=5, minutes=30))
+MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+def record(**facts):
+    return ServiceRecord(service=SERVICE, **facts)
+
+
+def bad(seconds: float, reason="it failed"):
+    return Quarantined(at=at(seconds), reason=reason, deployment="d")
+
+
+def learnt(known, digest="", found=None, why=None):
+    """The record after a deployment of this digest."""
+    return known.model_copy(
+        update=dict(ServiceRecord.of(SERVICE, known.learning(digest, found, why)))
+    )
+
+
+# --- services -------------------------------------------------------------------------------------
+
+
+def test_of_a_service_without_an_item_nothing_is_known():
+    known = ServiceRecord.of(SERVICE, {})
+
+    assert known == record()
+    assert (known.holder, known.last_good, known.newest_at, known.baseline) == (None,) * 4
+
+
+def test_what_a_service_s_item_has_beside_is_left_alone():
+    item = {"pk": "service", "sk": SERVICE, "baseline": OLD, "note": "by hand"}
+
+    assert ServiceRecord.of(SERVICE, item) == record(baseline=OLD)
+
+
+def test_the_time_of_the_newest_release_is_a_part_of_its_order():
+    assert record(newest=order(release(released_at=at(0.25)))).newest_at == at(0.25)
+
+
+def test_the_last_good_is_the_newest_one_that_is_not_quarantined():
+    known = record(
+        good=(good(NEW, DIGEST), good(OLD, OLD_DIGEST)), quarantined={DIGEST: quarantined()}
+    )
+
+    assert known.last_good.task_definition == OLD
+
+
+def test_there_is_no_last_good_where_all_are_quarantined():
+    assert record(good=(good(OLD, DIGEST),), quarantined={DIGEST: quarantined()}).last_good is None
+
+
+# --- what a deployment has shown ------------------------------------------------------------------
+
+
+def test_a_deployment_that_has_shown_nothing_changes_nothing():
+    assert record(good=(good(),), quarantined={DIGEST: bad(0)}).learning(DIGEST, None, None) == {}
+
+
+def test_what_is_good_becomes_the_last_good_and_the_others_stay_behind_it():
+    known = record(good=(good(OLD),))
+
+    assert learnt(known, DIGEST, good(NEW, DIGEST)).good == (good(NEW, DIGEST), good(OLD))
+
+
+def test_what_is_good_once_more_is_kept_once_and_with_its_new_time():
+    known = record(good=(good(NEW, DIGEST), good(OLD)))
+
+    assert learnt(known, found=good(OLD, at=at(0))).good == (good(OLD, at=at(0)), good(NEW, DIGEST))
+
+
+def test_the_same_good_again_changes_nothing():
+    assert record(good=(good(),)).learning(OLD_DIGEST, good(), None) == {}
+
+
+def test_the_oldest_good_ones_are_forgotten():
+    known = record()
+    for revision in range(GOOD_KEPT + 2):
+        known = learnt(known, found=good(f"{FAMILY}:{revision}", f"sha256:{revision}"))
+
+    kept = [found.task_definition for found in known.good]
+
+    assert kept == [f"{FAMILY}:{revision}" for revision in range(GOOD_KEPT + 1, 1, -1)]
+
+
+def test_what_is_quarantined_is_good_no_longer():
+    known = record(good=(good(NEW, DIGEST), good(OTHER, OLD_DIGEST), good(OLD, DIGEST)))
+
+    after = learnt(known, DIGEST, why=bad(0))
+
+    assert after.good == (good(OTHER, OLD_DIGEST),)
+    assert after.quarantined == {DIGEST: bad(0)}
+
+
+def test_what_passes_leaves_the_quarantine_and_the_others_stay_in_it():
+    known = record(quarantined={DIGEST: bad(0), OLD_DIGEST: bad(1)})
+
+    after = learnt(known, DIGEST, good(NEW, DIGEST))
+
+    assert after.quarantined == {OLD_DIGEST: bad(1)}
+    assert after.last_good == good(NEW, DIGEST)
+
+
+def test_going_back_learns_what_is_good_and_what_is_bad_at_once():
+    after = learnt(record(good=(good(OLD),)), DIGEST, good(OTHER), bad(0))
+
+    assert after.last_good == good(OTHER)
+    assert after.quarantined.keys() == {DIGEST}
+
+
+def test_what_fails_once_more_is_quarantined_for_its_last_failure():
+    known = record(quarantined={DIGEST: bad(0, "the first")})
+
+    assert learnt(known, DIGEST, why=bad(60, "the second")).quarantined == {
+        DIGEST: bad(60, "the second")
+    }
+
+
+def test_without_a_digest_nothing_is_quarantined():
+    assert record(good=(good(digest=""),)).learning("", None, bad(0)) == {}
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_oldest_quarantined_ones_are_forgotten(again):
+    known = record(quarantined={f"d{n}": bad(n) for n in range(QUARANTINED_KEPT)})
+
+    kept = learnt(known, "d50" if again else "new", why=bad(QUARANTINED_KEPT)).quarantined
+
+    assert len(kept) == QUARANTINED_KEPT
+    assert {f"d{n}" for n in range(1, QUARANTINED_KEPT)} <= kept.keys()
+    assert ("d0" in kept) is again
+
+
+DIGESTS = st.sampled_from(["a", "b", "c"])
+ENDS = st.tuples(
+    DIGESTS,
+    st.none() | st.builds(good, st.sampled_from([OLD, NEW, OTHER]), DIGESTS),
+    st.none() | st.integers(0, 9).map(bad),
+)
+
+
+@given(st.lists(ENDS, max_size=12))
+def test_nothing_is_good_and_quarantined_at_once(ends):
+    known = record()
+    for digest, found, why in ends:
+        known = learnt(known, digest, found, why)
+
+        assert not {kept.digest for kept in known.good} & known.quarantined.keys()
+
+
+# --- deployments ----------------------------------------------------------------------------------
+
+
+def test_of_a_deployment_that_was_only_told_of_there_is_nothing_else():
+    known = DeploymentRecord.of({"pk": SERVICE, "sk": "d", "told": {"end": text(NOW)}})
+
+    assert known == DeploymentRecord(told={"end": NOW})
+
+
+def test_a_deployment_is_read_as_it_was_written():
+    written = DeploymentRecord(
+        deployment=deployment(), steps={"HEALTHY": at(60)}, back=good(), outcome="SUCCEEDED"
+    )
+
+    assert DeploymentRecord.of({**written.to_json(), "expires_at": 1}) == written
+
+
+@pytest.mark.parametrize(
+    ("steps", "started_by", "tried"),
+    [
+        ({"BeginDeployment": NOW}, "push", False),
+        ({"BeginDeployment": NOW, "RegisterTaskDefinition": NOW}, "push", False),
+        ({"BeginDeployment": NOW, "UpdateService": NOW}, "push", True),
+        ({"BeginDeployment": NOW, "UpdateService": NOW}, "manual start", True),
+        ({"BeginDeployment": NOW}, "manual rollback", True),
+    ],
+)
+def test_an_image_was_tried_where_it_was_put_on_the_service_or_left_by_hand(
+    steps, started_by, tried
+):
+    asked = deployment(release=release(started_by=started_by))
+
+    assert DeploymentRecord(deployment=asked, steps=steps).was_tried is tried
+
+
+@pytest.mark.parametrize(("steps", "tried"), [({}, False), ({"UpdateService": NOW}, True)])
+def test_whether_an_image_was_tried_is_known_also_where_it_is_not_known_what_was_asked(
+    steps, tried
+):
+    assert DeploymentRecord(steps=steps).was_tried is tried
+
+
+# --- ids and order --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("started_at", "moment"),
+    [
+        (NOW, "2026-11-22T03:00:00.000Z"),
+        (NOW.astimezone(ELSEWHERE), "2026-11-22T03:00:00.000Z"),
+        (at(0.123), "2026-11-22T03:00:00.123Z"),
+        (at(0.123456), "2026-11-22T03:00:00.123Z"),
+    ],
+)
+def test_a_deployment_s_id_is_when_its_execution_started_in_milliseconds_and_its_name(
+    started_at, moment
+):
+    assert deployment_id(started_at, execution("e-1")) == f"{moment}#e-1"
+
+
+def test_a_moment_is_written_in_utc():
+    assert text(at(0.5).astimezone(ELSEWHERE)) == "2026-11-22T03:00:00.500000Z"
+
+
+@given(MOMENTS, MOMENTS)
+def test_written_moments_sort_as_moments_do(one, other):
+    assert len(text(one)) == len(text(other))
+    assert (text(one) < text(other)) == (one < other)
+
+
+RELEASES_OF_ALL_TIMES = st.builds(
+    lambda moment, name: release(released_at=moment, id=name),
+    MOMENTS | st.integers(0, 2).map(at),
+    st.text("#-09AZaz", min_size=1, max_size=4),
+)
+
+
+@given(RELEASES_OF_ALL_TIMES, RELEASES_OF_ALL_TIMES)
+def test_releases_are_ordered_by_their_time_and_then_by_their_id(one, other):
+    by_time_and_id = (one.released_at, one.id) < (other.released_at, other.id)
+
+    assert (order(one) < order(other)) == by_time_and_id
+
+
+@given(RELEASES_OF_ALL_TIMES)
+def test_the_order_of_a_release_tells_its_time(one):
+    assert record(newest=order(one)).newest_at == one.released_at

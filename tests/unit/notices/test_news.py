@@ -1,0 +1,304 @@
+"""What becomes of news: the notice that people are told in whatever form."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipway.errors import AwsRefused, InvalidInput
+from slipway.notices.news import News, images
+from slipway.notices.notice import Kind, Notice, Running, Tasks
+from tests.support.builders import DIGEST, NEW, NOW, OLD_DIGEST, SERVICE, URI, hold, image
+from tests.support.endings import (
+    BY_HAND,
+    EXECUTION,
+    OUTCOMES,
+    RELEASE,
+    ending,
+    failed_release,
+    noticed,
+    stage,
+    start,
+)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_the_title_tells_the_outcome_the_service_and_the_image(outcome):
+    notice = noticed(ending(outcome))
+
+    assert notice.title == f"{outcome}: production/api, shop/api:v2"
+    assert (notice.kind, notice.outcome) == (Kind.END, outcome)
+    assert notice.meaning != "see the execution"
+
+
+@pytest.mark.parametrize("started_by", ["push", "manual rollback"])
+@pytest.mark.parametrize("outcome", [*OUTCOMES, "NO_CHANGE", "LedgerNotWritten"])
+def test_every_outcome_has_a_meaning(outcome, started_by):
+    assert noticed(ending(outcome, started_by=started_by)).meaning != "see the execution"
+
+
+def test_an_outcome_without_words_of_its_own_points_to_the_execution():
+    assert noticed(ending("NEW")).meaning == "see the execution"
+
+
+def test_that_a_deployment_started_is_told_without_a_reason_and_without_an_outcome():
+    notice = noticed(start(reason="none of anyone's business"))
+
+    assert notice.title == "STARTED: production/api, shop/api:v2"
+    assert (notice.kind, notice.outcome, notice.reason) == (Kind.START, None, "")
+    assert notice.meaning == "it is on its way"
+
+
+def test_a_rollback_is_never_called_a_success():
+    notice = noticed(ending("ROLLED_BACK"))
+
+    assert notice.meaning == "the last good version is back and healthy"
+    assert "SUCCEEDED" not in notice.model_dump_json()
+
+
+@pytest.mark.parametrize("outcome", ["REJECTED", "FAILED", "NO_CHANGE"])
+def test_where_nothing_was_changed_it_is_said(outcome):
+    assert "nothing was changed" in noticed(ending(outcome)).meaning
+
+
+def test_a_success_that_the_ledger_does_not_know_is_not_called_one():
+    meaning = noticed(ending("LedgerNotWritten")).meaning
+
+    assert meaning.endswith("the last good version will be put back")
+
+
+@pytest.mark.parametrize("started_by", ["push", "manual rollback by jo"])
+def test_a_failed_rollback_calls_for_a_person(started_by):
+    assert "ACT NOW" in noticed(ending("ROLLBACK_FAILED", started_by=started_by)).meaning
+
+
+@pytest.mark.parametrize(
+    ("news", "title"),
+    [
+        (
+            start(**BY_HAND),
+            "ROLLBACK STARTED by hand: production/api, from shop/api:v2 to shop-api:41",
+        ),
+        (
+            ending("ROLLED_BACK", **BY_HAND),
+            "ROLLED_BACK by hand: production/api, from shop/api:v2 to shop-api:41",
+        ),
+        (
+            ending("ROLLBACK_FAILED", **BY_HAND),
+            "ROLLBACK_FAILED by hand: production/api, from shop/api:v2 to shop-api:41",
+        ),
+        (
+            ending("REJECTED", **BY_HAND | {"previous": None}),
+            "REJECTED: rollback by hand of production/api, from shop/api:v2",
+        ),
+        (
+            ending("ROLLED_BACK", **BY_HAND | {"previous": None, "task_definition": NEW}),
+            "ROLLED_BACK by hand: production/api, from shop/api:v2 to shop-api:42",
+        ),
+        (
+            ending("FAILED", **BY_HAND | {"previous": None, "image": None}),
+            "FAILED: rollback by hand of production/api",
+        ),
+    ],
+)
+def test_a_rollback_by_hand_says_from_what_to_what(news, title):
+    assert noticed(news).title == title
+
+
+def test_a_rollback_by_hand_that_is_done_is_what_was_asked_for():
+    meaning = noticed(ending("ROLLED_BACK", **BY_HAND)).meaning
+
+    assert meaning == "what it was told to go back to is live, healthy, and baked"
+
+
+@pytest.mark.parametrize(
+    ("about", "title"),
+    [
+        ({"repository": "shop/api"}, "FAILED: release of shop/api"),
+        ({"repository": "shop/api", "tag": "v5"}, "FAILED: release of shop/api:v5"),
+        ({"tag": "v5"}, "FAILED: release of v5"),
+        ({"image": image()}, "FAILED: release of shop/api:v2"),
+        ({"image": image(tag=None)}, "FAILED: release of shop/api@abababababab"),
+        ({}, "FAILED: a release"),
+        (
+            {"outcome": "IGNORED", "repository": "shop/api", "tag": "v5"},
+            "IGNORED: release of shop/api:v5",
+        ),
+    ],
+)
+def test_a_release_is_told_of_by_what_is_known_of_it(about, title):
+    assert noticed(failed_release(**about)).title == title
+
+
+def test_a_release_that_failed_is_not_said_to_have_changed_nothing():
+    assert noticed(failed_release()).meaning == "the release did not go through"
+    assert noticed(failed_release(outcome="IGNORED")).meaning == "nothing was deployed"
+
+
+def test_a_stage_says_which_it_is_and_where_it_goes():
+    notice = noticed(stage(services=("production/api", "production/web", "production/worker")))
+
+    assert notice.title == "STAGE 2 of 3: production, shop/api:v2"
+    assert notice.meaning == "it goes to production/api, production/web and production/worker"
+    assert (notice.kind, notice.outcome, notice.service) == (Kind.STAGE, None, None)
+
+
+@pytest.mark.parametrize(
+    ("services", "named"),
+    [
+        (["a/a"], "a/a"),
+        ([f"a/{n}" for n in range(12)], f"{', '.join(f'a/{n}' for n in range(10))} and 2 more"),
+        ([], "nothing"),
+    ],
+)
+def test_a_stage_names_ten_services_at_most(services, named):
+    assert noticed(stage(services=services)).meaning == f"it goes to {named}"
+
+
+def test_all_that_is_told_of_one_deployment_is_about_the_same():
+    about = f"{SERVICE}#{hold().deployment}"
+
+    assert {noticed(news).about for news in (start(), ending(), ending("FAILED"))} == {about}
+    assert {noticed(news).about for news in (stage(), failed_release())} == {RELEASE}
+    assert noticed(ending(hold=None)).about == EXECUTION
+
+
+def test_each_stage_is_an_event_of_its_own():
+    assert [news.event for news in (start(), ending(), stage(), stage(stage_number=3))] == [
+        "start",
+        "end",
+        "stage_2",
+        "stage_3",
+    ]
+
+
+def test_what_was_deployed_and_what_was_there_before_is_told_by_short_names():
+    notice = noticed(ending())
+
+    assert (notice.repository, notice.tag, notice.image) == ("shop/api", "v2", image())
+    assert (notice.task_definition, notice.previous) == ("shop-api:42", "shop-api:41")
+    assert notice.previous_images == {"api": f"shop/api@{OLD_DIGEST}"}
+    assert (notice.at, notice.execution, notice.started_by) == (NOW, EXECUTION, "push")
+
+
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [
+        (f"{URI}@{DIGEST}", f"shop/api@{DIGEST}"),
+        ("public.ecr.aws/nginx/nginx:stable", "nginx/nginx:stable"),
+        ("localhost:5000/api:v1", "api:v1"),
+        ("localhost/api", "api"),
+        ("nginx:1.29", "nginx:1.29"),
+        ("library/nginx", "library/nginx"),
+    ],
+)
+def test_an_image_is_named_without_its_registry(reference, name):
+    assert images({"app": reference}) == {"app": name}
+
+
+def test_the_gates_and_what_does_not_guard_it_are_told():
+    notice = noticed(start(gates=["no freeze is in force"], alarms_firing=["api-5xx"]))
+
+    assert (notice.gates, notice.alarms_firing) == (("no freeze is in force",), ("api-5xx",))
+
+
+def test_what_was_seen_is_told():
+    running = Running(task_definition="shop-api:41", images={}, tasks=Tasks(desired=2, healthy=1))
+
+    assert noticed(ending("ROLLED_BACK"), running=running).running == running
+
+
+def test_nothing_that_is_not_known_is_told():
+    known = {name for name, value in noticed(failed_release()).to_json().items() if value}
+
+    assert known == {
+        "version",
+        "kind",
+        "about",
+        "at",
+        "outcome",
+        "title",
+        "meaning",
+        "reason",
+        "execution",
+        "links",
+    }
+
+
+def lambda_cause(error: Exception) -> str:
+    """The Cause of a failed Lambda task."""
+    trace = ['  File "/var/task/notify.py", line 20, in handler\n    ending = parse(event)\n']
+    said = {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": trace}
+    return json.dumps(said | {"requestId": "1"})
+
+
+def test_of_a_failed_step_only_its_message_is_told():
+    cause = lambda_cause(InvalidInput("no such container"))
+
+    assert noticed(ending("FAILED", reason=cause)).reason == "no such container"
+
+
+def test_of_a_failed_step_among_the_evidence_only_its_message_is_told():
+    evidence = [lambda_cause(AwsRefused("denied")), "exit code 1"]
+
+    assert noticed(ending("ROLLBACK_FAILED", evidence=evidence)).evidence == (
+        "denied",
+        "exit code 1",
+    )
+
+
+def test_what_can_not_be_read_is_left_out_and_the_rest_is_told():
+    wrong = {"service": 5, "stage": ["a"], "image": "v2", "started_by": {}, "failed": "app"}
+    read = News.model_validate(failed_release().model_dump() | wrong)
+
+    assert (read.service, read.stage, read.image, read.started_by) == (None, None, None, None)
+    assert read.failed is None
+    assert read.reason == "no plan"
+
+
+def test_text_from_outside_is_harmless_in_every_field():
+    nasty = "a\x1b[31m\u202eb\nc"
+    notice = noticed(
+        ending(
+            "ROLLED_BACK",
+            reason=nasty,
+            evidence=[nasty],
+            stage=nasty,
+            image=image(tag=nasty),
+            started_by=nasty,
+            alarms_firing=[nasty],
+            previous_images={nasty: nasty},
+        )
+    )
+
+    assert (notice.reason, notice.evidence) == ("a\ufffdb\nc", ("a\ufffdb\nc",))
+    one = "a\ufffdb c"
+    assert (notice.stage, notice.tag, notice.image.tag, notice.started_by) == (one,) * 4
+    assert (notice.alarms_firing, notice.previous_images) == ((one,), {one: one})
+    assert notice.title == f"ROLLED_BACK: production/api, shop/api:{one}"
+
+
+def test_a_title_that_is_too_long_for_anyone_is_cut():
+    title = noticed(failed_release(repository="r" * 500)).title
+
+    assert len(title) == 200
+    assert title.endswith("r…")
+
+
+TEXTS = st.text(alphabet=st.characters(codec=None, exclude_categories=()), max_size=40)
+
+
+@given(
+    st.sampled_from(OUTCOMES),
+    st.fixed_dictionaries(
+        dict.fromkeys(("reason", "stage", "started_by", "service", "tag", "repository"), TEXTS)
+    ),
+)
+def test_whatever_there_is_to_tell_makes_a_notice_that_can_be_sent(outcome, texts):
+    for news in (ending(outcome, **texts), failed_release(**texts | {"service": None})):
+        sent = noticed(news).model_dump_json().encode()
+
+        assert Notice.model_validate_json(sent).about == news.about

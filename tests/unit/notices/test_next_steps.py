@@ -1,0 +1,249 @@
+"""What helps at 3 a.m.: the links, and the commands that put it right."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipway.deployment.beginning import ManualRollback
+from slipway.health.verdict import judge
+from slipway.notices.next_steps import inert
+from slipway.notices.notice import ContainerLog
+from slipway.release.resolve import ManualStart
+from tests.support.builders import (
+    ACCOUNT,
+    DEPLOYMENTS,
+    DIGEST,
+    REGION,
+    RELEASES,
+    SERVICE,
+    alarm,
+    at,
+    image,
+    seen,
+    watch,
+)
+from tests.support.endings import BY_HAND, RELEASE, ending, failed_release, noticed, stage, start
+
+QUARANTINED = f"image {image()} is quarantined on service {SERVICE} since yesterday: it was bad"
+LOG = ContainerLog(container="app", task="t", group="/ecs/a b", stream="app/app/é", lines=())
+
+
+def commands(news):
+    """By title, the options of each command as a shell reads them."""
+    return {command.title: options(command.command) for command in noticed(news).commands}
+
+
+def options(command: str) -> dict[str, str]:
+    words = shlex.split(command.replace("\\\n", ""))
+    assert words[1:3] in (["stepfunctions", "start-execution"], ["dynamodb", "update-item"])
+    return dict(zip(words[3::2], words[4::2], strict=True))
+
+
+def started(news):
+    """The state machine and the input of the only command."""
+    [given] = commands(news).values()
+    assert given.keys() == {"--region", "--state-machine-arn", "--input"}
+    assert given["--region"] == REGION
+    return given["--state-machine-arn"], json.loads(given["--input"])
+
+
+def links(news, **seen):
+    return {link.title: link.url for link in noticed(news, **seen).links}
+
+
+@pytest.mark.parametrize(
+    ("partition", "region", "console"),
+    [
+        ("aws", "eu-west-1", "eu-west-1.console.aws.amazon.com"),
+        ("aws-cn", "cn-north-1", "cn-north-1.console.amazonaws.cn"),
+        ("aws-us-gov", "us-gov-west-1", "us-gov-west-1.console.amazonaws-us-gov.com"),
+        ("aws-eusc", "eusc-de-east-1", "eusc-de-east-1.console.amazonaws-eusc.eu"),
+        ("aws-new", "new-1", "new-1.console.aws.amazon.com"),
+    ],
+)
+def test_the_links_lead_to_the_console_of_the_partition(partition, region, console):
+    arn = f"arn:{partition}:states:{region}:{ACCOUNT}:execution:slipway:x"
+
+    assert links(ending(execution=arn)) == {
+        "execution": f"https://{console}/states/home?region={region}#/v2/executions/details/{arn}",
+        "service health": f"https://{console}/ecs/v2/clusters/production/services/api/health?region={region}",
+    }
+
+
+def test_a_release_has_no_link_to_a_service():
+    assert links(failed_release()).keys() == links(stage()).keys() == {"execution"}
+
+
+def test_the_failed_containers_log_is_linked_by_the_names_that_the_console_reads():
+    url = links(ending("ROLLED_BACK"), log=LOG)["log of app"]
+
+    assert url.endswith(
+        f"/cloudwatch/home?region={REGION}#logsV2:log-groups/log-group/$252Fecs$252Fa$2520b"
+        "/log-events/app$252Fapp$252F$25C3$25A9"
+    )
+
+
+def test_a_log_in_another_region_is_linked_there():
+    log = LOG.model_copy(update={"region": "us-west-2"})
+    url = links(ending("ROLLED_BACK"), log=log)["log of app"]
+
+    assert url.startswith(
+        "https://us-west-2.console.aws.amazon.com/cloudwatch/home?region=us-west-2#"
+    )
+
+
+def test_a_log_whose_stream_is_not_known_is_not_linked():
+    assert "log of app" not in links(ending(), log=LOG.model_copy(update={"stream": ""}))
+
+
+def test_the_alarm_that_the_verdict_names_is_linked():
+    verdict = judge(
+        seen(alarm("ALARM", name="api 5xx: too many")), watch(alarms=["api 5xx: too many"]), at(60)
+    )
+    found = links(ending("ROLLED_BACK", reason=verdict.reason, evidence=verdict.evidence))
+
+    assert found["alarm api 5xx: too many"].endswith("#alarmsV2:alarm/api%205xx%3A%20too%20many")
+    assert len(found) == 3
+
+
+def test_no_more_alarms_are_linked_than_a_reader_can_look_at():
+    evidence = [f"alarm a{n} is in ALARM: too many" for n in range(9)]
+
+    assert len(links(ending("REJECTED", evidence=evidence))) == 2 + 3
+
+
+@given(st.text(), st.text())
+def test_no_name_breaks_out_of_a_link(cluster, name):
+    for link in noticed(ending(service=f"{cluster}/{name}")).links:
+        assert link.url.isascii()
+        assert not set(link.url) & set(" <>\"'`|\\\n")
+
+
+def test_a_link_that_no_browser_would_take_is_left_out():
+    assert links(ending(service=f"a/{'b' * 3000}")).keys() == {"execution"}
+
+
+@pytest.mark.parametrize("news", [start(), ending("SUCCEEDED")])
+def test_where_the_new_version_runs_the_command_starts_the_rollback_by_hand(news):
+    assert list(commands(news)) == ["Roll back to shop-api:41"]
+    machine, given = started(news)
+
+    assert machine == DEPLOYMENTS
+    wanted = ManualRollback.model_validate(given)
+    assert (wanted.service, wanted.to) == (SERVICE, "shop-api:41")
+
+
+def test_where_the_previous_version_is_not_known_the_command_names_none():
+    news = ending(previous=None)
+
+    assert list(commands(news)) == ["Roll back to the last good version before it"]
+    assert started(news)[1] == {"action": "rollback", "service": SERVICE}
+
+
+def test_a_rollback_that_failed_can_be_tried_once_more_or_be_given_up():
+    again, forth = commands(ending("ROLLBACK_FAILED")).items()
+
+    assert again[0] == "Try once more to go back to shop-api:41"
+    assert forth[0].startswith("Release shop/api:v2 from quarantine")
+
+
+@pytest.mark.parametrize("outcome", ["SUPERSEDED", "NO_CHANGE", "LedgerNotWritten"])
+def test_where_someone_or_something_else_sees_to_it_there_is_nothing_to_type(outcome):
+    assert commands(ending(outcome)) == {}
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        ending("ROLLED_BACK"),
+        ending("ROLLED_BACK", **BY_HAND),
+        ending("REJECTED", reason=QUARANTINED),
+    ],
+)
+def test_what_is_quarantined_can_be_released_from_that(news):
+    title, given = next(iter(commands(news).items()))
+
+    assert title == "Release shop/api:v2 from quarantine on production/api, if it was not to blame"
+    assert (given["--region"], given["--table-name"]) == (REGION, "ledger")
+    assert json.loads(given["--key"]) == {"pk": {"S": "service"}, "sk": {"S": "production/api"}}
+    assert given["--update-expression"] == "REMOVE quarantined.#d"
+    assert json.loads(given["--expression-attribute-names"]) == {"#d": DIGEST}
+
+
+def test_what_was_just_taken_back_is_not_offered_to_be_deployed_again():
+    assert len(commands(ending("ROLLED_BACK"))) == 1
+
+
+def test_what_is_rejected_for_its_quarantine_can_be_deployed_all_the_same():
+    news = ending("REJECTED", reason=QUARANTINED)
+    _, forced = commands(news)
+
+    assert forced == "Or deploy shop/api:v2 once in spite of it, which releases it if it is good"
+    given = commands(news)[forced]
+    assert given["--state-machine-arn"] == RELEASES
+    wanted = ManualStart.model_validate_json(given["--input"])
+    assert (wanted.repository, wanted.digest, wanted.force) == ("shop/api", DIGEST, True)
+
+
+@pytest.mark.parametrize("outcome", ["REJECTED", "FAILED"])
+def test_what_was_not_let_in_can_be_started_again_with_every_gate(outcome):
+    machine, given = started(ending(outcome))
+
+    assert (machine, given) == (RELEASES, {"repository": "shop/api", "digest": DIGEST})
+    [title] = commands(ending(outcome))
+    assert title.startswith("Start the release of shop/api:v2 again, when")
+
+
+def test_a_release_that_failed_can_be_started_again_by_its_tag():
+    machine, given = started(failed_release(repository="shop/api", tag="v5"))
+
+    assert (machine, ManualStart.model_validate(given).tag) == (RELEASES, "v5")
+    assert started(failed_release(image=image()))[1] == {"repository": "shop/api", "tag": "v2"}
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        failed_release(),
+        failed_release(repository="shop/api"),
+        failed_release(repository="shop/api", tag="v5", outcome="IGNORED"),
+        failed_release(outcome="SUCCEEDED"),
+        stage(),
+        start(**BY_HAND),
+        ending("REJECTED", **BY_HAND),
+        ending("FAILED", **BY_HAND),
+        ending("FAILED", image=None),
+        ending("ROLLED_BACK", **BY_HAND | {"image": image(digest="")}),
+    ],
+)
+def test_where_nothing_of_it_would_help_there_is_no_command(news):
+    assert commands(news) == {}
+
+
+def test_a_command_that_is_too_long_to_be_typed_is_left_out():
+    assert commands(failed_release(repository="shop/api", tag="v" * 2000)) == {}
+
+
+@given(st.text(max_size=80))
+def test_a_command_is_the_same_in_a_shell_whatever_a_tag_holds(tag):
+    news = failed_release(repository="shop/api", tag=tag or "v1", execution=RELEASE)
+    [command] = noticed(news).commands
+
+    assert json.loads(options(command.command)["--input"])["tag"] == (tag or "v1")
+    assert command.command.replace(" \\\n  ", " ").isprintable()
+
+
+@given(st.text())
+def test_no_character_of_a_commands_input_means_anything_in_a_chat(text):
+    written = inert({"tag": text})
+
+    assert json.loads(written) == {"tag": text}
+    assert written.isascii()
+    assert written.isprintable()
+    assert not set(written) & set("<>&@#`'")
+    assert "//" not in written

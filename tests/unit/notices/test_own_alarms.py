@@ -1,0 +1,123 @@
+"""Slipway's own alarms, told in words."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from slipway.errors import InvalidInput
+from slipway.notices.notice import Kind
+from slipway.notices.own_alarms import MEANINGS, alarm_notice, is_of_alarm
+from tests.support.builders import ACCOUNT, REGION
+from tests.support.paths import REPO
+
+TEMPLATE = REPO / "template.yaml"
+
+
+def event(name="slipway-UntoldSlackNotEmpty-1A2B", state="ALARM", **changes):
+    """As EventBridge delivers it, with fields that nobody reads."""
+    return {
+        "version": "0",
+        "id": "c4c1c1c9-6542-e61b-6ef0-8c4d36933a92",
+        "detail-type": "CloudWatch Alarm State Change",
+        "source": "aws.cloudwatch",
+        "account": ACCOUNT,
+        "time": "2026-11-22T03:00:00Z",
+        "region": REGION,
+        "resources": [f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}"],
+        "detail": {
+            "alarmName": name,
+            "state": {
+                "value": state,
+                "reason": "Threshold Crossed",
+                "timestamp": "2026-11-22T02:59:59.985+0000",
+            },
+            "previousState": {"value": "OK"},
+        },
+    } | changes
+
+
+@pytest.mark.parametrize("logical_id", MEANINGS)
+def test_what_each_alarm_means_is_told_and_where_it_says_what_to_do(logical_id):
+    notice = alarm_notice(event(f"slipway-{logical_id}-1A2B"))
+
+    assert notice.title == f"ALARM: {MEANINGS[logical_id].firing} (slipway-{logical_id}-1A2B)"
+    assert notice.reason.startswith(MEANINGS[logical_id].sentence)
+    assert "docs/operations.md says what to do" in notice.reason
+    assert notice.meaning == "somebody has to look"
+
+
+def test_every_alarm_that_is_told_has_a_meaning():
+    rule = TEMPLATE.read_text().partition("alarmName:\n")[2].partition("state:\n")[0]
+
+    assert set(re.findall(r"\w+NotEmpty", rule)) == set(MEANINGS)
+
+
+def test_an_alarm_is_told_with_all_that_its_event_says():
+    notice = alarm_notice(event())
+
+    assert (notice.kind, notice.outcome) == (Kind.ALARM, "ALARM")
+    assert notice.about == "slipway-UntoldSlackNotEmpty-1A2B"
+    assert notice.at == datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+    assert notice.evidence == ("CloudWatch says: Threshold Crossed",)
+    [link] = notice.links
+    assert link.url.startswith(f"https://{REGION}.console.aws.amazon.com/cloudwatch/home?")
+    assert link.url.endswith("#alarmsV2:alarm/slipway-UntoldSlackNotEmpty-1A2B")
+
+
+def test_that_it_is_over_is_said():
+    notice = alarm_notice(event(state="OK"))
+
+    assert notice.title.startswith("OK: nothing is left that Slack was not told of")
+    assert (notice.meaning, notice.reason) == ("it is over", "its queue is empty again")
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "meaning"),
+    [
+        ("api-5xx", "ALARM", "somebody has to look"),
+        ("api-5xx", "OK", "it is over"),
+        ("slipway-UntoldSlackNotEmpty-1A2B", "INSUFFICIENT_DATA", "CloudWatch knows nothing of it"),
+    ],
+)
+def test_of_others_only_what_the_event_says_is_told(name, state, meaning):
+    notice = alarm_notice(event(name, state))
+
+    assert notice.title == f"{state}: alarm {name}"
+    assert notice.reason == f"alarm {name} has gone to {state}"
+    assert notice.meaning == meaning
+
+
+def test_an_alarm_without_a_reason_has_no_evidence():
+    detail = {"alarmName": "a", "state": {"value": "ALARM"}}
+
+    assert alarm_notice(event(detail=detail)).evidence == ()
+
+
+def test_an_alarms_texts_are_harmless():
+    notice = alarm_notice(event("a\u202eb", "ALARM"))
+
+    assert (notice.title, notice.about) == ("ALARM: alarm a\ufffdb", "a\ufffdb")
+    assert len(alarm_notice(event("a" * 255)).title) <= 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"id": None}, "id"),
+        ({"resources": []}, "resources"),
+        ({"resources": ["x"]}, "resources.0"),
+        ({"detail": {"state": {"value": "OK"}}}, "detail.alarmName"),
+        ({"detail": {"alarmName": "a", "state": {}}}, "detail.state.value"),
+    ],
+)
+def test_what_an_event_does_not_have_is_named(changes, field):
+    with pytest.raises(InvalidInput, match=f"\n  {field}: "):
+        alarm_notice(event(**changes))
+
+
+def test_an_alarms_event_is_told_from_news_by_its_type():
+    assert is_of_alarm(event())
+    assert not is_of_alarm({"outcome": "FAILED"})

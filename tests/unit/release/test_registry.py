@@ -1,0 +1,148 @@
+"""What a tag, a digest or a container's image stands for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from slipway.image import Image
+from slipway.release.registry import every_image, find_image, image_of, uri_of
+from tests.support.builders import DIGEST, OLD_DIGEST, URI, image
+from tests.support.ecs_answers import image_detail
+from tests.support.pushes import found, located
+
+BY_TAG = {"imageTag": "v2"}
+REPOSITORY = "shop/api"
+NOBODY: Any = None
+"""Instead of ECR, where it must not be asked."""
+ERRORS = [
+    ("AccessDeniedException", AwsRefused),
+    ("ThrottlingException", AwsUnavailable),
+]
+
+
+def test_an_image_is_found_by_its_tag(ecr):
+    found(ecr)
+
+    assert find_image(REPOSITORY, BY_TAG, ecr.client)["imageDigest"] == DIGEST
+
+
+@pytest.mark.parametrize("code", ["ImageNotFoundException", "RepositoryNotFoundException"])
+def test_an_image_that_is_not_there_is_none(ecr, code):
+    ecr.refuses("describe_images", code)
+
+    assert find_image(REPOSITORY, BY_TAG, ecr.client) is None
+
+
+@pytest.mark.parametrize(("code", "kind"), ERRORS)
+def test_an_image_that_could_not_be_looked_up_is_not_taken_for_none(ecr, code, kind):
+    ecr.refuses("describe_images", code)
+
+    with pytest.raises(kind, match=f"{code} from ecr:DescribeImages on repository shop/api"):
+        find_image(REPOSITORY, BY_TAG, ecr.client)
+
+
+def test_a_repository_has_a_uri(ecr):
+    located(ecr)
+
+    assert uri_of(REPOSITORY, ecr.client) == URI
+
+
+def test_a_repository_that_does_not_exist_is_named(ecr):
+    ecr.refuses("describe_repositories", "RepositoryNotFoundException")
+
+    with pytest.raises(InvalidInput, match="ECR has no repository shop/api in this account"):
+        uri_of(REPOSITORY, ecr.client)
+
+
+@pytest.mark.parametrize(("code", "kind"), ERRORS)
+def test_a_repository_that_could_not_be_looked_up_names_the_action(ecr, code, kind):
+    ecr.refuses("describe_repositories", code)
+
+    with pytest.raises(kind, match=f"{code} from ecr:DescribeRepositories on repository shop/api"):
+        uri_of(REPOSITORY, ecr.client)
+
+
+def test_every_image_is_found_whatever_number_of_pages_they_fill(ecr):
+    first = image_detail(DIGEST) | {"nextToken": "more"}
+    ecr.answers("describe_images", first, repositoryName=REPOSITORY)
+    ecr.answers(
+        "describe_images", image_detail(OLD_DIGEST), repositoryName=REPOSITORY, nextToken="more"
+    )
+
+    digests = [detail["imageDigest"] for detail in every_image(REPOSITORY, ecr.client)]
+
+    assert digests == [DIGEST, OLD_DIGEST]
+
+
+def test_a_repository_that_does_not_exist_has_no_images(ecr):
+    ecr.refuses("describe_images", "RepositoryNotFoundException")
+
+    assert every_image(REPOSITORY, ecr.client) == []
+
+
+@pytest.mark.parametrize(("code", "kind"), ERRORS)
+def test_images_that_could_not_be_listed_are_not_taken_for_none(ecr, code, kind):
+    ecr.refuses("describe_images", code)
+
+    with pytest.raises(kind, match=f"{code} from ecr:DescribeImages on repository shop/api"):
+        every_image(REPOSITORY, ecr.client)
+
+
+@pytest.mark.parametrize(
+    ("reference", "tag"), [(f"{URI}@{DIGEST}", None), (f"{URI}:v2@{DIGEST}", "v2")]
+)
+def test_a_container_that_names_a_digest_needs_no_look(reference, tag):
+    assert image_of(reference, NOBODY) == image(tag=tag)
+
+
+@pytest.mark.parametrize(("suffix", "tag"), [(":v2", "v2"), ("", None)])
+def test_a_container_that_names_a_tag_has_the_digest_that_the_tag_points_to(ecr, suffix, tag):
+    found(ecr, by={"imageTag": tag or "latest"})
+
+    assert image_of(URI + suffix, ecr.client) == image(tag=tag)
+
+
+@pytest.mark.parametrize("code", ["ImageNotFoundException", "AccessDeniedException"])
+def test_a_tag_that_ecr_does_not_tell_of_has_no_digest(ecr, code):
+    ecr.refuses("describe_images", code)
+
+    assert image_of(f"{URI}:v2", ecr.client) == image(digest="")
+
+
+def test_a_tag_is_asked_for_again_where_ecr_did_not_answer(ecr):
+    ecr.refuses("describe_images", "ThrottlingException")
+
+    with pytest.raises(AwsUnavailable):
+        image_of(f"{URI}:v2", ecr.client)
+
+
+@pytest.mark.parametrize(
+    "host", ["dkr.ecr.cn-north-1.amazonaws.com.cn", "dkr-ecr.eu-west-1.on.aws"]
+)
+def test_a_registry_of_ecr_is_known_in_every_partition(ecr, host):
+    found(ecr)
+    uri = f"123456789012.{host}/shop/api"
+
+    assert image_of(f"{uri}:v2", ecr.client) == image(uri=uri)
+
+
+@pytest.mark.parametrize(
+    ("reference", "elsewhere"),
+    [
+        ("nginx", Image(repository="nginx", uri="nginx", digest="")),
+        ("nginx:1", Image(repository="nginx", uri="nginx", digest="", tag="1")),
+        (
+            "public.ecr.aws/envoy:1",
+            Image(repository="envoy", uri="public.ecr.aws/envoy", digest="", tag="1"),
+        ),
+        (
+            "localhost:5000/shop/api:v1",
+            Image(repository="shop/api", uri="localhost:5000/shop/api", digest="", tag="v1"),
+        ),
+    ],
+)
+def test_an_image_from_elsewhere_is_known_by_its_name_only(reference, elsewhere):
+    assert image_of(reference, NOBODY) == elsewhere

@@ -1,0 +1,222 @@
+"""What becomes of a push."""
+
+from __future__ import annotations
+
+import pytest
+
+from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from slipway.release.resolve import resolve
+from tests.support.builders import DIGEST, NOW, OLD_DIGEST, URI, at, policy
+from tests.support.pushes import PARAMETER, found, located, planned, push, route
+
+
+def resolved(event, ssm, ecr):
+    return resolve(event, "execution", at(300), ssm.client, ecr.client)
+
+
+def test_a_push_is_a_release_of_what_the_tag_points_to(ssm, ecr):
+    planned(ssm)
+    found(ecr)
+    located(ecr)
+
+    release = resolved(push(), ssm, ecr).release
+
+    assert (release.image.reference, release.image.tag) == (f"{URI}@{DIGEST}", "v2")
+    assert release.started_by == "push"
+
+
+def test_a_release_is_named_after_its_event(ssm, ecr):
+    planned(ssm)
+    found(ecr)
+    located(ecr)
+
+    assert resolved(push(), ssm, ecr).release.id == push()["id"]
+
+
+def test_a_release_by_a_push_is_nobodys_wish(ssm, ecr):
+    planned(ssm)
+    found(ecr)
+    located(ecr)
+
+    release = resolved(push(), ssm, ecr).release
+
+    assert (release.by, release.force) == (None, False)
+
+
+def test_an_event_that_the_sweep_sends_for_a_lost_one_says_so(ssm, ecr):
+    planned(ssm)
+    found(ecr)
+    located(ecr)
+
+    swept = push() | {"source": "slipway.sweep"}
+
+    assert resolved(swept, ssm, ecr).release.started_by == "sweep"
+
+
+EVENT = "2026-11-22T03:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("told", "seen", "released_at"),
+    [
+        (EVENT, at(0), at(0)),
+        (EVENT, at(0.25), at(0.25)),
+        (EVENT, at(0.999), at(0.999)),
+        (EVENT, at(1), NOW),
+        (EVENT, at(-0.001), NOW),
+        (EVENT, at(-86_400), NOW),
+        (EVENT, None, NOW),
+        ("2026-11-22T03:00:00.400Z", at(0.25), at(0.25)),
+        ("2026-11-22T04:00:00+01:00", at(0.25), at(0.25)),
+    ],
+    ids=[
+        "the same",
+        "in its second",
+        "at the end of its second",
+        "a second later",
+        "just before",
+        "an old image with another tag",
+        "not told",
+        "an event with milliseconds",
+        "an event with an offset",
+    ],
+)
+def test_the_time_of_a_release_is_that_of_its_push_as_exactly_as_it_is_known(
+    ssm, ecr, told, seen, released_at
+):
+    planned(ssm)
+    found(ecr, **({"imagePushedAt": seen} if seen else {}))
+    located(ecr)
+
+    assert resolved(push() | {"time": told}, ssm, ecr).release.released_at == released_at
+
+
+def test_the_stages_are_in_the_plans_order_with_every_service_and_its_policy(ssm, ecr):
+    planned(
+        ssm, route("v*", staging=["staging/api"], production=["production/api", "production/w"])
+    )
+    found(ecr)
+    located(ecr)
+
+    stages = resolved(push(), ssm, ecr).stages
+
+    assert [(s.name, [d.input.service for d in s.deployments]) for s in stages] == [
+        ("staging", ["staging/api"]),
+        ("production", ["production/api", "production/w"]),
+    ]
+    assert stages[0].deployments[0].input.policy == policy(timeout_seconds=1800)
+
+
+def test_an_event_without_a_digest_is_a_release_of_what_the_tag_points_to(ssm, ecr):
+    planned(ssm)
+    found(ecr)
+    located(ecr)
+
+    assert resolved(push(image_digest=None), ssm, ecr).release.image.digest == DIGEST
+
+
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [
+        (push(result="FAILURE"), "not a successful push"),
+        (push(action_type="DELETE"), "not a successful push"),
+        (push() | {"detail": {}}, "not a successful push"),
+        (push(repository_name=None), "a push without a repository or a tag"),
+        (push(image_tag=None), "a push without a repository or a tag"),
+        (push(image_tag=""), "a push without a repository or a tag"),
+        (push(image_tag="sha256-ab.sig"), "tag sha256-ab.sig is a signature or an attestation"),
+    ],
+)
+def test_a_push_that_is_none_of_slipways_business_is_ignored_without_asking_aws(
+    event, why, ssm, ecr
+):
+    resolution = resolved(event, ssm, ecr)
+
+    assert (resolution.ignored, resolution.release, resolution.stages) == (why, None, ())
+
+
+def test_a_push_to_a_repository_without_a_plan_is_ignored(ssm, ecr):
+    ssm.refuses("get_parameter", "ParameterNotFound")
+
+    assert resolved(push(), ssm, ecr).ignored == f"repository shop/api has no plan at {PARAMETER}"
+
+
+def test_a_tag_that_no_route_matches_is_ignored(ssm, ecr):
+    planned(ssm)
+
+    ignored = resolved(push(image_tag="main-1"), ssm, ecr).ignored
+
+    assert ignored == "no route of repository shop/api matches tag main-1"
+
+
+@pytest.mark.parametrize("code", ["ImageNotFoundException", "RepositoryNotFoundException"])
+def test_a_tag_that_is_gone_meanwhile_is_ignored(ssm, ecr, code):
+    planned(ssm)
+    ecr.refuses("describe_images", code)
+
+    assert resolved(push(), ssm, ecr).ignored == "tag v2 is no longer in repository shop/api"
+
+
+def test_a_tag_that_has_moved_on_is_ignored_in_favour_of_its_other_event(ssm, ecr):
+    planned(ssm)
+    found(ecr, OLD_DIGEST)
+
+    ignored = resolved(push(), ssm, ecr).ignored
+
+    assert ignored == f"tag v2 has moved on to {OLD_DIGEST}, which has an event of its own"
+
+
+def test_a_wrong_plan_is_not_ignored(ssm, ecr):
+    planned(ssm, text="{")
+
+    with pytest.raises(InvalidInput, match=f"repository shop/api .*{PARAMETER}.* is not JSON"):
+        resolved(push(), ssm, ecr)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("AccessDeniedException", AwsRefused), ("ThrottlingException", AwsUnavailable)],
+)
+def test_a_plan_that_could_not_be_read_is_not_taken_for_none(ssm, ecr, code, error):
+    ssm.refuses("get_parameter", code)
+
+    with pytest.raises(error, match=f"{code} from ssm:GetParameter on {PARAMETER}"):
+        resolved(push(), ssm, ecr)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [("AccessDeniedException", AwsRefused), ("ServerException", AwsUnavailable)]
+)
+def test_an_image_that_could_not_be_looked_up_is_not_taken_for_gone(ssm, ecr, code, error):
+    planned(ssm)
+    ecr.refuses("describe_images", code, status=500 if error is AwsUnavailable else 400)
+
+    with pytest.raises(error, match=f"{code} from ecr:DescribeImages on repository shop/api"):
+        resolved(push(), ssm, ecr)
+
+
+def test_a_plan_is_read_anew_for_every_push(ssm, ecr):
+    planned(ssm)
+    planned(ssm, route("other"))
+    found(ecr)
+    located(ecr)
+
+    assert resolved(push(), ssm, ecr).release
+    assert resolved(push(), ssm, ecr).ignored
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {name: value for name, value in push().items() if name != "id"},
+        {name: value for name, value in push().items() if name != "time"},
+        push() | {"time": "2026-11-22T03:00:00"},
+        push() | {"detail": "text"},
+        push(image_tag=5),
+    ],
+    ids=["no id", "no time", "time without an offset", "detail is text", "tag is a number"],
+)
+def test_an_event_that_is_none_of_ecrs_is_an_error_that_says_so(ssm, ecr, event):
+    """As ``sam local invoke`` or a start by hand may give one."""
+    with pytest.raises(InvalidInput):
+        resolved(event, ssm, ecr)

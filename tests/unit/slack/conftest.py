@@ -1,0 +1,88 @@
+"""TellSlack against a Slack on loopback, with moto's DynamoDB, SSM and Secrets Manager in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from hypothesis import settings
+
+from slipway import aws
+from tests.support.builders import REGION
+from tests.support.fake_slack import FakeSlack
+from tests.support.ledgers import ledger  # noqa: F401 - a fixture
+from tests.support.tell_slack import Function
+
+settings.register_profile("slack", max_examples=60, deadline=None, derandomize=True, database=None)
+settings.load_profile("slack")
+
+CLIENTS: tuple[Any, ...] = (aws.ssm, aws.secretsmanager, aws.table)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def made_up_account() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
+            patch.delenv(name, raising=False)
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+            patch.delenv(name, raising=False)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        patch.setenv("AWS_CONFIG_FILE", "/dev/null")
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("LEDGER_TABLE", "ledger")
+        patch.setenv("HISTORY_DAYS", "14")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def own_clients() -> Iterator[None]:
+    for client in CLIENTS:
+        client.cache_clear()
+    yield
+    for client in CLIENTS:
+        client.cache_clear()
+
+
+@pytest.fixture
+def slack() -> Iterator[FakeSlack]:
+    with FakeSlack() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch) -> list[float]:
+    """The seconds that slack_sdk would have waited."""
+    waited: list[float] = []
+    clock = SimpleNamespace(sleep=waited.append)
+    for module in ("handler", "builtin_handlers"):
+        monkeypatch.setattr(f"slack_sdk.http_retry.{module}.time", clock)
+    return waited
+
+
+@pytest.fixture
+def secret(ledger) -> str:  # noqa: F811 - a fixture
+    """ARN of a secret that holds nothing of use yet."""
+    made = boto3.client("secretsmanager").create_secret(Name="slack", SecretString="nothing")
+    return made["ARN"]
+
+
+@pytest.fixture
+def bot(slack, secret, monkeypatch) -> Function:
+    """The function with a bot's token."""
+    function = Function(secret, monkeypatch)
+    function.holds(slack.token)
+    function.set(SLACK_API_URL=slack.api, SLACK_CHANNEL=slack.channel)
+    return function
+
+
+@pytest.fixture
+def webhook(slack, secret, monkeypatch) -> Function:
+    """The function with a webhook's URL."""
+    function = Function(secret, monkeypatch)
+    function.holds(slack.webhook)
+    return function

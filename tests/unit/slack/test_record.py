@@ -1,0 +1,121 @@
+"""What is known of what was sent: whose turn it is, how long it is kept, and other versions' notices."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+from moto.dynamodb.responses import DynamoHandler
+
+from slipway import aws
+from slipway.errors import SlipwayError
+from tests.support.tell_slack import PROGRESS, START, SUCCEEDED, Context, alarm, change, of_sns
+
+
+def item():
+    return aws.table().get_item(Key={"pk": "slack", "sk": START.about})["Item"]
+
+
+def test_of_two_at_once_one_posts_and_the_other_waits(bot, slack, monkeypatch):
+    # moto's conditional writes are not atomic, as DynamoDB's are.
+    alone, call = threading.Lock(), DynamoHandler.call_action
+
+    def call_alone(self):
+        with alone:
+            return call(self)
+
+    monkeypatch.setattr(DynamoHandler, "call_action", call_alone)
+    bot.tell(alarm("OK", 0))  # loads the function
+    with ThreadPoolExecutor(4) as pool:
+        done = sorted(pool.map(bot.tell, [START] * 4))
+
+    assert done == ["finish", "finish", "finish", "post"]
+    assert len(slack.in_channel) == 2
+
+
+def test_who_waits_too_long_is_tried_again_by_lambda(bot, slack):
+    bot.tell(START)
+    change(START, turn="another", turn_until="2999")
+
+    class Passing(Context):
+        def get_remaining_time_in_millis(self) -> int:
+            self.seconds /= 2
+            return super().get_remaining_time_in_millis()
+
+    with pytest.raises(SlipwayError, match="still being told"):
+        bot.tell(SUCCEEDED, Passing())
+    assert item()["turn"] == "another"
+
+
+def test_the_turn_of_one_that_died_passes(bot, slack):
+    bot.tell(START)
+    change(START, turn="dead", turn_until="2020")
+
+    assert bot.tell(SUCCEEDED) == "update"
+    assert "turn" not in item()
+
+
+def test_the_turn_is_ours_where_only_the_answer_was_lost(bot, slack, monkeypatch):
+    bot.tell(START)
+    call, answers = DynamoHandler.call_action, []
+
+    def losing_the_first_answer_to_a_write(self):
+        answer = call(self)
+        answers.append(self.headers["X-Amz-Target"].partition(".")[2])
+        lost = answers.count("UpdateItem") == 1 and answers[-1] == "UpdateItem"
+        return (500, {}, "{}") if lost else answer
+
+    monkeypatch.setattr(DynamoHandler, "call_action", losing_the_first_answer_to_a_write)
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+    monkeypatch.setattr("slipway.slack.record.PAUSE_SECONDS", None)  # to wait would be an error
+
+    assert bot.tell(SUCCEEDED) == "update"
+    assert answers[:2] == ["UpdateItem", "UpdateItem"]
+    assert "turn" not in item()
+
+
+def test_who_lost_the_turn_meanwhile_writes_nothing(bot, slack):
+    original = slack.answer
+
+    def slowly(path, headers, raw):
+        change(START, turn="another")
+        return original(path, headers, raw)
+
+    slack.answer = slowly
+    with pytest.raises(SlipwayError, match="took too long"):
+        bot.tell(START)
+    assert (item()["turn"], "ts" in item()) == ("another", False)
+
+
+def test_what_was_sent_is_forgotten_in_time(bot):
+    bot.set(HISTORY_DAYS="3")
+    began = time.time()
+    bot.tell(START)
+
+    assert 0 <= int(item()["expires_at"]) - int(began) - 3 * 86400 <= time.time() - began + 1
+
+
+def test_a_start_that_a_later_version_wrote_is_done_without(bot, slack):
+    bot.tell(START)
+    change(START, start="{}")
+
+    assert bot.tell(PROGRESS) == "update"
+
+
+def test_fields_of_a_later_version_are_left_out(bot, slack):
+    notice = json.loads(START.model_dump_json())
+    notice |= {"approvers": ["jo"]}
+    notice["image"] |= {"signed": True}
+
+    assert bot.invoked(of_sns(json.dumps(notice))) == ["post"]
+
+
+@pytest.mark.parametrize("message", ["hello", "{}", '{"version": "2", "kind": "start"}'])
+def test_what_is_no_notice_is_refused_without_showing_it(bot, message):
+    with pytest.raises(SlipwayError, match=r"SNS message 95df01b4.* is no notice") as refused:
+        bot.invoked(of_sns(message))
+    assert "hello" not in str(refused.value)

@@ -1,0 +1,81 @@
+"""Text from outside, as Slack gets it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipway.slack.text import cut, inert, length
+from slipway.text import visible
+from tests.support.block_kit_rules import units
+
+ANY = st.text(st.characters(exclude_categories=()), max_size=60)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"),
+    [
+        ("short", 5, "short"),
+        ("longer than that", 8, "longer…"),
+        ("ab🚒🚒🚒", 6, "ab🚒…"),
+        ("ab🚒🚒🚒", 5, "ab🚒…"),
+        ("ab🚒🚒🚒", 8, "ab🚒🚒🚒"),
+        ("abe\u0301\u0302defg", 5, "ab…"),
+        ("ab👍🏽👍🏽👍🏽", 9, "ab👍🏽…"),
+        ("\u0301\u0301\u0301", 2, "…"),
+    ],
+)
+def test_a_text_is_cut_where_a_letter_ends(text, limit, shown):
+    assert cut(text, limit) == shown
+
+
+@given(ANY, st.integers(1, 60))
+def test_a_text_is_never_longer_than_its_limit(text, limit):
+    shown = cut(visible(text), limit)
+
+    assert units(shown) == length(shown) <= limit
+    assert visible(text).startswith(shown.removesuffix("…"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!channel>",
+        "<@U123> <#C1|general> <!subteam^S1>",
+        "@here @channel @everyone",
+        "<https://evil.example|log in>",
+        "http://evil.example/x",
+        "www.evil.example evil.example",
+        "mailto:jo@evil.example",
+        ":tada: :+1:",
+        "&lt;!channel&gt;",
+    ],
+)
+def test_nothing_in_a_notification_is_live(text):
+    assert not live(inert(text))
+
+
+@given(ANY | st.text("<>!@#|&:/.abch+ ", max_size=30))
+def test_nothing_whatever_in_a_notification_is_live(text):
+    assert not live(inert(text))
+
+
+def test_what_people_read_most_stays_as_it_is():
+    said = "✅ SUCCEEDED: production/api, shop/api:v1.2.3 - 2 of 2 tasks at 03:05:00 UTC"
+    assert inert(said) == said
+
+
+def live(text: str) -> list[str]:
+    """What Slack, or one of its clients, could take for more than text."""
+    escaped = re.sub(r"&(amp|lt|gt);", " ", text)
+    patterns = (
+        r"[<>&]",  # control sequences
+        r"[@#]\w",  # names
+        r"://|\b(?:mailto|tel):\w",
+        r"\w\.[a-zA-Z]{2}",  # domains
+        r":[\w+-]*[a-z][\w+-]*:",  # emoji
+    )
+    return [found for pattern in patterns for found in re.findall(pattern, escaped)]

@@ -1,0 +1,140 @@
+"""The recorded events fit the functions that they are for."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from slipway.deployment.beginning import ManualRollback, Start
+from slipway.deployment.finish import Ending
+from slipway.notices.news import News
+from slipway.notices.notice import Notice
+from slipway.notices.publish import attributes_of
+from slipway.release.resolve import ManualStart
+from tests.support.paths import REPO
+
+# The functions whose input is one of slipway's own values; the others have an Input.
+INPUTS = {"begin_deployment": Start, "finish_deployment": Ending, "notify": News}
+# Sweep looks at no field of its own, and TellSlack reads what SNS wraps: both have tests of their own here.
+READ_OTHERWISE = {"sweep", "tell_slack"}
+FUNCTIONS = sorted(path.stem for path in (REPO / "functions").glob("*.py"))
+NAMES = [*FUNCTIONS, *(f"bad/{function}" for function in FUNCTIONS)]
+# No state of a machine runs them: CloudFormation, a rule, a schedule and a topic do.
+NO_STEPS = {"put_first_image", "recover", "sweep", "tell_slack"}
+
+
+class AnyTag(yaml.SafeLoader):
+    """Takes CloudFormation's tags for what they hold."""
+
+
+AnyTag.add_multi_constructor(
+    "!",
+    lambda loader, _suffix, node: (
+        loader.construct_yaml_str(node) if isinstance(node, yaml.ScalarNode) else None
+    ),
+)
+
+
+def event(name: str) -> Any:
+    return json.loads((REPO / "events" / f"{name}.json").read_text())
+
+
+def files(folder: str) -> set[str]:
+    """The names of a folder's files, without their ending."""
+    return {path.stem for path in (REPO / folder).glob("*.json")}
+
+
+def globals_of_functions() -> dict[str, Any]:
+    """What the template gives every function."""
+    template = yaml.load((REPO / "template.yaml").read_text(), AnyTag)
+    return dict(template["Globals"]["Function"])
+
+
+def functions() -> dict[str, Any]:
+    """The properties of the template's functions, by their logical ids."""
+    template = yaml.load((REPO / "template.yaml").read_text(), AnyTag)
+    return {
+        name: resource["Properties"]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_event_fits_the_input_of_its_function(name: str) -> None:
+    function = name.removeprefix("bad/")
+    if function not in READ_OTHERWISE:
+        model = INPUTS.get(function) or importlib.import_module(function).Input
+        model.model_validate(event(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_answer_to_every_event_is_recorded(name: str) -> None:
+    assert (REPO / "events" / "answers" / f"{name}.json").is_file()
+
+
+def test_no_event_and_no_answer_is_of_a_function_that_is_not_there() -> None:
+    starts = {"ecr_push", "manual_start", "manual_rollback"}
+    assert files("events") - starts - {"local-env"} == {*FUNCTIONS}
+    assert files("events/bad") == files("events/answers") == files("events/answers/bad")
+    assert files("events/bad") == {*FUNCTIONS}
+
+
+def test_every_function_has_its_variables_for_sam_local() -> None:
+    of_all = set(globals_of_functions()["Environment"]["Variables"])
+    variables = event("local-env")
+    assert sorted(variables) == sorted(functions())
+    for name, properties in functions().items():
+        own = properties.get("Environment", {}).get("Variables", {})
+        # Where Slack is nobody has to say who has a token of Slack's.
+        assert set(variables[name]) == (of_all | set(own)) - {"SLACK_API_URL"}
+
+
+@pytest.mark.parametrize("name", ["recover", "bad/recover"])
+def test_the_event_of_recover_is_one_that_its_rule_delivers(name: str) -> None:
+    pattern = functions()["Recover"]["Events"]["ExecutionDied"]["Properties"]["Pattern"]
+    recorded = event(name)
+    assert recorded["source"] in pattern["source"]
+    assert recorded["detail-type"] in pattern["detail-type"]
+    assert recorded["detail"]["status"] in pattern["detail"]["status"]
+
+
+@pytest.mark.parametrize("name", ["sweep", "bad/sweep"])
+def test_the_event_of_sweep_is_a_schedules(name: str) -> None:
+    recorded = event(name)
+    assert (recorded["source"], recorded["detail-type"]) == ("aws.events", "Scheduled Event")
+
+
+@pytest.mark.parametrize("name", ["tell_slack", "bad/tell_slack"])
+def test_the_event_of_tell_slack_is_a_notice_as_sns_delivers_it(name: str) -> None:
+    [record] = event(name)["Records"]
+    notice = Notice.model_validate_json(record["Sns"]["Message"])
+    attributes = record["Sns"]["MessageAttributes"]
+    assert {name: of["Value"] for name, of in attributes.items()} == attributes_of(notice)
+
+
+def test_the_push_and_the_manual_start_are_what_starts_a_release() -> None:
+    assert event("resolve_release")["start"] == event("ecr_push")
+    ManualStart.model_validate(event("manual_start"))
+
+
+def test_the_manual_rollback_is_what_starts_a_rollback_by_hand() -> None:
+    ManualRollback.model_validate(event("manual_rollback"))
+
+
+def test_a_function_has_one_name_in_every_place() -> None:
+    handlers = {name: properties["Handler"] for name, properties in functions().items()}
+    assert sorted(handlers.values()) == [f"{function}.handler" for function in FUNCTIONS]
+    for logical_id, handler in handlers.items():
+        assert handler.removesuffix(".handler").replace("_", "") == logical_id.lower()
+
+
+def test_every_function_is_a_state_but_those_that_something_else_starts() -> None:
+    machines = "".join(path.read_text() for path in (REPO / "statemachine").glob("*.yaml"))
+    for logical_id, properties in functions().items():
+        is_state = f"\n  {logical_id}:\n" in machines
+        assert is_state != (properties["Handler"].removesuffix(".handler") in NO_STEPS)

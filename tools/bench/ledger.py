@@ -1,0 +1,86 @@
+"""What the benchmark reads of the ledger, and of the calls that the functions made to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import boto3
+import requests
+from boto3.dynamodb.conditions import Key
+
+from localaws import aws
+from tools.bench.units import Sizes, size
+
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Use:
+    """What one deployment made of the ledger."""
+
+    calls: Counter[str]
+    """By action."""
+    ms: float
+    """Of all calls together, as the local AWS took them."""
+    sizes: Sizes
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The table; services are ``cluster/name``."""
+
+    table: str
+
+    def service(self, service: str) -> Item:
+        """The service's item; empty before its first deployment."""
+        found = self._table.get_item(Key={"pk": "service", "sk": service}, ConsistentRead=True)
+        return dict(found.get("Item", {}))
+
+    def held(self, service: str) -> Item | None:
+        """The same while a deployment holds the service."""
+        item = self.service(service)
+        return item if "holder" in item else None
+
+    def deployment(self, service: str, tag: str) -> Item | None:
+        """The service's deployment of this tag."""
+        found = self._table.query(KeyConditionExpression=Key("pk").eq(service), ConsistentRead=True)
+        return next((item for item in found["Items"] if _tag(item) == tag), None)
+
+    def ended(self, service: str, tag: str) -> Item | None:
+        """The same once it has ended."""
+        item = self.deployment(service, tag)
+        return item if item and "outcome" in item else None
+
+    @property
+    def _table(self) -> Any:
+        return boto3.resource("dynamodb").Table(self.table)
+
+
+def calls() -> list[dict[str, Any]]:
+    """The functions' calls to DynamoDB so far, oldest first."""
+    listed = requests.get(f"{aws.endpoint()}/_localaws/calls", timeout=60).json()
+    return [call for call in listed if call["service"] == "dynamodb"]
+
+
+def use(made: Iterable[Mapping[str, Any]], services: Iterable[Item], deployment: Item) -> Use:
+    """What these calls are, and the sizes of the items; of the service's as it was at several times."""
+    made = list(made)
+    return Use(
+        Counter(call["action"] for call in made),
+        sum(call["ms"] for call in made),
+        Sizes(max(map(size, services)), size(deployment)),
+    )
+
+
+def ended_at(item: Item) -> datetime:
+    """When the deployment ended."""
+    return datetime.fromisoformat(item["ended_at"])
+
+
+def _tag(item: Item) -> str:
+    asked = item.get("deployment", {})
+    return str(asked.get("release", {}).get("image", {}).get("tag"))

@@ -1,0 +1,68 @@
+"""DynamoDB's request units: how large an item is, and what reading and writing it takes.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tools.bench import UnexpectedError
+
+READ_BYTES, WRITE_BYTES = 4096, 1024
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of the two items that a deployment has to do with, when they were largest."""
+
+    service: int
+    deployment: int
+
+
+@dataclass(frozen=True)
+class Units:
+    """Request units."""
+
+    reads: int
+    writes: int
+
+
+def size(item: Mapping[str, Any]) -> int:
+    """The bytes of an item as boto3's resource gives it."""
+    return sum(len(name.encode()) + _size(value) for name, value in item.items())
+
+
+def units(calls: Mapping[str, int], sizes: Sizes) -> Units:
+    """What the calls (by action) take at most: each counts as one on the larger item.
+
+    A transaction writes both. A write is billed by the larger of the item before and after it.
+    """
+    if unknown := set(calls) - {"GetItem", "UpdateItem", "TransactWriteItems"}:
+        raise UnexpectedError(f"no price for {', '.join(sorted(unknown))}")
+    service, deployment = (math.ceil(s / WRITE_BYTES) for s in (sizes.service, sizes.deployment))
+    read = math.ceil(max(sizes.service, sizes.deployment) / READ_BYTES)
+    return Units(
+        reads=calls.get("GetItem", 0) * read,
+        writes=calls.get("UpdateItem", 0) * max(service, deployment)
+        + calls.get("TransactWriteItems", 0) * 2 * (service + deployment),
+    )
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value.encode())
+    if value is None or isinstance(value, bool):
+        return 1
+    if isinstance(value, Decimal):
+        return 1 + math.ceil(len(value.normalize().as_tuple().digits) / 2)
+    if isinstance(value, list):
+        return 3 + sum(1 + _size(each) for each in value)
+    if isinstance(value, Mapping):
+        return 3 + len(value) + size(value)
+    raise UnexpectedError(f"the ledger has no {type(value).__name__}")

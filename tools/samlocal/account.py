@@ -1,0 +1,167 @@
+"""The account that the functions are tried on: the demo's environment, and Slipway deployed.
+
+Nothing happens by itself there: the rules that start the pipeline are off, and nobody is subscribed. The
+events of events/ are told one after the other instead (path.py).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from localaws import aws, seed
+from localaws.faults import faults
+from localaws.server import LocalAws
+from tools.demo import story
+from tools.samlocal import slack
+
+EVENTS = story.REPO / "events"
+PATIENCE_SECONDS = 60
+LOOK_SECONDS = 0.05
+
+SLACK_SECRET = "/slipway/slack"  # noqa: S105 - its name
+PARAMETERS = {
+    # In SSM, whose ARNs have nothing made up in them.
+    "SlackSecret": f"arn:aws:ssm:{aws.REGION}:{aws.ACCOUNT}:parameter{SLACK_SECRET}",
+    "SlackChannel": slack.CHANNEL,
+    # So that an image counts as missed at once.
+    "SweepMaturitySeconds": "0",
+}
+"""What the account has besides the demo's."""
+CRASHING = story.STORY[1][1]
+IMAGES: dict[str, dict[str, str]] = {"v1": {}, "v2": CRASHING, "v3": {}}
+"""How the images behave that the events are about, by tag."""
+
+T = TypeVar("T")
+
+
+@dataclass
+class Account:
+    """A local AWS with Slipway in it, and a Slack."""
+
+    aws: LocalAws
+    outputs: dict[str, str]
+    slack: slack.Slack
+    anew: dict[str, str] = field(default_factory=dict)
+    """Ids that this account made up, by those that the events have instead."""
+
+    @classmethod
+    @contextmanager
+    def seeded(cls, running: LocalAws) -> Iterator[Account]:
+        """Deploy, see to it that nothing happens by itself, and push what the events are about."""
+        with slack.listening() as listening:
+            account = cls(running, story.deploy(running, PARAMETERS), listening)
+            events, sns = running.client("events"), running.client("sns")
+            for rule in events.list_rules()["Rules"]:
+                events.disable_rule(Name=rule["Name"])
+            for subscription in sns.list_subscriptions()["Subscriptions"]:
+                sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+            account._leave_going_back_to_slipway()
+            for tag, behaviour in IMAGES.items():
+                seed.push(story.REPOSITORY, tag, seed.manifest(tag, behaviour))
+            yield account
+
+    def functions(self) -> dict[str, dict[str, Any]]:
+        """The configuration of each function, by logical id."""
+        found = self.aws.client("cloudformation").describe_stack_resources(StackName="slipway")
+        return {
+            resource["LogicalResourceId"]: self.aws.client("lambda").get_function_configuration(
+                FunctionName=resource["PhysicalResourceId"]
+            )
+            for resource in found["StackResources"]
+            if resource["ResourceType"] == "AWS::Lambda::Function"
+        }
+
+    def event(self, name: str) -> Any:
+        """An event of events/, with the ids of this account."""
+        text = json.dumps(recorded(name))
+        for old, new in self.anew.items():
+            text = text.replace(old, new)
+        return json.loads(text)
+
+    def settled(self) -> str:
+        """The id of the service's own deployment, once ECS has done with it and with its tasks."""
+
+        def settled() -> str | None:
+            first = self._service()["deployments"][0]
+            if first["rolloutState"] == "IN_PROGRESS":
+                return None
+            end = "RUNNING" if first["rolloutState"] == "COMPLETED" else "STOPPED"
+            done = {task["lastStatus"] for task in self._tasks_of(first["id"])} == {end}
+            return str(first["id"]) if done else None
+
+        return _awaited(settled)
+
+    def died(self, execution: str, given: str, state: str) -> None:
+        """Have an execution of the deployment state machine that was stopped on entering a state.
+
+        Args:
+            execution: its ARN.
+            given: its input.
+        """
+        faults.add(state=state, how="stop")
+        client = self.aws.client("stepfunctions")
+        client.start_execution(
+            stateMachineArn=self.outputs["DeploymentStateMachineArn"],
+            name=execution.rpartition(":")[2],
+            input=given,
+        )
+        _awaited(lambda: client.describe_execution(executionArn=execution)["status"] != "RUNNING")
+
+    def deployment_of(self, execution: str) -> str:
+        """The id of the deployment that holds the service, which is this execution's."""
+        key = {"pk": {"S": "service"}, "sk": {"S": story.SERVICE}}
+        table = self.outputs["LedgerTable"]
+        item = self.aws.client("dynamodb").get_item(TableName=table, Key=key)["Item"]
+        holder = item["holder"]["M"]
+        if holder["execution"]["S"] != execution:
+            raise LookupError(f"{holder['execution']['S']} holds the service, not {execution}")
+        return str(holder["deployment"]["S"])
+
+    def _service(self) -> dict[str, Any]:
+        cluster, _, name = story.SERVICE.partition("/")
+        found = self.aws.client("ecs").describe_services(cluster=cluster, services=[name])
+        service: dict[str, Any] = found["services"][0]
+        return service
+
+    def _tasks_of(self, ecs_deployment: str) -> list[dict[str, Any]]:
+        cluster, _, name = story.SERVICE.partition("/")
+        ecs = self.aws.client("ecs")
+        arns = [
+            arn
+            for status in ("RUNNING", "STOPPED")
+            for arn in ecs.list_tasks(cluster=cluster, serviceName=name, desiredStatus=status)[
+                "taskArns"
+            ]
+        ]
+        found = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+        return [task for task in found if task["startedBy"] == ecs_deployment]
+
+    def _leave_going_back_to_slipway(self) -> None:
+        """Else ECS's circuit breaker goes back first, and RollBack finds it done."""
+        cluster, _, name = story.SERVICE.partition("/")
+        configuration = self._service()["deploymentConfiguration"]
+        breaker = {**configuration["deploymentCircuitBreaker"], "rollback": False}
+        self.aws.client("ecs").update_service(
+            cluster=cluster,
+            service=name,
+            deploymentConfiguration={**configuration, "deploymentCircuitBreaker": breaker},
+        )
+
+
+def recorded(name: str) -> Any:
+    """An event of events/."""
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+def _awaited(look: Callable[[], T | None]) -> T:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(LOOK_SECONDS)
+    raise TimeoutError(f"not within {PATIENCE_SECONDS} s: {look}")

@@ -1,0 +1,104 @@
+"""The two ways to invoke a function: by the local AWS's own Lambda, and by `sam local invoke`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from localaws import sam
+from localaws.requests import function_access_key
+from tools.demo import story
+from tools.samlocal import forwarder
+from tools.samlocal.account import EVENTS, PARAMETERS, Account
+from tools.samlocal.path import Invoke
+
+# As containers of Docker Desktop's call their host. With other engines, --add-host makes it so.
+HOST = "host.docker.internal"
+LOCAL_URL = f"http://{HOST}:4566"
+"""Where containers find `make local`, and where events say that an answer goes."""
+VARIABLES = EVENTS / "local-env.json"
+
+
+def by_the_local_aws(account: Account) -> Invoke:
+    """Processes of the local AWS (localaws/lambda_/awslambda.py)."""
+    functions = account.functions()
+    names = {name: each["FunctionName"] for name, each in functions.items()}
+    variables = functions["TellSlack"]["Environment"]["Variables"]
+    variables["SLACK_API_URL"] = f"http://127.0.0.1:{account.slack.port}/api/"
+    account.aws.client("lambda").update_function_configuration(
+        FunctionName=names["TellSlack"], Environment={"Variables": variables}
+    )
+
+    def invoke(function: str, event: Any) -> Any:
+        payload = json.dumps(event).replace(LOCAL_URL, account.aws.url)
+        answer = account.aws.client("lambda").invoke(FunctionName=names[function], Payload=payload)
+        return json.loads(answer["Payload"].read())
+
+    return invoke
+
+
+@contextmanager
+def by_sam_local(account: Account, image: str, gateway: str) -> Iterator[Invoke]:
+    """Containers of the SAM CLI's, with the variables and the role that the function has when deployed."""
+    functions = account.functions()
+    port = int(account.aws.url.rpartition(":")[2])
+    url = f"http://{HOST}:{port}"
+    with tempfile.TemporaryDirectory(prefix="slipway-sam-local-") as folder:
+        variables = Path(folder) / "env.json"
+        given = env_vars(functions, url)
+        given["TellSlack"]["SLACK_API_URL"] = f"http://{HOST}:{account.slack.port}/api/"
+        variables.write_text(json.dumps(given))
+        command = [str(Path(sys.executable).parent / "sam"), "local", "invoke", "--template"]
+        command += [str(sam.copy_build(story.REPO, Path(folder) / "build"))]
+        options = ["--env-vars", str(variables), "--skip-pull-image", "--invoke-image", image]
+        options += sam.parameters(story.REPO, "build", PARAMETERS)
+        if forwarder.is_here(gateway):
+            options += ["--add-host", f"{HOST}:{gateway}"]
+
+        def invoke(function: str, event: Any) -> Any:
+            payload = json.dumps(event).replace(LOCAL_URL, url)
+            key = function_access_key(functions[function]["FunctionName"])
+            return _run([*command, function, "--event", "-", *options], payload, key)
+
+        with (
+            forwarder.forwarded(gateway, port),
+            forwarder.forwarded(gateway, account.slack.port),
+        ):
+            yield invoke
+
+
+def env_vars(functions: Mapping[str, Any], url: str) -> dict[str, dict[str, str]]:
+    """What ``--env-vars`` takes: of each function what it has when deployed, and where AWS is.
+
+    The SAM CLI resolves none of the template's references to resources, and takes values only for the
+    variables that the template declares.
+    """
+    return {
+        name: {**configuration["Environment"]["Variables"], "AWS_ENDPOINT_URL": url}
+        for name, configuration in sorted(functions.items())
+    }
+
+
+def _run(command: list[str], payload: str, access_key: str) -> Any:
+    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", "AWS_ACCESS_KEY_ID": access_key}
+    run = subprocess.run(
+        command,
+        cwd=story.REPO,
+        env=environment,
+        input=payload,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # It exits with 0 even where the handler raised an exception: the answer says so.
+    lines = run.stdout.splitlines()
+    if run.returncode != 0 or not lines:
+        raise sam.SamError(f"sam local invoke ended with {run.returncode}:\n{run.stderr[-4000:]}")
+    return json.loads(lines[-1])
