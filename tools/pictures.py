@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tools.svg import Canvas, Run, lines
+from tools.svg import MONO_WIDTH, Canvas, Run, lines
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden"
@@ -21,7 +21,7 @@ PADDING = 20.0
 GREY = "#616061"
 BLUE = "#1264a3"
 CODE = "#c01343"
-CODE_SIZE = 12.5
+CODE_SIZE = 12
 MAIL_SIZE = 13
 MAIL_COLUMNS = 88
 
@@ -49,9 +49,10 @@ def _slack(name: str) -> str:
     _message(canvas, PADDING, card, time, 36)
     if details:
         canvas.y += 26
-        canvas.run(PADDING + 48, canvas.y, Run("in the thread", 13, bold=True, colour=BLUE))
-        line = canvas.y - 4
-        canvas.rect(PADDING + 140, line, WIDTH - 2 * PADDING - 140, 0.5, "none", "#dddddd")
+        heading = Run("in the thread", 12, bold=True, colour=BLUE)
+        canvas.run(PADDING + 48, canvas.y, heading)
+        line = PADDING + 48 + heading.width + 10
+        canvas.rect(line, canvas.y - 4, WIDTH - PADDING - line, 0.5, "none", "#dddddd")
         canvas.y += 4
         _message(canvas, PADDING + 48, details, time, 24)
     return canvas.svg(card["text"].replace("\u200b", ""), PADDING)
@@ -65,9 +66,11 @@ def _message(canvas: Canvas, x: float, message: dict[str, Any], time: str, avata
     inner = x + avatar + 12
     name = Run("Slipway", bold=True)
     canvas.run(inner, top + 13, name)
-    canvas.rect(inner + name.width + 6, top + 2, 27, 13, "#e8e8e8", r=2)
-    canvas.run(inner + name.width + 9, top + 12, Run("APP", 10, bold=True, colour=GREY))
-    canvas.run(inner + name.width + 40, top + 13, Run(time, 12, colour=GREY))
+    badge = inner + name.width + 6
+    app = Run("APP", 9, bold=True, colour=GREY)
+    canvas.rect(badge, top + 2, app.width + 6, 13, "#e8e8e8", r=2)
+    canvas.run(badge + 3, top + 12, app)
+    canvas.run(badge + app.width + 14, top + 13, Run(time, 11, colour=GREY))
     canvas.y = top + 16
     for block in message["blocks"]:
         _block(canvas, inner, WIDTH - PADDING - inner, block)
@@ -110,7 +113,7 @@ def _run(element: dict[str, Any]) -> Run:
     if element["type"] == "link":
         return Run(element["text"], colour=BLUE)
     if element["type"] == "date":
-        return Run(element["fallback"], 13, colour=GREY)
+        return Run(element["fallback"], 12, colour=GREY)
     style = element.get("style", {})
     if "code" in style:
         return Run(element["text"], CODE_SIZE, mono=True, colour=CODE, boxed=True)
@@ -120,7 +123,7 @@ def _run(element: dict[str, Any]) -> Run:
 def _mail(name: str) -> str:
     """The golden file as a mail program shows plain text, which breaks what is too long for it."""
     subject, _, text = (GOLDEN / "email" / f"{name}.txt").read_text().partition("\n\n")
-    canvas = Canvas(2 * PADDING + MAIL_COLUMNS * MAIL_SIZE * 0.602, y=PADDING)
+    canvas = Canvas(2 * PADDING + MAIL_COLUMNS * MAIL_SIZE * MONO_WIDTH, y=PADDING)
     width = canvas.width - 2 * PADDING
     canvas.paragraph(PADDING, width, [Run(subject, 18, bold=True)], 1.3)
     canvas.y += 4
