@@ -26,7 +26,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements-dev.txt
 	@test -n "$(PYTHON)" || { echo "Slipway needs Python 3.11 or newer; name it with PYTHON=..." >&2; exit 1; }
@@ -45,9 +45,21 @@ $(CHECKOV_READY): requirements-checkov.txt | $(READY)
 demo: $(READY) ## Deploy Slipway to a local AWS and watch three releases
 	@$(BIN)/python -m tools.demo
 
+# ARGS goes to pytest: make test ARGS='-k stale'. What is covered is judged only where all has run that counts.
+PYTEST = $(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
+COVERED = $(if $(ARGS),,--cov)
+
+.PHONY: unit
+unit: $(READY) ## Run every test that needs no local AWS
+	$(PYTEST) tests/unit $(COVERED) $(ARGS)
+
 .PHONY: test
-test: $(READY) ## Run every test
-	$(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder --cov
+test: $(READY) ## Run every test but the exhaustive ones
+	$(PYTEST) -m 'not exhaustive' $(COVERED) $(ARGS)
+
+.PHONY: test-exhaustive
+test-exhaustive: $(READY) ## Try every call's faults, every stop, every variant, and containers
+	$(PYTEST) -m exhaustive $(ARGS)
 
 .PHONY: lint
 lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines

@@ -1,15 +1,24 @@
-"""How the tests share the workers of pytest-xdist."""
+"""How the tests share the workers of pytest-xdist, and what a run says at its end."""
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+import resource
+from collections import defaultdict
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 # Folders whose tests share what is dear to make, or are judged together: one worker takes them whole.
-WHOLE = {"faults", "releases", "containers", "statemachine"}
+WHOLE = {"containers", "statemachine"}
+# What takes minutes: `make test` leaves these folders out, and `make test-exhaustive` runs them.
+EXHAUSTIVE = {"containers", "faults"}
+WORKER_MB = 700
+"""How large a worker may become: a larger one keeps what ended local AWSs have left behind."""
+HERE = Path(__file__).parent
+FAULT_RUNS = "fault runs"
+"""The user property in which a test says how many deployments it ran with a fault."""
 
 
 class ByPlace(LoadScopeScheduling):
@@ -22,3 +31,70 @@ class ByPlace(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:
     return ByPlace(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if EXHAUSTIVE & set(item.path.relative_to(HERE).parts):
+            item.add_marker("exhaustive")
+
+
+class Costs:
+    """What a run took: tests, processor-bound seconds and fault runs by folder; memory by worker."""
+
+    def __init__(self) -> None:
+        self.tests: defaultdict[str, set[str]] = defaultdict(set)
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.fault_runs = 0
+        self.megabytes: dict[str, int] = {}
+
+    @property
+    def too_large(self) -> list[str]:
+        return [worker for worker, size in self.megabytes.items() if size > WORKER_MB]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        folder = "/".join(
+            report.location[0].split("/")[: 3 if "pipeline" in report.location[0] else 2]
+        )
+        self.tests[folder].add(report.nodeid)
+        self.seconds[folder] += report.duration
+        if report.when == "call":
+            self.fault_runs += sum(n for name, n in report.user_properties if name == FAULT_RUNS)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        output = getattr(node, "workeroutput", {})
+        if "megabytes" in output:
+            self.megabytes[node.gateway.id] = output["megabytes"]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.too_large and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        terminalreporter.section("costs")
+        for folder, tests in sorted(self.tests.items()):
+            terminalreporter.line(f"{folder:32}{len(tests):6} tests{self.seconds[folder]:8.0f} s")
+        if self.fault_runs:
+            terminalreporter.line(f"{self.fault_runs} deployments ran with a fault")
+        for worker, size in sorted(self.megabytes.items()):
+            terminalreporter.line(f"worker {worker}: {size} MB at its end")
+        for worker in self.too_large:
+            terminalreporter.line(f"worker {worker} is larger than {WORKER_MB} MB", red=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Costs(), "costs")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["megabytes"] = resident_megabytes()
+
+
+def resident_megabytes() -> int:
+    """The memory that this process has now, not its peak."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() // 1_000_000

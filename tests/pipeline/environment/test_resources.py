@@ -24,7 +24,17 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module", params=VARIANTS.values(), ids=VARIANTS)
+ALWAYS = "fargate-http"
+"""The variant that `make test` tries, too."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(parameters, id=name, marks=() if name == ALWAYS else pytest.mark.exhaustive)
+        for name, parameters in VARIANTS.items()
+    ],
+)
 def environment(request: pytest.FixtureRequest) -> Iterator[Environment]:
     with deployed(**request.param) as made:
         yield made

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from localaws.faults import faults
+from tests.conftest import FAULT_RUNS
 from tests.support.account import Account
 from tests.support.stories import (
     PATIENCE_SECONDS,
@@ -66,7 +68,11 @@ def try_out(
 @pytest.mark.parametrize("how", FAULTS)
 @pytest.mark.parametrize("story", STORIES)
 def test_a_call_that_fails_leads_to_an_honest_end(
-    account: Account, calls: dict[str, list[Call]], story: str, how: str
+    account: Account,
+    calls: dict[str, list[Call]],
+    story: str,
+    how: str,
+    record_property: Callable[[str, int], None],
 ) -> None:
     alone = [FREEZE] if story == "forth" else []
     together = [call for call in calls[story] if call not in alone]
@@ -77,3 +83,4 @@ def test_a_call_that_fails_leads_to_an_honest_end(
         problems += try_out(account, STORIES[story], call, FAULTS[how], "/slipway/freeze")
     assert problems == []
     assert len(together) >= 3
+    record_property(FAULT_RUNS, len(together) + len(alone))
