@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from functools import cache
 from typing import Any
 
 import boto3
@@ -14,7 +15,7 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
 _clients: dict[str, Any] = {}
-_lock = threading.Lock()
+_lock = threading.Lock()  # boto3 sessions are not thread-safe; clients are
 
 
 def endpoint() -> str:
@@ -28,16 +29,37 @@ def endpoint() -> str:
 def client(service: str) -> Any:
     """A boto3 client of the local AWS, one per service and endpoint; safe to share between threads."""
     key = f"{service} {endpoint()}"
-    with _lock:  # boto3 sessions are not thread-safe; clients are
+    with _lock:
         if key not in _clients:
-            session: Any = boto3.Session(  # Any: its overloads want the service's name as a literal
-                aws_access_key_id="localaws", aws_secret_access_key="localaws", region_name=REGION
-            )
-            config = Config(
-                retries={"total_max_attempts": 1}, max_pool_connections=64, read_timeout=900
-            )
-            _clients[key] = session.client(service, endpoint_url=endpoint(), config=config)
+            _clients[key] = _made(service, max_pool_connections=64)
         return _clients[key]
+
+
+def new_client(service: str) -> Any:
+    """A client for one caller alone, who adds handlers to it."""
+    with _lock:
+        return _made(service)
+
+
+def close_clients() -> None:
+    """Forget the clients of a local AWS that has ended: they keep megabytes, and its connections."""
+    with _lock:
+        for each in _clients.values():
+            each.close()
+        _clients.clear()
+
+
+def _made(service: str, **options: Any) -> Any:
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=900, **options)
+    return session().client(service, endpoint_url=endpoint(), config=config)
+
+
+@cache
+def session() -> Any:  # the overloads of boto3's want the service's name as a literal
+    """The one session of this process: it reads the model of a service, and AWS's endpoints, once."""
+    return boto3.Session(
+        aws_access_key_id="localaws", aws_secret_access_key="localaws", region_name=REGION
+    )
 
 
 def listed(value: Any) -> list[Any]:

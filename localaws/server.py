@@ -80,6 +80,7 @@ class LocalAws:
             undo.callback(server.server_close)
             undo.callback(_restore, dict(os.environ))
             _use(self.url, self._port)
+            undo.callback(aws.close_clients)
             _install()
             moto_api_backend.reset()
             thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="localaws")

@@ -11,8 +11,6 @@ import json
 import threading
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import (
     StateTaskServiceLambda,
@@ -23,6 +21,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_la
 from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 
+from localaws import aws
 from localaws.faults import faults
 from localaws.stepfunctions.stop import StoppedError
 
@@ -90,9 +89,7 @@ def _marking(client_for: Any) -> Any:
         task = getattr(_calling, "task", None)
         if task is None:
             return client_for(**wanted)
-        config = Config(retries={"total_max_attempts": 1}, read_timeout=900)
-        # Of its own, because a handler stays with its client; it is the local AWS that signs.
-        own = boto3.Session().client("lambda", region_name=wanted["region"], config=config)
+        own = aws.new_client("lambda")  # a handler stays with its client
 
         def mark(request: Any, **_: Any) -> None:
             request.headers[faults.TASK_HEADER] = task
