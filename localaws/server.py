@@ -15,9 +15,12 @@ import threading
 from types import TracebackType
 from typing import Any
 
+from moto.core.base_backend import AccountSpecificBackend, BackendDict, BaseBackend
 from moto.core.config import default_user_config
+from moto.ec2.models.subnets import Subnet
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import MotoRequestHandler
+from moto.sns.models import Subscription
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from localaws import aws, ecr, elbv2, servicediscovery
@@ -82,7 +85,8 @@ class LocalAws:
             _use(self.url, self._port)
             undo.callback(aws.close_clients)
             _install()
-            moto_api_backend.reset()
+            _empty()
+            undo.callback(_empty)
             thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="localaws")
             thread.start()
             undo.callback(thread.join)
@@ -170,6 +174,21 @@ def _stop_executions() -> None:
         )
         for execution in running["executions"]:
             client.stop_execution(executionArn=execution["executionArn"])
+
+
+def _empty() -> None:
+    """Drop all that moto holds: its backends, and caches of methods, which keep their objects alive."""
+    for backends in BackendDict._instances:  # type: ignore[misc]
+        # Has nothing to close: reset() would only make it anew, which takes IAM's a second.
+        if backends.backend.reset is BaseBackend.reset:
+            backends.clear()
+    moto_api_backend.reset()
+    for method in (
+        AccountSpecificBackend._generate_regions,
+        Subnet._base_avail_ip_iterator,
+        Subscription.private_key,
+    ):
+        method.cache_clear()
 
 
 def _install() -> None:
