@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import resource
 from collections import defaultdict
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import botocore.session
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+# Each session has a loader of its own, which reads and keeps AWS's endpoints and the services' models:
+# 8 MB and 50 to 100 ms for a session's first client. moto has every mocked test begin a new session.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 # Folders whose tests share what is dear to make, or are judged together: one worker takes them whole.
 WHOLE = {"containers", "statemachine"}
