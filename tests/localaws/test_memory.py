@@ -1,0 +1,24 @@
+"""A local AWS that has ended leaves next to nothing behind in its process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.localaws import memory_left
+
+LIMIT = 5_000_000  # bytes a time
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and asks glibc for a trim")
+def test_starting_and_stopping_it_again_and_again_takes_no_more_memory():
+    run = subprocess.run(
+        [sys.executable, "-m", memory_left.__name__], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    grown = json.loads(run.stdout)
+    assert len(grown) == memory_left.ROUNDS
+    assert sum(grown) / len(grown) < LIMIT, grown
