@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.localaws import memory_left
+from tests.support.localaws import memory_left
 
 LIMIT = 5_000_000  # bytes a time
 

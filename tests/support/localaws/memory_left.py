@@ -17,10 +17,12 @@ from typing import Any
 
 import boto3
 
-from localaws import awslambda, seed, sns
+from localaws import seed
+from localaws.lambda_ import awslambda
 from localaws.server import LocalAws
-from tests.localaws.cloudformation import change, outputs, packaged_template
-from tests.waiting import wait_for
+from localaws.sns import sns
+from tests.support.localaws.stacks import change, outputs, packaged_template
+from tests.support.waiting import wait_for
 
 FIRST_ROUNDS, ROUNDS = 2, 10
 CLUSTER, SERVICE = "production", "api"
