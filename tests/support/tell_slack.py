@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import boto3
 import pytest
 
 from slipway import aws
@@ -49,7 +48,7 @@ class Function:
 
     def holds(self, content: str) -> None:
         """Put it into the secret, as a person does who rotates it."""
-        boto3.client("secretsmanager").put_secret_value(SecretId=self.secret, SecretString=content)
+        aws.secretsmanager().put_secret_value(SecretId=self.secret, SecretString=content)
 
     def invoked(self, event: dict[str, Any], context: Context | None = None) -> list[str]:
         if self._module is None:

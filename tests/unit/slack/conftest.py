@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 from hypothesis import settings
 
@@ -36,16 +35,11 @@ def made_up_account() -> Iterator[None]:
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("LEDGER_TABLE", "ledger")
         patch.setenv("HISTORY_DAYS", "14")
+        for client in CLIENTS:
+            client.cache_clear()
         yield
-
-
-@pytest.fixture(autouse=True)
-def own_clients() -> Iterator[None]:
-    for client in CLIENTS:
-        client.cache_clear()
-    yield
-    for client in CLIENTS:
-        client.cache_clear()
+        for client in CLIENTS:
+            client.cache_clear()
 
 
 @pytest.fixture
@@ -67,7 +61,7 @@ def pauses(monkeypatch) -> list[float]:
 @pytest.fixture
 def secret(ledger) -> str:  # noqa: F811 - a fixture
     """ARN of a secret that holds nothing of use yet."""
-    made = boto3.client("secretsmanager").create_secret(Name="slack", SecretString="nothing")
+    made = aws.secretsmanager().create_secret(Name="slack", SecretString="nothing")
     return made["ARN"]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import boto3
 import pytest
 
+from slipway import aws
 from slipway.errors import SlipwayError
 from slipway.slack.secret import Secret
 
@@ -22,7 +22,7 @@ CONTENTS = {
 
 @pytest.mark.parametrize("content", CONTENTS)
 def test_a_secret_that_holds_something_else_is_named(content, secret):
-    boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=content)
+    aws.secretsmanager().put_secret_value(SecretId=secret, SecretString=content)
 
     with pytest.raises(SlipwayError, match=CONTENTS[content]) as error:
         Secret(secret).read()
@@ -31,7 +31,7 @@ def test_a_secret_that_holds_something_else_is_named(content, secret):
 
 
 def test_a_binary_secret_is_refused(secret):
-    boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretBinary=b"xoxb-1")
+    aws.secretsmanager().put_secret_value(SecretId=secret, SecretBinary=b"xoxb-1")
 
     with pytest.raises(SlipwayError, match="is binary"):
         Secret(secret).read()
@@ -58,7 +58,7 @@ def test_what_is_no_arn_of_a_secret_is_refused(ledger):
     ("name", "path"), [("/slipway/slack", "/slipway/slack"), ("slack", "/slack")]
 )
 def test_a_parameter_of_ssm_has_to_be_a_secure_string(name, path, ledger):
-    ssm = boto3.client("ssm")
+    ssm = aws.ssm()
     arn = f"arn:aws:ssm:eu-west-1:123456789012:parameter{path}"
     ssm.put_parameter(Name=name, Value=" xoxb-1-2\n", Type="SecureString")
     assert Secret(arn).read() == "xoxb-1-2"
@@ -70,7 +70,7 @@ def test_a_parameter_of_ssm_has_to_be_a_secure_string(name, path, ledger):
 
 def test_a_secret_is_kept_for_some_minutes(secret):
     now = [0.0]
-    client = boto3.client("secretsmanager")
+    client = aws.secretsmanager()
     client.put_secret_value(SecretId=secret, SecretString="xoxb-1")
     kept = Secret(secret, lambda: now[0])
     kept.read()
