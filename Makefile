@@ -32,13 +32,13 @@ $(READY): requirements-dev.txt
 	@test -n "$(PYTHON)" || { echo "Slipway needs Python 3.11 or newer; name it with PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.txt
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements-dev.txt
 	touch $@
 
 # checkov pins an old boto3, hence its own environment.
 $(CHECKOV_READY): requirements-checkov.txt | $(READY)
 	$(PYTHON) -m venv --clear $(CHECKOV)
-	VIRTUAL_ENV=$(CURDIR)/$(CHECKOV) uv pip install --quiet --require-hashes -r requirements-checkov.txt
+	VIRTUAL_ENV=$(CURDIR)/$(CHECKOV) uv pip install --quiet --compile-bytecode --require-hashes -r requirements-checkov.txt
 	touch $@
 
 .PHONY: demo
