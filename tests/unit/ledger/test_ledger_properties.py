@@ -21,12 +21,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from slipway import aws
 from slipway.errors import Superseded
 from slipway.ledger.ledger import CHANGE_SECONDS, CLOCKS_APART_SECONDS, Busy, Ledger
 from slipway.ledger.records import Good, Hold, Quarantined, deployment_id, order, text
 from slipway.release.release import Deployment, Release
 from tests.support.builders import FAMILY, OLD, at, deployment, execution, image, release
+from tests.support.ledgers import Directly
 
 ASIDE = CLOCKS_APART_SECONDS / 2
 CLOCKS = st.sampled_from([0, -ASIDE, ASIDE, 1])
@@ -102,7 +102,7 @@ class Executions(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = Ledger(aws.table())
+        self.ledger = Ledger(Directly())
         self.service = next(SERVICES)
         self.now = 0.0
         self.holder: Actor | None = None
@@ -293,24 +293,15 @@ class Executions(RuleBasedStateMachine):
         for hold in {actor.hold.deployment: actor.hold for actor in self.everyone}.values():
             record = self.ledger.deployment(hold)
             assert (record and record.outcome) == self.outcomes.get(hold.deployment)
-        forget(*(actor.hold for actor in self.everyone))
 
 
-def forget(*holds: Hold) -> None:
-    """Moto copies its table in every transaction, so it has to stay small."""
-    keys = {("service", hold.service) for hold in holds}
-    keys |= {(hold.service, hold.deployment) for hold in holds}
-    with aws.table().batch_writer() as batch:
-        for pk, sk in keys:
-            batch.delete_item(Key={"pk": pk, "sk": sk})
-
-
+@pytest.mark.usefixtures("ledger")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ANY_CLOCK, ANY_CLOCK, st.just(CHANGE_SECONDS) | st.floats(0, 2 * CHANGE_SECONDS))
 def test_nobody_takes_a_service_while_it_may_be_changed_whatever_the_clocks_say(
-    ledger, holder_s, newcomer_s, passed
+    holder_s, newcomer_s, passed
 ):
-    service = next(SERVICES)
+    ledger, service = Ledger(Directly()), next(SERVICES)
     hold = Hold(service=service, deployment="d", execution="holder")
     newcomer = Hold(service=service, deployment="d", execution="newcomer")
     asked = deployment(service=service)
@@ -322,10 +313,10 @@ def test_nobody_takes_a_service_while_it_may_be_changed_whatever_the_clocks_say(
         ledger.take(newcomer, asked, OLD, at(passed + newcomer_s))
 
         assert passed > CHANGE_SECONDS
-    forget(hold)
 
 
-def test_no_two_executions_are_ever_in_a_change_of_one_service(ledger):
+@pytest.mark.usefixtures("ledger")
+def test_no_two_executions_are_ever_in_a_change_of_one_service():
     run_state_machine_as_test(
         Executions, settings=settings(max_examples=25, stateful_step_count=40)
     )
