@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonata
 import yaml
+from cfnlint.api import lint
 from statelint.linter import Linter
 
 DEFINITIONS = sorted((Path(__file__).parent.parent / "statemachine").glob("*.asl.yaml"))
@@ -60,12 +59,7 @@ def _against_schema(definition: dict[str, Any]) -> Iterator[str]:
             "DefinitionString": json.dumps(definition),
         },
     }
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as template:
-        json.dump({"Resources": {"Machine": machine}}, template)
-        template.flush()
-        command = ["cfn-lint", "--format", "parseable", "--", template.name]
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
-    yield from run.stdout.splitlines()
+    yield from (str(found) for found in lint(json.dumps({"Resources": {"Machine": machine}})))
 
 
 def main() -> int:
