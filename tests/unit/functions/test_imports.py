@@ -28,11 +28,11 @@ VARIABLES = {
 ALLOWED = {"tell_slack": {"slack_sdk"}}
 
 
-# boto3 is what loading takes its time with, and every handler has it: it is loaded once, and each handler
-# in a process of its own that is forked then.
+# What loading takes its time with are libraries that every handler has: they are loaded once, and each
+# handler in a process of its own that is forked then.
 SCRIPT = f"""
 import importlib, json, os, sys
-import boto3
+import aws_lambda_powertools, boto3, pydantic.main
 for handler in sys.argv[1:]:
     sys.stdout.flush()
     if os.fork() == 0:
