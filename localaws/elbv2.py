@@ -7,7 +7,6 @@ local ECS does. A target without one answers nobody.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +21,7 @@ from moto.elbv2.models import (
     elbv2_backends,
 )
 
+from localaws import clock
 from localaws.aws import ACCOUNT, REGION
 from localaws.ecs.state import LOCK
 
@@ -53,7 +53,7 @@ class Target:
     id: str
     port: int
     probe: Probe = _nothing_there
-    registered_at: float = field(default_factory=time.monotonic)
+    registered_at: float = field(default_factory=clock.monotonic)
     gone_at: float | None = None
 
 
@@ -128,7 +128,7 @@ def install() -> None:
 
 
 def _targets(group: FakeTargetGroup) -> dict[tuple[str, int], Target]:
-    now = time.monotonic()
+    now = clock.monotonic()
     targets: dict[tuple[str, int], Target] = group.targets  # type: ignore[assignment]
     for key, target in list(targets.items()):
         if target.gone_at is not None and target.gone_at <= now:
@@ -139,7 +139,7 @@ def _targets(group: FakeTargetGroup) -> dict[tuple[str, int], Target]:
 def _drain(group: FakeTargetGroup, target: Target) -> None:
     if target.gone_at is None:
         delay = float(str(group.attributes["deregistration_delay.timeout_seconds"]))
-        target.gone_at = time.monotonic() + min(DRAINING, delay)
+        target.gone_at = clock.monotonic() + min(DRAINING, delay)
 
 
 def _register(self: FakeTargetGroup, targets: list[dict[str, Any]]) -> None:
@@ -212,7 +212,7 @@ def _description(group: FakeTargetGroup, target: Target) -> FakeHealthStatus:
 
 def _health(group: FakeTargetGroup, target: Target) -> tuple[str, str | None, str | None]:
     """State, reason and description, in Elastic Load Balancing's own words."""
-    age = time.monotonic() - target.registered_at
+    age = clock.monotonic() - target.registered_at
     if target.gone_at is not None:
         text = "Target deregistration is in progress"
         return "draining", "Target.DeregistrationInProgress", text

@@ -93,7 +93,7 @@ class Application:
 
     def __init__(self) -> None:
         self.outputs: dict[str, str] | None = None  # of the deployed stack; None: not deployed yet
-        self._calls: list[dict[str, Any]] = []
+        self.calls: list[dict[str, Any]] = []  # of functions
         self._moto = DomainDispatcherApplication(create_backend_app)
         faults.reset()
 
@@ -110,7 +110,7 @@ class Application:
         if path == "/_localaws/mails":
             return _json(sns.mails())
         if path == "/_localaws/calls":
-            return _json(self._calls)
+            return _json(self.calls)
         if path.startswith(custom.ENDPOINT) and method == "PUT":
             return _json(*custom.answer(path.removeprefix(custom.ENDPOINT), _buffered(environ)))
         if path.startswith(schedules.ENDPOINT) and method == "POST":
@@ -176,7 +176,7 @@ class Application:
             action=operation.name,
             permissions=permissions,
         )
-        self._calls.append(call)
+        self.calls.append(call)
         action = f"{service}:{operation.name}"
         needed = iam_actions.rule_for(action)(action, _parameters(operation, environ, body))
         permissions += [access.action for access in needed]

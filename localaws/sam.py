@@ -19,12 +19,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localaws import sources
 from tools.pack import pack
 
 if TYPE_CHECKING:
     from localaws.server import LocalAws
 
 _ENVIRONMENT = "local"
+_MARK = ".aws-sam/build/made-of"  # goes with the folder, which `sam build` empties
 _OUTPUT_LINES = 40  # of a failed command, in its error
 
 
@@ -35,8 +37,21 @@ class SamError(Exception):
 def build(repo: Path) -> None:
     """What ``make build`` does: ``sam build``, then taking out what nothing uses."""
     with _alone(repo):
-        _sam(repo, "build", parameters(repo, "build", {}))
-        pack(repo / ".aws-sam" / "build")
+        _build(repo, sources.fingerprint(repo, sources.BUILT))
+
+
+def build_once(repo: Path) -> None:
+    """Build, unless what stands there was built of the sources as they are."""
+    with _alone(repo):
+        wanted, mark = sources.fingerprint(repo, sources.BUILT), repo / _MARK
+        if not mark.exists() or mark.read_text() != wanted:
+            _build(repo, wanted)
+
+
+def _build(repo: Path, fingerprint: str) -> None:
+    _sam(repo, "build", parameters(repo, "build", {}))
+    pack(repo / ".aws-sam" / "build")
+    (repo / _MARK).write_text(fingerprint)
 
 
 def deploy(
@@ -47,6 +62,11 @@ def deploy(
     aws.client("s3").create_bucket(Bucket=bucket)  # in us-east-1, again is not an error
     with _alone(repo):
         _sam(repo, "deploy", ["--stack-name", stack, *parameters(repo, "deploy", overrides or {})])
+    return outputs(aws, stack)
+
+
+def outputs(aws: LocalAws, stack: str = "slipway") -> dict[str, str]:
+    """The outputs of a stack that was deployed."""
     stacks = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
 

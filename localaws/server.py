@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -23,7 +24,7 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from moto.sns.models import Subscription
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from localaws import aws, ecr, elbv2, servicediscovery
+from localaws import aws, ecr, elbv2, servicediscovery, snapshot
 from localaws.applicationautoscaling import policies
 from localaws.autoscaling import autoscaling
 from localaws.cloudformation import cloudformation
@@ -56,12 +57,18 @@ _installed = False
 
 
 class LocalAws:
-    """A local AWS, empty at its start. One at a time: moto's state belongs to the process."""
+    """A local AWS, one at a time: moto's state belongs to the process.
 
-    def __init__(self, port: int = 0) -> None:
+    It starts empty, or with what ``save`` has written to the file ``saved``.
+    """
+
+    def __init__(self, port: int = 0, saved: Path | None = None) -> None:
         self._port = port
+        self._saved = saved
         self._application = Application()
         self._undo = contextlib.ExitStack()
+        self._others: set[threading.Thread] = set()  # that ran before
+        self._save_to: Path | None = None  # when it stops
 
     @property
     def url(self) -> str:
@@ -78,6 +85,7 @@ class LocalAws:
 
     def start(self) -> None:
         """Listen, then answer. OSError when the port is taken."""
+        self._others = set(threading.enumerate())
         server = self._listening()
         with contextlib.ExitStack() as undo:  # the last begun is the first to end
             undo.callback(server.server_close)
@@ -87,6 +95,7 @@ class LocalAws:
             _install()
             _empty()
             undo.callback(_empty)
+            undo.callback(self._save)
             thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="localaws")
             thread.start()
             undo.callback(thread.join)
@@ -95,6 +104,8 @@ class LocalAws:
             undo.callback(awslambda.stop)
             sns.start()
             undo.callback(sns.stop)
+            if self._saved is not None:
+                self._application.calls[:] = snapshot.restore(self._saved, self.url)
             undo.callback(_stop_executions)
             ecs.start()
             undo.callback(ecs.stop)
@@ -107,6 +118,16 @@ class LocalAws:
     def stop(self) -> None:
         """End every thread and process of ours, and give the environment back."""
         self._undo.close()
+
+    def save(self, file: Path) -> None:
+        """Stop, and write the state to a file. SnapshotError where it can't be saved as it is."""
+        snapshot.wait_for_rest(self._others)
+        self._save_to = file
+        self.stop()
+
+    def _save(self) -> None:
+        if self._save_to is not None:
+            snapshot.save(self._save_to, self.url, self._application.calls)
 
     def _listening(self) -> BaseWSGIServer:
         # Bound here: werkzeug would print a message of its own and exit.

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -42,6 +41,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 
+from localaws import clock
 from localaws.dynamodb import expressions
 
 TOKEN_SECONDS = 600
@@ -169,7 +169,7 @@ def _once_per_token(
         token, request = self.body.get("ClientRequestToken"), copy.deepcopy(self.body)
         # With the backend, so that moto's reset takes them along.
         done: dict[str, Any] = vars(self.dynamodb_backend).setdefault("transactions_done", {})
-        for old in [t for t, (at, _) in done.items() if time.monotonic() - at >= TOKEN_SECONDS]:
+        for old in [t for t, (at, _) in done.items() if clock.monotonic() - at >= TOKEN_SECONDS]:
             del done[old]
         if token in done:
             if done[token][1] != request:
@@ -177,7 +177,7 @@ def _once_per_token(
             return ActionResult({})
         answer = action(self)
         if token:
-            done[token] = time.monotonic(), request
+            done[token] = clock.monotonic(), request
         return answer
 
     return once

@@ -8,10 +8,10 @@ of a rollout needs no case of its own.
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from typing import Any
 
+from localaws import clock
 from localaws.ecs import deployments as ecs_deployments
 from localaws.ecs import instances
 from localaws.ecs.alarms import in_alarm, reflect_regressions
@@ -24,7 +24,7 @@ from localaws.ecs.tasks import Task
 
 def tick() -> None:
     """Look at everything once; the caller holds the lock."""
-    now = time.monotonic()
+    now = clock.monotonic()
     instances.look()
     for service in live_services():
         if service.deployments:

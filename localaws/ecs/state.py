@@ -51,7 +51,7 @@ def arn(resource: str) -> str:
 
 
 def utcnow() -> datetime:
-    """The time as the API tells it; intervals are measured with time.monotonic()."""
+    """The time as the API tells it; intervals are measured with the clock."""
     return datetime.now(UTC)
 
 

@@ -6,14 +6,13 @@ scheduler's clock and by what its images do.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import partial
 from typing import Any
 
-from localaws import elbv2
+from localaws import clock, elbv2
 from localaws.ecs import discovery, events, logs
 from localaws.ecs.containers import container_record, network_bindings
 from localaws.ecs.images import Behaviour, StartError, behaviour_of
@@ -43,7 +42,7 @@ class Task:
         self.task_arn = arn(f"task/{placement.cluster}/{self.id}")
         self.behaviours: dict[str, Behaviour] = {}
         self.targets: list[tuple[str, elbv2.Target]] = []
-        self.since = time.monotonic()  # when it entered its status
+        self.since = clock.monotonic()  # when it entered its status
         self.healthy_since: float | None = None
         self.checked = {
             container["name"]
@@ -136,7 +135,7 @@ class Task:
         return found
 
     def _enter(self, status: str) -> None:
-        self.since = time.monotonic()
+        self.since = clock.monotonic()
         self.record["lastStatus"] = status
         self.record["version"] += 1
         events.task_changed(self.record)

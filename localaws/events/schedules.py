@@ -91,9 +91,13 @@ _deliver: Deliver
 
 
 def start() -> None:
-    """Begin without a schedule."""
+    """Begin with the schedules that are there: none, or those of a saved state."""
     global _clock
     _clock = _Clock()
+    for bus in events_backends[aws.ACCOUNT][aws.REGION].event_buses.values():
+        for rule in bus.rules.values():
+            if rule.scheduled_expression:
+                _clock.begin(rule)
     _clock.start()
 
 

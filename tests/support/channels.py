@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from localaws import sam
 from localaws.server import LocalAws
 from localaws.sns import sns
 from tests.support.account import ENDED_SECONDS, Account, Shop
+from tests.support.deployed import deployed
 from tests.support.fake_slack import FakeSlack, Post
-from tests.support.paths import REPO
 from tests.support.waiting import wait_for
 
 QUEUE = "UntoldSlackUrl"
+SECRET = "slipway/slack"
 
 
 @dataclass
@@ -90,15 +90,19 @@ def mails_of_alarms() -> list[dict[str, Any]]:
     return [mail for mail in sns.mails() if mail["attributes"].get("kind") == "alarm"]
 
 
+def _with_secret(aws: LocalAws) -> dict[str, str]:
+    made = aws.client("secretsmanager").create_secret(Name=SECRET, SecretString="none yet")
+    return {"SlackSecret": made["ARN"]}
+
+
 @contextmanager
 def channel(secret: str | None = None, **parameters: str) -> Iterator[Channel]:
     """Slipway on a local AWS, telling a Slack on loopback with a webhook, or with this token."""
-    with FakeSlack() as slack, LocalAws() as aws:
-        made = aws.client("secretsmanager").create_secret(
-            Name="slipway/slack", SecretString=secret or slack.webhook
+    given = {"SweepMinutes": "1440", **parameters}
+    with FakeSlack() as slack, deployed(given, _with_secret) as (aws, outputs):
+        put = aws.client("secretsmanager").put_secret_value(
+            SecretId=SECRET, SecretString=secret or slack.webhook
         )
-        sam.build(REPO)
-        given = {"SweepMinutes": "1440", "SlackSecret": made["ARN"], **parameters}
-        told = Channel(Account(aws, sam.deploy(aws, REPO, given)), slack, made["ARN"])
+        told = Channel(Account(aws, outputs), slack, put["ARN"])
         told.set(SLACK_API_URL=slack.api)
         yield told

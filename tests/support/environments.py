@@ -11,6 +11,7 @@ from typing import Any
 
 from localaws import sam, seed
 from localaws.server import LocalAws
+from tests.support import deployed as support
 from tests.support.paths import REPO
 from tests.support.waiting import wait_for
 
@@ -124,10 +125,15 @@ def deployed(*, https: bool = False, **parameters: str) -> Iterator[Environment]
     """A local AWS with Slipway and its environment."""
     # The sweep is no part of this.
     given = {"WithEnvironment": "true", "SweepMinutes": "1440", **parameters}
-    with LocalAws() as aws:
+    with support.deployed(given, _certified if https else None) as (aws, outputs):
         if https:
-            given["CertificateArn"] = certificate(aws)
-        yield Environment(aws, sam.deploy(aws, REPO, given), given)
+            (made,) = aws.client("acm").list_certificates()["CertificateSummaryList"]
+            given["CertificateArn"] = made["CertificateArn"]
+        yield Environment(aws, outputs, given)
+
+
+def _certified(aws: LocalAws) -> dict[str, str]:
+    return {"CertificateArn": certificate(aws)}
 
 
 def certificate(aws: LocalAws) -> str:

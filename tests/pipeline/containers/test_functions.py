@@ -20,7 +20,7 @@ pytestmark = pytest.mark.sam_local
 @pytest.fixture(scope="module")
 def checked(containers: Engine) -> dict[str, Any]:
     """What `make sam-local` finds not to be as recorded, by event."""
-    sam.build(REPO)
+    sam.build_once(REPO)
     check = [sys.executable, "-m", "tools.samlocal.check", "--json"]
     run = subprocess.run(
         containers.command([*check, containers.image, containers.gateway]),

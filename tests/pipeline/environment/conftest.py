@@ -13,7 +13,7 @@ from tests.support.environments import REPO, Environment, deployed
 @pytest.fixture(scope="package", autouse=True)
 def built() -> None:
     """The functions, packed."""
-    sam.build(REPO)
+    sam.build_once(REPO)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from localaws import sam
-from tests.pipeline.releases.conftest import REPO
 from tests.support.account import Account
+from tests.support.paths import REPO
 
 STACK = "narrow"
 
@@ -24,6 +24,7 @@ def narrow(account: Account) -> Iterator[dict[str, str]]:
         "SettleSeconds": "7",
         "NotificationEmail": "",
     }
+    sam.build_once(REPO)
     sam.deploy(account.aws, REPO, overrides, stack=STACK)
     cloudformation = account.aws.client("cloudformation")
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)

@@ -1,0 +1,99 @@
+"""Saves the state of a local AWS to a file, and brings it into another one, in another process.
+
+The state is moto's backends and what modules of ours keep beside them (_KEPT). Only one that is at rest
+can be saved: an execution, a delivery or a stack's operation is a thread, and threads can't be saved.
+
+After loading, intervals go on from where they were, and a schedule's interval begins anew. Lambda
+starts with no process.
+"""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+import weakref
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from moto.core.base_backend import BackendDict
+from moto.ec2.models import ec2_backends
+
+from localaws import clock
+from localaws.cloudformation.types import custom
+from localaws.faults import faults
+from localaws.lambda_ import awslambda
+from localaws.snapshot_pickle import SnapshotError, dump, load
+from localaws.sns import sns
+
+_REST_SECONDS = 60.0  # how long what is under way may take to end
+_KEPT: tuple[tuple[ModuleType, str], ...] = (
+    (sns, "_mails"),
+    (awslambda, "_invocations"),
+    (custom, "_answers"),
+)
+"""State of ours that is not in moto's backends: lists and dicts."""
+_SERVING = ("localaws", "ecs-scheduler", "ecs-events", "alarms", "schedules")
+"""The threads of a local AWS at rest; besides them, one for each connection."""
+
+
+def wait_for_rest(others: set[threading.Thread]) -> None:
+    """Wait until nothing is under way; ``others`` are the threads that are none of the local AWS's.
+
+    SnapshotError, if that does not come to be.
+    """
+    if asked := faults.everything():
+        raise SnapshotError(f"a fault waits to be met: {asked[0]}")
+    deadline = time.monotonic() + _REST_SECONDS
+    while busy := [thread for thread in threading.enumerate() if _works(thread, others)]:
+        busy[0].join(max(0.0, deadline - time.monotonic()))
+        if busy[0].is_alive():
+            names = ", ".join(sorted(thread.name for thread in busy))
+            raise SnapshotError(f"still under way: {names}")
+
+
+def _works(thread: threading.Thread, others: set[threading.Thread]) -> bool:
+    return (
+        thread not in others
+        and thread.name not in _SERVING
+        and "process_request_thread" not in thread.name
+    )
+
+
+def save(file: Path, url: str, calls: list[dict[str, Any]]) -> None:
+    """Write the state of the local AWS that was there, and has stopped."""
+    backends = [
+        (named, account, region, backend)
+        for named in BackendDict._instances  # type: ignore[misc]
+        for account, region, backend in named.iter_backends()
+    ]
+    kept = [getattr(module, name).copy() for module, name in _KEPT]
+    state = {"backends": backends, "kept": kept, "calls": calls, "now": clock.monotonic()}
+    data, blobs = dump(state, url)
+    with file.open("wb") as opened:
+        pickle.dump((data, blobs), opened, pickle.HIGHEST_PROTOCOL)
+
+
+def restore(file: Path, url: str) -> list[dict[str, Any]]:
+    """Bring a state into the local AWS that listens at ``url``; the calls that were recorded in it."""
+    with file.open("rb") as opened:
+        data, blobs = pickle.load(opened)
+    state = load(data, blobs, url)
+    clock.go_on_from(state["now"])
+    for named, account, region, backend in state["backends"]:
+        dict.__setitem__(named[account], region, backend)
+        if named is ec2_backends:
+            _register(backend)
+    for (module, name), value in zip(_KEPT, state["kept"], strict=True):
+        kept = getattr(module, name)
+        kept.clear()
+        (kept.update if isinstance(kept, dict) else kept.extend)(value)
+    calls: list[dict[str, Any]] = state["calls"]
+    return calls
+
+
+def _register(backend: Any) -> None:
+    """Do what the backend's __init__ does outside of it: EC2 finds VPCs of other accounts by these."""
+    for registry in (backend.vpc_refs, backend.vpc_pcx_refs, backend.backend_refs):
+        registry[type(backend)].add(weakref.ref(backend))
