@@ -26,7 +26,7 @@ from typing import Any
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 
-from localaws.lambda_ import asynchronous, code, destinations
+from localaws.lambda_ import asynchronous, destinations
 from localaws.lambda_.environment import Answer
 from localaws.lambda_.pool import Pools, logging_config
 
@@ -96,7 +96,6 @@ def stop() -> None:
     _queue.stop()
     _pools.stop()
     _queue.join()
-    code.remove()
 
 
 @contextmanager

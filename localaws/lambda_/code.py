@@ -7,6 +7,7 @@ consists of are linked into a folder of their own.
 
 from __future__ import annotations
 
+import atexit
 import io
 import shutil
 import tempfile
@@ -44,22 +45,19 @@ def task_folder(code: bytes, sha: str) -> Path:
         return folder
 
 
-def remove() -> None:
-    """Remove every folder that was made."""
-    global _root
-    with _lock:
-        if _root is not None:
-            for folder in _folders(_root):
-                folder.chmod(0o755)
-            shutil.rmtree(_root)
-            _root = None
-
-
 def _made_root() -> Path:
+    """The folder of them all, until this process ends: a local AWS after this one has the same code."""
     global _root
     if _root is None:
         _root = Path(tempfile.mkdtemp(prefix="localaws-lambda-"))
+        atexit.register(_remove, _root)
     return _root
+
+
+def _remove(root: Path) -> None:
+    for folder in _folders(root):
+        folder.chmod(0o755)
+    shutil.rmtree(root)
 
 
 def _link(name: str, folder: Path) -> None:

@@ -1,0 +1,183 @@
+"""A local AWS that was saved and loaded is what it was, on another port; what can't be saved is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localaws import cfn_resources, sns
+from localaws.snapshot import SnapshotError
+from localaws.snapshot_pickle import dump, load
+
+REPO = Path(__file__).parents[2]
+HERE, THERE = "http://localhost:11111", "http://localhost:22222"
+
+
+def again(value: Any) -> Any:
+    """What another local AWS has of it."""
+    return load(*dump(value, HERE), THERE)
+
+
+def run(source: str, *arguments: Path) -> None:
+    """Run Python in a process of its own: there can be one local AWS in each."""
+    command = [sys.executable, "-c", textwrap.dedent(source), *map(str, arguments)]
+    ended = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_what_is_in_the_services_is_there_in_another_process_on_another_port(tmp_path):
+    file = tmp_path / "saved"
+    run(
+        """
+        import sys
+        from pathlib import Path
+        from localaws import clock
+        from localaws.server import LocalAws
+        with LocalAws() as aws:
+            clock.go_on_from(clock.monotonic() + 1_000_000)  # as if the machine had run for longer
+            sqs, s3, sns = aws.client("sqs"), aws.client("s3"), aws.client("sns")
+            queue = sqs.create_queue(QueueName="q")["QueueUrl"]
+            sqs.send_message(QueueUrl=queue, MessageBody=f"see {queue}")
+            s3.create_bucket(Bucket="bucket")
+            s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+            for body in (b"first", b"x" * 20_000_000):
+                s3.put_object(Bucket="bucket", Key="k", Body=body)
+            topic = sns.create_topic(Name="t")["TopicArn"]
+            sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com")
+            sns.publish(TopicArn=topic, Message="m")
+            key = aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
+            aws.client("ssm").put_parameter(
+                Name="/p", Value="secret", Type="SecureString", KeyId=key
+            )
+            events = aws.client("events")
+            arn = "arn:aws:sqs:us-east-1:123456789012:q"
+            events.put_rule(Name="r", ScheduleExpression="rate(1 day)")
+            events.put_targets(Rule="r", Targets=[{"Id": "0", "Arn": arn}])
+            aws.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")
+            aws.save(Path(sys.argv[1]))
+        """,
+        file,
+    )
+    run(
+        """
+        import socket, sys
+        from pathlib import Path
+        import requests, time
+        from localaws import clock
+        from localaws.server import LocalAws
+        from localaws.sns import mails
+        with LocalAws(saved=Path(sys.argv[1])) as aws:
+            assert clock.monotonic() > time.monotonic() + 900_000
+            sqs, s3, sns = aws.client("sqs"), aws.client("s3"), aws.client("sns")
+            queue = sqs.get_queue_url(QueueName="q")["QueueUrl"]
+            assert queue.startswith(aws.url)
+            (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+            assert message["Body"] == f"see {queue}"
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            versions = s3.list_object_versions(Bucket="bucket")["Versions"]
+            assert [version["Size"] for version in versions] == [20_000_000, 5]
+            assert s3.get_object(Bucket="bucket", Key="k")["Body"].read() == b"x" * 20_000_000
+            (mail,) = mails()
+            sns.publish(TopicArn=mail["topic"], Message="another")
+            assert [mail["text"] for mail in mails()] == ["m", "another"]
+            ssm = aws.client("ssm")
+            found = ssm.get_parameter(Name="/p", WithDecryption=True)["Parameter"]
+            assert found["Value"] == "secret"
+            assert requests.post(f"{aws.url}/_localaws/schedules/r").status_code == 200
+            (event,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"]
+            assert "Scheduled Event" in event["Body"]
+            assert len(aws.client("ec2").describe_vpcs()["Vpcs"]) == 2
+        """,
+        file,
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (
+            """
+            from localaws import faults
+            faults.add(action="ecs:UpdateService", call=1, how="throttle")
+            """,
+            "a fault waits to be met",
+        ),
+        (
+            """
+            import threading
+            snapshot._REST_SECONDS = 0.1
+            threading.Thread(target=threading.Event().wait, name="delivery", daemon=True).start()
+            """,
+            "still under way: delivery",
+        ),
+        (
+            """
+            import socket
+            from moto.sqs.models import sqs_backends
+            sqs_backends["123456789012"]["us-east-1"].open = socket.socket()
+            """,
+            "cannot pickle 'socket' object",
+        ),
+    ],
+)
+def test_what_cannot_be_saved_is_refused(what, said, tmp_path):
+    source = f"""
+        import sys
+        from pathlib import Path
+        from localaws import snapshot
+        from localaws.server import LocalAws
+        with LocalAws() as aws:
+            {textwrap.indent(textwrap.dedent(what).strip(), " " * 12).strip()}
+            try:
+                aws.save(Path(sys.argv[1]))
+            except snapshot.SnapshotError as error:
+                assert {said!r} in str(error), error
+            else:
+                raise AssertionError("it was saved")
+        assert not Path(sys.argv[1]).exists()
+        """
+    run(source, tmp_path / "saved")
+
+
+def test_a_global_of_a_module_is_the_same_object():
+    kind = cfn_resources.TYPES["AWS::SQS::Queue"]
+    assert again([kind, cfn_resources.TYPES])[0] is kind
+    assert again(sns._mails) is sns._mails
+
+
+def test_objects_that_were_the_same_stay_the_same():
+    blob, shared = b"b" * 100_000, {"key": 1}
+    loaded = again([blob, bytes(bytearray(blob)), shared, shared])
+    assert loaded[0] is loaded[1]
+    assert loaded[2] is loaded[3]
+
+
+def test_texts_and_bytes_get_the_new_address():
+    assert again({f"{HERE}/queue": f"{HERE}/a {HERE}/b"}) == {
+        f"{THERE}/queue": f"{THERE}/a {THERE}/b"
+    }
+    assert again(f"{HERE}/x".encode()) == f"{THERE}/x".encode()
+
+
+def test_a_function_without_a_name_keeps_its_code_and_what_it_encloses():
+    enclosed = [1]
+    assert again(lambda more=2: enclosed[0] + more)() == 3
+
+
+@pytest.mark.parametrize("lock", [threading.Lock(), threading.RLock()])
+def test_a_free_lock_is_a_free_lock_and_a_held_one_an_error(lock):
+    assert again(lock).acquire(blocking=False)
+    with lock, pytest.raises(SnapshotError, match="a lock that is held"):
+        dump(lock, HERE)
+
+
+@pytest.mark.parametrize("value", [threading.Thread(), object(), (number for number in ())])
+def test_what_has_no_pickle_is_an_error(value):
+    with pytest.raises(SnapshotError, match="what can't be saved"):
+        dump(value, HERE)
