@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import collections
+import importlib
+import pkgutil
+import queue
 import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from localaws import cfn_resources, sns
+import localaws
+from localaws import snapshot
+from localaws.cloudformation.engine import resources
 from localaws.snapshot import SnapshotError
 from localaws.snapshot_pickle import dump, load
+from localaws.sns import sns
 
 REPO = Path(__file__).parents[2]
+COLLECTIONS = (list, dict, set, collections.deque, queue.SimpleQueue, weakref.WeakValueDictionary)
 HERE, THERE = "http://localhost:11111", "http://localhost:22222"
 
 
@@ -71,7 +80,7 @@ def test_what_is_in_the_services_is_there_in_another_process_on_another_port(tmp
         import requests, time
         from localaws import clock
         from localaws.server import LocalAws
-        from localaws.sns import mails
+        from localaws.sns.sns import mails
         with LocalAws(saved=Path(sys.argv[1])) as aws:
             assert clock.monotonic() > time.monotonic() + 900_000
             sqs, s3, sns = aws.client("sqs"), aws.client("s3"), aws.client("sns")
@@ -103,7 +112,7 @@ def test_what_is_in_the_services_is_there_in_another_process_on_another_port(tmp
     [
         (
             """
-            from localaws import faults
+            from localaws.faults import faults
             faults.add(action="ecs:UpdateService", call=1, how="throttle")
             """,
             "a fault waits to be met",
@@ -146,8 +155,8 @@ def test_what_cannot_be_saved_is_refused(what, said, tmp_path):
 
 
 def test_a_global_of_a_module_is_the_same_object():
-    kind = cfn_resources.TYPES["AWS::SQS::Queue"]
-    assert again([kind, cfn_resources.TYPES])[0] is kind
+    kind = resources.TYPES["AWS::SQS::Queue"]
+    assert again([kind, resources.TYPES])[0] is kind
     assert again(sns._mails) is sns._mails
 
 
@@ -181,3 +190,28 @@ def test_a_free_lock_is_a_free_lock_and_a_held_one_an_error(lock):
 def test_what_has_no_pickle_is_an_error(value):
     with pytest.raises(SnapshotError, match="what can't be saved"):
         dump(value, HERE)
+
+
+NO_STATE = {
+    "localaws.autoscaling.notices._outbox": "told before the change's request is answered",
+    "localaws.aws._clients": "connections",
+    "localaws.ecs.ecs._threads": "made at the start",
+    "localaws.ecs.events._outbox": "emptied at the stop, before saving",
+    "localaws.elbv2._last_used_by": "where to look first",
+    "localaws.faults.faults._faults": "a local AWS with a fault is not saved",
+    "localaws.faults.faults._flights": "of executions that run",
+    "localaws.lambda_.pool._by_token": "of processes that run",
+}
+"""What modules keep beside moto's backends that has no need to be saved, and why."""
+
+
+def test_every_collection_of_a_module_is_saved_or_known_to_be_no_state():
+    kept = {f"{module.__name__}.{name}" for module, name in snapshot._KEPT}
+    found = set()
+    for info in pkgutil.walk_packages(localaws.__path__, "localaws."):
+        module = importlib.import_module(info.name)
+        for name, value in vars(module).items():
+            own = name.startswith("_") and not name.startswith("__") and name == name.lower()
+            if own and isinstance(value, COLLECTIONS):
+                found.add(f"{info.name}.{name}")
+    assert found == kept | NO_STATE.keys()

@@ -9,8 +9,9 @@ import pytest
 
 from localaws import sam
 from localaws.server import LocalAws
-from tests.support.deployed import REPO, deployed, snapshot
-from tests.waiting import wait_for
+from tests.support.deployed import deployed, snapshot
+from tests.support.paths import REPO
+from tests.support.waiting import wait_for
 
 PARAMETERS = {"SweepMinutes": "1440", "SweepMaturitySeconds": "0"}  # as in tests/local
 
