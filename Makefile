@@ -16,6 +16,8 @@ TEMPLATES := template.yaml $(wildcard environment/*.yaml)
 # What checkov reads: TEMPLATES without the conditions of resources.
 UNCONDITIONAL := .cache/checkov
 
+# A suite that starts hundreds of interpreters would compile every module in each of them.
+unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
 # All functions are built from one folder: link what was built once, and zip it once.
 export SAM_CLI_BETA_BUILD_PERFORMANCE := 1

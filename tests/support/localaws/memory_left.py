@@ -24,7 +24,7 @@ from localaws.sns import sns
 from tests.support.localaws.stacks import change, outputs, packaged_template
 from tests.support.waiting import wait_for
 
-FIRST_ROUNDS, ROUNDS = 2, 10
+FIRST_ROUNDS, ROUNDS = 3, 10
 CLUSTER, SERVICE = "production", "api"
 
 
