@@ -39,12 +39,10 @@ class Page:
         (found,) = (b for b in self.commands if re.match(rf"# {re.escape(title)}[:;,\n]", b))
         self._ran.add(found)
         settings = [f"{name}='{value}'" for name, value in variables.items()]
-        # The CLI of version 1 has an address of its own for SQS, whatever the environment says.
-        block = found.replace("aws sqs", "aws --endpoint-url $AWS_ENDPOINT_URL sqs")
         before = self._once if once else []
         binaries = Path(sys.executable).parent
         done = subprocess.run(
-            ["bash", "-c", "\n".join(["set -euo pipefail", *before, *settings, block])],
+            ["bash", "-c", "\n".join(["set -euo pipefail", *before, *settings, found])],
             cwd=REPO,
             env={**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"},
             capture_output=True,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
 from slipway.ledger.records import Hold
+from slipway.release.freeze import parse_freeze
 from slipway.release.release import Deployment
 from tests.support.account import Account, Shop
 from tests.support.commands import Page
@@ -54,10 +56,10 @@ def test_what_runs_where_and_what_happened_is_told(shop: Shop) -> None:
     (line,) = (line for line in lines if line.startswith(f"{shop.service}\t"))
     assert line.split("\t")[1] == "v3"
     history = run("the history of a service", shop).splitlines()
-    assert [line.split("\t")[1:4] for line in history] == [
-        ["v4", "push", "ROLLED_BACK"],
-        ["v3", "push", "SUCCEEDED"],
-        ["v2", "push", "SUCCEEDED"],
+    assert [line.split("\t")[1:5] for line in history] == [
+        ["v4", "push", "None", "ROLLED_BACK"],
+        ["v3", "push", "None", "SUCCEEDED"],
+        ["v2", "push", "None", "SUCCEEDED"],
     ]
     whole = run("the newest deployment of a service", shop)
     for told in ("UpdateService", "RollBack", "exit code", ":execution:"):
@@ -77,10 +79,10 @@ def test_what_a_container_wrote_is_shown(account: Account, shop: Shop) -> None:
 def test_a_quarantined_digest_is_told_released_and_forced(shop: Shop) -> None:
     digest = digest_of(shop, "v4")
     assert digest in run("what is quarantined, and why", shop)
-    run("or deploy it once in spite of that", shop, DIGEST=digest)
+    run("deploy a quarantined digest", shop, DIGEST=digest)
     assert newest(shop, 4) == "ROLLED_BACK"
     assert digest in shop.record().quarantined
-    run("release a digest from quarantine", shop, DIGEST=digest)
+    run("lift the quarantine of a digest", shop, DIGEST=digest)
     assert digest not in shop.record().quarantined
 
 
@@ -88,16 +90,32 @@ def test_a_service_is_rolled_back(shop: Shop) -> None:
     run("roll back", shop)
     assert newest(shop, 5) == "ROLLED_BACK"
     assert shop.running() == digest_of(shop, "v2")
-    assert "arn:aws:sts" in str(shop.history()[-1]["deployment"]["release"]["by"])
+    newest_line = run("the history of a service", shop).splitlines()[0]
+    _, image, started_by, by, outcome, _ = newest_line.split("\t")
+    assert image == digest_of(shop, "v3"), "the one that it leaves"
+    assert (started_by, outcome) == ("manual rollback", "ROLLED_BACK")
+    assert by.startswith("arn:aws:sts")
     run("roll back to", shop)
     assert newest(shop, 6) == "ROLLED_BACK"
     assert shop.running() == shop.v1
 
 
+def test_an_image_is_deployed_manually(shop: Shop) -> None:
+    run("lift the quarantine of a digest", shop, DIGEST=digest_of(shop, "v2"))
+    run("deploy an image that the repository has", shop)
+    assert newest(shop, 7) == "SUCCEEDED"
+    release = shop.history()[-1]["deployment"]["release"]
+    assert (release["image"]["tag"], release["by"]) == ("v2", "jo")
+
+
 def test_the_pipeline_is_frozen_and_unfrozen(account: Account, shop: Shop) -> None:
     parameter = "/slipway/freeze"
-    run("freeze", shop)
-    assert account.aws.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"]
+    run("freeze now", shop)
+    shop.push("v5")
+    assert shop.deployed("v5").outcome == "REJECTED"
+    run("freeze over the holidays and every weekend", shop)
+    windows = account.aws.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"]
+    assert len(parse_freeze(windows)) == 2
     run("unfreeze", shop)
     assert not account.aws.client("ssm").describe_parameters(
         ParameterFilters=[{"Key": "Name", "Values": [parameter]}]
@@ -105,8 +123,29 @@ def test_the_pipeline_is_frozen_and_unfrozen(account: Account, shop: Shop) -> No
 
 
 def test_what_was_lost_is_looked_for(shop: Shop) -> None:
-    assert '"released": []' in run("sweep now", shop)
-    run("what EventBridge could not deliver, and what could not be recovered", shop)
+    assert json.loads(run("sweep now", shop))["released"] == []
+
+
+def test_what_could_not_be_delivered_or_recovered_is_shown_and_purged(
+    account: Account, shop: Shop
+) -> None:
+    sqs = account.aws.client("sqs")
+    queues = {
+        "what EventBridge could not deliver": account.outputs["UndeliveredPushesUrl"],
+        "what could not be recovered": account.outputs["UnrecoveredUrl"],
+    }
+    for title, queue in queues.items():
+        sqs.send_message(QueueUrl=queue, MessageBody=title)
+        (message,) = json.loads(run(title, shop))["Messages"]
+        assert message["Body"] == title
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    sqs.send_message(QueueUrl=account.outputs["UndeliveredPushesUrl"], MessageBody="lost")
+    run("purge a queue", shop)
+    (count,) = sqs.get_queue_attributes(
+        QueueUrl=account.outputs["UndeliveredPushesUrl"],
+        AttributeNames=["ApproximateNumberOfMessages"],
+    )["Attributes"].values()
+    assert count == "0"
 
 
 def test_a_service_is_freed(account: Account, shop: Shop) -> None:
@@ -117,7 +156,7 @@ def test_a_service_is_freed(account: Account, shop: Shop) -> None:
     deployment = Deployment.model_validate({**newest, "policy": {}, "release": release})
     account.ledger.take(hold, deployment, "arn:of:a:task-definition", datetime.now(UTC))
     assert shop.record().holder is not None
-    run("free a service; whatever still works for it ends SUPERSEDED", shop)
+    run("free a service", shop)
     assert shop.record().holder is None
 
 
