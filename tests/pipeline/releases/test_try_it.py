@@ -1,0 +1,50 @@
+"""The commands of docs/try-it.md lead from nothing to a service that was deployed, broken and rolled back."""
+
+from __future__ import annotations
+
+from tests.support.account import ENDED_SECONDS, Account
+from tests.support.commands import Page
+from tests.support.waiting import wait_for
+
+PAGE = Page("try-it.md")
+
+
+def mail(*parts: str) -> str:
+    """Wait until the subject of the newest mail has all of this in it."""
+
+    def newest() -> str | None:
+        text = PAGE.run("the newest mail")
+        subject = text.splitlines()[0]
+        return text if all(part in subject for part in parts) else None
+
+    return wait_for(newest, f"a mail: {' ... '.join(parts)}", ENDED_SECONDS)
+
+
+def digest(printed: str) -> str:
+    """The digest that ``push`` has printed."""
+    return printed.split('"imageDigest": "')[1].partition('"')[0]
+
+
+def test_a_service_of_ones_own_is_made_deployed_broken_and_rolled_back(account: Account) -> None:
+    first = digest(PAGE.run("a repository with a first image"))
+    assert PAGE.run("the newest mail") == "no mail yet\n"
+    PAGE.run("a cluster, and a service with two tasks that run this image")
+    (release,) = account.releases_of("team/hello", "v1")
+    assert release.outcome == "IGNORED"
+    PAGE.run("the plan")
+
+    second = digest(PAGE.run("a second image"))
+    mail("SUCCEEDED: staging/hello, team/hello:v2")
+    assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{second}")
+
+    PAGE.run("an image whose containers exit as soon as they have started")
+    assert "exit code 1" in mail("ROLLED_BACK: staging/hello, team/hello:v3")
+    assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{second}")
+
+    PAGE.run("back to v1")
+    mail("ROLLED_BACK", "staging/hello, from team/hello", " to hello:")
+    assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{first}")
+
+
+def test_every_command_of_the_page_was_run() -> None:
+    assert PAGE.not_run == set()
