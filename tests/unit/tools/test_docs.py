@@ -9,16 +9,95 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from localaws.cloudformation.engine.template import parse
 from slipway.notices.own_alarms import CHAPTER
 from slipway.release.plan import parse_plan
 from tests.support.notices import NOTICES
 from tests.support.paths import REPO
 from tools import schemas
 
+PAGES = sorted([*REPO.glob("*.md"), *REPO.glob("docs/**/*.md")])
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+PATH = re.compile(
+    r"`((?:docs|environment|events|functions|localaws|statemachine|tests|tools)/[\w./-]*"
+    r"|[\w.-]+\.(?:toml|ya?ml))`"
+)
+PLAN_PAGES = ("README.md", "docs/plan.md")
 
-def readme_plan() -> str:
-    blocks = re.findall(r"```json\n(.*?)```", (REPO / "README.md").read_text(), re.DOTALL)
-    return blocks[0]
+
+def plan_in(page: str) -> str:
+    blocks = re.findall(r"```json\n(.*?)```", (REPO / page).read_text(), re.DOTALL)
+    return str(blocks[0])
+
+
+def rows(page: str, first: str) -> dict[str, str]:
+    """Of every table whose second column is the default: the default, by what the first column names."""
+    tables = re.findall(rf"\| {first} \| default \|.*\n((?:\|.*\n)+)", (REPO / page).read_text())
+    cells = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", "".join(tables), re.MULTILINE)
+    return {name: default.strip("`") for name, default in cells}
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link to a heading of the page may name, as GitHub makes it of the heading."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def missing(page: Path) -> list[str]:
+    """The links and paths of the page that lead nowhere."""
+    text = page.read_text()
+    lost = [path for path in PATH.findall(text) if not _is_there(path, page)]
+    for link in LINK.findall(text):
+        if link.startswith("http"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            lost.append(link)
+    return lost
+
+
+def _is_there(path: str, page: Path) -> bool:
+    beside = "/" not in path and any(REPO.glob(f"*/{path}"))  # a template of environment/
+    return beside or (REPO / path).exists() or (page.parent / path).exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPO)))
+def test_every_link_and_path_of_a_page_leads_somewhere(page: Path) -> None:
+    assert missing(page) == []
+
+
+def test_a_link_or_path_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# One\n`tests/gone.py`, `docs/plan.md`, [a](gone.md), [b](#one), [c](#two), [d](https://x.org)"
+    )
+    assert missing(page) == ["tests/gone.py", "gone.md", "#two"]
+
+
+def test_the_pages_of_parameters_have_every_parameter_with_its_default() -> None:
+    template = parse((REPO / "template.yaml").read_text())["Parameters"]
+    defaults = {
+        name: str(parameter["Default"]) or "none"
+        for name, parameter in template.items()
+        if name != "InstanceImage"  # its default is a path that says nothing to people
+    }
+    shown = rows("docs/parameters.md", "parameter") | rows("docs/environment.md", "parameter")
+    shown.pop("InstanceImage")
+    assert shown == defaults
+
+
+def test_the_page_of_the_plan_has_every_option_with_its_default() -> None:
+    schema = json.loads(schemas.PLAN.read_text())["$defs"]
+    options = schema["Route"]["properties"] | schema["PlannedService"]["properties"]
+    required = {*schema["Route"]["required"], *schema["PlannedService"]["required"]}
+    defaults = {
+        name: "required" if name in required else str(option["default"] or "none")
+        for name, option in options.items()
+    }
+    shown = rows("docs/plan.md", "of a route") | rows("docs/plan.md", "of a service")
+    assert shown == {name: "none" if d == "[]" else d for name, d in defaults.items()}
 
 
 @pytest.mark.parametrize("path", schemas.schemas(), ids=lambda path: path.name)
@@ -26,13 +105,15 @@ def test_a_schema_is_the_one_of_the_models(path: Path) -> None:
     assert path.read_text() == schemas.schemas()[path], "make schema"
 
 
-def test_the_plan_in_the_readme_is_valid() -> None:
-    assert parse_plan(readme_plan(), "shop/api").route_for("v2") is not None
+@pytest.mark.parametrize("page", PLAN_PAGES)
+def test_the_plan_of_a_page_is_valid(page: str) -> None:
+    assert parse_plan(plan_in(page), "shop/api").route_for("v2") is not None
 
 
-def test_the_schema_takes_the_plan_in_the_readme_and_refuses_another() -> None:
+@pytest.mark.parametrize("page", PLAN_PAGES)
+def test_the_schema_takes_the_plan_of_a_page_and_refuses_another(page: str) -> None:
     schema = json.loads(schemas.PLAN.read_text())
-    jsonschema.validate(json.loads(readme_plan()), schema)
+    jsonschema.validate(json.loads(plan_in(page)), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"routes": [{"tags": ["v*"]}]}, schema)
 
