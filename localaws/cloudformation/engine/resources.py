@@ -4,7 +4,7 @@ moto makes resources inside its backends, with the properties that someone thoug
 property that nobody thought of is dropped in silence. Here a type says which properties it takes, and
 each of them reaches the service as it would come from any other client, through the shapes of botocore.
 
-To add a type, subclass `Resource` in a module that `cloudformation.py` imports.
+To add a type, subclass `Resource` in a module of `localaws/cloudformation/types/`.
 """
 
 from __future__ import annotations
