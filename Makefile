@@ -77,7 +77,7 @@ lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines
 	cd $(UNCONDITIONAL) && $(CURDIR)/$(CHECKOV)/bin/checkov --framework cloudformation --skip-download \
 		--quiet --compact --file $(TEMPLATES)
 
-LOCAL_ := localaws
+LOCAL_ := tools.local
 LOCAL_invoke := tools.samlocal.by_hand
 LOCAL_sam := tools.samlocal.local
 .PHONY: local

@@ -25,7 +25,8 @@ from moto.sns.models import Subscription
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from localaws import aws, ecr, elbv2, servicediscovery, snapshot
-from localaws.applicationautoscaling import policies
+from localaws.application import Application
+from localaws.applicationautoscaling import scaling_policies
 from localaws.autoscaling import autoscaling
 from localaws.cloudformation import cloudformation
 from localaws.cloudwatch import clock, cloudwatch
@@ -33,7 +34,6 @@ from localaws.dynamodb import dynamodb
 from localaws.ecs import ecs
 from localaws.events import eventbridge, schedules
 from localaws.lambda_ import awslambda
-from localaws.requests import Application
 from localaws.sns import sns
 from localaws.stepfunctions import jsonata, stepfunctions
 
@@ -46,7 +46,7 @@ _MODULES = (
     ecs,
     elbv2,
     autoscaling,
-    policies,
+    scaling_policies,
     cloudwatch,
     sns,
     dynamodb,

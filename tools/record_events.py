@@ -19,10 +19,11 @@ from typing import Any
 import requests
 from rich.console import Console
 
-from localaws import aws, sam
+from localaws import aws
 from localaws.cloudformation.types import custom
 from localaws.faults import faults
 from localaws.server import LocalAws
+from tools import sam
 from tools.demo import story
 from tools.demo.follow import follow
 from tools.samlocal.account import IMAGES, PARAMETERS

@@ -4,9 +4,11 @@ moto puts every instance of a group into its first subnet, from the template's d
 without its instance profile; it forgets most of what an update changes, takes any desired capacity,
 and has neither notifications nor activities. Its instances and launch templates stay.
 
-    autoscaling_groups      a group: launching and ending instances
-    autoscaling_notices     activities, and who is told of them
-    autoscaling_policies    scaling policies, and the alarms that trigger them
+    groups              groups, which launch and terminate instances
+    activities          the activities of groups, and the notifications of them
+    notifications       the API of notification configurations and activities
+    scaling_policies    scaling policies, and the alarms that trigger them
+    step_scaling        the arithmetic of step scaling, shared with Application Auto Scaling
 
 An instance is in service as soon as it is launched. Other subnets or another template are for the
 instances to come: nothing is rebalanced or refreshed.
@@ -23,12 +25,12 @@ from moto.autoscaling.models import AutoScalingBackend, TerminateInstanceActivit
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from localaws.autoscaling import notices, policies
-from localaws.autoscaling.groups import Group
-from localaws.autoscaling.notices import backend, changing, group_named
-from localaws.autoscaling.scaling_steps import within
+from localaws.autoscaling import notifications, scaling_policies
+from localaws.autoscaling.activities import changing
+from localaws.autoscaling.groups import Group, backend, group_named
+from localaws.autoscaling.step_scaling import within
 from localaws.aws import REGION
-from localaws.ecs import instances
+from localaws.ecs import container_instances
 from localaws.ecs.state import LOCK
 from localaws.iam import service_linked_roles
 
@@ -88,8 +90,8 @@ def install() -> None:
         "set_desired_capacity": _set_desired_capacity,
         "enable_metrics_collection": _enable_metrics,
         "disable_metrics_collection": _disable_metrics,
-        **notices.ACTIONS,
-        **policies.ACTIONS,
+        **notifications.ACTIONS,
+        **scaling_policies.ACTIONS,
         **dict.fromkeys(_STATIC, _refuse),
     }
     for name, action in actions.items():
@@ -102,7 +104,7 @@ def _act(self: AutoScalingResponse) -> Any:
     with changing():
         answer = _moto_act(self)
     with LOCK:  # whoever is answered that instances ended finds them gone from their cluster, too
-        instances.look()
+        container_instances.look()
     return answer
 
 
@@ -186,7 +188,7 @@ def _delete(params: dict[str, Any]) -> None:
         )
     for member in group.members:
         group.end(member, "A user request deleted the AutoScalingGroup.")
-    policies.forget(group.name)
+    scaling_policies.forget(group.name)
     del backend().autoscaling_groups[group.name]
 
 

@@ -6,11 +6,19 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.autoscaling.models import ASG_NAME_TAG, FakeAutoScalingGroup, InstanceState
+from moto.autoscaling.exceptions import ValidationError
+from moto.autoscaling.models import (
+    ASG_NAME_TAG,
+    AutoScalingBackend,
+    FakeAutoScalingGroup,
+    InstanceState,
+    autoscaling_backends,
+)
 from moto.ec2.utils import filter_iam_instance_profiles
 from typing_extensions import override
 
-from localaws.autoscaling.notices import LAUNCH, TERMINATE, record, time
+from localaws.autoscaling.activities import LAUNCH, TERMINATE, record, time
+from localaws.aws import ACCOUNT, REGION
 
 _DIFFERENCE = "in response to a difference between desired and actual capacity"
 
@@ -159,6 +167,20 @@ class Group(FakeAutoScalingGroup):
 
     def _spread(self) -> Counter[str | None]:
         return Counter(member.instance.subnet_id for member in self.active_instances())
+
+
+def backend() -> AutoScalingBackend:
+    """Moto's EC2 Auto Scaling of the account: it keeps the groups and the policies."""
+    return autoscaling_backends[ACCOUNT][REGION]
+
+
+def group_named(name: str) -> Group:
+    """The group of a name."""
+    if name not in backend().autoscaling_groups:
+        raise ValidationError(
+            f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found"
+        )
+    return backend().autoscaling_groups[name]  # type: ignore[return-value]
 
 
 def _now() -> str:

@@ -18,9 +18,9 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
 from localaws.aws import ACCOUNT, REGION
-from localaws.cloudwatch import events, metrics
-from localaws.cloudwatch.events import SCALING
-from localaws.cloudwatch.rules import parse
+from localaws.cloudwatch import metrics, state_change
+from localaws.cloudwatch.alarm_rule import parse
+from localaws.cloudwatch.state_change import SCALING
 
 #: An alarm that changed, its state before, and its state after.
 Change = tuple[Alarm, dict[str, Any], dict[str, Any]]
@@ -126,14 +126,14 @@ def _check_rule(backend: CloudWatchBackend, rule: str) -> None:
 
 def _changes_by(backend: CloudWatchBackend, action: Callable[[], None]) -> list[Change]:
     """Run an action, settle the composite alarms, and say which alarms changed."""
-    before = {alarm.name: events.state(alarm) for alarm in backend.alarms.values()}
+    before = {alarm.name: state_change.state(alarm) for alarm in backend.alarms.values()}
     action()
     for _ in backend.alarms:  # a composite may be a child of another
         if not any([_evaluate(backend, alarm) for alarm in backend.alarms.values()]):  # noqa: C419
             break
     changes = []
     for alarm in backend.alarms.values():
-        after = events.state(alarm)
+        after = state_change.state(alarm)
         if after["value"] != before[alarm.name]["value"]:
             alarm.state_transitioned_timestamp = (  # type: ignore[attr-defined]
                 alarm.state_updated_timestamp
@@ -161,7 +161,7 @@ def _evaluate(backend: CloudWatchBackend, alarm: Alarm) -> bool:
 def _publish(changes: list[Change]) -> None:
     """Outside of the lock: a topic's subscriber may well ask for the alarm."""
     for alarm, before, after in changes:
-        events.publish(alarm, before, after)
+        state_change.publish(alarm, before, after)
 
 
 def _name(name_or_arn: str) -> str:

@@ -18,7 +18,7 @@ from localaws.aws import ACCOUNT, REGION
 from localaws.cloudwatch import cloudwatch
 from localaws.ecs import events
 from localaws.ecs.state import backend
-from localaws.ecs.tasks import Task
+from localaws.ecs.task import Task
 
 
 def reflect_regressions(tasks: Iterable[Task], now: float) -> None:

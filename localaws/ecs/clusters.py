@@ -12,7 +12,7 @@ from moto.ecs.exceptions import ECSException, InvalidParameterException
 from moto.ecs.models import Cluster
 
 from localaws.ecs import capacity_providers as ecs_capacity_providers
-from localaws.ecs import services as ecs_services
+from localaws.ecs.service import live_services
 from localaws.ecs.state import active_cluster, backend
 from localaws.iam import service_linked_roles
 
@@ -49,7 +49,7 @@ def create(params: dict[str, Any]) -> dict[str, Any]:
 def delete(params: dict[str, Any]) -> dict[str, Any]:
     """DeleteCluster: an empty one becomes INACTIVE."""
     cluster = active_cluster(params["cluster"])
-    services = [s for s in ecs_services.live_services() if s.cluster_name == cluster.name]
+    services = [s for s in live_services() if s.cluster_name == cluster.name]
     tasks: Any = backend().tasks.get(cluster.name, {}).values()
     contents = {
         "Services": any(service.status != "INACTIVE" for service in services),
@@ -94,7 +94,7 @@ def _in_use(cluster: Cluster) -> set[str]:
     """The capacity providers that services of the cluster name."""
     return {
         item["capacityProvider"]
-        for service in ecs_services.live_services()
+        for service in live_services()
         if service.cluster_name == cluster.name and service.status != "INACTIVE"
         for item in service.settings.get("capacityProviderStrategy") or []
     }

@@ -28,7 +28,14 @@ from moto.ecs.models import EC2ContainerServiceBackend
 from moto.ecs.responses import EC2ContainerServiceResponse
 
 from localaws.aws import ACCOUNT, REGION
-from localaws.ecs import capacity_providers, clusters, events, services, task_api, task_definitions
+from localaws.ecs import (
+    capacity_providers,
+    clusters,
+    events,
+    service_actions,
+    task_actions,
+    task_definitions,
+)
 from localaws.ecs import scheduler as ecs_scheduler
 from localaws.ecs.state import LOCK, TICK
 
@@ -47,15 +54,15 @@ ACTIONS: dict[str, Action] = {
     "list_task_definitions": task_definitions.list_arns,
     "deregister_task_definition": task_definitions.deregister,
     "delete_task_definitions": task_definitions.delete,
-    "create_service": services.create,
-    "update_service": services.update,
-    "delete_service": services.delete,
-    "describe_services": services.describe,
-    "list_services": services.list_arns,
-    "run_task": task_api.run,
-    "list_tasks": task_api.list_arns,
-    "describe_tasks": task_api.describe,
-    "stop_task": task_api.stop,
+    "create_service": service_actions.create,
+    "update_service": service_actions.update,
+    "delete_service": service_actions.delete,
+    "describe_services": service_actions.describe,
+    "list_services": service_actions.list_arns,
+    "run_task": task_actions.run,
+    "list_tasks": task_actions.list_arns,
+    "describe_tasks": task_actions.describe,
+    "stop_task": task_actions.stop,
 }
 
 # What of moto would write or move its static records beside the live ones.

@@ -12,20 +12,19 @@ from collections import Counter
 from typing import Any
 
 from localaws import clock
-from localaws.ecs import deployments as ecs_deployments
-from localaws.ecs import instances
+from localaws.ecs import container_instances
 from localaws.ecs.alarms import in_alarm, reflect_regressions
-from localaws.ecs.deployments import Deployment
-from localaws.ecs.services import LiveService, live_services
-from localaws.ecs.starting import start
+from localaws.ecs.deployment import ALARMS, BREAKER, Deployment, threshold
+from localaws.ecs.service import LiveService, live_services
+from localaws.ecs.service_tasks import start
 from localaws.ecs.state import STOPPED_TASKS_STAY, backend
-from localaws.ecs.tasks import Task
+from localaws.ecs.task import Task
 
 
 def tick() -> None:
     """Look at everything once; the caller holds the lock."""
     now = clock.monotonic()
-    instances.look()
+    container_instances.look()
     for service in live_services():
         if service.deployments:
             for task in service.tasks:
@@ -160,18 +159,18 @@ def _conclude(service: LiveService, now: float) -> None:
     serving = sum(task.serving(now) for task in service.tasks)
     steady = serving == len(service.tasks) == service.desired_count and used <= {primary.id}
     if primary.rollout_state == "IN_PROGRESS":
-        limit = ecs_deployments.threshold(service.breaker, service.desired_count)
+        limit = threshold(service.breaker, service.desired_count)
         # Alarms are heeded for a while after the last task is healthy: on AWS for a bake time, minutes
         # that follow from their periods, here until the next look.
         baked = service.steady or not primary.alarms
         if in_alarm(primary.alarms):
-            ecs_deployments.fail(service, ecs_deployments.ALARMS)
+            service.fail_deployment(ALARMS)
             steady = False
         elif steady and baked:
-            ecs_deployments.complete(service)
+            service.complete_deployment()
             service.steady = False
         elif service.breaker.get("enable") and primary.failed_tasks >= limit:
-            ecs_deployments.fail(service, ecs_deployments.BREAKER)
+            service.fail_deployment(BREAKER)
     if steady and not service.steady and primary.rollout_state != "IN_PROGRESS":
         service.tell("has reached a steady state.")
     service.steady = steady

@@ -27,8 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from moto.events.models import EventBus, EventPattern, EventPatternParser, EventsBackend, Rule
 
 from localaws import aws
-from localaws.events import input as event_input
-from localaws.events import patterns, schedules
+from localaws.events import input_transformation, patterns, schedules
 
 _log = logging.getLogger(__name__)
 
@@ -101,12 +100,12 @@ _moto_sends = Rule.send_to_targets
 def _send_to_targets(self: Rule, original_event: Any, transform_input: bool = True) -> None:
     if not str(self.state).startswith("ENABLED") or self.event_pattern.dump() is None:
         return  # one that has a schedule only matches no event
-    if self.event_pattern.matches_event(event_input.published(original_event)):  # type: ignore[arg-type]
+    if self.event_pattern.matches_event(input_transformation.published(original_event)):  # type: ignore[arg-type]
         _to_targets(self, original_event, transform_input)
 
 
 def _to_targets(rule: Rule, original_event: Any, transform_input: bool = True) -> None:
-    event = event_input.published(original_event)
+    event = input_transformation.published(original_event)
     for target in list(rule.targets):
         if _service(target["Arn"]) in _DELIVERIES:
             threading.Thread(target=_deliver, args=(rule, target, event), daemon=True).start()
@@ -123,7 +122,7 @@ def _deliver(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> None:
     age = policy.get("MaximumEventAgeInSeconds", _MAXIMUM_EVENT_AGE_SECONDS)
     deadline = time.monotonic() + age
     delivery = f"{event['id']}_{uuid.uuid4()}"  # the same at every attempt: it names an execution
-    text = event_input.text(rule, target, event)
+    text = input_transformation.text(rule, target, event)
     retries = 0
     while (error := _refusal(target, text, delivery)) is not None:
         pause = min(_FIRST_PAUSE_SECONDS * 2**retries, _LONGEST_PAUSE_SECONDS)

@@ -10,9 +10,10 @@ from urllib.parse import unquote, unquote_plus
 
 from moto.core.model import OperationModel
 
-from localaws.faults import answers, faults
-from localaws.faults.answers import Answer
+from localaws.faults import errors, faults
+from localaws.faults.errors import Answer
 from localaws.faults.faults import Call
+from localaws.lambda_ import pool
 
 T = TypeVar("T")
 
@@ -41,11 +42,11 @@ def answer(
     fault = faults.meet(met)
     how = fault.how if fault else ""
     if how == "throttle":
-        return answers.throttled(operation)
+        return errors.throttled(operation)
     if how == "error":
-        return answers.failed(operation)
+        return errors.failed(operation)
     if how == "deny":
-        return answers.denied(met.action, operation, met.function, parameters)
+        return errors.denied(met.action, operation, met.function, parameters)
     if how == "kill":
         _kill(environ.get("HTTP_X_AMZ_SECURITY_TOKEN", ""))
         _hang_up(environ)
@@ -60,8 +61,6 @@ def answer(
 
 
 def _kill(token: str) -> None:
-    from localaws.lambda_ import pool  # it imports requests.py, which imports this module
-
     environment = pool.environment_of(token)
     if environment is None:
         raise NotImplementedError("a fault that kills: no process of a function made this call")

@@ -18,8 +18,8 @@ from typing import Any
 
 import flask
 
-from localaws import actions
-from localaws.faults import answers
+from localaws import action_names
+from localaws.faults import errors
 
 TASK_HEADER = "X-Localaws-Task"
 """Marks the invocation of a Task that a fault waits for."""
@@ -214,7 +214,7 @@ def _checked(given: dict[str, Any]) -> Fault:
     if "action" in given:
         _check_fields(given, _CALL_FIELDS, _CALL_HOWS)
         try:
-            answers.check(given["how"], actions.operation(given["action"]))
+            errors.check(given["how"], action_names.operation(given["action"]))
         except ValueError as error:
             raise FaultError(f"action: {error}") from error
         return Fault(**given)

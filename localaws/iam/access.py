@@ -1,4 +1,4 @@
-"""What the rules of iam/actions.py are made of: an action that has to be allowed, and where."""
+"""What the rules of iam/required_permissions.py are made of: an action that has to be allowed, and where."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Lambda: every invocation runs the deployed artifact in a process of the function's own.
 
 moto wants Docker for that. Here each environment is a process of its own that runs AWS's runtime
-client (lambda_/environment.py) on the unpacked artifact (lambda_/code.py): one per concurrent
+client (lambda_/execution_environment.py) on the unpacked artifact (lambda_/code.py): one per concurrent
 invocation, kept warm and reused, retired when the function's code or configuration changes
 (lambda_/pool.py). Asynchronous invocations are tried again and reported (lambda_/asynchronous.py).
 Every way in passes ``LambdaFunction._invoke_lambda``.
@@ -27,7 +27,7 @@ from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 
 from localaws.lambda_ import asynchronous, destinations
-from localaws.lambda_.environment import Answer
+from localaws.lambda_.execution_environment import Answer
 from localaws.lambda_.pool import Pools, logging_config
 
 _RUNTIME = f"python3.{sys.version_info.minor}"

@@ -25,8 +25,8 @@ from moto.awslambda.models import LambdaFunction
 from localaws import aws
 from localaws.faults import faults
 from localaws.lambda_ import code as lambda_code
-from localaws.lambda_.environment import ExecutionEnvironment
-from localaws.requests import function_access_key
+from localaws.lambda_.execution_environment import ExecutionEnvironment
+from localaws.signature import function_access_key
 
 # A start takes a second of a processor: on a laptop's few, more at once only makes all of them late.
 ENVIRONMENTS_OF_A_FUNCTION = 8

@@ -4,7 +4,7 @@ moto drops what is published to an email address, gives functions a made-up even
 address a subscription names, counts a message's characters instead of its bytes, and lets a subscriber
 that fails fail the publisher. Here a message to an email subscription is kept as a mail
 (``GET /_localaws/mails``), functions and HTTP endpoints get it from a thread (sns/delivery.py), and
-what a queue refuses is its subscription's loss. Filter policies are sns/filters.py's.
+what a queue refuses is its subscription's loss. Filter policies are sns/filter_policies.py's.
 
 A subscription counts as confirmed at once: nobody here can follow the link that AWS sends first.
 """
@@ -21,8 +21,7 @@ from moto.sns.exceptions import InvalidParameterValue
 from moto.sns.models import MAXIMUM_MESSAGE_LENGTH, SNSBackend, Subscription
 from moto.sns.responses import SNSResponse
 
-from localaws.sns import delivery, filters
-from localaws.sns import subscriptions as sns_subscriptions
+from localaws.sns import delivery, filter_policies, subscriptions
 from localaws.sns.notification import Notification
 
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
@@ -66,7 +65,7 @@ def install() -> None:
 def _subscribe_or_fail(
     self: SNSBackend, topic_arn: str, endpoint: str, protocol: str
 ) -> Subscription:
-    sns_subscriptions.check(self.get_topic(topic_arn), protocol, endpoint)
+    subscriptions.check(self.get_topic(topic_arn), protocol, endpoint)
     return _subscribe(self, topic_arn, endpoint, protocol)
 
 
@@ -75,16 +74,16 @@ def _check_attributes_and_subscribe(self: SNSResponse) -> ActionResult:
     protocol, attributes = self._get_param("Protocol"), self._get_attributes()
     scope = attributes.get("FilterPolicyScope")
     for name, value in attributes.items():
-        sns_subscriptions.check_attribute(self.backend, protocol, name, value, scope)
+        subscriptions.check_attribute(self.backend, protocol, name, value, scope)
     return _respond_to_subscribe(self)
 
 
 def _set_attribute_or_fail(self: SNSBackend, arn: str, name: str, value: Any) -> None:
     if subscription := self.subscriptions.get(arn):
         scope = subscription.attributes.get("FilterPolicyScope")
-        sns_subscriptions.check_attribute(self, subscription.protocol, name, value, scope)
+        subscriptions.check_attribute(self, subscription.protocol, name, value, scope)
     _set_attribute(self, arn, name, value)
-    self.subscriptions[arn]._filter_policy_matcher = None  # sns/filters.py is in its place
+    self.subscriptions[arn]._filter_policy_matcher = None  # sns/filter_policies.py is in its place
 
 
 def _publish_within_limits(
@@ -92,7 +91,7 @@ def _publish_within_limits(
 ) -> str:
     structure = options.get("message_structure")
     _check(message, options.get("subject"), options.get("message_attributes"), structure)
-    filters.check(self.subscriptions.values(), arn, structure)
+    filter_policies.check(self.subscriptions.values(), arn, structure)
     return _publish(self, message, arn, *args, **options)
 
 
@@ -107,7 +106,7 @@ def _deliver(
     message_structure: str | None = None,
 ) -> None:
     attributes = message_attributes or {}
-    if not filters.passes(self, message, attributes):
+    if not filter_policies.passes(self, message, attributes):
         return
     text = _of_protocol(message, self.protocol) if message_structure == "json" else message
     notification = Notification(self, message_id, subject, text, attributes)

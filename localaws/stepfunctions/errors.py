@@ -29,7 +29,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
-from localaws.stepfunctions import sdk
+from localaws.stepfunctions import sdk_integration
 
 _OURS = 501  # an error of the local AWS itself keeps the name that says so
 _Original = Callable[[Any, Environment, Exception], FailureEvent]
@@ -37,7 +37,7 @@ _Original = Callable[[Any, Environment, Exception], FailureEvent]
 
 def _named(original: _Original, service: str | None, general: str | None) -> _Original:
     def from_error(self: Any, env: Environment, ex: Exception) -> FailureEvent:
-        prefix = service or sdk.service(self.resource.api_name)[1]
+        prefix = service or sdk_integration.service(self.resource.api_name)[1]
         if isinstance(ex, (HTTPClientError, NoConnectionError)):
             cause = f"Unable to execute HTTP request: {ex}"
             return _failure(self, env, f"{prefix}.SdkClientException", cause)
@@ -56,7 +56,7 @@ def _status(error: ClientError) -> int:
 
 
 def _name(task: Any, error: ClientError, general: str) -> str:
-    operation = sdk.operation(task._get_boto_service_name(), task.resource.api_action)
+    operation = sdk_integration.operation(task._get_boto_service_name(), task.resource.api_action)
     code = error.response["Error"]["Code"]
     if code not in {shape.name for shape in operation.error_shapes}:
         return general

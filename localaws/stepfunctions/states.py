@@ -41,8 +41,8 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.states import States
 from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
 
-from localaws.stepfunctions.attempts import ASSIGNED, record
 from localaws.stepfunctions.jsonata import iso, query_evaluation_error
+from localaws.stepfunctions.retry_and_catch import ASSIGNED, record
 
 _MATCHED = "localaws.matched"  # in an environment's heap: a rule of the Choice has matched
 

@@ -37,7 +37,14 @@ from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
-from localaws.stepfunctions import attempts, child, errors, faults, states, tasks
+from localaws.stepfunctions import (
+    child_execution,
+    errors,
+    faults,
+    retry_and_catch,
+    states,
+    tasks,
+)
 from localaws.stepfunctions import stop as stepfunctions_stop
 from localaws.stepfunctions.execution import Execution
 
@@ -198,10 +205,10 @@ def install() -> None:
     """Close the gaps of Step Functions."""
     for module in (
         stepfunctions_stop,
-        attempts,
+        retry_and_catch,
         states,
         tasks,
-        child,
+        child_execution,
         errors,
         faults,
     ):

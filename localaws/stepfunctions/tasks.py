@@ -2,7 +2,7 @@
 
 - Clients are shared, not made for every task (50 ms each, and boto3's sessions are not thread-safe).
 - aws-sdk integrations and the optimized ones convert fields, results and errors as AWS does
-  (stepfunctions/sdk.py); an unknown field is an error, where moto drops it.
+  (stepfunctions/sdk_integration.py); an unknown field is an error, where moto drops it.
 - What moto only forwards on good luck is refused when the state machine is created.
 """
 
@@ -36,7 +36,7 @@ from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.utils import boto_client, encoding
 
 from localaws import aws
-from localaws.stepfunctions import sdk as stepfunctions_sdk
+from localaws.stepfunctions import sdk_integration
 
 # These have notations of their own for what they take or give.
 _OWN_PARAMETERS = (api_gateway.StateTaskServiceApiGateway,)
@@ -92,7 +92,7 @@ def _sdk_operation_exists(self: aws_sdk.StateTaskServiceAwsSdk) -> None:
 
 
 def _sdk_fields(self: aws_sdk.StateTaskServiceAwsSdk) -> set[str]:
-    return set(stepfunctions_sdk.fields(_operation(self).input_shape)) or {""}
+    return set(sdk_integration.fields(_operation(self).input_shape)) or {""}
 
 
 def _refuse(self: unsupported.StateTaskServiceUnsupported) -> None:
@@ -105,30 +105,30 @@ def _refuse(self: unsupported.StateTaskServiceUnsupported) -> None:
 def _service_name(self: StateTaskService, boto_service_name: str | None = None) -> str:
     name = boto_service_name or self.resource.api_name
     if isinstance(self, aws_sdk.StateTaskServiceAwsSdk):
-        return stepfunctions_sdk.service(name)[0]
+        return sdk_integration.service(name)[0]
     return self._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES.get(name, name)
 
 
 def _operation(self: StateTaskService) -> Any:
-    return stepfunctions_sdk.operation(self._get_boto_service_name(), self.resource.api_action)
+    return sdk_integration.operation(self._get_boto_service_name(), self.resource.api_action)
 
 
 def _normalise_parameters(self: StateTaskService, parameters: Any, *_: Any, **__: Any) -> None:
     if not isinstance(self, _OWN_PARAMETERS):
-        converted = stepfunctions_sdk.request(parameters, _operation(self).input_shape)
+        converted = sdk_integration.request(parameters, _operation(self).input_shape)
         parameters.clear()
         parameters.update(converted)
 
 
 def _normalise_response(self: StateTaskService, response: Any, *_: Any, **__: Any) -> None:
     if isinstance(response, dict) and not isinstance(self, _OWN_RESULTS):
-        converted = stepfunctions_sdk.response(response, _operation(self).output_shape)
+        converted = sdk_integration.response(response, _operation(self).output_shape)
         response.clear()
         response.update(converted)
 
 
 def _service_error_name(service_name: str) -> str:
-    return stepfunctions_sdk.service(service_name)[1]
+    return sdk_integration.service(service_name)[1]
 
 
 class _Encoder(json.JSONEncoder):
@@ -139,7 +139,7 @@ class _Encoder(json.JSONEncoder):
 
     def default(self, o: Any) -> Any:
         """Write a time as AWS does."""
-        return stepfunctions_sdk.response(o, None)
+        return sdk_integration.response(o, None)
 
 
 def install() -> None:

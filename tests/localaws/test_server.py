@@ -1,40 +1,18 @@
-"""What localaws/server.py, requests.py and __main__.py promise."""
+"""Starting and stopping the local AWS, and what its application adds to moto's."""
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
-import subprocess
-import sys
-import textwrap
 import time
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from botocore.exceptions import ClientError
 
-from localaws.__main__ import main
 from localaws.server import LocalAws
 from tests.support.localaws.iam import Function, allow
-from tests.support.paths import REPO
-from tests.support.waiting import wait_for
-
-
-def _run(source: str, **environment: str) -> subprocess.Popen[str]:
-    """Run Python in a process of its own: there can be one local AWS in each."""
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(source)],
-        cwd=REPO,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+from tests.support.localaws.processes import run_python
 
 
 @pytest.mark.parametrize(
@@ -102,7 +80,7 @@ def test_it_listens_on_loopback_only(aws: LocalAws) -> None:
 
 
 def test_a_second_one_in_the_same_process_begins_empty_and_gives_everything_back() -> None:
-    ended = _run(
+    ended = run_python(
         """
         import os, threading
         import boto3
@@ -117,8 +95,8 @@ def test_a_second_one_in_the_same_process_begins_empty_and_gives_everything_back
                 topic = sns.create_topic(Name="t")["TopicArn"]
                 sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com")
                 sns.publish(TopicArn=topic, Message="m")
-                from localaws.sns import mails
-                assert len(mails()) == 1
+                from localaws.sns import sns as local_sns
+                assert len(local_sns.mails()) == 1
             assert dict(os.environ) == before
             assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
         """,
@@ -126,60 +104,3 @@ def test_a_second_one_in_the_same_process_begins_empty_and_gives_everything_back
     )
     _, errors = ended.communicate(timeout=120)
     assert ended.returncode == 0, errors
-
-
-@pytest.fixture
-def make_local(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """``python -m localaws`` with a SAM CLI that does nothing."""
-    process = _run(
-        """
-        import sys
-        from localaws import __main__, sam, seed
-        sam.build = lambda repo: None
-        outputs = {"ReleaseStateMachineArn": "arn:of:it", "DeploymentStateMachineArn": "arn:of:that"}
-        def deploy(aws, repo, parameters):
-            assert parameters["WithEnvironment"] == "true"
-            seed.plan("shop/api", {"routes": []})
-            return outputs
-        sam.deploy = deploy
-        sys.exit(__main__.main())
-        """,
-        LOCALAWS_PORT="0",
-    )
-    yield process
-    process.kill()
-    process.communicate()
-
-
-def test_make_local_says_what_to_try_and_ends_cleanly(make_local: subprocess.Popen[str]) -> None:
-    assert make_local.stdout is not None
-    url = make_local.stdout.readline().split()[0]
-    ready = wait_for(lambda: _get(f"{url}/_localaws/ready"), "ready")
-    assert b"arn:of:it" in ready
-    make_local.send_signal(signal.SIGTERM)  # handled as Ctrl-C is
-    printed = make_local.stdout.read()
-    assert make_local.wait(timeout=60) == 0
-    assert f"export AWS_ENDPOINT_URL={url} " in printed
-    assert "start-execution --state-machine-arn arn:of:that" in printed
-
-
-def _get(url: str) -> bytes | None:
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            body: bytes = answer.read()
-            return body
-    except OSError:
-        return None
-
-
-def test_a_port_in_use_is_one_clear_line_and_exit_code_2(
-    aws: LocalAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    handler = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setenv("LOCALAWS_PORT", aws.url.rsplit(":", 1)[1])
-    try:
-        assert main() == 2
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-    [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"localaws: can't listen on {aws.url}: Address already in use")

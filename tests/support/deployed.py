@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from localaws import sam, sources
 from localaws.server import LocalAws
 from tests.support.paths import REPO
+from tools import sam, sources
 
 CACHE = REPO / ".cache" / "deployed"
 _STATES = 3  # of the sources whose snapshots stay; one has 40 MB

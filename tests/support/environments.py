@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from localaws import sam, seed
+from localaws import seed
 from localaws.server import LocalAws
 from tests.support import deployed as support
 from tests.support.paths import REPO
 from tests.support.waiting import wait_for
+from tools import sam
 
 PATIENCE_SECONDS = 120  # of a test on a slow machine
 CLUSTER = "production"

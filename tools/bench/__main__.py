@@ -16,8 +16,8 @@ from typing import Any
 
 from rich.console import Console
 
-from localaws import sam
 from localaws.server import LocalAws
+from tools import sam
 from tools.bench import UnexpectedError, containers, looking, report, results, storm, upsets
 from tools.bench.runs import Account
 

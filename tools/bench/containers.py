@@ -24,8 +24,8 @@ from typing import Any
 from moto.awslambda.models import lambda_backends
 
 from localaws.aws import ACCOUNT, REGION
-from localaws.requests import function_access_key
 from localaws.server import LocalAws
+from localaws.signature import function_access_key
 from tools.bench import UnexpectedError
 from tools.bench.spread import spread
 from tools.samlocal import forwarder, path

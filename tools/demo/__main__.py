@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from localaws import sam
 from localaws.server import LocalAws
 from localaws.sns import sns
+from tools import sam
 from tools.demo.follow import Ended, follow
 from tools.demo.story import REPO, REPOSITORY, SERVICE, STORY, deploy, push_with_the_aws_cli
 

@@ -7,8 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from localaws import sam, seed
+from localaws import seed
 from localaws.server import LocalAws
+from tools import sam
 
 REPO = Path(__file__).parent.parent.parent
 REPOSITORY, SERVICE, ALARM = "shop/api", "production/api", "production-api-5xx"

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 
-from localaws import sam
+from tools import sam
 from tools.samlocal.engine import REPO, NoEngineError, engine
 
 NO_ENGINE = 3

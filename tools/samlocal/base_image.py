@@ -1,6 +1,6 @@
 """A base image for `sam local` where no registry can be reached: made of what this machine has.
 
-It holds the CPython that runs this, which is that of the functions' runtime (localaws/sam.py), with
+It holds the CPython that runs this, which is that of the functions' runtime (tools/sam.py), with
 the standard library; AWS's runtime client in /var/runtime; the shared libraries that both are linked
 to; and the three commands that the SAM CLI's own layer on top of it takes. No package of the
 development environment: whatever a function imports has to be in its artifact.

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from localaws import __main__ as local
 from localaws.server import LocalAws
+from tools import local
 from tools.samlocal import engine, forwarder
 
 

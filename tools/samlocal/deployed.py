@@ -14,7 +14,7 @@ from pathlib import Path
 from moto.awslambda.models import LambdaFunction
 
 from localaws.lambda_ import code, pool
-from localaws.requests import function_access_key
+from localaws.signature import function_access_key
 
 TEMPLATE, ENV_VARS = "template.json", "env.json"
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from localaws import sam
-from localaws.requests import function_access_key
+from localaws.signature import function_access_key
+from tools import sam
 from tools.demo import story
 from tools.samlocal import forwarder
 from tools.samlocal.account import EVENTS, PARAMETERS, Account

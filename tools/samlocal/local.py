@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 
-from localaws.__main__ import port
+from tools.local import port
 from tools.samlocal.__main__ import NO_ENGINE
 from tools.samlocal.engine import REPO, Engine, NoEngineError, engine
 

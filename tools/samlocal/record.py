@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from localaws import sam
 from localaws.server import LocalAws
+from tools import sam
 from tools.demo import story
 from tools.samlocal.account import Account
 from tools.samlocal.check import ANSWERS

@@ -23,13 +23,13 @@ from pathlib import Path
 import requests
 from moto.awslambda.models import LambdaFunction, lambda_backends
 
-from localaws import __main__ as local
-from localaws import aws, sam
+from localaws import aws
 from localaws.faults import faults
 from localaws.lambda_ import awslambda, pool
 from localaws.lambda_.awslambda import Executed
-from localaws.lambda_.environment import Answer
+from localaws.lambda_.execution_environment import Answer
 from localaws.server import LocalAws
+from tools import local, sam
 from tools.demo import story
 from tools.samlocal import deployed, forwarder
 from tools.samlocal.invoke import HOST

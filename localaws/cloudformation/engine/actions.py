@@ -14,7 +14,7 @@ from localaws.cloudformation.engine.admission import (
     must_be_idle,
     must_be_updatable,
 )
-from localaws.cloudformation.engine.changes import changes, differs
+from localaws.cloudformation.engine.resource_changes import changes, differs
 from localaws.cloudformation.engine.stack import Stack
 from localaws.cloudformation.engine.store import (
     ChangeSet,

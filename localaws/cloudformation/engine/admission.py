@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from localaws.cloudformation.engine.operation import StackOperation
-from localaws.cloudformation.engine.resources import TYPES
+from localaws.cloudformation.engine.resource_type import TYPES
 from localaws.cloudformation.engine.stack import Stack
 from localaws.cloudformation.engine.store import bury, stacks
 from localaws.cloudformation.engine.syntax import failure, invalid

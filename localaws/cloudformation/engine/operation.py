@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from localaws.cloudformation.engine.gone import gone_already
 from localaws.cloudformation.engine.intrinsics import resolve
-from localaws.cloudformation.engine.resources import TYPES, Naming, Properties, Resource
+from localaws.cloudformation.engine.not_found import gone_already
+from localaws.cloudformation.engine.resource_type import TYPES, Naming, Properties, Resource
 from localaws.cloudformation.engine.stack import Deployed, Stack, StackScope
 from localaws.cloudformation.engine.syntax import text
 from localaws.cloudformation.engine.template import Desired

@@ -6,15 +6,12 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from localaws.aws import ACCOUNT, REGION
-from localaws.cloudformation.engine.resources import Properties, Resource
+from localaws.cloudformation.engine.resource_type import Properties, Resource
 from localaws.cloudformation.engine.syntax import invalid
 from localaws.cloudformation.engine.template import Desired
-
-if TYPE_CHECKING:
-    from localaws.cloudformation.engine.operation import StackOperation
 
 
 @dataclass(frozen=True)
@@ -28,6 +25,16 @@ class Deployed:
     retained: bool
     status: str
     changed_at: datetime
+
+
+class UnsettledUpdate(Protocol):
+    """An update that has succeeded, but can still be rolled back."""
+
+    def settle(self, verb: str) -> None:
+        """Delete what the update no longer needs; after that it can't be rolled back."""
+
+    def roll_back(self, verb: str) -> None:
+        """Restore the state before the update."""
 
 
 class Stack:
@@ -48,7 +55,7 @@ class Stack:
         self.capabilities: list[str] = []
         self.disable_rollback = False
         self.change_set_id: str | None = None
-        self.unsettled: StackOperation | None = None
+        self.unsettled: UnsettledUpdate | None = None
         """The update of a nested stack that its parent may still have to roll back."""
 
     @property

@@ -24,10 +24,10 @@ from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
 from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
 
 from localaws.aws import ACCOUNT, REGION
-from localaws.cloudformation.engine.checks import check, check_references, in_order
 from localaws.cloudformation.engine.intrinsics import evaluate_conditions
 from localaws.cloudformation.engine.parameters import Given, given_values, typed_values
 from localaws.cloudformation.engine.syntax import invalid, prune
+from localaws.cloudformation.engine.validation import check, check_references, in_order
 
 SAM = "AWS::Serverless-2016-10-31"
 _SECTIONS = frozenset(

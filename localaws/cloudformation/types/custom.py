@@ -15,7 +15,7 @@ from moto.cloudformation.models import cloudformation_backends
 from typing_extensions import override
 
 from localaws.aws import ACCOUNT, REGION, client
-from localaws.cloudformation.engine.resources import Naming, Properties, Resource
+from localaws.cloudformation.engine.resource_type import Naming, Properties, Resource
 from localaws.cloudformation.engine.store import find, stacks
 
 ENDPOINT = "/_localaws/custom/"

@@ -19,7 +19,7 @@ from moto.dynamodb.responses import DynamoHandler
 from moto.kms.models import kms_backends
 from typing_extensions import override
 
-from localaws.cloudformation.engine.resources import (
+from localaws.cloudformation.engine.resource_type import (
     Naming,
     Properties,
     Resource,

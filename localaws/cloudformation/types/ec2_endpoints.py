@@ -16,7 +16,7 @@ from moto.ec2.responses.vpcs import VPCs
 from moto.ec2.utils import generate_route_id
 from typing_extensions import override
 
-from localaws.cloudformation.engine.resources import Naming, Properties, call, pick
+from localaws.cloudformation.engine.resource_type import Naming, Properties, call, pick
 from localaws.cloudformation.types.ec2_network import take_along
 from localaws.cloudformation.types.ec2_resources import Ec2Resource, Identified, new_tags, retag
 

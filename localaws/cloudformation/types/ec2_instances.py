@@ -14,7 +14,7 @@ from moto.ec2.models.launch_templates import LaunchTemplateVersion
 from moto.ec2.utils import parse_user_data
 from typing_extensions import override
 
-from localaws.cloudformation.engine.resources import Naming, Properties, Resource, call, pick
+from localaws.cloudformation.engine.resource_type import Naming, Properties, Resource, call, pick
 
 _moto_create_version = MotoTemplate.create_version
 _moto_terminate = Instance.terminate

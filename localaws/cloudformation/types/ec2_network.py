@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from moto.ec2.models import EC2Backend, nat_gateways, vpcs
 from typing_extensions import override
 
-from localaws.cloudformation.engine.resources import Naming, Properties, Resource, call, pick
+from localaws.cloudformation.engine.resource_type import Naming, Properties, Resource, call, pick
 from localaws.cloudformation.types.ec2_resources import (
     Ec2Resource,
     Identified,

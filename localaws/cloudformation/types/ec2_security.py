@@ -13,7 +13,7 @@ from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.responses.network_acls import NetworkACLs
 from typing_extensions import override
 
-from localaws.cloudformation.engine.resources import Naming, Properties, Resource, call, pick
+from localaws.cloudformation.engine.resource_type import Naming, Properties, Resource, call, pick
 from localaws.cloudformation.types.ec2_resources import (
     Ec2Resource,
     Identified,

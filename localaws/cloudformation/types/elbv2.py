@@ -22,7 +22,7 @@ from moto.s3.models import s3_backends
 from typing_extensions import override
 
 from localaws.aws import ACCOUNT, listed
-from localaws.cloudformation.engine.resources import (
+from localaws.cloudformation.engine.resource_type import (
     Naming,
     Properties,
     Resource,

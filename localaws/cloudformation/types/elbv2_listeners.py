@@ -21,7 +21,7 @@ from moto.elbv2.responses import ELBV2Response
 from moto.elbv2.ssl_policies import SSL_POLICIES
 from typing_extensions import override
 
-from localaws.cloudformation.engine.resources import Naming, Properties, Resource, call, pick
+from localaws.cloudformation.engine.resource_type import Naming, Properties, Resource, call, pick
 from localaws.cloudformation.engine.syntax import text
 from localaws.cloudformation.types.elbv2 import set_tags
 

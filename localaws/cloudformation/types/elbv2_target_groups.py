@@ -18,7 +18,7 @@ from moto.elbv2.models import ELBv2Backend, FakeTargetGroup, elbv2_backends
 from typing_extensions import override
 
 from localaws.aws import ACCOUNT, REGION
-from localaws.cloudformation.engine.resources import Naming, Properties, Resource, call, pick
+from localaws.cloudformation.engine.resource_type import Naming, Properties, Resource, call, pick
 from localaws.cloudformation.types.elbv2 import changed_attributes, set_tags
 
 TARGET_GROUP_ATTRIBUTES = {

@@ -12,7 +12,7 @@ from moto.core.config import default_user_config
 from moto.iam.policy_validation import BaseIAMPolicyValidator
 from typing_extensions import override
 
-from localaws.cloudformation.engine.resources import (
+from localaws.cloudformation.engine.resource_type import (
     Naming,
     Properties,
     Resource,

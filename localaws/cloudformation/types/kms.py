@@ -16,7 +16,7 @@ from moto.kms.models import KmsBackend
 from typing_extensions import override
 
 from localaws.aws import ACCOUNT, listed
-from localaws.cloudformation.engine.resources import (
+from localaws.cloudformation.engine.resource_type import (
     Naming,
     Properties,
     Resource,

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from moto.awslambda.models import LambdaFunction
 from typing_extensions import override
 
-from localaws.cloudformation.engine.resources import (
+from localaws.cloudformation.engine.resource_type import (
     Naming,
     Properties,
     Resource,

@@ -22,9 +22,9 @@ from localaws.cloudformation.engine.admission import (
     must_be_idle,
     must_be_updatable,
 )
-from localaws.cloudformation.engine.changes import differs
 from localaws.cloudformation.engine.parameters import Given
-from localaws.cloudformation.engine.resources import Naming, Properties, Resource, tag_map
+from localaws.cloudformation.engine.resource_changes import differs
+from localaws.cloudformation.engine.resource_type import Naming, Properties, Resource, tag_map
 from localaws.cloudformation.engine.stack import Stack
 from localaws.cloudformation.engine.store import existing, find, keep
 from localaws.cloudformation.engine.syntax import text

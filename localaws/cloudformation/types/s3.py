@@ -16,7 +16,7 @@ from moto.s3.utils import bucket_policy_is_public
 from typing_extensions import override
 
 from localaws.aws import REGION, listed
-from localaws.cloudformation.engine.resources import Naming, Properties, Resource, call, pick
+from localaws.cloudformation.engine.resource_type import Naming, Properties, Resource, call, pick
 
 _PUBLIC = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 DEFAULTS: Properties = {

@@ -8,7 +8,7 @@ from typing import Any
 from moto.sqs.models import Queue as SqsQueue
 from typing_extensions import override
 
-from localaws.cloudformation.engine.resources import (
+from localaws.cloudformation.engine.resource_type import (
     Naming,
     Properties,
     Resource,

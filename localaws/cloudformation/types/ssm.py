@@ -8,7 +8,7 @@ from typing import Any
 from typing_extensions import override
 
 from localaws.aws import client
-from localaws.cloudformation.engine.resources import Naming, Properties, Resource, call, pick
+from localaws.cloudformation.engine.resource_type import Naming, Properties, Resource, call, pick
 from localaws.cloudformation.engine.syntax import text
 
 

@@ -15,7 +15,7 @@ import yaml
 from typing_extensions import override
 
 from localaws.aws import client
-from localaws.cloudformation.engine.resources import (
+from localaws.cloudformation.engine.resource_type import (
     Naming,
     Properties,
     Resource,

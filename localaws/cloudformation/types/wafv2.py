@@ -14,7 +14,7 @@ from moto.wafv2.models import FakeLoggingConfiguration, FakeWebACL, WAFV2Backend
 from typing_extensions import override
 
 from localaws.aws import ACCOUNT, REGION
-from localaws.cloudformation.engine.resources import (
+from localaws.cloudformation.engine.resource_type import (
     Naming,
     Properties,
     Resource,

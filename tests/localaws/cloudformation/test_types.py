@@ -63,7 +63,7 @@ def test_a_module_in_the_folder_of_types_is_all_that_a_new_type_takes(tmp_path: 
         REPO / "localaws", tmp_path / "localaws", ignore=shutil.ignore_patterns("__pycache__")
     )
     queue = """
-        from localaws.cloudformation.engine.resources import Resource, call
+        from localaws.cloudformation.engine.resource_type import Resource, call
 
         class Queue(Resource):
             type = "AWS::New::Queue"

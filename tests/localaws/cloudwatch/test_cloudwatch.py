@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.cloudwatch.rules import parse
+from localaws.cloudwatch.alarm_rule import parse
 from localaws.server import LocalAws
 from tests.support.localaws.alarms import put_alarm
 from tests.support.localaws.ecs import listen, unique

@@ -6,8 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.server import LocalAws
-from tests.localaws.ecs.test_tasks import register_instance
-from tests.support.localaws.ecs import unique
+from tests.support.localaws.ecs import register_instance, unique
 from tests.support.localaws.ecs_capacity import CapacityWorld, item
 from tests.support.waiting import wait_for
 

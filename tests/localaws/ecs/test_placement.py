@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from localaws.server import LocalAws
-from tests.localaws.ecs.test_tasks import details
+from tests.support.localaws.ecs import details
 from tests.support.localaws.ecs_capacity import CapacityWorld
 
 

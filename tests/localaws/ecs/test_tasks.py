@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 from botocore.exceptions import ClientError
 
 from localaws.server import LocalAws
 from tests.support.localaws.alarms import put_alarm
-from tests.support.localaws.ecs import REGISTRY, World, listen
+from tests.support.localaws.ecs import REGISTRY, World, details, listen, register_instance
 from tests.support.waiting import wait_for
 
 
 @pytest.fixture
 def world(aws: LocalAws) -> World:
     return World(aws)
-
-
-def details(task: dict[str, Any]) -> dict[str, str]:
-    return {d["name"]: d["value"] for d in task["attachments"][0]["details"]}
 
 
 def test_a_running_task_says_where_it_came_from_and_where_it_runs(world: World) -> None:
@@ -234,18 +227,3 @@ def test_each_status_of_a_task_is_told_to_eventbridge(world: World) -> None:
     running = next(e for e in events if e["detail"]["lastStatus"] == "RUNNING")
     assert running["resources"] == [running["detail"]["taskArn"]]
     assert running["detail"]["containers"][0]["name"] == "app"
-
-
-def register_instance(world: World) -> str:
-    ec2 = world.aws.client("ec2")
-    image = ec2.describe_images()["Images"][0]["ImageId"]
-    instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0][
-        "InstanceId"
-    ]
-    document = json.dumps({"instanceId": instance, "region": "us-east-1"})
-    world.ecs.register_container_instance(
-        cluster=world.cluster,
-        instanceIdentityDocument=document,
-        instanceIdentityDocumentSignature="s",
-    )
-    return str(instance)

@@ -14,7 +14,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from localaws.events import schedules
-from tests.localaws.events.test_eventbridge import QUEUES, Bus
+from tests.support.localaws.bus import QUEUES, Bus
 from tests.support.paths import REPO
 from tests.support.waiting import wait_for
 

@@ -15,8 +15,8 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
+from localaws.application import Application
 from localaws.faults import faults
-from localaws.requests import Application
 from localaws.server import LocalAws
 from tests.support.localaws.faults import Publisher
 from tests.support.localaws.iam import Function, allow

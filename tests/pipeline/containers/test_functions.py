@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from localaws import sam
+from tools import sam
 from tools.samlocal.engine import REPO, Engine
 from tools.samlocal.path import NAMES
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from localaws import sam
 from tests.support.environments import REPO, Environment, deployed
+from tools import sam
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from localaws import sam
 from localaws.server import LocalAws
 from tests.pipeline.environment.test_resources import EVERYTHING
 from tests.support.commands import Page
 from tests.support.environments import REPO, Environment, certificate, ended_stack
 from tests.support.rollouts import runs
+from tools import sam
 
 PAGE = Page("environment.md")
 # service, operation, where the list is, what names an item

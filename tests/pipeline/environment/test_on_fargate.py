@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from localaws import sam
 from tests.support.commands import Page
 from tests.support.environments import REPO, Environment, add_service, change_stack, ended_stack
 from tests.support.rollouts import alarmed, desired, discovered, kept, rolls_out_and_back, runs
+from tools import sam
 
 
 @pytest.fixture(scope="module")

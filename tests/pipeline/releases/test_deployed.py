@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from localaws import sam
 from localaws.server import LocalAws
 from tests.support.deployed import deployed, snapshot
 from tests.support.paths import REPO
 from tests.support.waiting import wait_for
+from tools import sam
 
 PARAMETERS = {"SweepMinutes": "1440", "SweepMaturitySeconds": "0"}  # as in tests/local
 

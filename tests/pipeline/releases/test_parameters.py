@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from localaws import sam
 from tests.support.account import Account
 from tests.support.paths import REPO
+from tools import sam
 
 STACK = "narrow"
 

@@ -164,3 +164,23 @@ def listen(aws: LocalAws, pattern: dict[str, Any]) -> Callable[[], list[dict[str
         return seen
 
     return receive
+
+
+def details(task: dict[str, Any]) -> dict[str, str]:
+    """The details of the network interface that a task is attached to."""
+    return {d["name"]: d["value"] for d in task["attachments"][0]["details"]}
+
+
+def register_instance(world: World) -> str:
+    ec2 = world.aws.client("ec2")
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0][
+        "InstanceId"
+    ]
+    document = json.dumps({"instanceId": instance, "region": "us-east-1"})
+    world.ecs.register_container_instance(
+        cluster=world.cluster,
+        instanceIdentityDocument=document,
+        instanceIdentityDocumentSignature="s",
+    )
+    return str(instance)

@@ -12,8 +12,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localaws.requests import function_access_key
 from localaws.server import LocalAws
+from localaws.signature import function_access_key
 
 HERE = "us-east-1:123456789012"
 SERVICE = f"arn:aws:ecs:{HERE}:service/production/api"

@@ -2,70 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 
 from localaws.server import LocalAws
 from tests.support.localaws.ecs import World
+from tests.support.localaws.ecs_stacks import BREAKER, service_of, stack_of
 from tests.support.localaws.stacks import create, delete, outputs, reasons, update
 from tests.support.waiting import wait_for
-
-BREAKER = {"DeploymentCircuitBreaker": {"Enable": True, "Rollback": True}}
 
 
 @pytest.fixture
 def world(aws: LocalAws) -> World:
     return World(aws)
-
-
-def template(resources: dict[str, Any], **results: Any) -> str:
-    told = {name: {"Value": value} for name, value in results.items()}
-    return json.dumps({"Resources": resources, "Outputs": told})
-
-
-def stack_of(world: World, image: str, **service: Any) -> str:
-    """A cluster, and a service of one container."""
-    definition = {
-        "NetworkMode": "awsvpc",
-        "RequiresCompatibilities": ["FARGATE"],
-        "Cpu": "256",
-        "Memory": "512",
-        "ContainerDefinitions": [
-            {"Name": "app", "Image": image, "PortMappings": [{"ContainerPort": "80"}]}
-        ],
-    }
-    properties = {
-        "Cluster": {"Ref": "Cluster"},
-        "TaskDefinition": {"Ref": "Definition"},
-        "LaunchType": "FARGATE",
-        "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": world.subnets}},
-        "DeploymentConfiguration": BREAKER,
-        **service,
-    }
-    resources = {
-        "Cluster": {"Type": "AWS::ECS::Cluster"},
-        "Definition": {"Type": "AWS::ECS::TaskDefinition", "Properties": definition},
-        "Service": {"Type": "AWS::ECS::Service", "Properties": properties},
-    }
-    return template(
-        resources,
-        Cluster={"Ref": "Cluster"},
-        Definition={"Ref": "Definition"},
-        DefinitionArn={"Fn::GetAtt": "Definition.TaskDefinitionArn"},
-        Service={"Ref": "Service"},
-        ServiceArn={"Fn::GetAtt": "Service.ServiceArn"},
-        Name={"Fn::GetAtt": "Service.Name"},
-    )
-
-
-def service_of(world: World, stack: dict[str, Any]) -> dict[str, Any]:
-    told = outputs(stack)
-    answer = world.ecs.describe_services(
-        cluster=told["Cluster"], services=[told["Name"]], include=["TAGS"]
-    )
-    return dict(answer["services"][0])
 
 
 def test_a_stack_is_complete_when_its_service_is_steady(world: World) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from localaws.server import LocalAws
-from tests.localaws.cloudformation.types.test_ecs import service_of, stack_of, template
 from tests.support.localaws.ecs import unique
 from tests.support.localaws.ecs_capacity import CapacityWorld
+from tests.support.localaws.ecs_stacks import service_of, stack_of, template
 from tests.support.localaws.stacks import create, delete, outputs, reasons, update
 
 

@@ -13,7 +13,7 @@ from moto.ecs.models import Cluster
 from localaws import elbv2
 from localaws.aws import ACCOUNT, REGION
 from localaws.ecs import capacity_providers as ecs_capacity_providers
-from localaws.ecs import discovery
+from localaws.ecs import service_discovery
 from localaws.ecs.task_definitions import LiveTaskDefinition
 
 DEPLOYMENT_DEFAULTS: dict[str, Any] = {
@@ -77,7 +77,7 @@ def check(settings: dict[str, Any], definition: LiveTaskDefinition, action: str)
             f"ecs: {action}: deploymentConfiguration.earlySuccessCriteria is not simulated"
         )
     check_network(settings, definition)
-    discovery.check(settings.get("serviceRegistries") or [], definition)
+    service_discovery.check(settings.get("serviceRegistries") or [], definition)
     for balancer in settings.get("loadBalancers") or []:
         _check_load_balancer(balancer, definition, action)
 

@@ -13,10 +13,11 @@ from functools import partial
 from typing import Any
 
 from localaws import clock, elbv2
-from localaws.ecs import discovery, events, logs
+from localaws.ecs import awslogs, events
 from localaws.ecs.containers import container_record, network_bindings
 from localaws.ecs.images import Behaviour, StartError, behaviour_of
 from localaws.ecs.placement import Placement
+from localaws.ecs.service_discovery import Registration
 from localaws.ecs.state import CONTAINER_CHECK, CRASH, PENDING, PROVISIONING, SETTLED, arn, utcnow
 from localaws.ecs.task_definitions import LiveTaskDefinition
 
@@ -36,7 +37,6 @@ class Task:
         self.definition = definition
         self.placement = placement
         self.load_balancers = load_balancers
-        self.registries = registries or []
         self.tags = tags
         self.id = uuid.uuid4().hex
         self.task_arn = arn(f"task/{placement.cluster}/{self.id}")
@@ -71,6 +71,14 @@ class Task:
         }
         if placement.instance:
             self.record["containerInstanceArn"] = placement.instance.container_instance_arn
+        self.registration = Registration(
+            self.id,
+            definition.family,
+            self.record["group"],
+            placement,
+            registries or [],
+            reports_health=bool(self.checked),
+        )
         self._enter("PROVISIONING")
 
     @property
@@ -112,7 +120,7 @@ class Task:
             return
         for group, target in self.targets:
             elbv2.deregister(group, target)
-        discovery.deregister(self)
+        self.registration.deregister()
         self._enter("DEACTIVATING")
 
     def serving(self, now: float) -> bool:
@@ -165,7 +173,7 @@ class Task:
             runtime_id = f"{self.id}-{uuid.uuid4().int % 10**10}"
             log = self.behaviours[container["name"]].log
             try:
-                logs.start(
+                awslogs.start(
                     definition,
                     self.id,
                     runtime_id,
@@ -183,7 +191,7 @@ class Task:
         self._enter("RUNNING")
         for balancer in self.load_balancers:
             self._register(balancer)
-        discovery.register(self)
+        self.registration.register()
 
     def _register(self, balancer: dict[str, Any]) -> None:
         group = elbv2.find(balancer["targetGroupArn"])
@@ -225,7 +233,7 @@ class Task:
         for status in ("UNHEALTHY", "UNKNOWN", "HEALTHY"):
             if status in seen:
                 self.record["healthStatus"] = status
-                discovery.tell_health(self)
+                self.registration.report_health(healthy=status == "HEALTHY")
                 return
 
     def _containers(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

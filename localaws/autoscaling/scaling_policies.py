@@ -14,8 +14,9 @@ from typing import Any
 from moto.autoscaling.exceptions import ValidationError
 from moto.cloudwatch.models import Alarm, cloudwatch_backends
 
-from localaws.autoscaling import scaling_steps
-from localaws.autoscaling.notices import backend, changing, group_named
+from localaws.autoscaling import step_scaling
+from localaws.autoscaling.activities import changing
+from localaws.autoscaling.groups import backend, group_named
 from localaws.aws import ACCOUNT, REGION
 
 _SETTINGS = (
@@ -40,25 +41,25 @@ def act(arn: str, alarm: Alarm) -> None:
             return
         distance = 0.0
         if policy["PolicyType"] == "StepScaling":
-            distance = scaling_steps.breach(alarm, policy.get("MetricAggregationType"))
+            distance = step_scaling.breach(alarm, policy.get("MetricAggregationType"))
         why = (
             f"a monitor alarm {alarm.name} in state {alarm.state_value} triggered policy"
             f" {policy['PolicyName']}"
         )
-        _execute(policy, distance, why, up=scaling_steps.goes_up(alarm))
+        _execute(policy, distance, why, up=step_scaling.goes_up(alarm))
 
 
 def _execute(policy: dict[str, Any], distance: float, why: str, *, up: bool) -> None:
     adjustment = policy.get("ScalingAdjustment")
     if policy["PolicyType"] == "StepScaling":
-        adjustment = scaling_steps.step(policy["StepAdjustments"], distance, up=up)
+        adjustment = step_scaling.step(policy["StepAdjustments"], distance, up=up)
     if adjustment is None:
         return
     group = group_named(policy["AutoScalingGroupName"])
     before = group.desired_capacity or 0
     magnitude = policy.get("MinAdjustmentMagnitude")
-    wanted = scaling_steps.adjusted(before, policy["AdjustmentType"], adjustment, magnitude)
-    wanted = scaling_steps.within(wanted, *group.bounds)
+    wanted = step_scaling.adjusted(before, policy["AdjustmentType"], adjustment, magnitude)
+    wanted = step_scaling.within(wanted, *group.bounds)
     if wanted != before:
         group.scale(wanted, why)
 

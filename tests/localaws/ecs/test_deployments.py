@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from localaws.ecs.deployments import threshold
+from localaws.ecs.deployment import threshold
 from localaws.server import LocalAws
 from tests.support.localaws.ecs import BREAKER, World, listen
 from tests.support.waiting import wait_for

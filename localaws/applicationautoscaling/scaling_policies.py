@@ -28,7 +28,7 @@ from localaws.applicationautoscaling.applicationautoscaling import (
     target_of,
     targets,
 )
-from localaws.autoscaling import scaling_steps
+from localaws.autoscaling import step_scaling
 from localaws.aws import ACCOUNT, REGION
 
 _STEPS = "StepScalingPolicyConfiguration"
@@ -63,21 +63,21 @@ def act(arn: str, alarm: Alarm) -> None:
             f"monitor alarm {alarm.name} in state {alarm.state_value} triggered policy"
             f" {policy['PolicyName']}"
         )
-        up = scaling_steps.goes_up(alarm)
+        up = step_scaling.goes_up(alarm)
         steps = policy.get(_STEPS, {})
         kind, magnitude = "ChangeInCapacity", steps.get("MinAdjustmentMagnitude")
         adjustment: int | None = 1 if up else -1
         if steps:
             kind = steps["AdjustmentType"]
-            distance = scaling_steps.breach(alarm, steps.get("MetricAggregationType"))
-            adjustment = scaling_steps.step(steps["StepAdjustments"], distance, up=up)
+            distance = step_scaling.breach(alarm, steps.get("MetricAggregationType"))
+            adjustment = step_scaling.step(steps["StepAdjustments"], distance, up=up)
         if adjustment is None:
             return
         amount, target = adjustment, targets()[policy["ResourceId"]]
 
         def change(count: int) -> int:
-            wanted = scaling_steps.adjusted(count, kind, amount, magnitude)
-            return scaling_steps.within(wanted, target["MinCapacity"], target["MaxCapacity"])
+            wanted = step_scaling.adjusted(count, kind, amount, magnitude)
+            return step_scaling.within(wanted, target["MinCapacity"], target["MaxCapacity"])
 
         scale(target, change, cause, by_policy=True)
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localaws import sources
+from tools import sources
 from tools.pack import pack
 
 if TYPE_CHECKING:

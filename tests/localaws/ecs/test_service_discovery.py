@@ -8,8 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.server import LocalAws
-from tests.localaws.ecs.test_tasks import details, register_instance
-from tests.support.localaws.ecs import World, unique
+from tests.support.localaws.ecs import World, details, register_instance, unique
 from tests.support.waiting import wait_for
 
 

@@ -1,4 +1,4 @@
-"""``python -m localaws``, which is ``make local``: the local AWS with Slipway and its environment.
+"""``python -m tools.local``, which is ``make local``: the local AWS with Slipway and its environment.
 
 Listens on LOCALAWS_PORT (4566) until Ctrl-C or SIGTERM, and then ends with exit code 0. Ends with 2
 when it can't listen there, with 1 when the pipeline can't be built or deployed.
@@ -14,8 +14,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from localaws import aws, sam, seed
+from localaws import aws, seed
 from localaws.server import LocalAws
+from tools import sam
 from tools.demo import story
 
 _GUIDE = """

@@ -11,7 +11,7 @@ from pathlib import Path
 BUILT = (
     "environment",
     "functions",
-    "localaws/sam.py",
+    "tools/sam.py",
     "requirements-dev.txt",
     "samconfig.toml",
     "statemachine",

@@ -19,7 +19,7 @@ from moto.ecs.models import Cluster, ContainerInstance
 
 from localaws.aws import ACCOUNT, REGION
 from localaws.ecs.state import backend
-from localaws.ecs.tasks import Task
+from localaws.ecs.task import Task
 
 _CLUSTER = re.compile(r"""\bECS_CLUSTER=["']?([\w-]+)""")
 

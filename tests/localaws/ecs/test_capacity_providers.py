@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from localaws.ecs.capacity_providers import choose
 from localaws.server import LocalAws
-from tests.localaws.ecs.test_tasks import register_instance
+from tests.support.localaws.ecs import register_instance
 from tests.support.localaws.ecs_capacity import CapacityWorld, item
 from tests.support.waiting import wait_for
 

@@ -15,7 +15,9 @@ from localaws.iam.secrets import get_parameter, get_secret_value
 def rule_for(action: str) -> Rule:
     """The rule of an action such as ``ecs:UpdateService``."""
     if action not in RULES:
-        raise NotImplementedError(f"{action} by a function: localaws/iam/actions.py has no rule")
+        raise NotImplementedError(
+            f"{action} by a function: localaws/iam/required_permissions.py has no rule"
+        )
     return RULES[action]
 
 

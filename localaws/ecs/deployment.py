@@ -9,15 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from localaws.ecs import events
-from localaws.ecs.alarms import watched
 from localaws.ecs.state import THROTTLE, THROTTLE_MOST, digits, utcnow
 from localaws.ecs.task_definitions import LiveTaskDefinition
-
-if TYPE_CHECKING:
-    from localaws.ecs.services import LiveService
 
 #: What a deployment fixes of its service besides the task definition: changing it needs new tasks.
 REVISION_FIELDS = (
@@ -107,65 +102,3 @@ def threshold(breaker: dict[str, Any], desired_count: int) -> int:
         return int(value)
     share: int = math.ceil(desired_count * value / 100)
     return max(1, share) if kind == "UNBOUNDED_PERCENT" else max(3, min(200, share))
-
-
-def begin(
-    service: LiveService,
-    definition: LiveTaskDefinition,
-    *,
-    rolled_back_by: Cause | None = None,
-) -> None:
-    """Make a new PRIMARY deployment of what the service is set to now."""
-    for former in service.deployments:
-        former.status = "ACTIVE"
-    settings = {k: v for k, v in service.settings.items() if k in REVISION_FIELDS}
-    deployment = Deployment(
-        definition,
-        settings,
-        service.desired_count,
-        alarms=watched(service.settings["deploymentConfiguration"]),
-        is_rollback=rolled_back_by is not None,
-    )
-    deployment.reason = f"ECS deployment {deployment.id} in progress."
-    if rolled_back_by and service.last_completed:
-        deployment.reason = (
-            f"ECS deployment {rolled_back_by.who}: rolling back to deploymentId"
-            f" {service.last_completed.id}."
-        )
-        service.tell(f"rolling back to deployment {service.last_completed.id}.")
-    service.deployments.insert(0, deployment)
-    service.task_definition = definition.arn
-    events.deployment_changed(
-        service.arn, "SERVICE_DEPLOYMENT_IN_PROGRESS", deployment.id, deployment.reason
-    )
-
-
-def complete(service: LiveService) -> None:
-    """Every desired task serves and those of the deployments before are gone."""
-    deployment = service.deployments[0]
-    deployment.rollout_state = "COMPLETED"
-    deployment.reason = f"ECS deployment {deployment.id} completed."
-    deployment.updated_at = utcnow()
-    service.last_completed = deployment
-    service.tell(f"(deployment {deployment.id}) deployment completed.")
-    events.deployment_changed(
-        service.arn, "SERVICE_DEPLOYMENT_COMPLETED", deployment.id, deployment.reason
-    )
-
-
-def fail(service: LiveService, cause: Cause) -> None:
-    """The deployment is given up: no further task is started, and the last good comes back."""
-    deployment = service.deployments[0]
-    deployment.rollout_state = "FAILED"
-    deployment.reason = f"ECS deployment {cause.who}: {cause.what}."
-    deployment.updated_at = utcnow()
-    service.tell(f"(deployment {deployment.id}) deployment failed: {cause.what}.")
-    events.deployment_changed(
-        service.arn, "SERVICE_DEPLOYMENT_FAILED", deployment.id, deployment.reason
-    )
-    good = service.last_completed
-    rollback = service.settings["deploymentConfiguration"].get(cause.setting, {}).get("rollback")
-    if rollback and good and not deployment.is_rollback:
-        others = {k: v for k, v in service.settings.items() if k not in REVISION_FIELDS}
-        service.settings = {**others, **good.settings}
-        begin(service, good.definition, rolled_back_by=cause)

@@ -4,8 +4,8 @@ moto answers an action that it does not have with a traceback in HTML and status
 first retries and then can't read. Here it is the error NotImplemented, in the service's own
 protocol, with status 501, which no SDK retries; so is every crash of the local AWS itself.
 
-A Lambda function signs its calls with an access key that carries the function's name (see
-``function_access_key``), so each call is known by its caller. It has to be allowed by the function's
+A Lambda function signs its calls with an access key that carries the function's name (signature.py),
+so each call is known by its caller. It has to be allowed by the function's
 role (iam.py). ``GET /_localaws/calls`` lists the calls, refused ones too, the permissions that each
 needed, and the milliseconds it took. A call that is allowed may still meet a fault (faults.py).
 """
@@ -18,7 +18,6 @@ import logging
 import time
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -37,17 +36,15 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from localaws import actions
+from localaws import action_names
 from localaws.cloudformation.types import custom
 from localaws.events import schedules
 from localaws.faults import api, effects, faults
-from localaws.iam import actions as iam_actions
-from localaws.iam import iam
+from localaws.iam import iam, required_permissions
+from localaws.signature import Signature
 from localaws.sns import sns
 
 _log = logging.getLogger(__name__)
-
-_ACCESS_KEY_PREFIX = "function."
 
 # moto warns of every error that the service's model does not list, these excepted.
 COMMON_ERROR_CODES.extend(
@@ -55,37 +52,8 @@ COMMON_ERROR_CODES.extend(
 )
 
 
-def function_access_key(function_name: str) -> str:
-    """The access key id that a function's process signs its calls with."""
-    return _ACCESS_KEY_PREFIX + function_name
-
-
 class _LocalAwsError(ServiceException):
     """Of no service: moto looks for an error's shape in the service that its module belongs to."""
-
-
-@dataclass(frozen=True)
-class Signature:
-    """Who signed a request, and for which service."""
-
-    access_key: str
-    service: str
-
-    @classmethod
-    def of(cls, environ: dict[str, Any]) -> Signature | None:
-        """Read it from ``Credential=key/date/region/service/aws4_request`` in Authorization."""
-        _, found, scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
-        if not found:
-            return None
-        access_key, _date, _region, service, _ = scope.split(",")[0].split("/")
-        return cls(access_key, service)
-
-    @property
-    def function(self) -> str | None:
-        """The Lambda function that signed, if one did."""
-        if self.access_key.startswith(_ACCESS_KEY_PREFIX):
-            return self.access_key.removeprefix(_ACCESS_KEY_PREFIX)
-        return None
 
 
 class Application:
@@ -146,7 +114,7 @@ class Application:
     ) -> Response:
         """The answer to a request that its caller may make, or what a fault makes of it."""
         do = partial(Response.from_app, self._moto, environ, buffered=True)
-        service = actions.prefix(signature.service) if signature else ""
+        service = action_names.prefix(signature.service) if signature else ""
         operation = _operation(signature, environ, body) if faults.concern(service) else None
         if signature is None or operation is None:
             return do()
@@ -168,7 +136,7 @@ class Application:
         operation = _operation(signature, environ, body)
         if operation is None:
             raise NotImplementedError("moto has no such route")
-        service = actions.prefix(signature.service)
+        service = action_names.prefix(signature.service)
         permissions: list[str] = []
         call.update(
             function=signature.function,
@@ -178,7 +146,9 @@ class Application:
         )
         self.calls.append(call)
         action = f"{service}:{operation.name}"
-        needed = iam_actions.rule_for(action)(action, _parameters(operation, environ, body))
+        needed = required_permissions.rule_for(action)(
+            action, _parameters(operation, environ, body)
+        )
         permissions += [access.action for access in needed]
         try:
             iam.check(signature.function, service, needed)
@@ -209,7 +179,7 @@ def _operation(
     """The operation that botocore's model of the service has for a request."""
     if signature is None:
         return None
-    service = actions.model_name(signature.service)
+    service = action_names.model_name(signature.service)
     request = BackendRequest({**environ, "wsgi.input": io.BytesIO(body)})
     try:
         operation, _ = get_service_router(service).match(request)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.autoscaling import scaling_steps
+from localaws.autoscaling import step_scaling
 from localaws.server import LocalAws
 from tests.support.localaws.autoscaling import Fleet, fleet_of
 
@@ -99,7 +99,7 @@ def test_a_composite_alarm_cannot_scale(fleet: Fleet) -> None:
 def test_percentages_are_rounded_towards_zero_but_not_to_nothing(
     kind: str, adjustment: int, magnitude: int | None, expected: int
 ) -> None:
-    assert scaling_steps.adjusted(10, kind, adjustment, magnitude) == expected
+    assert step_scaling.adjusted(10, kind, adjustment, magnitude) == expected
 
 
 def test_the_end_of_an_interval_nearer_to_the_threshold_belongs_to_it() -> None:
@@ -111,5 +111,5 @@ def test_the_end_of_an_interval_nearer_to_the_threshold_belongs_to_it() -> None:
         {"MetricIntervalUpperBound": 0, "MetricIntervalLowerBound": -10, "ScalingAdjustment": -1},
         {"MetricIntervalUpperBound": -10, "ScalingAdjustment": -2},
     ]
-    assert [scaling_steps.step(up, d, up=True) for d in (-1, 0, 9, 10)] == [None, 1, 1, 2]
-    assert [scaling_steps.step(down, d, up=False) for d in (1, 0, -9, -10)] == [None, -1, -1, -2]
+    assert [step_scaling.step(up, d, up=True) for d in (-1, 0, 9, 10)] == [None, 1, 1, 2]
+    assert [step_scaling.step(down, d, up=False) for d in (1, 0, -9, -10)] == [None, -1, -1, -2]

@@ -8,13 +8,13 @@ from typing import Any
 
 from moto.ecs.exceptions import InvalidParameterException
 
-from localaws.ecs import services
 from localaws.ecs.capacity_providers import choose
 from localaws.ecs.placement import PlacementError, place
-from localaws.ecs.service_checks import check_capacity, check_network, on_fargate, with_capacity
+from localaws.ecs.service import find as find_service
+from localaws.ecs.service_validation import check_capacity, check_network, on_fargate, with_capacity
 from localaws.ecs.state import active_cluster, arn, backend, page, refuse
+from localaws.ecs.task import Task
 from localaws.ecs.task_definitions import deployable
-from localaws.ecs.tasks import Task
 
 _NOT_SIMULATED = ("placementConstraints", "placementStrategy", "volumeConfigurations")
 
@@ -33,7 +33,7 @@ def list_arns(params: dict[str, Any]) -> dict[str, Any]:
     wanted = {"desiredStatus": params.get("desiredStatus", "RUNNING")}
     wanted |= {k: params[k] for k in ("startedBy", "launchType") if params.get(k)}
     if name := params.get("serviceName"):
-        wanted["group"] = f"service:{services.find(cluster, name).name}"
+        wanted["group"] = f"service:{find_service(cluster, name).name}"
     family, instance = params.get("family"), params.get("containerInstance")
     found = [
         task.task_arn

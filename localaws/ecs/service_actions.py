@@ -1,109 +1,21 @@
-"""Services that live: CreateService, UpdateService, DeleteService and what Describe and List tell.
-
-Moto drops most of what CreateService is given and never changes a deployment. Here the request is
-kept as it came, and what a service is at the moment is told from its deployments and tasks.
-"""
+"""CreateService, UpdateService, DeleteService, DescribeServices and ListServices."""
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
-from moto.core.utils import get_service_model
 from moto.ecs.exceptions import (
     ECSException,
     InvalidParameterException,
-    ServiceNotFoundException,
 )
-from moto.ecs.models import Cluster, Service
 
-from localaws.aws import ACCOUNT
-from localaws.ecs import service_checks as checks
-from localaws.ecs.deployments import REVISION_FIELDS, Deployment, begin
-from localaws.ecs.state import active_cluster, arn, backend, page, refuse, utcnow
+from localaws.ecs import service_validation as checks
+from localaws.ecs.deployment import REVISION_FIELDS
+from localaws.ecs.service import LiveService, find, live_services
+from localaws.ecs.state import active_cluster, arn, backend, page, refuse
 from localaws.ecs.task_definitions import deployable
-from localaws.ecs.tasks import Task
 
-_NAMES = ("cluster", "service", "serviceName", "taskDefinition", "desiredCount", "tags")
-_ONCE = ("clientToken", "forceNewDeployment", "role")
 _NOT_SIMULATED = ("vpcLatticeConfigurations", "gatewayConnectors", "monitoring")
-
-
-class LiveService(Service):
-    """Moto's service, so that its tagging and listing go on working, with a life of its own."""
-
-    def __init__(self, cluster: Cluster, params: dict[str, Any]) -> None:
-        super().__init__(
-            cluster,
-            params["serviceName"],
-            int(params.get("desiredCount") or 0),
-            backend(),
-            tags=params.get("tags"),
-            deployment_controller=params.get("deploymentController"),
-            role_arn=params.get("role"),
-        )
-        self.settings: dict[str, Any] = {}
-        self.deployments: list[Deployment] = []  # type: ignore[assignment]
-        self.tasks: list[Task] = []  # all that have not stopped
-        self.seen: dict[str, str] = {}  # the tasks' statuses at the scheduler's last look
-        self.last_completed: Deployment | None = None
-        self.steady = True
-        self.created_at = utcnow()
-
-    @property
-    def breaker(self) -> dict[str, Any]:
-        """The deployment circuit breaker's settings."""
-        breaker: dict[str, Any] = self.settings["deploymentConfiguration"][
-            "deploymentCircuitBreaker"
-        ]
-        return breaker
-
-    def tell(self, message: str) -> None:
-        """Add a service event, newest first; ECS keeps the last hundred."""
-        event = {
-            "id": str(uuid.uuid4()),
-            "createdAt": utcnow(),
-            "message": f"(service {self.name}) {message}",
-        }
-        self.events = [event, *self.events][:100]
-
-    def settings_after(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The settings as a request changes them."""
-        kept = {k: v for k, v in params.items() if k not in (*_NAMES, *_ONCE) and v is not None}
-        if "deploymentConfiguration" in kept:
-            former = self.settings.get("deploymentConfiguration", checks.DEPLOYMENT_DEFAULTS)
-            kept["deploymentConfiguration"] = {**former, **kept["deploymentConfiguration"]}
-        before = self.settings
-        if "capacityProviderStrategy" in kept:  # in place of what the service ran with
-            before = {k: v for k, v in before.items() if k != "launchType"}
-        return {**before, **kept}
-
-    def record(self, *, tags: bool = False) -> dict[str, Any]:
-        """The service as DescribeServices gives it."""
-        shape = get_service_model("ecs").shape_for("Service")
-        told = {k: v for k, v in self.settings.items() if k in shape.members}  # type: ignore[attr-defined]
-        return {
-            "loadBalancers": [],
-            "serviceRegistries": [],
-            "placementConstraints": [],
-            "placementStrategy": [],
-            **told,
-            "serviceArn": self.arn,
-            "serviceName": self.name,
-            "clusterArn": self.cluster_arn,
-            "status": self.status,
-            "desiredCount": self.desired_count,
-            "runningCount": self.running_count,
-            "pendingCount": self.pending_count,
-            "taskDefinition": self.task_definition,
-            "deployments": [deployment.record() for deployment in self.deployments],
-            "taskSets": [],
-            "events": self.events,
-            "roleArn": self.role_arn,
-            "createdAt": self.created_at,
-            "createdBy": f"arn:aws:iam::{ACCOUNT}:root",
-            **({"tags": self.tags} if tags else {}),
-        }
 
 
 def create(params: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +37,7 @@ def create(params: dict[str, Any]) -> dict[str, Any]:
     definition = deployable(params.get("taskDefinition", ""))
     checks.check(service.settings, definition, "CreateService")
     service.task_definition = definition.arn
-    begin(service, definition)
+    service.begin_deployment(definition)
     backend().services[key] = service
     return {"service": service.record(tags=True)}
 
@@ -154,7 +66,7 @@ def update(params: dict[str, Any]) -> dict[str, Any]:
     if params.get("desiredCount") is not None:
         service.desired_count = int(params["desiredCount"])
     if needs_tasks:
-        begin(service, current)
+        service.begin_deployment(current)
     elif service.deployments:
         service.deployments[0].desired_count = service.desired_count
     return {"service": service.record(tags=True)}
@@ -202,17 +114,3 @@ def list_arns(params: dict[str, Any]) -> dict[str, Any]:
         and all(service.settings.get(k) == v for k, v in wanted)
     )
     return page({"maxResults": 10, **params}, "serviceArns", found)
-
-
-def live_services() -> list[LiveService]:
-    """Every service of the account."""
-    return [s for s in backend().services.values() if isinstance(s, LiveService)]
-
-
-def find(cluster: str, name: str) -> LiveService:
-    """The service that a name or an ARN names."""
-    key = f"{backend()._get_cluster(cluster).name}:{name.rpartition('/')[2]}"
-    service = backend().services.get(key)
-    if not isinstance(service, LiveService) or service.status == "INACTIVE":
-        raise ServiceNotFoundException
-    return service

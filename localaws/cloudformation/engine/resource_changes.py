@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from localaws.cloudformation.engine.operation import is_replaced
-from localaws.cloudformation.engine.resources import TYPES
+from localaws.cloudformation.engine.resource_type import TYPES
 from localaws.cloudformation.engine.stack import Stack
 from localaws.cloudformation.engine.syntax import references
 from localaws.cloudformation.engine.template import Desired

@@ -33,7 +33,7 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from localaws import aws
-from localaws.stepfunctions.sdk import pascal
+from localaws.stepfunctions.sdk_integration import pascal
 from localaws.stepfunctions.stop import StoppedError, woken
 
 _eval_integration_pattern = sfn.StateTaskServiceSfn._eval_integration_pattern

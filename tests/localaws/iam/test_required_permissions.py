@@ -1,4 +1,4 @@
-"""What localaws/iam/actions.py says a call needs."""
+"""What localaws/iam/required_permissions.py says a call needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cfnlint
 import pytest
 import requests
 
-from localaws.iam import actions
+from localaws.iam import required_permissions
 from localaws.server import LocalAws
 from tests.support.localaws.iam import HERE, SERVICE, Function, allow, register
 
@@ -150,7 +150,7 @@ def calls(aws: LocalAws) -> list[dict[str, Any]]:
 def test_a_call_without_a_rule_is_not_implemented(aws: LocalAws, service: str, call: str) -> None:
     refusal = Function(aws, allow("*")).refusal(service, call)
     assert refusal.startswith("NotImplemented 501")
-    assert "by a function: localaws/iam/actions.py has no rule" in refusal
+    assert "by a function: localaws/iam/required_permissions.py has no rule" in refusal
 
 
 SAMPLES: dict[str, dict[str, Any]] = {
@@ -190,11 +190,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
 STRICTER = {"ecs:ListTasks", "ecs:RegisterTaskDefinition"}
 
 
-@pytest.mark.parametrize("action", sorted(actions.RULES))
+@pytest.mark.parametrize("action", sorted(required_permissions.RULES))
 def test_the_resource_of_an_action_is_of_a_kind_that_aws_narrows_it_to(action: str) -> None:
     data = Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json"
     reference = json.loads(data.read_text())
-    for access in actions.rule_for(action)(action, SAMPLES[action]):
+    for access in required_permissions.rule_for(action)(action, SAMPLES[action]):
         service, _, name = access.action.partition(":")
         kinds = reference[service]["Actions"][name.lower()].get("Resources", [])
         formats = [

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from moto.core.errors import COMMON_ERROR_CODES
 from moto.core.model import OperationModel
 
-from localaws.iam import actions, iam
+from localaws.iam import iam, required_permissions
 from localaws.iam.access import Access
 
 _THROUGHPUT = (
@@ -76,8 +76,8 @@ def denied(
     parameters: Callable[[], Mapping[str, Any]],
 ) -> Answer:
     """The refusal of a call that the caller's role does not allow."""
-    if action in actions.RULES:
-        access = actions.rule_for(action)(action, parameters())[0]
+    if action in required_permissions.RULES:
+        access = required_permissions.rule_for(action)(action, parameters())[0]
     else:
         access = Access(_IAM_NAMES.get(action, action), "*")
     # Who calls with the local AWS's own key has no role that could be named.

@@ -14,8 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from moto.cloudwatch.models import Alarm, MetricDataQuery
 
 from localaws import aws
-from localaws.applicationautoscaling import policies as service_policies
-from localaws.autoscaling import policies as group_policies
+from localaws.applicationautoscaling import scaling_policies as service_policies
+from localaws.autoscaling import scaling_policies as group_policies
 from localaws.aws import ACCOUNT
 
 SCALING = re.compile(

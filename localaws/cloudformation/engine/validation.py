@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from localaws.cloudformation.engine.resources import TYPES
+from localaws.cloudformation.engine.resource_type import TYPES
 from localaws.cloudformation.engine.syntax import check_functions, invalid, references
 
 _RESOURCE_ATTRIBUTES = frozenset(

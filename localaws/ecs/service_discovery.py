@@ -1,22 +1,21 @@
-"""Cloud Map: the running tasks of a service, registered where its serviceRegistries say.
+"""Service discovery: the running tasks of a service are registered with Cloud Map.
 
-Moto keeps the registries of a service and does nothing with them. Only what Cloud Map's API tells is
-here: the DNS records of an instance are not made.
+moto keeps the serviceRegistries of a service and does nothing with them. Here the tasks are instances
+in Cloud Map's API; no DNS records are made for them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from moto.ecs.exceptions import InvalidParameterException
 from moto.servicediscovery.exceptions import InstanceNotFound
 from moto.servicediscovery.models import Service, servicediscovery_backends
 
 from localaws.aws import ACCOUNT, REGION
+from localaws.ecs.placement import Placement
 from localaws.ecs.task_definitions import LiveTaskDefinition
-
-if TYPE_CHECKING:
-    from localaws.ecs.tasks import Task
 
 Registry = dict[str, Any]
 
@@ -81,37 +80,69 @@ def _check_records(found: Service, registry: Registry, definition: LiveTaskDefin
         )
 
 
-def register(task: Task) -> None:
-    """Make a running task an instance of its registries."""
-    for registry in task.registries:
-        if found := _find(registry["registryArn"]):
-            servicediscovery_backends[ACCOUNT][REGION].register_instance(
-                service_id=found.id,
-                instance_id=task.id,
-                creator_request_id=task.id,
-                attributes=_attributes(task, registry, found),
-            )
+@dataclass(frozen=True)
+class Registration:
+    """A task as an instance of the Cloud Map services that its service registers with."""
 
+    task_id: str
+    family: str
+    group: str
+    placement: Placement
+    registries: list[Registry]
+    reports_health: bool
+    """Whether the task has container health checks, whose result Cloud Map shows."""
 
-def tell_health(task: Task) -> None:
-    """Pass on what a task's own checks say, where Cloud Map is to be told."""
-    status = "HEALTHY" if task.record["healthStatus"] == "HEALTHY" else "UNHEALTHY"
-    for registry in task.registries:
-        found = _find(registry["registryArn"])
-        if task.checked and found and found.health_check_custom_config:
-            for instance in found.instances:
-                if instance.instance_id == task.id:
-                    instance.health_status = status
+    def register(self) -> None:
+        """Register the task, which now runs."""
+        for registry in self.registries:
+            if found := _find(registry["registryArn"]):
+                servicediscovery_backends[ACCOUNT][REGION].register_instance(
+                    service_id=found.id,
+                    instance_id=self.task_id,
+                    creator_request_id=self.task_id,
+                    attributes=self._attributes(registry, found),
+                )
 
+    def report_health(self, *, healthy: bool) -> None:
+        """Pass on the result of the container health checks to services with a custom health check."""
+        status = "HEALTHY" if healthy else "UNHEALTHY"
+        for registry in self.registries:
+            found = _find(registry["registryArn"])
+            if self.reports_health and found and found.health_check_custom_config:
+                for instance in found.instances:
+                    if instance.instance_id == self.task_id:
+                        instance.health_status = status
 
-def deregister(task: Task) -> None:
-    """Take a task that stops out of its registries."""
-    for registry in task.registries:
-        if found := _find(registry["registryArn"]):
-            try:
-                servicediscovery_backends[ACCOUNT][REGION].deregister_instance(found.id, task.id)
-            except InstanceNotFound:  # somebody else has
-                continue
+    def deregister(self) -> None:
+        """Deregister the task, which is stopping."""
+        backend = servicediscovery_backends[ACCOUNT][REGION]
+        for registry in self.registries:
+            if found := _find(registry["registryArn"]):
+                try:
+                    backend.deregister_instance(found.id, self.task_id)
+                except InstanceNotFound:  # somebody else has deregistered it
+                    continue
+
+    def _attributes(self, registry: Registry, found: Service) -> dict[str, str]:
+        attributes = {
+            "AWS_INSTANCE_IPV4": self.placement.host_address,
+            "AVAILABILITY_ZONE": self.placement.zone,
+            "REGION": REGION,
+            "ECS_CLUSTER_NAME": self.placement.cluster,
+            "ECS_SERVICE_NAME": self.group.removeprefix("service:"),
+            "ECS_TASK_DEFINITION_FAMILY": self.family,
+        }
+        if self.placement.instance:
+            attributes["EC2_INSTANCE_ID"] = self.placement.instance.ec2_instance_id
+        if "containerPort" in registry:
+            key = registry["containerName"], registry["containerPort"]
+            attributes["AWS_INSTANCE_PORT"] = str(self.placement.ports[key])
+        elif "port" in registry:
+            attributes["AWS_INSTANCE_PORT"] = str(registry["port"])
+        if found.health_check_custom_config:
+            initial = "UNHEALTHY" if self.reports_health else "HEALTHY"
+            attributes["AWS_INIT_HEALTH_STATUS"] = initial
+        return attributes
 
 
 def _find(arn: str) -> Service | None:
@@ -123,24 +154,3 @@ def _find(arn: str) -> Service | None:
 def _with_ports(found: Service) -> bool:
     records = (found.dns_config or {}).get("DnsRecords", [])
     return any(record["Type"] == "SRV" for record in records)
-
-
-def _attributes(task: Task, registry: Registry, found: Service) -> dict[str, str]:
-    attributes = {
-        "AWS_INSTANCE_IPV4": task.placement.host_address,
-        "AVAILABILITY_ZONE": task.placement.zone,
-        "REGION": REGION,
-        "ECS_CLUSTER_NAME": task.placement.cluster,
-        "ECS_SERVICE_NAME": task.record["group"].removeprefix("service:"),
-        "ECS_TASK_DEFINITION_FAMILY": task.definition.family,
-    }
-    if task.placement.instance:
-        attributes["EC2_INSTANCE_ID"] = task.placement.instance.ec2_instance_id
-    if "containerPort" in registry:
-        key = registry["containerName"], registry["containerPort"]
-        attributes["AWS_INSTANCE_PORT"] = str(task.placement.ports[key])
-    elif "port" in registry:
-        attributes["AWS_INSTANCE_PORT"] = str(registry["port"])
-    if found.health_check_custom_config:
-        attributes["AWS_INIT_HEALTH_STATUS"] = "UNHEALTHY" if task.checked else "HEALTHY"
-    return attributes

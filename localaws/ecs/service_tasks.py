@@ -6,13 +6,13 @@ from collections import Counter
 from typing import Any
 
 from localaws.ecs.capacity_providers import choose
-from localaws.ecs.deployments import Deployment
+from localaws.ecs.deployment import Deployment
 from localaws.ecs.placement import PlacementError, place
-from localaws.ecs.service_checks import on_fargate
-from localaws.ecs.services import LiveService
+from localaws.ecs.service import LiveService
+from localaws.ecs.service_validation import on_fargate
 from localaws.ecs.state import THROTTLE, backend
-from localaws.ecs.task_api import placements
-from localaws.ecs.tasks import Task
+from localaws.ecs.task import Task
+from localaws.ecs.task_actions import placements
 
 
 def start(service: LiveService, deployment: Deployment, count: int, now: float) -> None:

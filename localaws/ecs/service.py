@@ -1,0 +1,176 @@
+"""A service and its deployments.
+
+moto drops most of what CreateService is given and never changes a deployment. Here the request is
+kept as it came, and the description of a service follows from its deployments and tasks.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from moto.core.utils import get_service_model
+from moto.ecs.exceptions import ServiceNotFoundException
+from moto.ecs.models import Cluster, Service
+
+from localaws.aws import ACCOUNT
+from localaws.ecs import events
+from localaws.ecs import service_validation as checks
+from localaws.ecs.alarms import watched
+from localaws.ecs.deployment import REVISION_FIELDS, Cause, Deployment
+from localaws.ecs.state import backend, utcnow
+from localaws.ecs.task import Task
+from localaws.ecs.task_definitions import LiveTaskDefinition
+
+_NAMES = ("cluster", "service", "serviceName", "taskDefinition", "desiredCount", "tags")
+_ONCE = ("clientToken", "forceNewDeployment", "role")
+
+
+class LiveService(Service):
+    """Moto's service, so that its tagging and listing go on working, with a life of its own."""
+
+    def __init__(self, cluster: Cluster, params: dict[str, Any]) -> None:
+        super().__init__(
+            cluster,
+            params["serviceName"],
+            int(params.get("desiredCount") or 0),
+            backend(),
+            tags=params.get("tags"),
+            deployment_controller=params.get("deploymentController"),
+            role_arn=params.get("role"),
+        )
+        self.settings: dict[str, Any] = {}
+        self.deployments: list[Deployment] = []  # type: ignore[assignment]
+        self.tasks: list[Task] = []  # all that have not stopped
+        self.seen: dict[str, str] = {}  # the tasks' statuses at the scheduler's last look
+        self.last_completed: Deployment | None = None
+        self.steady = True
+        self.created_at = utcnow()
+
+    @property
+    def breaker(self) -> dict[str, Any]:
+        """The deployment circuit breaker's settings."""
+        breaker: dict[str, Any] = self.settings["deploymentConfiguration"][
+            "deploymentCircuitBreaker"
+        ]
+        return breaker
+
+    def tell(self, message: str) -> None:
+        """Add a service event, newest first; ECS keeps the last hundred."""
+        event = {
+            "id": str(uuid.uuid4()),
+            "createdAt": utcnow(),
+            "message": f"(service {self.name}) {message}",
+        }
+        self.events = [event, *self.events][:100]
+
+    def settings_after(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The settings as a request changes them."""
+        kept = {k: v for k, v in params.items() if k not in (*_NAMES, *_ONCE) and v is not None}
+        if "deploymentConfiguration" in kept:
+            former = self.settings.get("deploymentConfiguration", checks.DEPLOYMENT_DEFAULTS)
+            kept["deploymentConfiguration"] = {**former, **kept["deploymentConfiguration"]}
+        before = self.settings
+        if "capacityProviderStrategy" in kept:  # in place of what the service ran with
+            before = {k: v for k, v in before.items() if k != "launchType"}
+        return {**before, **kept}
+
+    def record(self, *, tags: bool = False) -> dict[str, Any]:
+        """The service as DescribeServices gives it."""
+        shape = get_service_model("ecs").shape_for("Service")
+        told = {k: v for k, v in self.settings.items() if k in shape.members}  # type: ignore[attr-defined]
+        return {
+            "loadBalancers": [],
+            "serviceRegistries": [],
+            "placementConstraints": [],
+            "placementStrategy": [],
+            **told,
+            "serviceArn": self.arn,
+            "serviceName": self.name,
+            "clusterArn": self.cluster_arn,
+            "status": self.status,
+            "desiredCount": self.desired_count,
+            "runningCount": self.running_count,
+            "pendingCount": self.pending_count,
+            "taskDefinition": self.task_definition,
+            "deployments": [deployment.record() for deployment in self.deployments],
+            "taskSets": [],
+            "events": self.events,
+            "roleArn": self.role_arn,
+            "createdAt": self.created_at,
+            "createdBy": f"arn:aws:iam::{ACCOUNT}:root",
+            **({"tags": self.tags} if tags else {}),
+        }
+
+    def begin_deployment(
+        self,
+        definition: LiveTaskDefinition,
+        *,
+        rolled_back_by: Cause | None = None,
+    ) -> None:
+        """Make a new PRIMARY deployment of what the service is set to now."""
+        for former in self.deployments:
+            former.status = "ACTIVE"
+        settings = {k: v for k, v in self.settings.items() if k in REVISION_FIELDS}
+        deployment = Deployment(
+            definition,
+            settings,
+            self.desired_count,
+            alarms=watched(self.settings["deploymentConfiguration"]),
+            is_rollback=rolled_back_by is not None,
+        )
+        deployment.reason = f"ECS deployment {deployment.id} in progress."
+        if rolled_back_by and self.last_completed:
+            deployment.reason = (
+                f"ECS deployment {rolled_back_by.who}: rolling back to deploymentId"
+                f" {self.last_completed.id}."
+            )
+            self.tell(f"rolling back to deployment {self.last_completed.id}.")
+        self.deployments.insert(0, deployment)
+        self.task_definition = definition.arn
+        events.deployment_changed(
+            self.arn, "SERVICE_DEPLOYMENT_IN_PROGRESS", deployment.id, deployment.reason
+        )
+
+    def complete_deployment(self) -> None:
+        """Every desired task serves and those of the deployments before are gone."""
+        deployment = self.deployments[0]
+        deployment.rollout_state = "COMPLETED"
+        deployment.reason = f"ECS deployment {deployment.id} completed."
+        deployment.updated_at = utcnow()
+        self.last_completed = deployment
+        self.tell(f"(deployment {deployment.id}) deployment completed.")
+        events.deployment_changed(
+            self.arn, "SERVICE_DEPLOYMENT_COMPLETED", deployment.id, deployment.reason
+        )
+
+    def fail_deployment(self, cause: Cause) -> None:
+        """The deployment is given up: no further task is started, and the last good comes back."""
+        deployment = self.deployments[0]
+        deployment.rollout_state = "FAILED"
+        deployment.reason = f"ECS deployment {cause.who}: {cause.what}."
+        deployment.updated_at = utcnow()
+        self.tell(f"(deployment {deployment.id}) deployment failed: {cause.what}.")
+        events.deployment_changed(
+            self.arn, "SERVICE_DEPLOYMENT_FAILED", deployment.id, deployment.reason
+        )
+        good = self.last_completed
+        rollback = self.settings["deploymentConfiguration"].get(cause.setting, {}).get("rollback")
+        if rollback and good and not deployment.is_rollback:
+            others = {k: v for k, v in self.settings.items() if k not in REVISION_FIELDS}
+            self.settings = {**others, **good.settings}
+            self.begin_deployment(good.definition, rolled_back_by=cause)
+
+
+def live_services() -> list[LiveService]:
+    """Every service of the account."""
+    return [s for s in backend().services.values() if isinstance(s, LiveService)]
+
+
+def find(cluster: str, name: str) -> LiveService:
+    """The service that a name or an ARN names."""
+    key = f"{backend()._get_cluster(cluster).name}:{name.rpartition('/')[2]}"
+    service = backend().services.get(key)
+    if not isinstance(service, LiveService) or service.status == "INACTIVE":
+        raise ServiceNotFoundException
+    return service

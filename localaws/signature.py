@@ -1,0 +1,37 @@
+"""Who signed a request: a Lambda function signs with an access key that carries its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+_ACCESS_KEY_PREFIX = "function."
+
+
+def function_access_key(function_name: str) -> str:
+    """The access key id that a function's process signs its calls with."""
+    return _ACCESS_KEY_PREFIX + function_name
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Who signed a request, and for which service."""
+
+    access_key: str
+    service: str
+
+    @classmethod
+    def of(cls, environ: dict[str, Any]) -> Signature | None:
+        """Read it from ``Credential=key/date/region/service/aws4_request`` in Authorization."""
+        _, found, scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
+        if not found:
+            return None
+        access_key, _date, _region, service, _ = scope.split(",")[0].split("/")
+        return cls(access_key, service)
+
+    @property
+    def function(self) -> str | None:
+        """The Lambda function that signed, if one did."""
+        if self.access_key.startswith(_ACCESS_KEY_PREFIX):
+            return self.access_key.removeprefix(_ACCESS_KEY_PREFIX)
+        return None
