@@ -24,6 +24,7 @@ from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
 from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
 
 from localaws.aws import ACCOUNT, REGION
+from localaws.cloudformation.engine import yaml_loader
 from localaws.cloudformation.engine.intrinsics import evaluate_conditions
 from localaws.cloudformation.engine.parameters import Given, given_values, typed_values
 from localaws.cloudformation.engine.syntax import invalid, prune
@@ -46,14 +47,8 @@ _SECTIONS = frozenset(
 )
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms; a date, such as a policy's Version, stays text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+class _Loader(yaml_loader.Loader):
+    """Reads CloudFormation's short forms of intrinsic functions, too."""
 
 
 def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
@@ -116,6 +111,9 @@ def parse(body: str) -> dict[str, Any]:
     """The template as it is written."""
     try:
         template = yaml.load(body, Loader=_Loader)
+    except yaml_loader.AliasError as error:
+        message = f"YAML aliases are not allowed in CloudFormation templates: {error}"
+        raise invalid(f"Template error: {message}") from error
     except yaml.YAMLError as error:
         raise invalid(f"Template format error: {error}") from error
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):

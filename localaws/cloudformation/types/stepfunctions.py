@@ -24,6 +24,7 @@ from localaws.cloudformation.engine.resource_type import (
     update_tags,
 )
 from localaws.cloudformation.engine.syntax import text
+from localaws.cloudformation.engine.yaml_loader import AliasError, Loader
 
 _PLACEHOLDER = re.compile(r"\$\{([a-zA-Z0-9_]+)\}")
 
@@ -87,7 +88,9 @@ class StateMachine(Resource):
             return _as_json(_substitute(_from_s3(definition), substitutions))
         if not isinstance(definition, str):
             definition = json.dumps(definition)
-        return _substitute(definition, substitutions)
+        substituted = _substitute(definition, substitutions)
+        _as_json(substituted)  # refuses aliases; Step Functions itself refuses YAML
+        return substituted
 
 
 def _from_s3(location: Properties) -> str:
@@ -97,12 +100,22 @@ def _from_s3(location: Properties) -> str:
 
 
 def _as_json(definition: str) -> str:
-    """Step Functions takes no YAML; CloudFormation takes it from S3."""
+    """Step Functions takes only JSON; CloudFormation converts YAML from S3."""
     try:
         json.loads(definition)
     except ValueError:
-        return json.dumps(yaml.safe_load(definition))
-    return definition
+        pass
+    else:
+        return definition
+    try:
+        return json.dumps(yaml.load(definition, Loader))
+    except AliasError as error:
+        # Of what AWS says only SCHEMA_VALIDATION_FAILED is published:
+        # https://github.com/aws-cloudformation/cfn-language-discussion/issues/49
+        raise ValueError(
+            "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: YAML aliases are not"
+            f" allowed: {error}'"
+        ) from error
 
 
 def _substitute(definition: str, values: Properties) -> str:

@@ -193,6 +193,19 @@ def test_a_replacement_that_comes_to_nothing_leaves_what_it_was_to_replace(aws):
     assert stack["StackName"] not in json.dumps(topics)
 
 
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ("Resources:\n  A: &queue {Type: 'AWS::SQS::Queue'}\n  B: *queue\n", "line 3 has an alias"),
+        ("Resources:\n  A:\n    <<: {Type: 'AWS::SQS::Queue'}\n", "line 3 has a merge key"),
+    ],
+)
+def test_a_template_with_yaml_aliases_is_refused(aws, body, what):
+    message = f"YAML aliases are not allowed in CloudFormation templates: {what}"
+    with pytest.raises(ClientError, match=message):
+        create(aws, body)
+
+
 def test_a_definition_with_a_name_that_has_no_value_fails(aws):
     machine = {
         "Type": "AWS::StepFunctions::StateMachine",

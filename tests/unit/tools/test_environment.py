@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from samcli.yamlhelper import yaml_parse as parse
 
-from localaws.cloudformation.engine.template import parse
 from tests.support.paths import REPO
 
 FILES = sorted([REPO / "template.yaml", *REPO.glob("environment/*.yaml")])

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from samcli.yamlhelper import yaml_parse as parse
 
-from localaws.cloudformation.engine.template import parse
 from tests.support.paths import REPO
 from tools import environment_costs
 
