@@ -1,4 +1,4 @@
-"""The local AWS: moto's server with the gaps closed that Slipway meets.
+"""The local AWS: moto's server, with the gaps closed that Slipway meets.
 
-A developer's tool, never deployed.
+A developer's tool. It is never deployed.
 """

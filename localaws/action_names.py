@@ -1,6 +1,7 @@
-"""The names of AWS's calls, where signatures, IAM and botocore's models have different ones.
+"""The names of AWS actions, which differ between signatures, IAM and botocore's models.
 
-An action is called as in IAM, with the call's own name: ``ecs:UpdateService``, ``lambda:Invoke``.
+Here an action is named by IAM's service prefix and the API's own name: ``ecs:UpdateService``,
+``lambda:Invoke``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from botocore.exceptions import UnknownServiceError
 from moto.core.model import OperationModel
 from moto.core.utils import get_service_model
 
-# By the name in a signature.
+# botocore's name of a service by the name in the signature, where the two differ.
 _MODELS = {
     "elasticloadbalancing": "elbv2",
     "monitoring": "cloudwatch",
@@ -26,12 +27,12 @@ def model_name(signed: str) -> str:
 
 
 def prefix(signed: str) -> str:
-    """IAM's name of the service that a request is signed for."""
+    """IAM's prefix of the service that a request is signed for."""
     return _PREFIXES.get(signed, signed)
 
 
 def operation(action: str) -> OperationModel:
-    """The model of an action; ValueError when no request can be one."""
+    """The model of an action. Raises ValueError if AWS has no such action."""
     service, _, name = action.partition(":")
     try:
         model = get_service_model(model_name(_SIGNED.get(service, service)))
@@ -41,5 +42,7 @@ def operation(action: str) -> OperationModel:
         raise ValueError(f"{action}: the service is called {right!r} in actions")
     if name not in model.operation_names:
         raise ValueError(f"{action}: the service has no call {name!r}")
-    found: OperationModel = model.operation_model(name)  # its cache hides the type
+    found: OperationModel = model.operation_model(
+        name
+    )  # the decorator that caches it hides its type
     return found

@@ -1,13 +1,14 @@
-"""What stands before moto's server: errors that are loud, and the functions' calls by their caller.
+"""The WSGI application in front of moto: clear errors, and checks of the calls that functions make.
 
-moto answers an action that it does not have with a traceback in HTML and status 500, which an SDK
-first retries and then can't read. Here it is the error NotImplemented, in the service's own
-protocol, with status 501, which no SDK retries; so is every crash of the local AWS itself.
+moto answers an action that it does not implement with an HTML traceback and status 500. SDKs retry
+that and then can't parse it. Here the answer is the error NotImplemented in the protocol of the
+service, with status 501, which no SDK retries. A crash of the local AWS is answered in the same way,
+as InternalFailure.
 
-A Lambda function signs its calls with an access key that carries the function's name (signature.py),
-so each call is known by its caller. It has to be allowed by the function's
-role (iam.py). ``GET /_localaws/calls`` lists the calls, refused ones too, the permissions that each
-needed, and the milliseconds it took. A call that is allowed may still meet a fault (faults.py).
+A Lambda function signs its calls with an access key that contains its name (signature.py), so the
+caller of each call is known. The function's role has to allow the call (iam/iam.py).
+``GET /_localaws/calls`` lists these calls, refused ones too, with the permissions that each needed
+and its duration in milliseconds. A fault may then hit a call that is allowed (faults/faults.py).
 """
 
 from __future__ import annotations
@@ -46,18 +47,22 @@ from localaws.sns import sns
 
 _log = logging.getLogger(__name__)
 
-# moto warns of every error that the service's model does not list, these excepted.
+# moto logs a warning for each error that is neither in the model of the service nor in this list.
 COMMON_ERROR_CODES.extend(
     ("NotImplemented", "InternalFailure", "AccessDenied", "AccessDeniedException")
 )
 
 
 class _LocalAwsError(ServiceException):
-    """Of no service: moto looks for an error's shape in the service that its module belongs to."""
+    """An error that belongs to no service. moto looks for the shape of an error in the service of
+    its module.
+    """
 
 
 class Application:
-    """The WSGI application: our own endpoints, and moto behind what this module adds."""
+    """The WSGI application: the endpoints of the local AWS, and moto behind the checks of this
+    module.
+    """
 
     def __init__(self) -> None:
         self.outputs: dict[str, str] | None = None  # of the deployed stack; None: not deployed yet
@@ -91,7 +96,7 @@ class Application:
         began = time.perf_counter()
         body = _buffered(environ)
         signature = Signature.of(environ)
-        call: dict[str, Any] = {"ms": None}  # until it is answered
+        call: dict[str, Any] = {"ms": None}  # until the call is answered
         try:
             if refused := self._refused(signature, environ, body, call):
                 return refused
@@ -100,7 +105,7 @@ class Application:
             raise
         except NotImplementedError as missing:
             return _failure(signature, environ, body, "NotImplemented", str(missing))
-        except Exception as crash:  # noqa: BLE001 - whatever it is, the caller has to read it
+        except Exception as crash:  # noqa: BLE001 - the caller gets an error that it can read
             _log.exception("the local AWS failed")
             return _failure(signature, environ, body, "InternalFailure", repr(crash))
         finally:
@@ -112,7 +117,7 @@ class Application:
     def _answered(
         self, signature: Signature | None, environ: dict[str, Any], body: bytes
     ) -> Response:
-        """The answer to a request that its caller may make, or what a fault makes of it."""
+        """Answer a request that its caller may make, with the effect of a fault if one hits it."""
         do = partial(Response.from_app, self._moto, environ, buffered=True)
         service = action_names.prefix(signature.service) if signature else ""
         operation = _operation(signature, environ, body) if faults.concern(service) else None
@@ -130,7 +135,9 @@ class Application:
         body: bytes,
         call: dict[str, Any],
     ) -> Response | None:
-        """Record a function's call; the answer to it if the function's role does not allow it."""
+        """Record a function's call, and return the refusal if the function's role does not allow
+        it.
+        """
         if signature is None or signature.function is None:
             return None
         operation = _operation(signature, environ, body)
@@ -162,7 +169,7 @@ def _json(value: Any, status: int = 200) -> Response:
 
 
 def _buffered(environ: dict[str, Any]) -> bytes:
-    """Make the body readable more than once: by moto, and by whoever wants to know the action."""
+    """Read the body and replace it by a copy, so that it can be read again."""
     if environ.get("wsgi.input_terminated"):  # chunked
         body: bytes = environ["wsgi.input"].read()
         environ["CONTENT_LENGTH"] = str(len(body))
@@ -176,7 +183,7 @@ def _buffered(environ: dict[str, Any]) -> bytes:
 def _operation(
     signature: Signature | None, environ: dict[str, Any], body: bytes
 ) -> OperationModel | None:
-    """The operation that botocore's model of the service has for a request."""
+    """The operation in botocore's model that a request calls."""
     if signature is None:
         return None
     service = action_names.model_name(signature.service)
@@ -189,7 +196,7 @@ def _operation(
 
 
 def _parameters(operation: OperationModel, environ: dict[str, Any], body: bytes) -> dict[str, Any]:
-    """The parameters of a request to a service whose protocol is JSON or Query."""
+    """The parameters of a request to a service with a JSON or Query protocol."""
     request = BackendRequest({**environ, "wsgi.input": io.BytesIO(body)})
     parser = PROTOCOL_PARSERS[_protocol(operation, environ)](operation)
     parsed: dict[str, Any] = parser.parse({"values": request.values, "body": body})  # type: ignore[typeddict-item]
@@ -203,7 +210,7 @@ def _protocol(operation: OperationModel, environ: dict[str, Any]) -> str:
 def _failure(
     signature: Signature | None, environ: dict[str, Any], body: bytes, code: str, reason: str
 ) -> Response:
-    """An error of the local AWS itself."""
+    """The answer to a request that the local AWS can't handle."""
     operation = _operation(signature, environ, body)
     if operation is None:
         request = f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO')}"
@@ -215,11 +222,14 @@ def _failure(
 def _error(
     operation: OperationModel, environ: dict[str, Any], code: str, message: str, status: int
 ) -> Response:
-    """An error in the service's own protocol."""
+    """An error in the protocol of the service."""
     service = operation.service_model.service_name
     serializer = get_serializer_class(service, _protocol(operation, environ))(
         operation_model=operation
     )
     answer = serializer.serialize(_LocalAwsError(code, message))
-    headers = {**answer["headers"], "x-amzn-RequestId": str(uuid.uuid4())}  # AWS's always have one
+    headers = {
+        **answer["headers"],
+        "x-amzn-RequestId": str(uuid.uuid4()),
+    }  # as every answer of AWS has
     return Response(answer["body"], status, headers)

@@ -1,4 +1,6 @@
-"""What every module of the local AWS shares: its account, its clients to itself, its event bus."""
+"""What all modules of the local AWS share: the account, clients of the local AWS, and its event
+bus.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +21,15 @@ _lock = threading.Lock()  # boto3 sessions are not thread-safe; clients are
 
 
 def endpoint() -> str:
-    """The URL of the running server, e.g. ``http://localhost:4566``.
+    """The URL of the running server, for example ``http://localhost:4566``.
 
-    LocalAws.start() exports it as AWS_ENDPOINT_URL, where SDKs, the CLIs and the functions find it.
+    LocalAws.start() sets it as AWS_ENDPOINT_URL, which SDKs, CLIs and the functions read.
     """
     return os.environ["AWS_ENDPOINT_URL"]
 
 
 def client(service: str) -> Any:
-    """A boto3 client of the local AWS, one per service and endpoint; safe to share between threads."""
+    """A boto3 client of the local AWS, one per service and endpoint. Threads may share it."""
     key = f"{service} {endpoint()}"
     with _lock:
         if key not in _clients:
@@ -63,7 +65,7 @@ def session() -> Any:  # the overloads of boto3's want the service's name as a l
 
 
 def listed(value: Any) -> list[Any]:
-    """What a policy may write as one thing or as several."""
+    """The items of a policy element, which is either a list or a single item."""
     return value if isinstance(value, list) else [value]
 
 

@@ -1,12 +1,12 @@
-"""ECR: ``aws ecr put-image`` is a push, as far as the pipeline can tell.
+"""ECR, whose PutImage is a push: ``aws ecr put-image`` is all that the pipeline needs.
 
-moto's PutImage makes up a digest, deletes the image that a tag leaves, knows no digest or tag
-errors, emits nothing and knows the second of a push, not its millisecond. Here the digest is the OCI
-digest of the manifest's bytes, a tag moves from image to image, an immutable tag does not, and pushes
-and deletions emit "ECR Image Action".
+moto's PutImage makes up a digest, deletes the image that loses its tag, has no errors for wrong
+digests and tags, emits no event, and rounds the time of a push to seconds. Here the digest is the OCI
+digest of the manifest's bytes, a tag moves to the new image unless it is immutable, and pushes and
+deletions emit "ECR Image Action" events.
 
-Not checked, so that a test needs no layers: that the layers of an image, or the images of an index,
-have been pushed before.
+The layers of an image and the images of an index need not have been pushed before. On AWS they must;
+here a test needs no layers.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ _lock = threading.RLock()
 
 
 class ImageTagAlreadyExistsException(ServiceException):
-    """The tag is immutable and on another image."""
+    """The tag is immutable, and another image has it."""
 
     code = "ImageTagAlreadyExistsException"
 
 
 class ImageDigestDoesNotMatchException(ServiceException):
-    """The digest that came with the manifest is not the manifest's."""
+    """The digest in the request is not that of the manifest."""
 
     code = "ImageDigestDoesNotMatchException"
 
 
 def manifest(repository: str, digest: str) -> dict[str, Any] | None:
-    """The manifest of an image, None when there is no such image."""
+    """The manifest of an image, or None if there is no such image."""
     found = ecr_backends[aws.ACCOUNT][aws.REGION].repositories.get(repository)
     if found is None:
         return None

@@ -1,8 +1,8 @@
-"""Target health that follows what is behind the target.
+"""Target health: the state of a target follows the task that it stands for.
 
-To moto every registered target is healthy, at once and for ever, and it knows one port per target
-only. Here whoever registers a target may bring a probe, the answer of the thing behind it; the
-local ECS does. A target without one answers nobody.
+In moto every registered target is healthy at once and for ever, and a target has only one port. Here
+a target may be registered with a probe, which answers the health check; the local ECS does so. A
+target without a probe answers no health check.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from localaws import clock
 from localaws.aws import ACCOUNT, REGION
 from localaws.ecs.state import LOCK
 
-# Seconds here; on AWS a target is registered within seconds, checked each interval (30 s), and
-# drained for the target group's deregistration delay (300 s).
+# In seconds. On AWS the registration takes some seconds, the interval of checks is 30 s, and the
+# deregistration delay, for which a target drains, is 300 s.
 REGISTRATION = 0.05
 FIRST_CHECK = 0.15
 DRAINING = 0.2
 
-#: None when the check passes, the HTTP status when it fails; ConnectionRefusedError when nobody
-#: listens, TimeoutError when nothing answers.
+#: Answers a health check: None if it passes, the HTTP status if it fails. Raises ConnectionRefusedError
+#: if nothing listens, TimeoutError if nothing answers.
 Probe = Callable[[], int | None]
 
 _NOT_REGISTERED = (
@@ -48,7 +48,7 @@ def _nothing_there() -> int | None:
 
 @dataclass
 class Target:
-    """A registered target, or one that still drains."""
+    """A target that is registered or drains."""
 
     id: str
     port: int
@@ -58,18 +58,19 @@ class Target:
 
 
 _last_used_by: dict[str, tuple[str, str]] = {}
-"""By target group: the load balancer and the listener that sent traffic to it at the last look."""
+"""By target group: the load balancer and the listener that forwarded to it when last checked."""
 
 
 def find(target_group_arn: str) -> FakeTargetGroup | None:
-    """The target group, if there is one."""
+    """The target group, or None."""
     return elbv2_backends[ACCOUNT][REGION].target_groups.get(target_group_arn)
 
 
 def in_use(target_group_arn: str) -> bool:
-    """Whether a listener sends traffic to the target group."""
-    # The scheduler asks this of every target, many times a second, and moto looks through all
-    # listeners. Requests change them meanwhile, on threads of their own: what is walked is a copy.
+    """Whether a listener forwards to the target group."""
+    # The scheduler asks this for every target many times a second, and moto searches all listeners
+    # for it, so the last result is tried first. The lists are copied because requests on other
+    # threads change them.
     balancers = elbv2_backends[ACCOUNT][REGION].load_balancers
     balancer, listener = _last_used_by.get(target_group_arn, ("", ""))
     former = balancers.get(balancer)
@@ -94,14 +95,14 @@ def _sends(listener: FakeListener, target_group_arn: str) -> bool:
 
 
 def register(target_group_arn: str, target: Target) -> None:
-    """Register a target that has a probe, in place of one with the same address."""
+    """Register a target with a probe. It replaces a target with the same address."""
     with LOCK:
         if group := find(target_group_arn):
             group.targets[(target.id, target.port)] = target  # type: ignore[index,assignment]
 
 
 def deregister(target_group_arn: str, target: Target) -> None:
-    """Start draining a target, unless another one has taken its address."""
+    """Start to drain a target, unless another target has its address by now."""
     with LOCK:
         group = find(target_group_arn)
         if group and _targets(group).get((target.id, target.port)) is target:
@@ -109,7 +110,7 @@ def deregister(target_group_arn: str, target: Target) -> None:
 
 
 def health(target_group_arn: str, target: Target) -> tuple[str, str | None, str | None]:
-    """State, reason and description of a target, as DescribeTargetHealth gives them."""
+    """The state, reason and description of a target, as in DescribeTargetHealth."""
     with LOCK:
         group = find(target_group_arn)
         if group is None or _targets(group).get((target.id, target.port)) is not target:
@@ -118,7 +119,7 @@ def health(target_group_arn: str, target: Target) -> tuple[str, str | None, str 
 
 
 def install() -> None:
-    """Make target groups keep live targets."""
+    """Let target groups hold targets with probes."""
     FakeTargetGroup.register = _register  # type: ignore[method-assign]
     FakeTargetGroup.deregister = _deregister  # type: ignore[method-assign]
     FakeTargetGroup.deregister_terminated_instances = (  # type: ignore[method-assign]
@@ -211,7 +212,7 @@ def _description(group: FakeTargetGroup, target: Target) -> FakeHealthStatus:
 
 
 def _health(group: FakeTargetGroup, target: Target) -> tuple[str, str | None, str | None]:
-    """State, reason and description, in Elastic Load Balancing's own words."""
+    """The state, reason and description of a target, in the wording of Elastic Load Balancing."""
     age = clock.monotonic() - target.registered_at
     if target.gone_at is not None:
         text = "Target deregistration is in progress"

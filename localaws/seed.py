@@ -1,6 +1,6 @@
-"""What an account has before Slipway comes: repositories, a load balancer, services, alarms, plans.
+"""Resources for the demo and the tests: repositories, images, a load balancer, services, alarms, plans.
 
-For the demo and the tests. Everything is made through AWS's own APIs.
+Everything is created through AWS's APIs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
 def manifest(name: str, annotations: Mapping[str, str] | None = None) -> str:
-    """An OCI image manifest; ``annotations`` say how its containers behave (``localaws.behaviour``)."""
+    """An OCI image manifest. Annotations such as ``localaws.behaviour`` say how its containers
+    behave.
+    """
     return json.dumps(
         {
             "schemaVersion": 2,
@@ -32,7 +34,7 @@ def manifest(name: str, annotations: Mapping[str, str] | None = None) -> str:
 
 
 def index(manifests: Sequence[str]) -> str:
-    """An OCI image index (a multi-arch image) of these manifests."""
+    """An OCI image index, which is a multi-arch image, of these manifests."""
     platforms = ("amd64", "arm64")
     entries = [
         {
@@ -47,27 +49,27 @@ def index(manifests: Sequence[str]) -> str:
 
 
 def push(repository: str, tag: str | None, text: str) -> str:
-    """Put an image as ``docker push`` ends with; its digest."""
+    """Put an image, as ``docker push`` does in the end, and return its digest."""
     named = {"imageTag": tag} if tag else {}
     answer = aws.client("ecr").put_image(repositoryName=repository, imageManifest=text, **named)
     return str(answer["image"]["imageId"]["imageDigest"])
 
 
 def repository(name: str) -> str:
-    """Make a repository; its URI."""
+    """Create a repository and return its URI."""
     answer = aws.client("ecr").create_repository(repositoryName=name)
     return str(answer["repository"]["repositoryUri"])
 
 
 def plan(repository: str, value: Any) -> None:
-    """Put the plan of a repository: JSON, or text that is none."""
+    """Put the plan of a repository. A string is stored as it is, so it may be invalid."""
     text = value if isinstance(value, str) else json.dumps(value)
     name = f"/slipway/repositories/{repository}"
     aws.client("ssm").put_parameter(Name=name, Value=text, Type="String", Overwrite=True)
 
 
 def quicken_plan(repository: str, times: Mapping[str, int]) -> None:
-    """Give every service of a plan these times: what takes minutes on AWS takes seconds here."""
+    """Set these times for every service of a plan, so that minutes on AWS are seconds here."""
     name = f"/slipway/repositories/{repository}"
     found = json.loads(aws.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
     for route in found["routes"]:
@@ -77,7 +79,7 @@ def quicken_plan(repository: str, times: Mapping[str, int]) -> None:
 
 
 def alarm(name: str) -> None:
-    """Make an alarm on the load balancer's 5xx count, and let it be OK."""
+    """Create an alarm on a load balancer's count of 5xx answers, and set it to OK."""
     cloudwatch = aws.client("cloudwatch")
     cloudwatch.put_metric_alarm(
         AlarmName=name,
@@ -93,7 +95,7 @@ def alarm(name: str) -> None:
 
 
 def target_group(name: str, target_type: str = "ip") -> str:
-    """Make a target group behind a load balancer and a listener of its own; its ARN."""
+    """Create a target group, and a load balancer and listener that forward to it; return its ARN."""
     elbv2, ec2 = aws.client("elbv2"), aws.client("ec2")
     subnets = ec2.describe_subnets()["Subnets"][:2]
     group = elbv2.create_target_group(
@@ -114,11 +116,11 @@ def target_group(name: str, target_type: str = "ip") -> str:
 def service(
     name: str, image: str, *, behind: Sequence[str] = (), tasks: int = 2, **settings: Any
 ) -> None:
-    """Make ``cluster/service`` on Fargate running ``image`` in container ``app``.
+    """Create the Fargate service ``cluster/service``, which runs ``image`` in the container ``app``.
 
     Args:
-        behind: ARNs of target groups.
-        settings: of CreateService.
+        behind: ARNs of the target groups that it registers with.
+        settings: further arguments of CreateService.
     """
     ecs = aws.client("ecs")
     cluster, _, short = name.partition("/")

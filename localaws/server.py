@@ -1,8 +1,8 @@
-"""Starts and stops the local AWS: moto's server in this process, and the modules that mend it.
+"""Starts and stops the local AWS: moto's server in this process, with the modules that replace parts of it.
 
-Bound to 127.0.0.1 only; its URL says localhost, because that is the name the SAM CLI and the SDKs'
-S3 addressing take. Between start() and stop() this process's own AWS settings are replaced, so that
-no call can leave the machine: not with the developer's credentials, not to an endpoint of theirs.
+It listens on 127.0.0.1 only. Its URL has the name localhost, which the SAM CLI and the SDKs' S3
+addressing accept. Between start() and stop() the AWS settings of this process are replaced, so that
+no call can leave the machine with a developer's credentials or reach a developer's endpoint.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _installed = False
 
 
 class LocalAws:
-    """A local AWS, one at a time: moto's state belongs to the process.
+    """A local AWS. Only one can run at a time, because moto's state belongs to the process.
 
     It starts empty, or with what ``save`` has written to the file ``saved``.
     """
@@ -72,22 +72,22 @@ class LocalAws:
 
     @property
     def url(self) -> str:
-        """Where it listens; what AWS_ENDPOINT_URL is while it runs."""
+        """The URL of the local AWS, which is AWS_ENDPOINT_URL while it runs."""
         return f"http://localhost:{self._port}"
 
     def client(self, service: str) -> Any:
-        """A boto3 client of it."""
+        """A boto3 client of this local AWS."""
         return aws.client(service)
 
     def ready(self, outputs: dict[str, str]) -> None:
-        """Tell whoever polls ``GET /_localaws/ready`` that the stack stands, and its outputs."""
+        """Make ``GET /_localaws/ready`` answer with the stack's outputs: the stack is deployed."""
         self._application.outputs = outputs
 
     def start(self) -> None:
-        """Listen, then answer. OSError when the port is taken."""
+        """Listen and answer. Raises OSError if the port is taken."""
         self._others = set(threading.enumerate())
         server = self._listening()
-        with contextlib.ExitStack() as undo:  # the last begun is the first to end
+        with contextlib.ExitStack() as undo:  # undone in reverse order
             undo.callback(server.server_close)
             undo.callback(_restore, dict(os.environ))
             _use(self.url, self._port)
@@ -116,7 +116,7 @@ class LocalAws:
             self._undo = undo.pop_all()
 
     def stop(self) -> None:
-        """End every thread and process of ours, and give the environment back."""
+        """End every thread and process of the local AWS, and restore the environment."""
         self._undo.close()
 
     def save(self, file: Path) -> None:
@@ -130,7 +130,7 @@ class LocalAws:
             snapshot.save(self._save_to, self.url, self._application.calls)
 
     def _listening(self) -> BaseWSGIServer:
-        # Bound here: werkzeug would print a message of its own and exit.
+        # Bound here, because werkzeug prints a message and exits if it can't bind.
         with socket.create_server(("127.0.0.1", self._port)) as listener:
             self._port = listener.getsockname()[1]
             return make_server(
@@ -157,13 +157,13 @@ class LocalAws:
 
 class _QuietHandler(MotoRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing: a pipeline makes thousands of calls."""
+        """Log nothing: a pipeline makes thousands of calls."""
 
 
 def _use(url: str, port: int) -> None:
     """Point every SDK, CLI and child process at the local AWS and at nothing else."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]  # profiles, session tokens, endpoints of single services
+        del os.environ[name]  # also profiles, session tokens, endpoints of services
     os.environ.update(
         {
             "AWS_ACCESS_KEY_ID": "localaws",
@@ -174,7 +174,7 @@ def _use(url: str, port: int) -> None:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # no one is called data-localhost
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # data-localhost does not resolve
             "NO_PROXY": "localhost,127.0.0.1",
             "MOTO_PORT": str(port),
         }
@@ -187,7 +187,7 @@ def _restore(environment: dict[str, str]) -> None:
 
 
 def _stop_executions() -> None:
-    """A state machine waits in a thread, for days if need be."""
+    """End all executions: each has a thread that may wait for days."""
     client = aws.client("stepfunctions")
     for machine in client.list_state_machines()["stateMachines"]:
         running = client.list_executions(

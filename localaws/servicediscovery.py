@@ -1,11 +1,15 @@
-"""Cloud Map: namespaces, services and instances that hold together.
+"""Cloud Map: namespaces, services and instances, with the checks between them.
 
-moto's Cloud Map deletes a namespace that has services and a service that has instances, keeps the
-hosted zone of a namespace that is gone, takes one namespace per VPC, makes services in namespaces
-that aren't there, loses a service's DnsConfig and a namespace's hosted zone at a change, registers an
-instance twice, calls every instance healthy, forgets operations when they are listed and filters
-nothing. Not here: the DNS records of instances, for nothing here answers DNS; and what an instance's
-attributes must be for them.
+moto's Cloud Map
+- deletes namespaces that have services and services that have instances,
+- keeps the hosted zone of a deleted namespace, and takes one namespace per VPC only,
+- creates services in namespaces that do not exist,
+- loses a service's DnsConfig and a namespace's hosted zone in an update,
+- registers an instance twice, and calls every instance healthy,
+- forgets operations when they are listed, and filters nothing.
+
+Instances get no DNS records, because nothing here answers DNS, and the attributes that such records
+need are not checked.
 """
 
 from __future__ import annotations
@@ -24,15 +28,15 @@ from moto.utilities.utils import get_partition
 from typing_extensions import override
 
 DEFAULT_SOA_TTL = 15
-"""Seconds; AWS documents none."""
+"""In seconds. AWS documents no default."""
 
 _RECORDS = ({"A"}, {"AAAA"}, {"A", "AAAA"}, {"SRV"}, {"CNAME"})
-"""The types of DNS records that a service can have together."""
+"""The combinations of DNS record types that a service may have."""
 _FILTERS = {"HTTP_NAME": "name", "NAME": "name", "NAMESPACE_ID": "namespace_id", "TYPE": "type"}
 
 
 class _FailedCreation(Operation):
-    """An operation that was accepted and came to nothing."""
+    """An operation that was accepted and then failed."""
 
     message = ""
 
@@ -58,7 +62,7 @@ def _create_private_dns_namespace(
         if known.name == name and known.vpc == vpc:
             raise JsonRESTError("NamespaceAlreadyExists", f"{name} exists already: {known.id}")
         if known.name == name:
-            # Cloud Map tells them apart by a hash that it adds to HttpName.
+            # Cloud Map adds a hash to HttpName to tell them apart.
             raise NotImplementedError(f"a second namespace named {name}")
     namespace = Namespace(
         self.account_id,
@@ -133,7 +137,7 @@ def _create_checked_service(self: ServiceDiscoveryBackend, **given: Any) -> Serv
             "HealthCheckConfig is for public DNS and HTTP namespaces, without HealthCheckCustomConfig"
         )
     if custom:
-        given["health_check_custom_config"] = {"FailureThreshold": 1}  # whatever was asked for
+        given["health_check_custom_config"] = {"FailureThreshold": 1}  # AWS ignores any other value
     if dns_config is not None:
         dns_config = {"RoutingPolicy": "MULTIVALUE", **dns_config, "NamespaceId": namespace.id}
         if set(types := _types(dns_config)) not in _RECORDS:
@@ -145,7 +149,7 @@ def _create_checked_service(self: ServiceDiscoveryBackend, **given: Any) -> Serv
 
 
 def _update(self: Service, details: dict[str, Any]) -> None:
-    """What is left out is deleted, but for the description and what can't be changed at all."""
+    """Settings that are left out are deleted, except the description and what can't be changed."""
     records = details.get("DnsConfig", {}).get("DnsRecords", [])
     if self.dns_config is None and records:
         raise InvalidInput(f"Service {self.id} has no DNS records")
@@ -195,7 +199,7 @@ def _filter_checked_instances(
     self: ServiceDiscoveryBackend, instances: list[Instance], query: Any, optional: Any, health: Any
 ) -> list[Instance]:
     if all(instance.health_status == "UNKNOWN" for instance in instances):
-        health = "ALL"  # where nothing checks them, it makes no difference what is asked for
+        health = "ALL"  # without health checks the filter has no effect
     return _filter_instances(self, instances, query, optional, health)
 
 
@@ -224,7 +228,7 @@ def _list(response: ServiceDiscoveryResponse, kind: str, **shape: Any) -> str:
 
 
 def install() -> None:
-    """Mend Cloud Map."""
+    """Replace the parts of moto that differ from Cloud Map."""
     backend: Any = ServiceDiscoveryBackend
     backend.create_private_dns_namespace = _create_private_dns_namespace
     backend.update_private_dns_namespace = _update_namespace_keeping_its_zone

@@ -1,4 +1,4 @@
-"""Who signed a request: a Lambda function signs with an access key that carries its name."""
+"""The signature of a request. A Lambda function signs with an access key that contains its name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Signature:
 
     @property
     def function(self) -> str | None:
-        """The Lambda function that signed, if one did."""
+        """The Lambda function that signed the request, or None."""
         if self.access_key.startswith(_ACCESS_KEY_PREFIX):
             return self.access_key.removeprefix(_ACCESS_KEY_PREFIX)
         return None

@@ -1,11 +1,11 @@
-"""Application Auto Scaling: ECS services whose desired count follows limits and alarms.
+"""Application Auto Scaling: the desired count of an ECS service follows limits and alarms.
 
-To moto targets and policies are records: no count is ever changed, and what belongs to a target stays
-when it goes. Here a target's limits hold from the moment it is registered, and its policies act on
-alarms (applicationautoscaling_policies).
+In moto targets and policies are records only: no count ever changes, and the policies of a target
+remain when it is deregistered. Here the limits of a target apply from its registration on, and alarms
+trigger its policies (applicationautoscaling/scaling_policies.py).
 
-Cooldowns are kept and not waited for. Only ecs:service:DesiredCount is simulated; scheduled actions,
-predictive scaling and tags are refused.
+Cooldowns are stored, but have no effect. Only ecs:service:DesiredCount is simulated. Scheduled
+actions, predictive scaling and tags are refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from localaws.iam import service_linked_roles
 Record = dict[str, Any]
 
 LOCK = threading.RLock()
-"""Guards targets and policies, and keeps a count still between its reading and its change."""
+"""Held while targets and policies change, and from the reading of a desired count to its change."""
 
 IDENTITY = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 _ECS = ("ecs", "ecs:service:DesiredCount")
@@ -45,7 +45,7 @@ _SUSPENDABLE = (
 
 
 class ObjectNotFoundError(JsonRESTError):
-    """There is no such target or policy."""
+    """The target or policy does not exist."""
 
     def __init__(self, what: str, params: Record) -> None:
         namespace, resource, dimension = (params[name] for name in IDENTITY)
@@ -57,17 +57,17 @@ class ObjectNotFoundError(JsonRESTError):
 
 
 def backend() -> ApplicationAutoscalingBackend:
-    """Moto's Application Auto Scaling of the account: it keeps targets and policies."""
+    """moto's Application Auto Scaling backend, which holds the targets and policies."""
     return applicationautoscaling_backends[ACCOUNT][REGION]
 
 
 def targets() -> dict[str, Record]:
-    """The scalable targets, by resource."""
+    """The scalable targets by resource."""
     return backend().targets
 
 
 def target_of(params: Record) -> Record:
-    """The target that a request names; ObjectNotFoundError."""
+    """The target that a request names. Raises ObjectNotFoundError if there is none."""
     check(params)
     if params["ResourceId"] not in targets():
         raise ObjectNotFoundError("scalable target", params)
@@ -75,7 +75,7 @@ def target_of(params: Record) -> Record:
 
 
 def check(params: Record) -> None:
-    """Refuse what is not an ECS service's count."""
+    """Refuse everything but the desired count of ECS services."""
     if (params["ServiceNamespace"], params.get("ScalableDimension", _ECS[1])) != _ECS:
         raise NotImplementedError(f"application-autoscaling: only {_ECS[1]} is simulated")
 
@@ -83,7 +83,7 @@ def check(params: Record) -> None:
 def scale(
     target: Record, change: Callable[[int], int], cause: str, *, by_policy: bool = False
 ) -> None:
-    """Bring a service's count to what `change` makes of it, and keep what came of it."""
+    """Apply `change` to the desired count of a service, and record the activity."""
     _, cluster, service = target["ResourceId"].split("/")
     ecs = aws.client("ecs")
     activity = {
@@ -113,19 +113,21 @@ def scale(
 
 
 def _suspended(target: Record, *, up: bool) -> bool:
-    """Whether policies may not scale in this direction; limits hold whatever is suspended."""
+    """Whether scaling by policies is suspended in this direction. Limits apply all the same."""
     kind = "DynamicScalingOutSuspended" if up else "DynamicScalingInSuspended"
     return bool(target["SuspendedState"][kind])
 
 
 def _activities() -> list[Record]:
-    """What was done, newest first; gone with a reset."""
+    """The scaling activities, newest first. moto's reset deletes them."""
     kept: list[Record] = vars(backend()).setdefault("activities", [])
     return kept
 
 
 def register(params: Record) -> Record:
-    """RegisterScalableTarget, which also updates; the count is brought within the limits."""
+    """RegisterScalableTarget: register or update a target, and bring the desired count within its
+    limits.
+    """
     check(params)
     if params.get("Tags"):
         raise NotImplementedError("application-autoscaling: Tags are not simulated")
@@ -143,7 +145,7 @@ def register(params: Record) -> Record:
             for name in (*IDENTITY, "MinCapacity", "MaxCapacity")
             if name in params
         },
-        # RoleARN is taken and not used: there is the service-linked role.
+        # RoleARN is ignored, as on AWS: the service-linked role is used.
         "RoleARN": service_linked_roles.ensure(
             "AWSServiceRoleForApplicationAutoScaling_ECSService",
             "ecs.application-autoscaling.amazonaws.com",
@@ -165,7 +167,7 @@ def register(params: Record) -> Record:
 
 
 def _exists(resource: str) -> bool:
-    """Whether a resource is a service that runs."""
+    """Whether the resource is an active service."""
     kind, _, names = resource.partition("/")
     cluster, _, service = names.partition("/")
     ecs = aws.client("ecs")
@@ -185,7 +187,7 @@ def describe_targets(params: Record) -> Record:
 
 
 def describe_activities(params: Record) -> Record:
-    """DescribeScalingActivities, of the changes made; what was not scaled is not told."""
+    """DescribeScalingActivities, without activities that did not scale."""
     check(params)
     if params.get("IncludeNotScaledActivities"):
         raise NotImplementedError("application-autoscaling: IncludeNotScaledActivities")
@@ -195,7 +197,7 @@ def describe_activities(params: Record) -> Record:
 
 
 def page(params: Record, name: str, items: list[Record]) -> Record:
-    """One page of an answer; the token is the offset of the next."""
+    """One page of a list. The token is the offset of the next page."""
     start = int(params.get("NextToken") or 0)
     end = start + int(params.get("MaxResults") or 50)
     following = {"NextToken": str(end)} if end < len(items) else {}
@@ -203,7 +205,7 @@ def page(params: Record, name: str, items: list[Record]) -> Record:
 
 
 def answer_with(actions: dict[str, Callable[[Record], Record]]) -> None:
-    """Let requests be answered by these."""
+    """Install the functions that answer these actions."""
     for name, action in actions.items():
         setattr(ApplicationAutoScalingResponse, name, _handler(action))
 

@@ -1,8 +1,8 @@
 """Scaling policies of ECS services, and the alarms that trigger them.
 
-Step scaling acts on whatever alarm names the policy. Target tracking makes its two alarms itself, as on
-AWS, and keeps them with it; since no metric is evaluated here, they change when somebody sets them, and
-each change adds or takes one task.
+Any alarm that names a step scaling policy triggers it. A target tracking policy creates its two
+alarms itself, as on AWS, and deletes them with itself. No metric is evaluated here, so these alarms
+change only by SetAlarmState, and each change adds or removes one task.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _CREATED_BY = ":createdBy/"
 
 
 def install() -> None:
-    """Replace what moto does."""
+    """Replace moto's actions."""
     applicationautoscaling.answer_with(
         {
             "register_scalable_target": applicationautoscaling.register,
@@ -54,7 +54,7 @@ def install() -> None:
 
 
 def act(arn: str, alarm: Alarm) -> None:
-    """Do what an alarm's action asks for; LookupError when the policy has gone."""
+    """Carry out the action of an alarm. Raises LookupError if the policy no longer exists."""
     with LOCK:
         policy = _policies().get(arn.partition(_CREATED_BY)[0])
         if policy is None:
@@ -111,13 +111,13 @@ def _put(params: Record) -> Record:
 
 
 def _track(policy: Record, former: Record) -> list[str]:
-    """Make the alarms of target tracking, or change those that it has; their names."""
+    """Create or update the alarms of a target tracking policy, and return their names."""
     settings, action = policy[_TRACKING], f"{policy['PolicyARN']}{_CREATED_BY}{uuid.uuid4()}"
     metric = _metric(settings, policy["ResourceId"])
     value = float(settings["TargetValue"])
     alarms = {"High": ("GreaterThanThreshold", 3, value)}
     if not settings.get("DisableScaleIn"):
-        # AWS is slow and careful on the way down.
+        # AWS scales in more slowly than out, and only at 90 % of the target value.
         alarms["Low"] = ("LessThanThreshold", 15, value * 0.9)
     names = []
     for side, (operator, periods, threshold) in alarms.items():
@@ -195,7 +195,7 @@ def _delete(params: Record) -> Record:
 
 
 def _deregister(params: Record) -> Record:
-    """DeregisterScalableTarget, and with the target its policies."""
+    """DeregisterScalableTarget: delete the target and its policies."""
     target = target_of(params)
     for policy in list(_policies().values()):
         if policy["ResourceId"] == target["ResourceId"]:

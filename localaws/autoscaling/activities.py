@@ -45,29 +45,32 @@ class Group(Protocol):
 
 @contextmanager
 def changing() -> Iterator[None]:
-    """One change at a time; what it has to tell is told after it, even if it failed on its way."""
-    told: list[tuple[str, dict[str, Any]]] = []
+    """Make one change at a time, then send the notifications of its activities.
+
+    They are sent even if the change failed halfway.
+    """
+    notifications: list[tuple[str, dict[str, Any]]] = []
     try:
         with _lock:
             try:
                 yield
             finally:
-                told, _outbox[:] = _outbox[:], []
+                notifications, _outbox[:] = _outbox[:], []
     finally:
-        for topic, message in told:
+        for topic, message in notifications:
             try:
                 publish(topic, message)
-            except (ClientError, BotoCoreError) as error:  # on AWS nobody hears of it
+            except (ClientError, BotoCoreError) as error:  # on AWS such a failure is silent
                 print(f"localaws: notification to {topic}: {error}", file=sys.stderr)  # noqa: T201
 
 
 def time(moment: datetime) -> str:
-    """A moment as activities have it."""
+    """A time in the format of activities."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def record(group: Group, event: str, instance: Any, what: str, cause: str) -> None:
-    """Keep an activity, and tell the topics that asked for its kind."""
+    """Record an activity, and queue notifications for the topics that subscribe to its type."""
     now = datetime.now(UTC)
     details = {"Subnet ID": instance.subnet_id, "Availability Zone": instance.availability_zone}
     activity = {
@@ -90,7 +93,7 @@ def record(group: Group, event: str, instance: Any, what: str, cause: str) -> No
         "RequestId": activity["ActivityId"],
         "StartTime": _milliseconds(now),
         "EndTime": _milliseconds(now),
-        # Published before the activity is over.
+        # AWS sends the notification while the activity is in progress.
         "StatusCode": "InProgress",
         "StatusMessage": "",
         "Progress": 50,

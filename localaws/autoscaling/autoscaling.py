@@ -1,8 +1,9 @@
-"""EC2 Auto Scaling: groups whose instances come and go, and say so.
+"""EC2 Auto Scaling: groups that launch and terminate instances, with activities and notifications.
 
-moto puts every instance of a group into its first subnet, from the template's default version and
-without its instance profile; it forgets most of what an update changes, takes any desired capacity,
-and has neither notifications nor activities. Its instances and launch templates stay.
+moto puts every instance of a group into the first subnet, launches it from the default version of
+the template and without its instance profile, ignores most settings in an update, accepts any
+desired capacity, and has neither notifications nor activities. moto's instances and launch templates
+are kept.
 
     groups              groups, which launch and terminate instances
     activities          the activities of groups, and the notifications of them
@@ -10,8 +11,8 @@ and has neither notifications nor activities. Its instances and launch templates
     scaling_policies    scaling policies, and the alarms that trigger them
     step_scaling        the arithmetic of step scaling, shared with Application Auto Scaling
 
-An instance is in service as soon as it is launched. Other subnets or another template are for the
-instances to come: nothing is rebalanced or refreshed.
+An instance is in service as soon as it is launched. A change of subnets or template affects new
+instances only: nothing is rebalanced or refreshed.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ _moto_protect = AutoScalingBackend.set_instance_protection
 
 
 def install() -> None:
-    """Replace what moto does with groups."""
+    """Replace moto's groups and the actions on them."""
     models.FakeAutoScalingGroup = Group  # type: ignore[misc]
     AutoScalingBackend.notify_terminate_instances = _replace  # type: ignore[method-assign]
     AutoScalingBackend.set_instance_protection = _protect  # type: ignore[method-assign]
@@ -103,7 +104,7 @@ def _act(self: AutoScalingResponse) -> Any:
         raise NotImplementedError(f"autoscaling in {self.region}")
     with changing():
         answer = _moto_act(self)
-    with LOCK:  # whoever is answered that instances ended finds them gone from their cluster, too
+    with LOCK:  # so that terminated instances have left their cluster before the answer
         container_instances.look()
     return answer
 
@@ -119,7 +120,7 @@ def _answer(
 
 
 def _refuse(_params: dict[str, Any]) -> None:
-    raise NotImplementedError("autoscaling: it would be kept and not acted on")
+    raise NotImplementedError("autoscaling: this action is not simulated")
 
 
 def _create(self: AutoScalingResponse) -> ActionResult:
@@ -136,7 +137,7 @@ def _create(self: AutoScalingResponse) -> ActionResult:
         "AWSServiceRoleForAutoScaling", "autoscaling.amazonaws.com", "AutoScalingServiceRolePolicy"
     )
     answer = _moto_create(self)
-    group = group_named(name)  # moto takes 0 for nothing given
+    group = group_named(name)  # moto ignores a given 0
     group.health_check_grace_period = params.get("HealthCheckGracePeriod", 0)
     group.default_cooldown = params.get("DefaultCooldown", 300)
     return answer
@@ -220,7 +221,7 @@ def _protect(self: AutoScalingBackend, group_name: str, *args: Any, **options: A
 
 
 def _replace(self: AutoScalingBackend, instance_ids: list[str]) -> None:
-    """Somebody terminated instances: the groups that they were of replace them."""
+    """Replace the instances that were terminated by a call to EC2."""
     with changing():
         for group in [group_named(name) for name in self.autoscaling_groups]:
             for member in group.members:

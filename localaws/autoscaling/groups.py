@@ -1,4 +1,4 @@
-"""An Auto Scaling group: as many instances as it wants, spread over its subnets."""
+"""Auto Scaling groups: each has its desired number of instances, spread over its subnets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DIFFERENCE = "in response to a difference between desired and actual capacity"
 
 
 class Member(InstanceState):
-    """An instance of a group, and the template's version that it was launched from."""
+    """An instance of a group, with the template version that it was launched from."""
 
     launched_from: dict[str, Any] | None = None
 
@@ -35,17 +35,19 @@ class Member(InstanceState):
 
 
 class Group(FakeAutoScalingGroup):
-    """Moto's group, so that its other actions go on working, which brings about what it wants."""
+    """A group that launches and terminates instances. It extends moto's, so that moto's other
+    actions work.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self.topics: dict[str, list[str]] = {}  # who is told of which kinds of activities
+        self.topics: dict[str, list[str]] = {}  # the notification types by SNS topic
         self.activities: list[dict[str, Any]] = []
         self.desired_capacity = 0
         super().__init__(*args, **options)
 
     @property
     def bounds(self) -> tuple[int, int]:
-        """The least and the most instances."""
+        """The minimum and the maximum size."""
         return self.min_size or 0, self.max_size or 0
 
     @property
@@ -55,7 +57,7 @@ class Group(FakeAutoScalingGroup):
 
     @property
     def size(self) -> int:
-        """How many instances are in service."""
+        """The number of instances in service."""
         return len(self.active_instances())
 
     @override
@@ -70,12 +72,14 @@ class Group(FakeAutoScalingGroup):
         raise NotImplementedError("autoscaling: settle() launches instances")
 
     def scale(self, wanted: int, why: str) -> None:
-        """Want so many instances from now on."""
+        """Set the desired capacity and launch or terminate instances accordingly."""
         before, self.desired_capacity = self.desired_capacity or 0, wanted
         self.settle(f"{why} changing the desired capacity from {before} to {wanted}")
 
     def settle(self, why: str) -> None:
-        """Launch what is missing, and end what is too many and not protected."""
+        """Launch missing instances, and terminate surplus ones that are not protected from
+        scale-in.
+        """
         suspended = {process["ProcessName"] for process in self.suspended_processes}
         wanted = self.desired_capacity or 0
         while self.size < wanted and "Launch" not in suspended:
@@ -89,14 +93,14 @@ class Group(FakeAutoScalingGroup):
             self.end(surplus, cause)
 
     def end(self, member: Member, cause: str) -> None:
-        """Take an instance out and terminate it, if nobody else did."""
+        """Remove an instance from the group, and terminate it unless it is terminated already."""
         self.instance_states.remove(member)
         if member.instance.state != "terminated":
             self.ec2_backend.terminate_instances([member.instance_id])
         record(self, TERMINATE, member.instance, "Terminating EC2 instance", cause)
 
     def member(self, instance_id: str) -> Member | None:
-        """The member that is this instance."""
+        """The member with this instance id, or None."""
         return next((m for m in self.members if m.instance_id == instance_id), None)
 
     def _launch(self, cause: str) -> None:
@@ -109,14 +113,14 @@ class Group(FakeAutoScalingGroup):
         monitored = version.data.get("Monitoring", {}).get("Enabled")
         profile = self._profile(version.data.get("IamInstanceProfile"))
         (instance,) = self.ec2_backend.run_instances(
-            "",  # the template's
+            "",  # the template has it
             1,
             None,
             [],
             launch_template={"LaunchTemplateId": template.id, "Version": version.number},
             is_instance_type_default=True,
             subnet_id=self._emptiest(),
-            associate_public_ip=None,  # the subnet's
+            associate_public_ip=None,  # the subnet decides
             monitoring_state="enabled" if monitored else "disabled",
             metadata_options=version.data.get("MetadataOptions"),
             tags={"instance": {**self.get_propagated_tags(), ASG_NAME_TAG: self.name}},
@@ -140,7 +144,9 @@ class Group(FakeAutoScalingGroup):
         record(self, LAUNCH, instance, "Launching a new EC2 instance", cause)
 
     def _profile(self, given: dict[str, str] | None) -> Any:
-        """The instance profile that a template names; looked up before there is an instance."""
+        """The instance profile that a template names. It is looked up before the instance is
+        launched.
+        """
         if given is None:
             return None
         return filter_iam_instance_profiles(
@@ -148,7 +154,7 @@ class Group(FakeAutoScalingGroup):
         )
 
     def _emptiest(self) -> str:
-        """The subnet with the fewest instances of the group."""
+        """The subnet with the fewest of the group's instances."""
         if self.vpc_zone_identifier:
             subnets = self.vpc_zone_identifier.split(",")
         else:
@@ -157,7 +163,7 @@ class Group(FakeAutoScalingGroup):
         return min(subnets, key=lambda subnet: self._spread()[subnet])
 
     def _surplus(self) -> Member | None:
-        """The oldest of those that may go, in the subnet with the most instances."""
+        """The oldest unprotected instance in the subnet with the most instances."""
         active, spread = self.active_instances(), self._spread()
         return max(
             (m for m in self.members if m in active and not m.protected_from_scale_in),
@@ -170,12 +176,12 @@ class Group(FakeAutoScalingGroup):
 
 
 def backend() -> AutoScalingBackend:
-    """Moto's EC2 Auto Scaling of the account: it keeps the groups and the policies."""
+    """moto's EC2 Auto Scaling backend, which holds the groups and policies."""
     return autoscaling_backends[ACCOUNT][REGION]
 
 
 def group_named(name: str) -> Group:
-    """The group of a name."""
+    """The group with this name. Raises ValidationError if there is none."""
     if name not in backend().autoscaling_groups:
         raise ValidationError(
             f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found"

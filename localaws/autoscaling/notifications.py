@@ -19,7 +19,7 @@ def _put(params: dict[str, Any]) -> None:
             raise ValidationError(f'"{kind}" is not a valid Notification Type.')
     try:
         publish(topic, head(group, TEST))
-    except (ClientError, BotoCoreError) as error:  # in the words that lifecycle hooks have for it
+    except (ClientError, BotoCoreError) as error:  # worded as for lifecycle hooks
         raise ValidationError(
             f"Unable to publish test notification message to notification target {topic}. Please"
             " check your target configuration and try to put notification configuration again."

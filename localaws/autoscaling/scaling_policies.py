@@ -1,8 +1,9 @@
 """Scaling policies of EC2 Auto Scaling groups: simple and step scaling, triggered by alarms.
 
-Moto tells policies apart by their name alone, gives all of them one id and knows no steps. Cooldowns
-and warm-ups are kept and not waited for. An alarm triggers its policy once, when it changes; on AWS
-one that stays in ALARM does so again each minute. Target tracking and predictive scaling are refused.
+moto distinguishes policies by name only, gives all of them the same id and does not know steps.
+Cooldowns and warm-ups are stored, but have no effect. An alarm triggers its policy once, when it
+changes; on AWS an alarm that stays in ALARM triggers it again each minute. Target tracking and
+predictive scaling are refused.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _SETTINGS = (
 
 
 def act(arn: str, alarm: Alarm) -> None:
-    """Do what an alarm's action asks for; LookupError when the policy has gone."""
+    """Carry out the action of an alarm. Raises LookupError if the policy no longer exists."""
     with changing():
         policy = _policies().get(arn)
         if policy is None:
@@ -127,7 +128,7 @@ ACTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
 
 
 def forget(group: str) -> None:
-    """Delete a group's policies, which go with it."""
+    """Delete the policies of a deleted group."""
     for arn, policy in list(_policies().items()):
         if policy["AutoScalingGroupName"] == group:
             del _policies()[arn]

@@ -1,8 +1,8 @@
-"""What a scaling policy makes of a capacity; EC2's and Application Auto Scaling's count alike.
+"""The arithmetic of step scaling, which EC2 and Application Auto Scaling share.
 
-Metrics are not evaluated here, so how far one is beyond an alarm's threshold is taken from the data
-that SetAlarmState was given: StateReasonData with `recentDatapoints`, as CloudWatch's own. Without it
-the metric counts as being at the threshold.
+Metrics are not evaluated here. The distance of a metric from the threshold is taken from the
+StateReasonData of SetAlarmState, whose `recentDatapoints` have CloudWatch's format. Without them the
+metric counts as equal to the threshold.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _AGGREGATES: dict[str, Callable[[list[float]], float]] = {
 
 
 def breach(alarm: Alarm, aggregation: str | None) -> float:
-    """How far the metric is beyond the threshold; negative below it."""
+    """The distance of the metric from the threshold; negative below it."""
     points = json.loads(alarm.state_reason_data or "{}").get("recentDatapoints")
     if not points:
         return 0.0
@@ -32,12 +32,14 @@ def breach(alarm: Alarm, aggregation: str | None) -> float:
 
 
 def goes_up(alarm: Alarm) -> bool:
-    """Whether the alarm is about too much, which turns the ends of the steps' intervals."""
+    """Whether the alarm fires above its threshold. The bounds of steps are read in that direction."""
     return alarm.comparison_operator.startswith("Greater")
 
 
 def step(steps: Sequence[Mapping[str, Any]], distance: float, *, up: bool) -> int | None:
-    """The adjustment of the step that a breach falls into; the end nearer to the threshold belongs to it."""
+    """The adjustment of the step that contains the breach. Of its bounds, the one nearer to the
+    threshold is included.
+    """
     for candidate in steps:
         lower = float(candidate.get("MetricIntervalLowerBound", -math.inf))
         upper = float(candidate.get("MetricIntervalUpperBound", math.inf))
@@ -47,7 +49,7 @@ def step(steps: Sequence[Mapping[str, Any]], distance: float, *, up: bool) -> in
 
 
 def adjusted(current: int, kind: str, adjustment: int, magnitude: int | None = None) -> int:
-    """A capacity after an adjustment, before its limits."""
+    """The capacity after an adjustment, before the limits apply."""
     if kind == "ExactCapacity":
         return adjustment
     if kind == "ChangeInCapacity":
@@ -55,11 +57,11 @@ def adjusted(current: int, kind: str, adjustment: int, magnitude: int | None = N
     if kind != "PercentChangeInCapacity":
         raise ValueError(f"AdjustmentType {kind}")
     change = current * adjustment / 100
-    # Rounded towards zero, but never to nothing.
+    # Rounded towards zero, but to 1 or -1 at least.
     size = max(math.floor(abs(change)), magnitude or 0, 1 if change else 0)
     return current + int(math.copysign(size, adjustment))
 
 
 def within(capacity: int, least: int, most: int) -> int:
-    """The capacity, held between its limits."""
+    """The capacity, limited to the minimum and the maximum."""
     return max(least, min(most, capacity))
