@@ -1,1 +1,1 @@
-"""CloudFormation: the engine that runs stacks, and the resource types that it knows."""
+"""CloudFormation: the engine that runs operations on stacks, and the resource types."""

@@ -1,16 +1,17 @@
-"""CloudFormation, in place of moto's: the SAM transform, and stacks that are what they say.
+"""CloudFormation, in place of moto's: the SAM transform, and stacks with real operations.
 
-    engine/actions, descriptions    what the API offers
-    engine/store, stack             stacks and change sets, and where they are kept
-    engine/template, checks         text -> SAM transform -> checked resources in order
-    engine/syntax, intrinsics       references, conditions, functions
-    engine/parameters               their values and constraints
-    engine/admission                the conditions under which an operation on a stack may begin
-    engine/operation, changes       create, update, roll back, delete; the contents of a change set
-    engine/resources                the base class of resource types
-    types/                          the resource types, one class each
+    engine/actions, descriptions          the actions of the API
+    engine/store, stack                   stacks and change sets, and where they are stored
+    engine/yaml_loader, template          text -> SAM transform -> resources, in order
+    engine/validation, parameters         the checks of a template and of its parameters
+    engine/syntax, intrinsics             references, conditions, intrinsic functions
+    engine/admission                      whether an operation on a stack may begin
+    engine/operation                      create, update, roll back, delete
+    engine/resource_changes               the contents of a change set
+    engine/resource_type                  the base class of resource types
+    types/                                the resource types, one class each
 
-moto's HTTP layer stays: it reads the requests and writes the answers.
+moto's HTTP layer is kept: it parses requests and serializes answers.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ from localaws.cloudformation.engine.actions import Answer, Request
 
 
 def install() -> None:
-    """Answer CloudFormation's requests here; what is not answered fails."""
+    """Answer CloudFormation's requests. Actions that are not implemented fail."""
     for module in types.MODULES:
         if hasattr(module, "install"):
             module.install()
-    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of metrics of AWS's own
+    logging.getLogger("samtranslator").setLevel(
+        logging.ERROR
+    )  # it logs warnings about usage metrics
     CloudFormationResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER = {}
     model = botocore.session.get_session().get_service_model("cloudformation")
     for operation in model.operation_names:

@@ -1,4 +1,6 @@
-"""CloudFormation's actions on stacks and change sets, each a function from its request to its answer."""
+"""CloudFormation's actions that change stacks and change sets. Each takes a request and returns an
+answer.
+"""
 
 from __future__ import annotations
 
@@ -31,20 +33,20 @@ Request = dict[str, Any]
 Answer = dict[str, Any]
 
 ANSWERED_WITHIN = 20.0
-"""How long a request waits for its operation, in seconds; CloudFormation does not wait at all.
+"""The seconds that a request waits for its operation. CloudFormation does not wait at all.
 
-Who then looks, and finds it done, is spared a poll: 30 seconds with boto3's waiters. Longer, and the
-client would give up on the request.
+A client that then polls finds the operation done and need not wait for its next poll, which takes 30
+seconds with boto3's waiters. With a longer wait the client would give up on the request.
 """
 
 _TEMPLATE = {"TemplateBody", "TemplateURL"}
 _CHANGE = {*_TEMPLATE, "Capabilities", "Parameters", "StackName", "Tags", "UsePreviousTemplate"}
-# Nobody is kept from anything here, so whose role it is makes no difference.
+# Parameters without effect here. No role is checked, so RoleARN makes no difference.
 _IDLE = {"ClientRequestToken", "ClientToken", "IncludePropertyValues", "RoleARN"}
 
 
 def create_stack(request: Request) -> Answer:
-    """Make a stack, and wait a while for it."""
+    """Create a stack, and wait a while for the operation."""
     _understand(request, {*_CHANGE, "DisableRollback", "OnFailure", "TimeoutInMinutes"})
     on_failure = request.get("OnFailure", "ROLLBACK")
     if on_failure == "DELETE":
@@ -64,7 +66,7 @@ def create_stack(request: Request) -> Answer:
 
 
 def update_stack(request: Request) -> Answer:
-    """Change a stack, and wait a while for it."""
+    """Update a stack, and wait a while for the operation."""
     _understand(request, {*_CHANGE, "DisableRollback"})
     capabilities = request.get("Capabilities", [])
     with lock:
@@ -81,7 +83,9 @@ def update_stack(request: Request) -> Answer:
 
 
 def delete_stack(request: Request) -> Answer:
-    """Delete a stack, and wait a while for it; there is no error if there is none."""
+    """Delete a stack, and wait a while for the operation. It is no error if there is no such
+    stack.
+    """
     _understand(request, {"StackName"})
     with lock:
         stack = existing(request["StackName"])
@@ -95,7 +99,7 @@ def delete_stack(request: Request) -> Answer:
 
 
 def create_change_set(request: Request) -> Answer:
-    """Find out what a stack would become."""
+    """Compute the changes between a stack and a template."""
     _understand(request, {*_CHANGE, "ChangeSetName", "ChangeSetType", "Description"})
     kind, name = request.get("ChangeSetType", "UPDATE"), request["StackName"]
     capabilities = request.get("Capabilities", [])
@@ -138,7 +142,7 @@ def create_change_set(request: Request) -> Answer:
 
 
 def execute_change_set(request: Request) -> Answer:
-    """Make a stack what its change set says, and wait a while for it."""
+    """Apply a change set to its stack, and wait a while for the operation."""
     _understand(request, {"ChangeSetName", "DisableRollback", "StackName"})
     with lock:
         change_set = find_change_set(request)
@@ -149,7 +153,7 @@ def execute_change_set(request: Request) -> Answer:
             raise failure("InvalidChangeSetStatus", message)
         change_set.execution_status = "EXECUTE_COMPLETE"
         for other in list(change_sets().values()):
-            # What the others were made for, the stack will no longer be.
+            # The other change sets were computed for the stack as it was.
             if other.stack is stack and other is not change_set:
                 del change_sets()[other.id]
         stack.change_set_id = change_set.id
@@ -160,7 +164,7 @@ def execute_change_set(request: Request) -> Answer:
 
 
 def delete_change_set(request: Request) -> Answer:
-    """Forget a change set."""
+    """Delete a change set."""
     del change_sets()[find_change_set(request).id]
     return {}
 

@@ -1,4 +1,7 @@
-"""What a stack must pass before an operation on it begins; requests come this way, and nested stacks."""
+"""Whether an operation on a stack may begin, and its beginning.
+
+Requests and nested stacks both begin their operations here.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from localaws.cloudformation.engine.syntax import failure, invalid
 from localaws.cloudformation.engine.template import Desired, parse, transforms
 
 lock = threading.Lock()
-"""Held while a stack is looked at and marked as busy, never during an operation."""
+"""Held while a stack is checked and marked as busy, but not during an operation."""
 
 _UPDATABLE = {
     "CREATE_COMPLETE",
@@ -26,19 +29,22 @@ _UPDATABLE = {
 
 
 def must_be_idle(stack: Stack) -> None:
-    """Refuse what would meet an operation that is at work."""
+    """Refuse a stack on which an operation is in progress."""
     if stack.busy:
         raise _in_wrong_state(stack)
 
 
 def must_be_updatable(stack: Stack) -> None:
-    """Refuse to update a stack that is busy, or that can only be deleted."""
+    """Refuse to update a stack that is busy or can only be deleted."""
     if stack.status not in _UPDATABLE:
         raise _in_wrong_state(stack)
 
 
 def must_be_acknowledged(desired: Desired, given: Iterable[str], *, transformed: bool) -> None:
-    """Refuse what the caller has not acknowledged; a change set shows the transform, so it need not be."""
+    """Refuse a request that lacks the capabilities which the template needs.
+
+    A change set shows the result of the transform, so the transform needs no capability there.
+    """
     needed = {
         TYPES[resource["Type"]].capability(resource.get("Properties", {}))
         for resource in desired.resources.values()
@@ -47,7 +53,7 @@ def must_be_acknowledged(desired: Desired, given: Iterable[str], *, transformed:
     if "CAPABILITY_NAMED_IAM" in acknowledged:
         acknowledged.add("CAPABILITY_IAM")
     template = parse(desired.body)
-    # What an application's own template holds, no change set shows.
+    # A change set does not show the contents of an application's template.
     nested = (
         item["Type"] == "AWS::Serverless::Application" for item in template["Resources"].values()
     )
@@ -59,7 +65,7 @@ def must_be_acknowledged(desired: Desired, given: Iterable[str], *, transformed:
 
 
 def begin(stack: Stack, desired: Desired, capabilities: list[str]) -> tuple[StackOperation, str]:
-    """Mark the stack as busy; give the operation, and whether it is to CREATE or to UPDATE."""
+    """Mark the stack as busy. Returns the operation, and whether it is a CREATE or an UPDATE."""
     verb = "CREATE" if stack.desired is None else "UPDATE"
     imports = {
         output["ExportName"]: output["OutputValue"]
@@ -77,7 +83,7 @@ def begin(stack: Stack, desired: Desired, capabilities: list[str]) -> tuple[Stac
 
 
 def delete(stack: Stack) -> None:
-    """Delete a stack that has been marked as busy."""
+    """Delete a stack that is already marked as busy."""
     if stack.desired:
         StackOperation(stack, stack.desired, {}).delete_everything()
     else:

@@ -1,4 +1,4 @@
-"""CloudFormation's actions that look at stacks, change sets and templates, and change nothing."""
+"""CloudFormation's actions that read stacks, change sets and templates."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from localaws.cloudformation.engine.template import Desired, parse, template_bod
 
 
 def describe_stacks(request: Request) -> Answer:
-    """One stack, which may be deleted when it is named by its id, or all."""
+    """Describe one stack or all. A deleted stack is found by its id only."""
     asked = [find(request["StackName"])] if request.get("StackName") else stacks()
     return {"Stacks": [_stack(stack) for stack in asked]}
 
 
 def list_stacks(request: Request) -> Answer:
-    """The stacks in short, also the deleted ones."""
+    """Summaries of the stacks, including deleted ones."""
     wanted = request.get("StackStatusFilter")
     summaries = [
         {
@@ -45,7 +45,7 @@ def list_stacks(request: Request) -> Answer:
 
 
 def describe_stack_events(request: Request) -> Answer:
-    """What has happened, the latest first."""
+    """The events of a stack, newest first."""
     return {"StackEvents": find(request["StackName"]).events[::-1]}
 
 
@@ -73,7 +73,7 @@ def describe_stack_resource(request: Request) -> Answer:
 
 
 def list_stack_resources(request: Request) -> Answer:
-    """The resources of a stack in short."""
+    """Summaries of the resources of a stack."""
     summaries = [
         {**_resource(resource), "LastUpdatedTimestamp": resource.changed_at}
         for resource in find(request["StackName"]).resources.values()
@@ -82,7 +82,7 @@ def list_stack_resources(request: Request) -> Answer:
 
 
 def list_exports(request: Request) -> Answer:  # noqa: ARG001
-    """What stacks export."""
+    """The exports of all stacks."""
     exports = [
         {
             "ExportingStackId": stack.id,
@@ -137,7 +137,7 @@ def list_change_sets(request: Request) -> Answer:
 
 
 def get_template(request: Request) -> Answer:
-    """The template as it was given, or with its transform done."""
+    """The template as it was sent, or after the transform."""
     desired = find(request["StackName"]).desired
     if desired is None:
         return {"StagesAvailable": []}
@@ -147,7 +147,7 @@ def get_template(request: Request) -> Answer:
 
 
 def get_template_summary(request: Request) -> Answer:
-    """What a template, or a stack's template, declares."""
+    """The declarations of a template, or of the template of a stack."""
     name = request.get("StackName")
     template = parse(
         template_body({**request, "UsePreviousTemplate": True}, name and find(name).desired)
@@ -167,7 +167,7 @@ def get_template_summary(request: Request) -> Answer:
 
 
 def validate_template(request: Request) -> Answer:
-    """Whether a template can be read, and what it declares."""
+    """Check that a template can be parsed, and return its declarations."""
     return _summary(parse(template_body(request)))
 
 

@@ -1,7 +1,8 @@
 """CloudFormation's intrinsic functions.
 
-moto's own (`moto.cloudformation.parsing.clean_json`) turn an unknown reference into nothing, leave a
-function that they don't know as it is, and break on functions inside functions. These fail instead.
+moto's functions (`moto.cloudformation.parsing.clean_json`) resolve an unknown reference to nothing,
+leave unknown functions in place and fail on nested functions. Here an unknown reference or function
+is an error.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _ZONES = "abc"
 
 
 class Scope(Protocol):
-    """Where the functions find what a template names."""
+    """What the functions need to resolve the names in a template."""
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -40,17 +41,17 @@ class Scope(Protocol):
         """The template's Mappings."""
 
     def physical_id(self, logical_id: str) -> str:
-        """What Ref gives for a resource."""
+        """The value of Ref for a resource."""
 
     def attribute(self, logical_id: str, name: str) -> Any:
-        """What GetAtt gives for a resource."""
+        """The value of GetAtt for a resource."""
 
     def imported(self, export: str) -> Any:
-        """What ImportValue gives."""
+        """The value of ImportValue."""
 
 
 def evaluate_conditions(declared: Mapping[str, Any], scope: Scope) -> dict[str, bool]:
-    """What each of the template's conditions says."""
+    """Evaluate each of the conditions in a template."""
 
     def evaluate(condition: Any, above: tuple[str, ...]) -> bool:
         function, argument = only_item(condition)
@@ -77,7 +78,7 @@ def evaluate_conditions(declared: Mapping[str, Any], scope: Scope) -> dict[str, 
 
 
 def resolve(value: Any, scope: Scope) -> Any:
-    """The value with every function of a pruned template replaced by what it gives."""
+    """Replace every function in a value by its result. The template must be pruned first."""
     if isinstance(value, str):
         return _DYNAMIC_REFERENCE.sub(_dynamic_reference, value)
     if isinstance(value, list):
@@ -108,7 +109,7 @@ def _sub(argument: Any, scope: Scope) -> str:
             return text(resolve(variables[name], scope))
         return text(_get_att(name, scope) if "." in name else _ref(name, scope))
 
-    # Literals last: what a literal leaves behind looks like a variable.
+    # Literals last: an escaped ${!name} becomes ${name}, which looks like a variable.
     replaced = _LITERAL.sub(r"${\1}", VARIABLE.sub(substitute, template))
     return str(resolve(replaced, scope))
 
@@ -152,7 +153,7 @@ def _cidr(argument: Any, scope: Scope) -> list[str]:
         raise invalid(f"Template error: Fn::Cidr needs ipBlock, count and cidrBits, got {given!r}")
     block, count, bits = (text(item) for item in given)
     network = ipaddress.ip_network(block, strict=False)
-    # The bits are those of the hosts: 8 make a /24 of IPv4.
+    # The argument counts the bits of the host part: 8 bits make an IPv4 /24.
     prefix = network.max_prefixlen - int(bits)
     if not network.prefixlen <= prefix <= network.max_prefixlen or not 1 <= int(count) <= 256:
         raise invalid(f"Template error: Fn::Cidr cannot make {count} blocks of {bits} bits")

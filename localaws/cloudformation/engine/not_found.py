@@ -1,4 +1,4 @@
-"""How services say that there is nothing to delete."""
+"""The error codes with which services say that a resource does not exist."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _CODES = frozenset(
 
 @contextmanager
 def gone_already() -> Iterator[None]:
-    """Take what a service does not have for deleted."""
+    """Treat a resource that no longer exists as deleted."""
     try:
         yield
     except ClientError as error:

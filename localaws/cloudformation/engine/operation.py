@@ -1,8 +1,8 @@
-"""What brings a stack to what its template asks for, or away.
+"""The operations on a stack: create, update, roll back and delete its resources.
 
-moto makes resources when something looks at them, says CREATE_COMPLETE whatever came of it, has no
-events of resources, and knows neither replacement nor rollback. This goes through the resources in
-the order of what they need, and undoes what it did when one of them fails.
+moto creates a resource when something reads it, reports CREATE_COMPLETE whatever happens, has no
+events of resources, and implements neither replacement nor rollback. Here resources are created and
+updated in the order of their dependencies, and when one fails, what was done is undone.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class StackOperation:
         self.failure = ""
 
     def bring_about(self, verb: str) -> None:
-        """Create or update everything; on failure put back what was before."""
+        """Create or update everything, or roll back if something fails."""
         if self.attempt(verb):
             self.settle(verb)
 
     def attempt(self, verb: str) -> bool:
-        """Create or update everything, but delete nothing yet; on failure put back what was before."""
+        """Create or update everything, but delete nothing yet; roll back if something fails."""
         try:
             for logical_id, declared in self.desired.resources.items():
                 self._bring_about(logical_id, declared)
             outputs = self._resolve_outputs()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the stack must come to an end
+        except Exception as error:  # noqa: BLE001 - any error ends the operation
             self.failure = _reason(error)
             if self.stack.disable_rollback:
                 self.stack.record(f"{verb}_FAILED", self.failure)
@@ -61,7 +61,7 @@ class StackOperation:
         return True
 
     def settle(self, verb: str) -> None:
-        """Delete what is no longer needed: from here on there is no way back."""
+        """Delete what is no longer needed. After that the operation can't be rolled back."""
         for resource in reversed(self.replaced):
             self._delete(resource)
         for logical_id, resource in reversed(list(self.stack.resources.items())):
@@ -73,7 +73,7 @@ class StackOperation:
         self.stack.record(f"{verb}_COMPLETE")
 
     def roll_back(self, verb: str, reason: str | None = None) -> None:
-        """Put back what was before."""
+        """Restore the state before the operation."""
         rollback = "ROLLBACK" if verb == "CREATE" else "UPDATE_ROLLBACK"
         self.stack.record(f"{rollback}_IN_PROGRESS", reason)
         try:
@@ -85,7 +85,7 @@ class StackOperation:
             self.stack.record(f"{rollback}_COMPLETE")
 
     def delete_everything(self) -> None:
-        """Delete the stack's resources, each before what it needs."""
+        """Delete the resources of the stack in reverse order of their dependencies."""
         for resource in reversed(list(self.stack.resources.values())):
             if self._delete(resource):
                 del self.stack.resources[resource.logical_id]
@@ -112,7 +112,7 @@ class StackOperation:
             if before and not is_replaced(before, kind, _changed(before.properties, properties)):
                 self._update(before, properties)
             else:
-                always = policy == "Retain"  # also where what makes it is rolled back
+                always = policy == "Retain"  # Retain applies to a rollback, too
                 physical_id = self._create(logical_id, kind, properties, retained=always)
                 if before and declared.get("UpdateReplacePolicy") != "Retain":
                     self.replaced.append(replace(before, retained=False))
@@ -160,7 +160,7 @@ class StackOperation:
             identity = before.logical_id, before.kind.type, before.physical_id
             self.stack.tell(*identity, "UPDATE_COMPLETE", "Rolled back")
 
-        # First, because an update that fails may have changed something.
+        # Registered before the update, which may change something and then fail.
         self.undo.append(undo)
         before.kind.update(before.physical_id, properties, before.properties)
         self.stack.resources[before.logical_id] = replace(before, properties=properties)
@@ -196,7 +196,7 @@ class StackOperation:
 
 
 def is_replaced(before: Deployed, kind: Resource, changed: set[str]) -> bool:
-    """Whether such a change makes a new resource instead of changing the one that is there."""
+    """Whether such a change replaces the resource instead of updating it in place."""
     return before.kind is not kind or bool(changed & kind.create_only)
 
 

@@ -1,4 +1,7 @@
-"""A template's parameters: CloudFormation checks every value before it makes anything; moto doesn't."""
+"""The parameters of a template. CloudFormation checks their values before it creates anything.
+
+moto does not check them.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,19 @@ _EC2 = r"AWS::EC2::[A-Za-z]+::(?:Id|[A-Za-z]*Name)"
 _SSM_VALUE = re.compile(
     rf"AWS::SSM::Parameter::Value<(?:String|{_EC2}|(?P<list>CommaDelimitedList|List<(?:String|{_EC2})>))>"
 )
-# CloudFormation also looks whether a resource with such an id exists; here the resource that gets it
-# finds out.
+# CloudFormation also checks that a resource with this id exists. Here the service that gets the id
+# does.
 _STRINGS = re.compile(rf"String|AWS::SSM::Parameter::Name|{_EC2}")
 _LISTS = re.compile(r"CommaDelimitedList|List<(String|Number|AWS::EC2::[A-Za-z:]+)>")
 
 Given = list[dict[str, Any]]
-"""Parameters as a request carries them: ParameterKey with ParameterValue or UsePreviousValue."""
+"""The parameters in a request: ParameterKey with ParameterValue or UsePreviousValue."""
 
 
 def given_values(
     declared: Mapping[str, Any], given: Given, previous: Mapping[str, str]
 ) -> dict[str, str]:
-    """The value of each declared parameter, as text: the given one, the previous one or its default."""
+    """The text of each declared parameter: the given value, the previous one or the default."""
     if unknown := sorted({item["ParameterKey"] for item in given} - declared.keys()):
         raise invalid(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
     values = {
@@ -47,18 +50,18 @@ def given_values(
 
 
 def typed_values(declared: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """What Ref gives for each parameter, once its value has passed the declared constraints."""
+    """The value of Ref for each parameter. Raises an error if one violates its constraints."""
     typed = {name: _typed(name, declared[name], value) for name, value in values.items()}
     return {**typed, **_read_from_ssm(declared, values)}
 
 
 def is_read_from_ssm(parameter: Mapping[str, Any]) -> bool:
-    """Whether the value that is given for a parameter is the name of one in SSM."""
+    """Whether the value of a parameter names an SSM parameter."""
     return bool(_SSM_VALUE.fullmatch(parameter["Type"]))
 
 
 def stored_parameter(name: str) -> dict[str, Any] | None:
-    """A parameter of SSM's, with ``name:version`` of that version; None if there is none."""
+    """An SSM parameter, of a version if the name is ``name:version``; None if there is none."""
     ssm = client("ssm")
     try:
         parameter: dict[str, Any] = ssm.get_parameter(Name=name)["Parameter"]

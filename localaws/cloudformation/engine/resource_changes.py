@@ -1,7 +1,7 @@
-"""What a change set says: which resources an update would add, change, replace and remove.
+"""The contents of a change set: the resources that an update adds, modifies, replaces and removes.
 
-Nothing is resolved for it, since what other resources will be is not known yet: two declarations are
-alike when their text and the parameters that they use are.
+Values that depend on other resources are not known yet, so nothing is resolved. Two declarations are
+equal if their text and the parameters that they use are equal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _AUTOMATIC = {
     "Evaluation": "Dynamic",
     "ChangeSource": "Automatic",
 }
-"""The change of what every update looks after."""
+"""The change of a resource that takes part in every update."""
 
 
 def changes(stack: Stack, desired: Desired) -> list[dict[str, Any]]:
@@ -57,13 +57,13 @@ def changes(stack: Stack, desired: Desired) -> list[dict[str, Any]]:
 
 
 def differs(stack: Stack, desired: Desired) -> bool:
-    """Whether an update would have anything to do."""
+    """Whether an update would do anything."""
     before = stack.desired
     return (
         before is None
         or bool(changes(stack, desired))
         or before.tags != desired.tags
-        or _print(before.outputs, before) != _print(desired.outputs, desired)
+        or _fingerprint(before.outputs, before) != _fingerprint(desired.outputs, desired)
     )
 
 
@@ -77,13 +77,13 @@ def _changed_properties(
     return {
         name
         for name in {*before, *after}
-        if _print(before.get(name), stack.desired) != _print(after.get(name), desired)
+        if _fingerprint(before.get(name), stack.desired) != _fingerprint(after.get(name), desired)
         or any(reference.name in replaced for reference in references(after.get(name)))
     }
 
 
-def _print(declared: Any, desired: Desired) -> str:
-    """What tells one declaration from another."""
+def _fingerprint(declared: Any, desired: Desired) -> str:
+    """A text that is equal for equal declarations."""
     used = {reference.name for reference in references(declared)}
     values = {name: desired.values[name] for name in used if name in desired.values}
     mappings: Mapping[str, Any] = desired.mappings if "Fn::FindInMap" in str(declared) else {}

@@ -1,8 +1,8 @@
-"""What a CloudFormation resource type is: a small class that calls the service's own API.
+"""The base class of CloudFormation resource types. A resource type calls the API of its service.
 
-moto makes resources inside its backends, with the properties that someone thought of; a type or a
-property that nobody thought of is dropped in silence. Here a type says which properties it takes, and
-each of them reaches the service as it would come from any other client, through the shapes of botocore.
+moto creates resources inside its backends, from the properties that it knows. Types and properties
+that it does not know are silently dropped. Here each type lists its properties, and each property
+reaches the service through the shapes of botocore, as from any other client.
 
 To add a type, subclass `Resource` in a module of `localaws/cloudformation/types/`.
 """
@@ -31,18 +31,19 @@ TYPES: dict[str, Resource] = {}
 
 @dataclass(frozen=True)
 class Naming:
-    """What a physical name is made of where the template gives none."""
+    """The parts of a physical name for a resource that has no name in the template."""
 
     stack: str
     logical_id: str
 
     def unique(self, longest: int = 64) -> str:
-        """A name that no other resource has: stack, logical id, and what each new local AWS makes alike.
+        """A unique name made of the stack, the logical id and a suffix.
 
-        So events/local-env.json can name what the pipeline has there.
+        The suffixes are the same in every new local AWS, so events/local-env.json can name the pipeline's
+        resources.
         """
         given = vars(cloudformation_backends[ACCOUNT][REGION]).setdefault("names", Counter())
-        given[self] += 1  # in moto's backend, so that its reset clears it
+        given[self] += 1  # kept in moto's backend, whose reset deletes it
         digest = hashlib.sha256(f"{self.stack} {self.logical_id} {given[self]}".encode()).digest()
         suffix = base64.b32encode(digest).decode()[:12]
         stem = f"{self.stack}-{self.logical_id}"[: longest - len(suffix) - 1]
@@ -50,16 +51,16 @@ class Naming:
 
 
 class Resource(ABC):
-    """One resource type. It keeps no state: everything is in the service."""
+    """A resource type. It has no state of its own: everything is stored in the service."""
 
     type: ClassVar[str]
     properties: ClassVar[frozenset[str]]
     create_only: ClassVar[frozenset[str]] = frozenset()
     """The properties whose change makes CloudFormation replace the resource."""
     attributes: ClassVar[frozenset[str]] = frozenset()
-    """What GetAtt can ask for."""
+    """The attributes that GetAtt returns."""
     looked_after: ClassVar[bool] = False
-    """Whether every update of the stack comes to it, even if none of its properties has changed."""
+    """Whether every update of the stack updates it, even if no property has changed."""
 
     def __init_subclass__(cls) -> None:
         if hasattr(cls, "type"):
@@ -67,28 +68,28 @@ class Resource(ABC):
 
     @abstractmethod
     def create(self, properties: Properties, naming: Naming) -> str:
-        """Make the resource with one call and return its physical id, which is what Ref gives."""
+        """Create the resource with one call and return its physical id, which Ref returns."""
 
     def complete(self, physical_id: str, properties: Properties) -> None:  # noqa: B027
-        """The calls that follow; if one fails, what `create` made is deleted."""
+        """Make the calls that follow the creation. If one fails, the resource is deleted again."""
 
     @abstractmethod
     def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
-        """Bring the resource to its new properties; no create-only one has changed."""
+        """Update the resource to its new properties. No create-only property has changed."""
 
     @abstractmethod
     def delete(self, physical_id: str, properties: Properties) -> None:
-        """Delete the resource; that it is gone already is no error."""
+        """Delete the resource. It is no error if it is deleted already."""
 
     def put_back(self, physical_id: str, properties: Properties, undone: Properties) -> None:
-        """Undo an update, or one that failed halfway."""
+        """Undo an update, also one that failed halfway."""
         self.update(physical_id, properties, undone)
 
     def settle(self, physical_id: str) -> None:  # noqa: B027
-        """Let go of what would have undone an update: the whole stack has come through."""
+        """Discard what is needed to undo an update: the whole operation has succeeded."""
 
     def tagged(self, properties: Properties, tags: dict[str, str]) -> Properties:
-        """The properties with the stack's tags, before which the resource's own go."""
+        """The properties with the stack's tags added. Tags of the resource override them."""
         tags = {**tags, **{tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}}
         return {
             **properties,
@@ -96,7 +97,7 @@ class Resource(ABC):
         }
 
     def has_attribute(self, name: str) -> bool:
-        """Whether GetAtt can ask for it."""
+        """Whether GetAtt returns this attribute."""
         return name in self.attributes
 
     def attribute(self, physical_id: str, name: str) -> Any:
@@ -104,14 +105,14 @@ class Resource(ABC):
         raise NotImplementedError(f"{self.type} {physical_id}: attribute {name}")
 
     def capability(self, properties: Properties) -> str | None:  # noqa: ARG002
-        """What the caller must acknowledge before CloudFormation makes such a resource."""
+        """The capability that a request needs to create such a resource."""
         return None
 
 
 def call(service: str, operation: str, **arguments: Any) -> dict[str, Any]:
-    """Call an API with properties as a template writes them.
+    """Call an API with properties as they are written in a template.
 
-    A template writes "60" for 60, {"Statement": ...} for JSON text and `Level` for `level`.
+    A template may have "60" for 60, {"Statement": ...} for JSON text, and `Level` for `level`.
     """
     api = client(service)
     shape = api.meta.service_model.operation_model(operation).input_shape
@@ -142,7 +143,7 @@ def _typed(value: Any, shape: Shape, where: str) -> Any:
 
 def _string(value: Any, allowed: list[str], where: str) -> str:
     given = json.dumps(value) if isinstance(value, dict | list) else text(value)
-    if allowed and given not in allowed:  # the services check it; moto's often don't
+    if allowed and given not in allowed:  # AWS checks this, moto often does not
         raise ValueError(f"{where} must be one of {', '.join(allowed)}, not {given}")
     return given
 
@@ -161,17 +162,17 @@ def _mapping(value: Any, where: str) -> list[tuple[str, Any]]:
 
 
 def pick(properties: Properties, *names: str) -> Properties:
-    """Those of the named properties that are given."""
+    """The named properties that are set."""
     return {name: properties[name] for name in names if name in properties}
 
 
 def tag_map(properties: Properties) -> dict[str, str]:
-    """The tags of a resource as a map, which is how some services take them."""
+    """The tags of a resource as a map."""
     return {tag["Key"]: text(tag["Value"]) for tag in properties.get("Tags", [])}
 
 
 def changed_tags(properties: Properties, previous: Properties) -> tuple[dict[str, str], list[str]]:
-    """The tags to set, and the keys to take away."""
+    """The tags to set, and the keys of the tags to remove."""
     now, before = tag_map(properties), tag_map(previous)
     return now, [key for key in before if key not in now]
 
@@ -179,7 +180,7 @@ def changed_tags(properties: Properties, previous: Properties) -> tuple[dict[str
 def update_tags(
     service: str, properties: Properties, previous: Properties, **resource: str
 ) -> None:
-    """Bring the tags of what is there to the new ones, where TagResource and UntagResource do that."""
+    """Update the tags of a resource with TagResource and UntagResource."""
     tags, gone = changed_tags(properties, previous)
     if tags:
         call(service, "TagResource", **resource, Tags=properties["Tags"])

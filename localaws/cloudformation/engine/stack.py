@@ -1,4 +1,4 @@
-"""What is known of a stack: its resources, its outputs, its events."""
+"""A stack: its resources, outputs and events."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class UnsettledUpdate(Protocol):
 
 
 class Stack:
-    """A stack, which starts as CREATE change sets make it: empty and in review."""
+    """A stack. It begins as a CREATE change set leaves it: empty and in review."""
 
     def __init__(self, name: str, parent: Stack | None = None) -> None:
         self.name = name
@@ -56,11 +56,11 @@ class Stack:
         self.disable_rollback = False
         self.change_set_id: str | None = None
         self.unsettled: UnsettledUpdate | None = None
-        """The update of a nested stack that its parent may still have to roll back."""
+        """The update of a nested stack that the parent may still roll back."""
 
     @property
     def pseudo_parameters(self) -> dict[str, Any]:
-        """What a template can refer to without declaring it."""
+        """The pseudo parameters, which a template can use without declaring them."""
         return {
             "AWS::AccountId": ACCOUNT,
             "AWS::NotificationARNs": [],
@@ -73,7 +73,7 @@ class Stack:
 
     @property
     def nesting(self) -> dict[str, str]:
-        """Which stacks a nested one is in, as CloudFormation's descriptions say it."""
+        """The ids of the parent and the root stack, as in CloudFormation's descriptions."""
         if self.parent is None:
             return {}
         above = self.parent.nesting
@@ -81,11 +81,11 @@ class Stack:
 
     @property
     def busy(self) -> bool:
-        """Whether an operation is at work."""
+        """Whether an operation is in progress."""
         return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
 
     def record(self, status: str, reason: str | None = None) -> None:
-        """Change the stack's status and tell it as an event."""
+        """Change the stack's status and add an event."""
         self.status, self.reason = status, reason
         self.tell(self.name, "AWS::CloudFormation::Stack", self.id, status, reason)
 
@@ -94,7 +94,7 @@ class Stack:
     ) -> datetime:
         """Add an event."""
         at = datetime.now(UTC)
-        if self.events:  # the SAM CLI passes over an event that is not later than the one before
+        if self.events:  # the SAM CLI skips an event that is not later than the last one
             at = max(at, self.events[-1]["Timestamp"] + timedelta(milliseconds=1))
         event = {
             "StackId": self.id,
@@ -112,7 +112,7 @@ class Stack:
 
 
 class StackScope:
-    """Where the functions of a template find what it names: parameters, and what is there already."""
+    """The scope of an operation: the parameters, and the resources that exist already."""
 
     def __init__(self, stack: Stack, desired: Desired, imports: Mapping[str, Any]) -> None:
         self.stack = stack
@@ -121,16 +121,16 @@ class StackScope:
         self.imports = imports
 
     def physical_id(self, logical_id: str) -> str:
-        """What Ref gives for a resource."""
+        """The value of Ref for a resource."""
         return self.stack.resources[logical_id].physical_id
 
     def attribute(self, logical_id: str, name: str) -> Any:
-        """What GetAtt gives for a resource."""
+        """The value of GetAtt for a resource."""
         resource = self.stack.resources[logical_id]
         return resource.kind.attribute(resource.physical_id, name)
 
     def imported(self, export: str) -> Any:
-        """What ImportValue gives."""
+        """The value of ImportValue."""
         if export not in self.imports:
             raise invalid(f"No export named {export} found.")
         return self.imports[export]

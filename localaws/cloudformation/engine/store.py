@@ -1,4 +1,4 @@
-"""Where the stacks and change sets are: in moto's backend, so that moto's reset clears them."""
+"""The store of stacks and change sets. It is moto's backend, so that moto's reset clears it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from localaws.cloudformation.engine.template import Desired
 
 @dataclass
 class ChangeSet:
-    """What a stack would become."""
+    """The changes that would bring a stack to a new template."""
 
     name: str
     kind: str
@@ -38,27 +38,27 @@ class ChangeSet:
 
 
 def stacks() -> list[Stack]:
-    """The stacks that are there."""
+    """The stacks that exist."""
     return list(cloudformation_backends[ACCOUNT][REGION].stacks.values())  # type: ignore[arg-type]
 
 
 def deleted_stacks() -> list[Stack]:
-    """The stacks that were there."""
+    """The deleted stacks."""
     return list(cloudformation_backends[ACCOUNT][REGION].deleted_stacks.values())  # type: ignore[arg-type]
 
 
 def change_sets() -> dict[str, ChangeSet]:
-    """The change sets that are there, by id."""
+    """The change sets by id."""
     return cloudformation_backends[ACCOUNT][REGION].change_sets  # type: ignore[return-value]
 
 
 def existing(name_or_id: str) -> Stack | None:
-    """The stack that is there under this name or id."""
+    """The stack with this name or id, or None."""
     return next((stack for stack in stacks() if name_or_id in (stack.name, stack.id)), None)
 
 
 def find(name_or_id: str) -> Stack:
-    """A stack by its name, or by its id even when it is deleted."""
+    """The stack with this name or id. A deleted stack is found by its id only."""
     deleted = cloudformation_backends[ACCOUNT][REGION].deleted_stacks
     if stack := existing(name_or_id):
         return stack
@@ -68,7 +68,7 @@ def find(name_or_id: str) -> Stack:
 
 
 def find_change_set(request: dict[str, Any]) -> ChangeSet:
-    """A change set by its id, or by its name and its stack."""
+    """A change set by its id, or by its name and stack."""
     name = request["ChangeSetName"]
     if name in change_sets():
         return change_sets()[name]
@@ -80,11 +80,11 @@ def find_change_set(request: dict[str, Any]) -> ChangeSet:
 
 
 def keep(stack: Stack) -> None:
-    """Have a new stack there."""
+    """Add a new stack."""
     cloudformation_backends[ACCOUNT][REGION].stacks[stack.id] = stack  # type: ignore[assignment]
 
 
 def bury(stack: Stack) -> None:
-    """Have a deleted stack there by its id only."""
+    """Move a stack to the deleted ones."""
     backend = cloudformation_backends[ACCOUNT][REGION]
     backend.deleted_stacks[stack.id] = backend.stacks.pop(stack.id)

@@ -1,7 +1,7 @@
-"""The language of templates: what a value refers to, and what is left of it under its conditions.
+"""The syntax of templates: references, conditions and the forms of intrinsic functions.
 
-Conditions depend on parameters only, so CloudFormation decides them first; what `prune` leaves says
-which resources it needs.
+Conditions depend on parameters only, so CloudFormation evaluates them first. The references that are
+left after `prune` are the dependencies of a resource.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
 
 
 class Reference(NamedTuple):
-    """A name that a template uses; the attribute is None for Ref."""
+    """A name that a template refers to. The attribute is None for Ref."""
 
     name: str
     attribute: str | None
 
 
 def failure(code: str, message: str) -> CloudFormationError:
-    """An error of CloudFormation's."""
+    """An error of CloudFormation."""
     return CloudFormationError(code, message)
 
 
@@ -56,7 +56,7 @@ def text(value: Any) -> str:
 
 
 def references(value: Any) -> Iterator[Reference]:
-    """Every name that the value uses through Ref, GetAtt and Sub."""
+    """Every name that a value refers to with Ref, GetAtt or Sub."""
     if isinstance(value, list):
         for item in value:
             yield from references(item)
@@ -79,7 +79,7 @@ def references(value: Any) -> Iterator[Reference]:
 
 
 def prune(value: Any, conditions: Mapping[str, bool]) -> Any:
-    """The value without Fn::If and AWS::NoValue."""
+    """The value with Fn::If evaluated and AWS::NoValue removed."""
     if isinstance(value, list):
         kept = (prune(item, conditions) for item in value)
         return [item for item in kept if item != NO_VALUE]
@@ -97,7 +97,7 @@ def prune(value: Any, conditions: Mapping[str, bool]) -> Any:
 
 
 def check_functions(value: Any) -> None:
-    """Refuse a function that is not there, and a computed delimiter: CloudFormation takes none."""
+    """Refuse unknown functions, and computed delimiters, which CloudFormation refuses as well."""
     if isinstance(value, list):
         for item in value:
             check_functions(item)
@@ -117,7 +117,7 @@ def check_functions(value: Any) -> None:
 
 
 def only_item(value: Any) -> tuple[str, Any]:
-    """The function and its argument."""
+    """The name and the argument of a function."""
     if not isinstance(value, dict) or len(value) != 1:
         raise invalid(f"Template error: expected one function, got {value!r}")
     return next(iter(value.items()))
@@ -130,5 +130,5 @@ def attribute_path(argument: Any) -> tuple[str, str]:
 
 
 def substitution(argument: Any) -> tuple[str, dict[str, Any]]:
-    """The text that Sub takes, and the variables that it brings."""
+    """The text and the variables of a Sub."""
     return (argument, {}) if isinstance(argument, str) else (argument[0], argument[1])

@@ -1,7 +1,8 @@
-"""From a template's text to the resources that it asks for.
+"""From the text of a template to the resources that it declares.
 
-moto runs no transform and checks little. Here the text is read, SAM's own translator runs where the
-template asks for it, and what can be wrong without a resource being made is found before one is.
+moto runs no transform and checks little. Here the text is parsed, SAM's own translator runs if the
+template asks for it, and everything that can be checked without creating a resource is checked before
+one is created.
 """
 
 from __future__ import annotations
@@ -69,17 +70,17 @@ _Loader.add_multi_constructor("!", _short_form)
 
 @dataclass(frozen=True)
 class Desired:
-    """What a stack is to be."""
+    """The desired state of a stack."""
 
     body: str
     template: dict[str, Any]
     """The template after the transform."""
     given: dict[str, str]
-    """The parameters as text."""
+    """The text of the parameters."""
     values: dict[str, Any]
-    """Parameters and pseudo parameters, typed."""
+    """The typed values of parameters and pseudo parameters."""
     resources: dict[str, dict[str, Any]]
-    """The resources that the conditions leave, without conditions, each after what it needs."""
+    """The resources whose conditions hold, pruned and in the order of their dependencies."""
     outputs: dict[str, dict[str, Any]]
     tags: dict[str, str]
 
@@ -91,7 +92,7 @@ class Desired:
 
 
 class _BeforeResources:
-    """The scope of conditions: parameters, but no resource."""
+    """The scope of conditions, which may use parameters but no resources."""
 
     def __init__(self, values: Mapping[str, Any], mappings: Mapping[str, Any]) -> None:
         self.values = values
@@ -108,7 +109,7 @@ class _BeforeResources:
 
 
 def parse(body: str) -> dict[str, Any]:
-    """The template as it is written."""
+    """Parse the text of a template."""
     try:
         template = yaml.load(body, Loader=_Loader)
     except yaml_loader.AliasError as error:
@@ -124,7 +125,7 @@ def parse(body: str) -> dict[str, Any]:
 
 
 def template_body(request: dict[str, Any], previous: Desired | None = None) -> str:
-    """The template that a request brings, or the one that is there."""
+    """The text of the template in a request, or of the previous one."""
     if request.get("TemplateURL"):
         return _from_s3(request["TemplateURL"])
     if request.get("TemplateBody"):
@@ -137,7 +138,7 @@ def template_body(request: dict[str, Any], previous: Desired | None = None) -> s
 def _from_s3(url: str) -> str:
     try:
         return get_stack_from_s3_url(url, ACCOUNT, "aws")
-    except (AttributeError, MissingBucket) as error:  # moto does not ask whether the key is there
+    except (AttributeError, MissingBucket) as error:  # moto does not check that the key exists
         raise invalid(f"S3 error: there is no template at {url}") from error
 
 
@@ -154,7 +155,10 @@ def read(
     pseudo: dict[str, Any],
     tags: dict[str, str],
 ) -> Desired:
-    """What the template asks for with these parameters, or a ValidationError that says what is wrong."""
+    """The desired state that the template declares with these parameters.
+
+    Raises a ValidationError that says what is wrong with the template.
+    """
     template = parse(body)
     declared = template.get("Parameters", {})
     given = given_values(declared, parameters, previous)
@@ -194,7 +198,7 @@ def _transform(template: dict[str, Any], given: dict[str, str]) -> dict[str, Any
 
 
 def _managed_policies() -> dict[str, str]:
-    """The names that a SAM template may write for AWS's managed policies."""
+    """The ARNs of AWS's managed policies by the names that a SAM template may use."""
     return {
         name: f"arn:aws:iam::aws:policy{policy['Path']}{name}"
         for name, policy in json.loads(aws_managed_policies_data).items()

@@ -1,4 +1,4 @@
-"""What can be wrong with a template without a resource being made, and the order of its resources."""
+"""Checks of a template before any resource is created, and the order of its resources."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RESOURCE_ATTRIBUTES = frozenset(
 
 
 def check(template: dict[str, Any], values: Mapping[str, Any]) -> None:
-    """Look at every resource, also at those that a condition rules out."""
+    """Check all resources, including those whose conditions do not hold."""
     resources = template["Resources"]
     problems = [problem for item in resources.items() for problem in _unsupported(*item)]
     if problems:
@@ -40,7 +40,7 @@ def check(template: dict[str, Any], values: Mapping[str, Any]) -> None:
 def check_references(
     resources: dict[str, Any], outputs: dict[str, Any], values: Mapping[str, Any]
 ) -> None:
-    """Look at what the conditions have left."""
+    """Check the references that are left once the conditions are evaluated."""
     for section, part in (("Resources", resources), ("Outputs", outputs)):
         for reference in references(part):
             if reference.name in values and reference.attribute is None:
@@ -78,7 +78,7 @@ def _unresolved(name: str, section: str) -> str:
 
 
 def in_order(resources: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The resources, each after what it needs."""
+    """The resources in the order of their dependencies."""
     ordered: dict[str, dict[str, Any]] = {}
 
     def place(name: str, above: tuple[str, ...]) -> None:
@@ -97,7 +97,7 @@ def in_order(resources: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _needs(resource: Mapping[str, Any]) -> set[str]:
-    """The names that a resource uses, and the resources that it waits for."""
+    """The names that a resource refers to, and the resources that it depends on."""
     used = {reference.name for reference in references(resource.get("Properties", {}))}
     return used | _depends_on(resource)
 

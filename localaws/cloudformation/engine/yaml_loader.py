@@ -1,4 +1,4 @@
-"""The YAML that CloudFormation reads: without aliases and merge keys, and a date stays text.
+"""The YAML that CloudFormation reads: no aliases and no merge keys, and dates stay text.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html lists what it does
 not support. An anchor that no alias refers to is accepted.

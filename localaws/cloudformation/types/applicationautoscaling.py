@@ -1,4 +1,4 @@
-"""Application Auto Scaling in CloudFormation; moto has nothing of it there."""
+"""Application Auto Scaling in CloudFormation, which moto lacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _IDENTITY = ("ResourceId", "ScalableDimension", "ServiceNamespace")
 
 
 class ScalableTarget(Resource):
-    """What is scaled, and its limits; its physical id is resource|dimension|namespace."""
+    """A scalable target with its limits. The physical id is resource|dimension|namespace."""
 
     type = "AWS::ApplicationAutoScaling::ScalableTarget"
     create_only = frozenset(_IDENTITY)
@@ -48,7 +48,7 @@ class ScalableTarget(Resource):
 
 
 class ScalingPolicy(Resource):
-    """How a target is scaled; its physical id is the ARN."""
+    """A scaling policy of a target. The physical id is the ARN."""
 
     type = "AWS::ApplicationAutoScaling::ScalingPolicy"
     create_only = frozenset({*_IDENTITY, "PolicyName", "ScalingTargetId"})
@@ -81,7 +81,7 @@ class ScalingPolicy(Resource):
 
 
 def _identified(properties: Properties) -> Properties:
-    """The properties with the three of the target, which a template may give as one."""
+    """The properties with the three parts of the target id, which a template may give as one."""
     given = dict(properties)
     if target := given.pop("ScalingTargetId", None):
         given |= zip(_IDENTITY, target.split("|"), strict=True)

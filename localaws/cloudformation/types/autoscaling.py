@@ -1,7 +1,7 @@
 """EC2 Auto Scaling in CloudFormation.
 
-moto makes a group anew when it is changed, and knows neither its notifications and metrics nor scaling
-policies.
+moto creates a new group for each update, and supports neither notifications, metrics nor scaling
+policies of a group.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DEFAULTS = {
 
 
 class AutoScalingGroup(Resource):
-    """A group; its physical id is the name. Update policies are not simulated."""
+    """A group. The physical id is the name. Update policies are not simulated."""
 
     type = "AWS::AutoScaling::AutoScalingGroup"
     create_only = frozenset({"AutoScalingGroupName"})
@@ -45,7 +45,7 @@ class AutoScalingGroup(Resource):
         name = str(properties.get("AutoScalingGroupName") or naming.unique(255))
         tags = [{**tag, **_of(name)} for tag in properties.get("Tags", [])]
         settings = self._settings(properties)
-        # Still empty: its first instances have to be told of, too.
+        # Created empty, so that the first instances are notified of, too.
         limits = {"MinSize": 0, "MaxSize": properties["MaxSize"]}
         call(
             "autoscaling",
@@ -73,9 +73,9 @@ class AutoScalingGroup(Resource):
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:
-        for found in _group(physical_id):  # that there is none is a ValidationError like any other
+        for found in _group(physical_id):  # a missing group is a ValidationError like any other
             if any(instance["ProtectedFromScaleIn"] for instance in found["Instances"]):
-                # There it waits for them until it gives up: aws/containers-roadmap#2862.
+                # On AWS it waits for them until it times out: aws/containers-roadmap#2862.
                 raise RuntimeError(f"Instances of {physical_id} are protected from scale in.")
             group = {"AutoScalingGroupName": physical_id}
             call("autoscaling", "DeleteAutoScalingGroup", **group, ForceDelete=True)
@@ -86,7 +86,7 @@ class AutoScalingGroup(Resource):
 
     @override
     def tagged(self, properties: Properties, tags: dict[str, str]) -> Properties:
-        """Those of the stack reach the instances, too."""
+        """The stack's tags are propagated to the instances."""
         own = {tag["Key"]: tag for tag in properties.get("Tags", [])}
         of_stack = {
             key: {"Key": key, "Value": value, "PropagateAtLaunch": True}
@@ -111,7 +111,7 @@ class AutoScalingGroup(Resource):
             for given in (properties, previous)
         )
         for topic, configuration in wanted.items():
-            if configuration != before.get(topic):  # each time it is put, the topic hears a test
+            if configuration != before.get(topic):  # each call sends a test notification
                 call("autoscaling", "PutNotificationConfiguration", **group, **configuration)
         for topic in before:
             if topic not in wanted:
@@ -137,7 +137,7 @@ class AutoScalingGroup(Resource):
 
 
 class ScalingPolicy(Resource):
-    """A simple or a step scaling policy; its physical id is the ARN."""
+    """A simple or step scaling policy. The physical id is the ARN."""
 
     type = "AWS::AutoScaling::ScalingPolicy"
     create_only = frozenset({"AutoScalingGroupName"})
@@ -170,7 +170,7 @@ class ScalingPolicy(Resource):
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:
         found = call("autoscaling", "DescribePolicies", PolicyNames=[physical_id])
-        if found["ScalingPolicies"]:  # a policy goes with its group
+        if found["ScalingPolicies"]:  # it may have been deleted with its group
             call("autoscaling", "DeletePolicy", PolicyName=physical_id)
 
     @override
@@ -185,5 +185,5 @@ def _group(name: str) -> list[dict[str, Any]]:
 
 
 def _of(name: str) -> dict[str, str]:
-    """What says whose a tag is."""
+    """The fields of a tag that name its group."""
     return {"ResourceId": name, "ResourceType": "auto-scaling-group"}

@@ -1,4 +1,4 @@
-"""CloudWatch and its logs in CloudFormation. moto makes no alarms from a template."""
+"""CloudWatch and CloudWatch Logs in CloudFormation. moto creates no alarms from a template."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALARM_ACTIONS = frozenset(
 
 
 class _AnyAlarm(Resource):
-    """What metric alarms and composite alarms share; their physical id is the name."""
+    """What metric alarms and composite alarms have in common. The physical id is the name."""
 
     create_only = frozenset({"AlarmName"})
     attributes = frozenset({"Arn"})
@@ -63,7 +63,7 @@ class _AnyAlarm(Resource):
 
 
 class Alarm(_AnyAlarm):
-    """An alarm on a metric or on a metric expression."""
+    """An alarm on a metric or a metric expression."""
 
     type = "AWS::CloudWatch::Alarm"
     operation = "PutMetricAlarm"
@@ -97,7 +97,7 @@ class CompositeAlarm(_AnyAlarm):
 
 
 class Dashboard(Resource):
-    """A dashboard; its physical id is the name."""
+    """A dashboard. The physical id is the name."""
 
     type = "AWS::CloudWatch::Dashboard"
     properties = frozenset({"DashboardName", "DashboardBody"})
@@ -122,7 +122,7 @@ class Dashboard(Resource):
 
 
 class LogGroup(Resource):
-    """A log group; its physical id is the name."""
+    """A log group. The physical id is the name."""
 
     type = "AWS::Logs::LogGroup"
     properties = frozenset({"KmsKeyId", "LogGroupName", "RetentionInDays", "Tags"})
@@ -144,7 +144,7 @@ class LogGroup(Resource):
     def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
         self._set_retention(physical_id, properties)
         tags, gone = changed_tags(properties, previous)
-        # Its tags are set on the ARN without the wildcard that GetAtt Arn ends with.
+        # Tags belong to the ARN without the wildcard at the end, which GetAtt Arn has.
         arn = self.attribute(physical_id, "Arn").removesuffix(":*")
         if tags:
             call("logs", "TagResource", ResourceArn=arn, Tags=tags)

@@ -1,7 +1,7 @@
-"""Custom resources in CloudFormation: a function makes them, and answers at an address that it is told.
+"""Custom resources in CloudFormation: a function creates the resource and answers to a given URL.
 
-CloudFormation invokes the function asynchronously and waits for the answer; here it is due when the
-function ends.
+CloudFormation invokes the function asynchronously and waits for the answer. Here the answer has to be
+there when the function ends.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from localaws.cloudformation.engine.store import find, stacks
 ENDPOINT = "/_localaws/custom/"
 
 _answers: dict[str, dict[str, Any]] = {}
-"""By request, from the function's answer until it is read."""
+"""The answers by request id, until they are read."""
 
 Answer = tuple[dict[str, Any], int]
 
 
 class FirstImage(Resource):
-    """What the function PutFirstImage makes; the physical id is the one that it answers."""
+    """The resource of the function PutFirstImage. The physical id is the one in its answer."""
 
     type = "Custom::FirstImage"
     properties = frozenset({"Name", "ServiceTimeout", "ServiceToken", "Value"})
@@ -62,21 +62,21 @@ class FirstImage(Resource):
 
 
 def requests() -> list[dict[str, Any]]:
-    """What was asked of functions, the oldest first."""
-    # In moto's backend, so that its reset clears them.
+    """The requests to functions, oldest first."""
+    # Kept in moto's backend, whose reset deletes them.
     backend = cloudformation_backends[ACCOUNT][REGION]
     asked: list[dict[str, Any]] = vars(backend).setdefault("custom_requests", [])
     return asked
 
 
 def answer(request_id: str, body: bytes) -> Answer:
-    """Take a function's answer."""
+    """Store a function's answer."""
     _answers[request_id] = json.loads(body)
     return {}, 200
 
 
 def told(request_id: str) -> dict[str, Any] | None:
-    """What a function answered, once; None where it did not."""
+    """Remove and return a function's answer; None if there is none."""
     return _answers.pop(request_id, None)
 
 
@@ -91,7 +91,7 @@ def _place(kind: Resource, physical_id: str) -> tuple[str, str]:
 
 
 def _ask(place: tuple[str, str], request: dict[str, Any]) -> str:
-    """Have the function do it; the physical id that it answers."""
+    """Invoke the function and return the physical id in its answer."""
     request_id = str(uuid.uuid4())
     function = request["ResourceProperties"]["ServiceToken"]
     event = {

@@ -1,8 +1,8 @@
-"""DynamoDB's tables, in CloudFormation and as DynamoDB's own API has them.
+"""DynamoDB tables in CloudFormation, and the table actions of DynamoDB's API.
 
-moto makes tables from a template with what it thought of and drops the rest. In its API, UpdateTable
-does not encrypt, a tag is added twice instead of changed, time to live is anything that anyone says,
-and what it does not know it ignores.
+moto creates tables from the properties that it knows and drops the others. In its API, UpdateTable
+does not encrypt, a changed tag is added a second time, time to live takes any value, and unknown
+parameters are ignored.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ _IGNORED = frozenset(
         "VectorIndexes",
     }
 )
-"""What CreateTable and UpdateTable take and moto does not look at."""
+"""Parameters of CreateTable and UpdateTable that moto ignores."""
 
 
 class Table(Resource):
-    """A table on demand, without secondary indexes; its physical id is the name."""
+    """An on-demand table without secondary indexes. The physical id is the name."""
 
     type = "AWS::DynamoDB::Table"
-    # Without secondary indexes the definitions are those of the keys, and change only with them.
+    # Without secondary indexes only the keys have attribute definitions, so both change together.
     create_only = frozenset({"AttributeDefinitions", "KeySchema", "TableName"})
     properties = create_only | {
         "BillingMode",
@@ -88,7 +88,7 @@ class Table(Resource):
         _check_billing(properties)
         protected = pick(properties, "DeletionProtectionEnabled")
         if protected != pick(previous, "DeletionProtectionEnabled"):
-            # Alone: DynamoDB takes one kind of change at a time.
+            # A call of its own: DynamoDB takes one kind of change at a time.
             protected = protected or {"DeletionProtectionEnabled": False}
             call("dynamodb", "UpdateTable", TableName=physical_id, **protected)
         if properties.get("SSESpecification") != previous.get("SSESpecification"):
@@ -113,8 +113,8 @@ class Table(Resource):
         described = call("dynamodb", "DescribeTimeToLive", TableName=name)
         now = described["TimeToLiveDescription"].get("AttributeName")
         if enabled == (now is not None) and now in (None, wanted.get("AttributeName")):
-            return  # it is so already, and DynamoDB would say no
-        if "AttributeName" not in wanted:  # also where the whole specification has been taken away
+            return  # DynamoDB refuses a change that changes nothing
+        if "AttributeName" not in wanted:  # also if the whole specification was removed
             raise ValueError(
                 "AttributeName property of TimeToLiveSpecification is required when TTL status is "
                 "enabled or while enabling/disabling TTL."
@@ -135,7 +135,7 @@ def _check_billing(properties: Properties) -> None:
 
 
 def _encryption(properties: Properties) -> dict[str, Any]:
-    """What the API calls the SSESpecification of a template."""
+    """The API's form of the template's SSESpecification."""
     given = properties.get("SSESpecification", {})
     if "KMSMasterKeyId" in given and "SSEType" not in given:
         raise ValueError("SSESpecification has KMSMasterKeyId without SSEType")
@@ -181,7 +181,7 @@ def _update_table_encrypted(self: DynamoHandler) -> ActionResult:
 
 def _encrypt(table: DynamoTable, wanted: dict[str, Any] | None) -> None:
     if not wanted or not wanted.get("Enabled"):
-        table.sse_specification = None  # with a key that AWS owns, and says nothing of
+        table.sse_specification = None  # an AWS owned key, which DescribeTable does not show
         return
     if wanted.get("SSEType", "KMS") != "KMS":
         raise MockValidationException(f"SSEType {wanted['SSEType']} is not supported")
@@ -229,7 +229,7 @@ def _describe_time_to_live(self: DynamoDBBackend, table_name: str) -> dict[str, 
 
 
 def install() -> None:
-    """Let a table be what CreateTable, UpdateTable and the others say, or refuse it."""
+    """Make the table actions follow their parameters, or refuse them."""
     DynamoDBBackend.create_table = _create_table_encrypted  # type: ignore[assignment, method-assign]
     DynamoDBBackend.delete_table = _delete_table_unless_protected  # type: ignore[method-assign]
     DynamoDBBackend.tag_resource = _retag_resource  # type: ignore[method-assign]

@@ -1,6 +1,6 @@
-"""Where networks meet AWS's services in CloudFormation: endpoints lead to them, flow logs go to one.
+"""VPC endpoints and flow logs in CloudFormation.
 
-In moto, what becomes of an endpoint does not come to its interfaces and routes.
+In moto, changes of an endpoint do not reach its interfaces and routes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from localaws.cloudformation.types.ec2_resources import Ec2Resource, Identified,
 
 
 class VpcEndpoint(Ec2Resource):
-    """A way to a service of AWS's: routes (Gateway), or interfaces in subnets (Interface)."""
+    """A VPC endpoint: routes for type Gateway, network interfaces in subnets for type Interface."""
 
     type = "AWS::EC2::VPCEndpoint"
     noun, tagged_as = "VpcEndpoint", "vpc-endpoint"
@@ -54,7 +54,7 @@ class VpcEndpoint(Ec2Resource):
 
 
 class FlowLog(Identified):
-    """A record of who talked to whom, in CloudWatch Logs."""
+    """A flow log to CloudWatch Logs."""
 
     type = "AWS::EC2::FlowLog"
     settings = ("DeliverLogsPermissionArn", "LogDestinationType", "LogFormat", "LogGroupName")
@@ -83,12 +83,12 @@ class FlowLog(Identified):
 
 
 def install() -> None:
-    """Let the interfaces and routes of an endpoint follow what it is changed to, or go with it."""
+    """Update and delete the interfaces and routes of an endpoint with the endpoint."""
     create, modify = EC2Backend.create_vpc_endpoint, VPCs.modify_vpc_endpoint
 
     def create_connected(self: Any, *given: Any, **named: Any) -> VPCEndPoint:
         for group in named.get("security_group_ids") or []:
-            if self.get_security_group_from_id(group) is None:  # moto would make it
+            if self.get_security_group_from_id(group) is None:  # moto would create it
                 raise InvalidSecurityGroupNotFoundError(group)
         endpoint = create(self, *given, **named)
         if endpoint.network_interface_ids and not endpoint.security_group_ids:
@@ -120,7 +120,7 @@ def install() -> None:
 
 
 def _connect(ec2: Any, endpoint: VPCEndPoint) -> None:
-    """Make the interfaces and routes what the endpoint says."""
+    """Bring the interfaces and routes in line with the endpoint."""
     interfaces = {ec2.enis[one].subnet.id: ec2.enis[one] for one in endpoint.network_interface_ids}
     for subnet in interfaces.keys() - set(endpoint.subnet_ids or []):
         ec2.delete_network_interface(interfaces.pop(subnet).id)

@@ -1,7 +1,7 @@
-"""What instances are launched from, in CloudFormation.
+"""Launch templates in CloudFormation.
 
-moto reads the user data of a template's first version only, and whoever launches from another fails; the
-first network interface of an instance outlives it, which on AWS only a request of one's own makes it do.
+moto reads only the first version's user data, so launching from another version fails. It also keeps
+the primary network interface of a terminated instance, which on AWS needs an explicit request.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _moto_terminate = Instance.terminate
 
 
 class LaunchTemplate(Resource):
-    """A launch template; its physical id is the template's.
+    """A launch template. The physical id is the id of the template.
 
-    An update makes a new version, and leaves the default one as it is: CloudFormation can't set it.
+    An update creates a version and does not change the default version, which CloudFormation can't set.
     """
 
     type = "AWS::EC2::LaunchTemplate"
@@ -55,14 +55,16 @@ class LaunchTemplate(Resource):
 
 
 def install() -> None:
-    """Read the user data of every version; let an instance take its interface along."""
+    """Read the user data of every version, and delete the network interface of a terminated
+    instance.
+    """
     MotoTemplate.create_version = _create_version  # type: ignore[method-assign]
     Instance.terminate = _terminate  # type: ignore[method-assign]
 
 
 def _terminate(self: Instance) -> InstanceState:
     for interface in self.nics.values():
-        # The one that moto made; others say themselves what becomes of them.
+        # The interface that moto created. Other interfaces have a setting for this.
         if interface.description == "Primary network interface":
             interface.delete_on_termination = True
     return _moto_terminate(self)

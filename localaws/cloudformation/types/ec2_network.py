@@ -1,6 +1,6 @@
-"""EC2's networks in CloudFormation: what is where, and which way leads out.
+"""VPC networks in CloudFormation: VPCs, subnets, routes, gateways, addresses.
 
-moto leaves behind what goes with a resource on AWS: tags, interfaces, a default network ACL.
+moto keeps what AWS deletes with a resource: its tags, network interfaces and default network ACL.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from localaws.cloudformation.types.ec2_resources import (
 
 
 class Vpc(Ec2Resource):
-    """A network."""
+    """A VPC."""
 
     type = "AWS::EC2::VPC"
     noun, tagged_as = "Vpc", "vpc"
@@ -33,7 +33,7 @@ class Vpc(Ec2Resource):
 
 
 class InternetGateway(Ec2Resource):
-    """The way to the Internet, and from there."""
+    """An Internet gateway."""
 
     type = "AWS::EC2::InternetGateway"
     noun, tagged_as = "InternetGateway", "internet-gateway"
@@ -42,7 +42,7 @@ class InternetGateway(Ec2Resource):
 
 
 class VpcGatewayAttachment(Resource):
-    """An Internet gateway at its network."""
+    """The attachment of an Internet gateway to a VPC."""
 
     type = "AWS::EC2::VPCGatewayAttachment"
     create_only = frozenset({"VpcId"})
@@ -69,7 +69,7 @@ class VpcGatewayAttachment(Resource):
 
 
 class Subnet(Ec2Resource):
-    """A part of a network, in one availability zone."""
+    """A subnet in one Availability Zone."""
 
     type = "AWS::EC2::Subnet"
     noun, tagged_as = "Subnet", "subnet"
@@ -80,7 +80,7 @@ class Subnet(Ec2Resource):
 
 
 class RouteTable(Ec2Resource):
-    """A table of routes."""
+    """A route table."""
 
     type = "AWS::EC2::RouteTable"
     noun, tagged_as = "RouteTable", "route-table"
@@ -90,7 +90,7 @@ class RouteTable(Ec2Resource):
 
 
 class Route(Resource):
-    """A route of a table."""
+    """A route in a route table."""
 
     type = "AWS::EC2::Route"
     create_only = frozenset({"DestinationCidrBlock", "RouteTableId"})
@@ -116,7 +116,7 @@ class Route(Resource):
 
 
 class SubnetRouteTableAssociation(Identified):
-    """Which table a subnet goes by."""
+    """The association of a subnet with a route table."""
 
     type = "AWS::EC2::SubnetRouteTableAssociation"
     create_only = properties = frozenset({"RouteTableId", "SubnetId"})
@@ -124,7 +124,7 @@ class SubnetRouteTableAssociation(Identified):
 
     @override
     def create(self, properties: Properties, naming: Naming) -> str:
-        # One that replaces another is made before that one goes, and a subnet has one only.
+        # A replacement is created before the old one is deleted, but a subnet has one association only.
         subnet, table = properties["SubnetId"], properties["RouteTableId"]
         for before in found("RouteTables", association__subnet_id=subnet):
             for association in before["Associations"]:
@@ -142,7 +142,7 @@ class SubnetRouteTableAssociation(Identified):
 
 
 class Eip(Resource):
-    """A public address, which is the physical id too."""
+    """An Elastic IP address. The physical id is the address."""
 
     type = "AWS::EC2::EIP"
     properties = frozenset({"Domain", "Tags"})
@@ -168,7 +168,7 @@ class Eip(Resource):
 
 
 class NatGateway(Ec2Resource):
-    """The way to the Internet for those whom nobody may reach from there."""
+    """A NAT gateway."""
 
     type = "AWS::EC2::NatGateway"
     noun, tagged_as = "NatGateway", "natgateway"
@@ -188,16 +188,16 @@ _DELETIONS = (
 
 
 def install() -> None:
-    """Take away with a resource what goes with it."""
+    """Delete with a resource what AWS deletes with it."""
     for name in _DELETIONS.split():
         setattr(EC2Backend, name, _deleting(getattr(EC2Backend, name)))
-    # moto makes one up in 10.0.0.0/8 for NAT gateways and endpoints; without, it looks into the subnet.
+    # moto gives NAT gateways and endpoints an address in 10.0.0.0/8; without one it takes one of the subnet.
     nat_gateways.random_private_ip = _no_address  # type: ignore[assignment, attr-defined]
     vpcs.random_private_ip = _no_address  # type: ignore[assignment, attr-defined]
 
 
 def _no_address() -> None:
-    """Leave the address of an interface to its subnet."""
+    """No address, so that a network interface gets one of its subnet."""
 
 
 def _deleting(delete: Callable[..., Any]) -> Callable[..., Any]:
@@ -212,8 +212,11 @@ def _deleting(delete: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def take_along(ec2: Any, gone: str) -> None:
-    """Take away what AWS takes away with the resource: nothing else would, and others would meet it."""
-    # Requests run in threads of their own: what is walked is a copy.
+    """Delete what AWS deletes with these resources.
+
+    Nothing else would delete it, and later requests would find it.
+    """
+    # A copy, because requests in other threads change the collection.
     for acl in list(ec2.network_acls.values()):
         if acl.default and acl.vpc_id == gone:
             del ec2.network_acls[acl.id]

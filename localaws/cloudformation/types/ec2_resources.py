@@ -1,4 +1,4 @@
-"""What EC2's resource types in CloudFormation have in common."""
+"""What the EC2 resource types have in common."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from localaws.cloudformation.engine.resource_type import (
 
 
 class Identified(Resource):
-    """What EC2 gives an id, the physical id; of what can change in place it has tags, if any."""
+    """A resource whose physical id is its EC2 id. Of its properties only tags can change in place."""
 
     @override
     def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
@@ -29,12 +29,12 @@ class Identified(Resource):
 
 
 class Ec2Resource(Identified):
-    """What EC2 makes with Create<noun> of the create-only properties, and names by <noun>Id."""
+    """A resource that Create<noun> creates from the create-only properties, with the id <noun>Id."""
 
     noun: ClassVar[str]
     tagged_as: ClassVar[str]
     switches: ClassVar[dict[str, bool]] = {}
-    """What Modify<noun>Attribute turns on and off, and what it is by default."""
+    """The settings that Modify<noun>Attribute turns on and off, with their defaults."""
 
     @override
     def create(self, properties: Properties, naming: Naming) -> str:
@@ -48,7 +48,7 @@ class Ec2Resource(Identified):
 
     @override
     def complete(self, physical_id: str, properties: Properties) -> None:
-        for name, default in self.switches.items():  # it takes one at a time
+        for name, default in self.switches.items():  # one call for each
             switch = {name: {"Value": properties.get(name, default)}}
             identity = {f"{self.noun}Id": physical_id}
             call("ec2", f"Modify{self.noun}Attribute", **identity, **switch)
@@ -71,13 +71,13 @@ class Ec2Resource(Identified):
 
 
 def new_tags(kind: str, properties: Properties) -> Properties:
-    """The tags of what is being made, as the calls that make something take them."""
+    """The tags of a new resource in the form of TagSpecifications."""
     tags = properties.get("Tags")
     return {"TagSpecifications": [{"ResourceType": kind, "Tags": tags}]} if tags else {}
 
 
 def retag(resource: str, properties: Properties, previous: Properties) -> None:
-    """Bring the tags of what is there to the new ones."""
+    """Update the tags of a resource."""
     tags, gone = changed_tags(properties, previous)
     if tags:
         call("ec2", "CreateTags", Resources=[resource], Tags=properties["Tags"])
@@ -86,7 +86,7 @@ def retag(resource: str, properties: Properties, previous: Properties) -> None:
 
 
 def found(things: str, **filters: str) -> list[dict[str, Any]]:
-    """What Describe<things> finds; `a__b_c` stands for the filter a.b-c."""
+    """The result of Describe<things>. The argument `a__b_c` is the filter a.b-c."""
     wanted = [
         {"Name": name.replace("__", ".").replace("_", "-"), "Values": [value]}
         for name, value in filters.items()

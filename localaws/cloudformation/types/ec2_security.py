@@ -1,6 +1,6 @@
-"""EC2's traffic rules in CloudFormation: network ACLs and security groups.
+"""Network ACLs and security groups in CloudFormation.
 
-moto drops ICMP types and closing entries, and tells rules apart by their descriptions.
+moto drops ICMP types and deny entries, and distinguishes rules by their descriptions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from localaws.cloudformation.types.ec2_resources import (
 
 
 class NetworkAcl(Ec2Resource):
-    """A list of what may come into subnets and leave them; its entries are resources of their own."""
+    """A network ACL. Its entries are resources of their own."""
 
     type = "AWS::EC2::NetworkAcl"
     noun, tagged_as = "NetworkAcl", "network-acl"
@@ -34,7 +34,7 @@ class NetworkAcl(Ec2Resource):
 
 
 class NetworkAclEntry(Resource):
-    """An entry of a network ACL; its physical id is a name that EC2 doesn't know."""
+    """An entry of a network ACL. The physical id is a name that EC2 doesn't know."""
 
     type = "AWS::EC2::NetworkAclEntry"
     create_only = frozenset({"Egress", "NetworkAclId", "RuleNumber"})
@@ -64,7 +64,7 @@ class NetworkAclEntry(Resource):
 
 
 class SubnetNetworkAclAssociation(Identified):
-    """Which network ACL a subnet has; without one of these, its network's default."""
+    """The network ACL of a subnet. Without one a subnet has the default ACL of its VPC."""
 
     type = "AWS::EC2::SubnetNetworkAclAssociation"
     create_only = properties = frozenset({"NetworkAclId", "SubnetId"})
@@ -95,11 +95,11 @@ _PEERS = {
     "DestinationSecurityGroupId": ("UserIdGroupPairs", "GroupId"),
     "SourceSecurityGroupId": ("UserIdGroupPairs", "GroupId"),
 }
-"""What a rule calls who is at the other end, and what the API calls it."""
+"""The names of the peer of a rule in a template, and in the API."""
 
 
 class SecurityGroup(Identified):
-    """A security group. It must name its network: Ref is another value where it doesn't."""
+    """A security group. VpcId is required, because without it Ref has another value."""
 
     type = "AWS::EC2::SecurityGroup"
     create_only = frozenset({"GroupDescription", "GroupName", "VpcId"})
@@ -137,7 +137,7 @@ class SecurityGroup(Identified):
             now, before = properties.get(name, []), previous.get(name, [])
             if name == "SecurityGroupEgress" and now and not before:
                 self._revoke_default(group)
-            # First those that go: a rule with another description is the same rule to EC2.
+            # Revoke first: to EC2 a rule with another description is the same rule.
             gone = [_permission(rule) for rule in before if rule not in now]
             new = [_permission(rule) for rule in now if rule not in before]
             if gone:
@@ -146,7 +146,7 @@ class SecurityGroup(Identified):
                 call("ec2", f"Authorize{name}", GroupId=group, IpPermissions=new)
 
     def _revoke_default(self, group: str) -> None:
-        """Take away the rule that EC2 gives a new group: everything may go anywhere."""
+        """Revoke the rule of a new group that allows all outbound traffic."""
         for rule in found("SecurityGroupRules", group_id=group):
             if rule["IsEgress"] and (rule["IpProtocol"], rule.get("CidrIpv4")) == (
                 "-1",
@@ -157,7 +157,7 @@ class SecurityGroup(Identified):
 
 
 class SecurityGroupIngress(Identified):
-    """One more rule of a group, whose id is the physical id."""
+    """An inbound rule of a group. The physical id is the id of the rule."""
 
     type = "AWS::EC2::SecurityGroupIngress"
     create_only = frozenset({*_RULE, *_PEERS, "GroupId"}) - {
@@ -189,7 +189,7 @@ class SecurityGroupIngress(Identified):
 
 
 def _permission(rule: Properties) -> dict[str, Any]:
-    """A rule as the API takes it."""
+    """A rule in the API's form."""
     others = rule.keys() - _RULE
     peer = next(iter(others), "")
     if len(others) != 1 or peer not in _PEERS:
@@ -200,14 +200,14 @@ def _permission(rule: Properties) -> dict[str, Any]:
 
 
 def install() -> None:
-    """Let network ACLs and security groups be what was asked for."""
+    """Make network ACLs and security groups follow their parameters."""
     create_acl, get = EC2Backend.create_network_acl, NetworkACLs._get_param
     delete_acl_entry = EC2Backend.delete_network_acl_entry
     replace_association = EC2Backend.replace_network_acl_association
 
     def create_acl_closed(self: Any, *given: Any, **named: Any) -> Any:
         acl = create_acl(self, *given, **named)
-        if not acl.default:  # it has its entries already
+        if not acl.default:  # the default ACL has its entries already
             for egress in (True, False):
                 unused = (None,) * 5
                 entry = (32767, "-1", "deny", egress, "0.0.0.0/0", *unused)
@@ -222,18 +222,20 @@ def install() -> None:
         return delete_acl_entry(self, network_acl_id, rule_number, egress)
 
     def replace(self: Any, association_id: str, network_acl_id: str) -> Any:
-        self.get_network_acl(network_acl_id)  # moto looks for it once the old association is gone
+        self.get_network_acl(
+            network_acl_id
+        )  # moto checks it only after it has removed the old association
         return replace_association(self, association_id, network_acl_id)
 
     def get_icmp_too(self: Any, name: str, *default: Any, **named: Any) -> Any:
-        # moto looks for it by a name that requests don't have once they are read.
+        # moto looks it up under a name that parsed requests do not have.
         return get(self, name.replace("Icmp.", "IcmpTypeCode."), *default, **named)
 
     EC2Backend.create_network_acl = create_acl_closed  # type: ignore[method-assign]
     EC2Backend.delete_network_acl_entry = delete_entry  # type: ignore[method-assign]
     EC2Backend.replace_network_acl_association = replace  # type: ignore[method-assign]
     NetworkACLs._get_param = get_icmp_too  # type: ignore[assignment, method-assign]
-    # To moto the description is a part of what makes a rule, and rules on groups have none.
+    # moto compares descriptions as well, and gives rules with source groups none.
     SecurityGroupRule.__eq__ = _same_rule  # type: ignore[method-assign]
     SecurityGroupRule.description = property(  # type: ignore[assignment]
         lambda self: {**self.ip_range, **self.source_group}.get("Description")

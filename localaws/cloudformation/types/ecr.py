@@ -1,8 +1,9 @@
-"""ECR in CloudFormation, and the settings of repositories and of the registry that moto is wrong about.
+"""ECR in CloudFormation, and the settings of repositories and of the registry that moto gets wrong.
 
-moto's repositories know no policies from a template and aren't kept by the images in them. Its
-PutImageTagMutability takes filters without their mode and the mode without filters, doesn't tell what
-it set, and checks no filter; it refuses names and replication rules that ECR takes.
+moto ignores the policies of a repository in a template, and deletes repositories that hold images.
+Its PutImageTagMutability takes filters without their mode and the mode without filters, does not
+return what it set, and checks no filter. It refuses repository names and replication rules that ECR
+accepts.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from localaws.cloudformation.engine.resource_type import (
 
 
 class Repository(Resource):
-    """A repository; its physical id is the name."""
+    """A repository. The physical id is the name."""
 
     type = "AWS::ECR::Repository"
     mutability = ("ImageTagMutability", "ImageTagMutabilityExclusionFilters")
@@ -98,7 +99,9 @@ class Repository(Resource):
 
 
 class ReplicationConfiguration(Resource):
-    """What the registry replicates: it has one such configuration, and its id is the physical id."""
+    """The replication of the registry, which has one configuration. The physical id is the
+    registry id.
+    """
 
     type = "AWS::ECR::ReplicationConfiguration"
     properties = frozenset({"ReplicationConfiguration"})
@@ -132,13 +135,13 @@ def _delete_policy(operation: str, name: str) -> None:
     try:
         call("ecr", operation, repositoryName=name)
     except ClientError as error:
-        # A change that failed may have set none, and is undone all the same.
+        # An update that failed may have set nothing, and is still undone.
         if not error.response["Error"]["Code"].endswith("PolicyNotFoundException"):
             raise
 
 
 def _mutability(properties: Properties) -> Properties:
-    """Its settings by the API's names; those of a filter are unlike the template's."""
+    """The mutability settings with the API's names, which differ for filters."""
     given = pick(properties, *Repository.mutability)
     prefix = "ImageTagMutabilityExclusionFilter"
     names = {f"{prefix}Type": "filterType", f"{prefix}Value": "filter"}
@@ -153,7 +156,7 @@ def _mutability(properties: Properties) -> Properties:
 
 
 def _wrong_filters(self: ECRBackend, filters: list[dict[str, str]] | None) -> str | None:  # noqa: ARG001
-    """What is wrong with the filters that exclude tags from a repository's mutability."""
+    """What is wrong with the exclusion filters of a repository's mutability."""
     if filters is not None and not 1 <= len(filters) <= 5:
         return "'Member must have length between 1 and 5, inclusive'"
     for item in filters or []:
@@ -200,7 +203,7 @@ def _put_replication_configuration(
 
 
 def install() -> None:
-    """Mend the settings of repositories and of the registry."""
+    """Correct the settings of repositories and of the registry."""
     separated = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*"
     moto.ecr.models.ECR_REPOSITORY_NAME_PATTERN = f"{separated}(?:/{separated})*"
     backend: Any = ECRBackend

@@ -1,6 +1,6 @@
-"""ECS clusters, capacity and task definitions in CloudFormation; services are in cfn_ecs_services.
+"""ECS clusters, capacity providers and task definitions in CloudFormation; services are in ecs_services.py.
 
-moto makes clusters without their settings and keeps four properties of a task definition; it knows
+moto creates clusters without their settings, keeps four properties of a task definition, and has
 neither capacity providers nor their associations.
 """
 
@@ -29,14 +29,14 @@ _API_NAMES = {
     "ProxyConfigurationProperties": "Properties",
     "S3FilesVolumeConfiguration": "S3filesVolumeConfiguration",
 }
-"""Where a template's name of a property differs from ECS's in more than its first letter."""
+"""Property names that differ from the API in more than their first letter."""
 
 _FREE_KEYS = frozenset({"DockerLabels", "DriverOpts", "Labels", "Options"})
-"""Properties whose keys are the user's own."""
+"""Properties whose keys are chosen by the user."""
 
 
 def in_api_names(value: Any) -> Any:
-    """Properties with the names that ECS has for them."""
+    """Properties with the names of the API."""
     if isinstance(value, list):
         return [in_api_names(item) for item in value]
     if not isinstance(value, dict):
@@ -48,7 +48,7 @@ def in_api_names(value: Any) -> Any:
 
 
 class Cluster(Resource):
-    """A cluster; its physical id is the name."""
+    """A cluster. The physical id is the name."""
 
     type = "AWS::ECS::Cluster"
     settings = ("ClusterSettings", "Configuration", "ServiceConnectDefaults")
@@ -65,7 +65,7 @@ class Cluster(Resource):
     @override
     def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
         settings = in_api_names(pick(properties, *self.settings))
-        # What is not given goes back to what a cluster begins with.
+        # A setting that is left out gets its default again.
         settings.setdefault("Settings", [{"Name": "containerInsights", "Value": "disabled"}])
         settings.setdefault("Configuration", {})
         call("ecs", "UpdateCluster", Cluster=physical_id, **settings)
@@ -85,7 +85,7 @@ class Cluster(Resource):
 
 
 class ClusterCapacityProviderAssociations(Resource):
-    """What a cluster may place tasks with; its physical id is the cluster."""
+    """The capacity providers of a cluster. The physical id is the name of the cluster."""
 
     type = "AWS::ECS::ClusterCapacityProviderAssociations"
     create_only = frozenset({"Cluster"})
@@ -106,7 +106,7 @@ class ClusterCapacityProviderAssociations(Resource):
 
 
 class CapacityProvider(Resource):
-    """An Auto Scaling group that clusters may use; its physical id is the name."""
+    """A capacity provider for an Auto Scaling group. The physical id is the name."""
 
     type = "AWS::ECS::CapacityProvider"
     create_only = frozenset({"Name"})
@@ -121,7 +121,7 @@ class CapacityProvider(Resource):
     def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
         provider, former = (p["AutoScalingGroupProvider"] for p in (properties, previous))
         if provider["AutoScalingGroupArn"] != former["AutoScalingGroupArn"]:
-            # CloudFormation replaces the provider; here only whole properties can ask for that.
+            # CloudFormation replaces the provider. Here only a whole property can be create-only.
             raise NotImplementedError(f"{self.type}: a change of AutoScalingGroupArn")
         settings = {k: v for k, v in provider.items() if k != "AutoScalingGroupArn"}
         answer = call(
@@ -135,14 +135,16 @@ class CapacityProvider(Resource):
         described = call("ecs", "DescribeCapacityProviders", CapacityProviders=[physical_id])
         if not described["capacityProviders"]:
             return
-        # ECS has no error for a provider that is in use: it answers that the deletion failed.
+        # For a provider in use ECS returns no error, but an answer that says that the deletion failed.
         answer = call("ecs", "DeleteCapacityProvider", CapacityProvider=physical_id)
         if answer["capacityProvider"].get("updateStatus") == "DELETE_FAILED":
             raise RuntimeError(answer["capacityProvider"]["updateStatusReason"])
 
 
 class TaskDefinition(Resource):
-    """A revision; its physical id is the ARN, and every change makes another revision."""
+    """A revision of a task definition. The physical id is the ARN, and every change creates a
+    revision.
+    """
 
     type = "AWS::ECS::TaskDefinition"
     create_only = frozenset(
@@ -189,7 +191,7 @@ class TaskDefinition(Resource):
 
 
 def associate(cluster: str, properties: Properties) -> None:
-    """Give a cluster the capacity providers and the default strategy of the properties."""
+    """Set the capacity providers and the default strategy of a cluster."""
     empty: Properties = {name: [] for name in Cluster.capacity}
     given = {**empty, **pick(properties, *Cluster.capacity)}
     call("ecs", "PutClusterCapacityProviders", Cluster=cluster, **given)

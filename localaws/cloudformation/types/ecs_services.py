@@ -1,10 +1,10 @@
-"""ECS services in CloudFormation: made and changed means rolled out.
+"""ECS services in CloudFormation. An operation on one waits for its deployment.
 
-moto makes a service without load balancers, network and launch type, and says at once that it is
-done. Here, as on AWS, the stack waits for the rollout and fails with it.
+moto creates a service without load balancers, network and launch type, and completes at once. Here,
+as on AWS, the stack waits for the deployment of the service and fails with it.
 
-An update sends all that the template says, changed or not: so the template's task definition comes
-back to a service that something else has deployed to since. AWS does the same
+An update sends all properties of the template, changed or not. So the template's task definition
+replaces one that was deployed to the service by other means. AWS does the same
 (aws-cloudformation/cloudformation-coverage-roadmap#1529).
 """
 
@@ -26,15 +26,15 @@ from localaws.cloudformation.engine.resource_type import (
 )
 from localaws.cloudformation.types.ecs import in_api_names
 
-LIMIT = 900.0  # seconds until a stack gives a service up; AWS: 3 hours
+LIMIT = 900.0  # seconds that a stack waits for a service; on AWS 3 hours
 PAUSE = 0.1
 
 
 class Service(Resource):
-    """A service; its physical id is the ARN."""
+    """A service. The physical id is the ARN."""
 
     type = "AWS::ECS::Service"
-    # UpdateService can't change these, nor does it take them unchanged.
+    # UpdateService can't change these, and refuses them even if they are unchanged.
     create_only = frozenset({"Cluster", "LaunchType", "SchedulingStrategy", "ServiceName"})
     settings = frozenset(
         {
@@ -63,7 +63,7 @@ class Service(Resource):
     def create(self, properties: Properties, naming: Naming) -> str:
         given = {
             "ServiceName": naming.unique(255),
-            "DesiredCount": 1,  # CloudFormation's default; ECS would want it to be said
+            "DesiredCount": 1,  # CloudFormation's default; ECS has none
             **in_api_names(properties),
         }
         return str(call("ecs", "CreateService", **given)["service"]["serviceArn"])
@@ -71,7 +71,7 @@ class Service(Resource):
     @override
     def complete(self, physical_id: str, properties: Properties) -> None:
         deployments = _describe(physical_id)["deployments"]
-        if deployments:  # none where task sets of somebody else's are the deployments
+        if deployments:  # there are none with an external deployment controller
             _wait_until(_rolled_out(physical_id, deployments[0]["id"]), physical_id)
 
     @override
@@ -79,7 +79,7 @@ class Service(Resource):
         given = pick(properties, *self.settings)
         for name, value in pick(previous, *self.settings).items():
             if name not in given and isinstance(value, list):
-                given[name] = []  # left out it would stay as it is
+                given[name] = []  # ECS keeps a setting that is left out
         cluster, service = _names(physical_id)
         answer = call(
             "ecs", "UpdateService", Cluster=cluster, Service=service, **in_api_names(given)
@@ -100,7 +100,7 @@ class Service(Resource):
 
 
 def _names(arn: str) -> tuple[str, str]:
-    """The cluster and the service that a service's ARN names."""
+    """The cluster and the service in the ARN of a service."""
     _, cluster, service = arn.split("/")
     return cluster, service
 
@@ -115,7 +115,7 @@ def _describe(arn: str) -> dict[str, Any]:
 def _rolled_out(arn: str, deployment: str) -> Callable[[], bool]:
     def steady() -> bool:
         service = _describe(arn)
-        # A deployment that ECS has rolled back may be gone from the list; its event stays.
+        # A deployment that ECS rolled back may no longer be listed, but its event is.
         failed = f"(deployment {deployment}) deployment failed"
         for event in service["events"]:
             if failed in event["message"]:

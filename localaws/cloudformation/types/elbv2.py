@@ -1,7 +1,8 @@
 """Load balancers in CloudFormation.
 
-moto's own drop most properties. Its service keeps less than AWS, and refuses less: attributes have no
-defaults, logs go to a bucket that nobody may write to, a name can be taken twice.
+moto's CloudFormation drops most properties. Its Elastic Load Balancing stores less than AWS and
+refuses less: attributes have no defaults, logs may go to a bucket without permission, and a name can
+be used twice.
 """
 
 from __future__ import annotations
@@ -52,12 +53,12 @@ LOAD_BALANCER_ATTRIBUTES = {
     "waf.fail_open.enabled": "false",
     "zonal_shift.config.enabled": "false",
 }
-"""Their defaults. A load balancer of another type has others."""
+"""The default attributes of an application load balancer."""
 LOG_DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
 
 
 class LoadBalancer(Resource):
-    """An application load balancer; its physical id is the ARN."""
+    """An application load balancer. The physical id is the ARN."""
 
     type = "AWS::ElasticLoadBalancingV2::LoadBalancer"
     create_only = frozenset({"Name", "Scheme", "Type"})
@@ -132,7 +133,7 @@ class LoadBalancer(Resource):
 
 
 def set_tags(arn: str, properties: Properties, previous: Properties) -> None:
-    """Bring the tags of a load balancer or of a part of one to what they should be."""
+    """Update the tags of a load balancer, listener, rule or target group."""
     tags, gone = changed_tags(properties, previous)
     if tags:
         call("elbv2", "AddTags", ResourceArns=[arn], Tags=properties["Tags"])
@@ -143,23 +144,23 @@ def set_tags(arn: str, properties: Properties, previous: Properties) -> None:
 def changed_attributes(
     name: str, properties: Properties, previous: Properties, defaults: dict[str, str]
 ) -> list[dict[str, str]]:
-    """The attributes to set, those that are asked for no longer to their defaults."""
+    """The attributes to set. Attributes that are no longer in the template get their defaults."""
     now, before = (
         {item["Key"]: item["Value"] for item in given.get(name, [])}
         for given in (properties, previous)
     )
-    # One that is no attribute comes here when its update is undone: it was never set.
+    # An unknown attribute gets here when the update that failed on it is undone.
     gone = {key: defaults[key] for key in before if key not in now and key in defaults}
     return [{"Key": key, "Value": value} for key, value in {**gone, **now}.items()]
 
 
 def install() -> None:
-    """Make load balancers keep what they are given, and refuse what AWS refuses."""
+    """Make load balancers keep their settings, and refuse what AWS refuses."""
     create: Any = ELBv2Backend.create_load_balancer
     modify_attributes = ELBv2Backend.modify_load_balancer_attributes
     delete = ELBv2Backend.delete_load_balancer
 
-    # moto has no default for the scheme, for the groups and for most attributes.
+    # moto has no defaults for the scheme, the security groups and most attributes.
     def create_complete(self: Any, **asked: Any) -> FakeLoadBalancer:
         _check_new(self, asked)
         asked["scheme"] = asked["scheme"] or "internet-facing"
@@ -170,7 +171,7 @@ def install() -> None:
             made.attrs = dict(LOAD_BALANCER_ATTRIBUTES)
         return made
 
-    # moto takes any bucket for the logs.
+    # moto accepts any bucket for the logs.
     def modify_attributes_checked(
         self: ELBv2Backend, arn: str, attrs: dict[str, Any]
     ) -> dict[str, Any]:
@@ -182,7 +183,7 @@ def install() -> None:
                 _check_bucket(after[f"{logs}.bucket"], after[f"{logs}.prefix"])
         return modify_attributes(self, arn, attrs)
 
-    # moto deletes protected ones too.
+    # moto ignores deletion protection.
     def delete_unprotected(self: ELBv2Backend, arn: str) -> None:
         balancer = self.load_balancers.get(arn)
         if balancer and balancer.attrs["deletion_protection.enabled"] == "true":
@@ -198,8 +199,8 @@ def install() -> None:
 
 
 def _check_new(backend: ELBv2Backend, asked: dict[str, Any]) -> None:
-    """moto makes two of one name, in one zone, in security groups that aren't there."""
-    # Several may be made at once: a list of them can't change while it is read.
+    """moto accepts a name twice, subnets in only one zone and unknown security groups."""
+    # A copy, because requests in other threads may create load balancers meanwhile.
     if any(there.name == asked["name"] for there in list(backend.load_balancers.values())):
         raise DuplicateLoadBalancerName
     for group in asked["security_groups"]:
@@ -209,7 +210,7 @@ def _check_new(backend: ELBv2Backend, asked: dict[str, Any]) -> None:
     try:
         ids = (*asked["subnet_ids"], *mapped)
         subnets = [backend.ec2_backend.get_subnet(subnet) for subnet in ids]
-    except InvalidSubnetIdError:  # which is EC2's error
+    except InvalidSubnetIdError:  # an error of EC2, not of Elastic Load Balancing
         raise SubnetNotFoundError from None
     if asked["loadbalancer_type"] in (None, "application") and (
         len({subnet.availability_zone for subnet in subnets}) < 2
@@ -219,7 +220,7 @@ def _check_new(backend: ELBv2Backend, asked: dict[str, Any]) -> None:
 
 
 def _check_bucket(bucket: str, prefix: str) -> None:
-    """AWS writes a file to try it; here the bucket's policy is read."""
+    """AWS writes a test file. Here the policy of the bucket is checked."""
     found = s3_backends[ACCOUNT]["aws"].buckets.get(bucket)
     policy = json.loads(found.policy) if found and found.policy else {"Statement": []}
     start = f"arn:aws:s3:::{bucket}/{prefix}/" if prefix else f"arn:aws:s3:::{bucket}/"

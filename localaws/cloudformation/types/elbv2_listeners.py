@@ -1,7 +1,8 @@
 """Listeners of load balancers and their rules in CloudFormation.
 
-moto's own drop tags and the weights of target groups. Its service makes two listeners of one port,
-speaks HTTPS without a certificate, keeps one of HTTP, and looks at no action when a listener changes.
+moto's CloudFormation drops tags and the weights of target groups. Its Elastic Load Balancing takes
+two listeners for one port and HTTPS without a certificate, keeps the certificates of a listener that
+changes to HTTP, and does not check the actions of a changed listener.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from localaws.cloudformation.engine.syntax import text
 from localaws.cloudformation.types.elbv2 import set_tags
 
 DEFAULT_POLICY = "ELBSecurityPolicy-2016-08"
-"""What a listener speaks that names no policy, unless the console made it."""
+"""The security policy of an HTTPS listener that names none, unless the console created it."""
 
 
 class Listener(Resource):
-    """A listener; its physical id is the ARN."""
+    """A listener. The physical id is the ARN."""
 
     type = "AWS::ElasticLoadBalancingV2::Listener"
     create_only = frozenset({"LoadBalancerArn"})
@@ -62,7 +63,7 @@ class Listener(Resource):
 
 
 class ListenerRule(Resource):
-    """A rule of a listener; its physical id is the ARN."""
+    """A rule of a listener. The physical id is the ARN."""
 
     type = "AWS::ElasticLoadBalancingV2::ListenerRule"
     create_only = frozenset({"ListenerArn"})
@@ -94,18 +95,18 @@ class ListenerRule(Resource):
 
 
 def install() -> None:
-    """Make listeners keep what they are given, and refuse what AWS refuses."""
+    """Make listeners keep their settings, and refuse what AWS refuses."""
     create: Any = ELBv2Backend.create_listener
     modify: Any = ELBv2Backend.modify_listener
     handle_creation = ELBV2Response.create_listener
 
-    # moto takes the first of several certificates.
+    # moto uses the first of several certificates.
     def handle_creation_checked(self: ELBV2Response) -> ActionResult:
         if len(self._get_param("Certificates", [])) > 1:
             raise _too_many_certificates()
         return handle_creation(self)
 
-    # Its handler adds a policy where none was asked for.
+    # moto's handler adds a security policy to listeners that need none.
     def create_checked(
         self: ELBv2Backend, load_balancer_arn: str, protocol: str, port: int, **asked: Any
     ) -> FakeListener:
@@ -139,7 +140,7 @@ def install() -> None:
         _check_encryption(self, protocol, policy, given or kept[:1])
         self._validate_actions([FakeAction(action) for action in actions or []])
         modify(self, arn, port, protocol, ssl_policy, certificates or [], actions or [])
-        if protocol != "HTTPS":  # moto keeps what is no use any more
+        if protocol != "HTTPS":  # moto keeps settings of HTTPS
             listener.certificate, listener.certificates = None, []
         listener.ssl_policy = policy or (DEFAULT_POLICY if protocol == "HTTPS" else None)
         changed: FakeListener = listener
@@ -154,7 +155,9 @@ def install() -> None:
 def _set_rule_priorities(
     self: ELBv2Backend, rule_priorities: list[dict[str, Any]]
 ) -> list[FakeRule]:
-    """moto finds that a rule is in its own way, or another that moves with the same request."""
+    """moto reports a conflict of a rule with itself, or with a rule that moves in the same
+    request.
+    """
     wanted = {item["RuleArn"]: int(item["Priority"]) for item in rule_priorities}
     if len(set(wanted.values())) < len(rule_priorities):
         raise DuplicatePriorityError(", ".join(map(str, sorted(wanted.values()))))

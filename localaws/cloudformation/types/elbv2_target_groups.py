@@ -1,7 +1,7 @@
 """Target groups in CloudFormation.
 
-moto's own drop most properties. Its service takes any attribute and any health check, and says that
-a target group belongs to load balancers which are gone, or that send it nothing any more.
+moto's CloudFormation drops most properties. Its Elastic Load Balancing accepts any attribute and any
+health check, and lists load balancers of a target group that are deleted or no longer forward to it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TARGET_GROUP_ATTRIBUTES = {
     "stickiness.lb_cookie.duration_seconds": "86400",
     "stickiness.type": "lb_cookie",
 }
-"""Those of the target groups of application load balancers, which moto has in part."""
+"""The default attributes of target groups of application load balancers. moto has some of them."""
 HEALTH_CHECK = {
     "HealthCheckIntervalSeconds": 30,
     "HealthCheckPath": "/",
@@ -44,7 +44,7 @@ HEALTH_CHECK = {
     "Matcher": {"HttpCode": "200"},
     "UnhealthyThresholdCount": 2,
 }
-"""What a health check is where the template doesn't say."""
+"""The defaults of a health check."""
 
 _ALLOWED: dict[str, Container[Any]] = {
     "deregistration_delay.timeout_seconds": range(3601),
@@ -63,7 +63,7 @@ _ALLOWED: dict[str, Container[Any]] = {
 
 
 class TargetGroup(Resource):
-    """A target group of an application load balancer; its physical id is the ARN."""
+    """A target group of an application load balancer. The physical id is the ARN."""
 
     type = "AWS::ElasticLoadBalancingV2::TargetGroup"
     create_only = frozenset(
@@ -120,12 +120,12 @@ class TargetGroup(Resource):
 
 
 def install() -> None:
-    """Make target groups keep what they are given, and refuse what AWS refuses."""
+    """Make target groups keep their settings, and refuse what AWS refuses."""
     create: Any = ELBv2Backend.create_target_group
     modify: Any = ELBv2Backend.modify_target_group
     modify_attributes = ELBv2Backend.modify_target_group_attributes
 
-    # moto checks targets of HTTPS with HTTPS, and has attributes that AWS hasn't, and not all that it has.
+    # moto checks HTTPS targets with HTTPS, has attributes that AWS lacks, and lacks some of AWS's.
     def create_complete(self: ELBv2Backend, name: str, **asked: Any) -> FakeTargetGroup:
         balanced = asked.get("protocol") in ("HTTP", "HTTPS")
         if balanced:
@@ -135,7 +135,7 @@ def install() -> None:
             made.attributes = dict(TARGET_GROUP_ATTRIBUTES)
         return made
 
-    # moto looks at the timeout when a group is made, never again.
+    # moto checks the timeout only when a group is created.
     def modify_checked(self: ELBv2Backend, arn: str, *check: Any, **named: Any) -> FakeTargetGroup:
         if (group := self.target_groups.get(arn)) is None:
             raise TargetGroupNotFoundError
@@ -149,7 +149,7 @@ def install() -> None:
         changed: FakeTargetGroup = modify(self, arn, *check, **named)
         return changed
 
-    # moto keeps an attribute of any name and value, but for 3600 seconds of draining.
+    # moto accepts any attribute with any value, except a deregistration delay above 3600 seconds.
     def modify_attributes_checked(
         self: ELBv2Backend, target_group_arn: str, attributes: dict[str, Any]
     ) -> None:
@@ -165,8 +165,8 @@ def install() -> None:
     ELBv2Backend.modify_target_group_attributes = (  # type: ignore[method-assign]
         modify_attributes_checked
     )
-    # moto adds a load balancer with each action that names the group, and never takes one away; it goes on
-    # to set and to append, in vain.
+    # moto adds a load balancer for each action that names the group, and never removes one. Here the list
+    # is computed, and what moto sets or appends has no effect.
     FakeTargetGroup.load_balancer_arns = property(  # type: ignore[assignment]
         _load_balancers, lambda _group, _arns: None
     )

@@ -1,4 +1,6 @@
-"""EventBridge rules in CloudFormation: the targets arrive whole, with their retry policy and queue."""
+"""EventBridge rules in CloudFormation, whose targets keep their retry policy and dead-letter
+queue.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from localaws.cloudformation.engine.resource_type import (
 
 
 class Rule(Resource):
-    """A rule; its physical id is the name, after the name of a bus that is not the default one."""
+    """A rule. The physical id is the name, with the name of its bus before it unless that is the
+    default.
+    """
 
     type = "AWS::Events::Rule"
     settings = ("Description", "EventPattern", "RoleArn", "ScheduleExpression", "State")

@@ -1,7 +1,7 @@
 """IAM in CloudFormation.
 
-moto's own attaches a managed policy that is not there without a word; its IAM knows AWS's managed
-policies when told to load them, and refuses inline policies that SAM makes.
+moto's CloudFormation silently attaches managed policies that do not exist. Its IAM knows AWS's managed
+policies only if told to load them, and refuses inline policies that SAM generates.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from localaws.cloudformation.engine.resource_type import (
 
 
 class Role(Resource):
-    """A role; its physical id is the name."""
+    """A role. The physical id is the name."""
 
     type = "AWS::IAM::Role"
     settings = ("Description", "MaxSessionDuration")
@@ -110,7 +110,7 @@ class Role(Resource):
 
 
 class InstanceProfile(Resource):
-    """What gives an instance its role; its physical id is the name."""
+    """An instance profile, which gives an instance its role. The physical id is the name."""
 
     type = "AWS::IAM::InstanceProfile"
     create_only = frozenset({"InstanceProfileName", "Path"})
@@ -150,7 +150,7 @@ class InstanceProfile(Resource):
 
     def _set_roles(self, name: str, roles: list[str], before: list[str]) -> None:
         profile = {"InstanceProfileName": name}
-        for role in before:  # first: there is room for one
+        for role in before:  # remove first: a profile has one role at most
             if role not in roles:
                 call("iam", "RemoveRoleFromInstanceProfile", **profile, RoleName=role)
         for role in roles:
@@ -159,12 +159,12 @@ class InstanceProfile(Resource):
 
 
 def install() -> None:
-    """Have AWS's managed policies there, and take every policy that IAM takes."""
+    """Load AWS's managed policies, and accept every policy that IAM accepts."""
     default_user_config["iam"]["load_aws_managed_policies"] = True
 
-    # moto insists on Version 2012-10-17. To IAM a document without one, such as SAM's policy templates
-    # make, is of 2008-10-17; a Version that is none is refused elsewhere.
+    # moto requires Version 2012-10-17. IAM reads a document without a version, as SAM's policy templates
+    # generate, as 2008-10-17. Unknown versions are refused elsewhere.
     def validate_version(self: BaseIAMPolicyValidator) -> None:
-        """Take every version."""
+        """Accept every version."""
 
     BaseIAMPolicyValidator._validate_version = validate_version  # type: ignore[method-assign]

@@ -1,7 +1,7 @@
 """KMS in CloudFormation.
 
-moto's own leave out half of a key's properties, and delete it at once. Its service takes a policy by
-which nobody could ever change the policy, and a waiting time that is none.
+moto's CloudFormation ignores half of a key's properties and deletes keys at once. Its KMS accepts a
+policy that nobody could change again, and invalid waiting periods.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ DEFAULT_POLICY = {
 
 
 class Key(Resource):
-    """A symmetric key; its physical id is the key's."""
+    """A symmetric key. The physical id is the id of the key."""
 
     type = "AWS::KMS::Key"
     properties = frozenset(
@@ -97,7 +97,7 @@ class Key(Resource):
 
 
 class Alias(Resource):
-    """Another name of a key; its physical id is that name."""
+    """An alias of a key. The physical id is the alias."""
 
     type = "AWS::KMS::Alias"
     properties = frozenset({"AliasName", "TargetKeyId"})
@@ -137,7 +137,7 @@ def install() -> None:
         _check_policy(policy)
         put_policy(self, key_id, policy)
 
-    # moto forgets to say anything, and the key stays.
+    # moto answers nothing and keeps the key.
     def schedule_checked_deletion(
         self: KmsBackend, key_id: str, pending_window_in_days: int
     ) -> float:
@@ -152,7 +152,9 @@ def install() -> None:
 
 
 def _check_policy(policy: str) -> None:
-    """Who makes a key must be able to change its policy; here everyone is the account."""
+    """The policy must allow whoever creates the key to change the policy. Here every caller is the
+    account.
+    """
     ours = {"*", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root"}
     for statement in listed(json.loads(policy)["Statement"]):
         principal = statement.get("Principal", {})

@@ -1,9 +1,9 @@
 """Lambda in CloudFormation.
 
-moto's functions drop LoggingConfig and DeadLetterConfig when they are made, and TracingConfig,
-Architectures and others when they are changed: `install` makes them stay. moto's CloudFormation has no
-EventInvokeConfig (its API is mended in lambda_/destinations.py), and leaves a permission behind when
-its stack is deleted.
+moto loses LoggingConfig and DeadLetterConfig when a function is created, and TracingConfig,
+Architectures and others when it is updated: `install` keeps them. moto's CloudFormation has no
+EventInvokeConfig (lambda_/destinations.py corrects its API), and does not delete permissions with
+their stack.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from localaws.cloudformation.engine.resource_type import (
 )
 
 KEPT = ("LoggingConfig", "DeadLetterConfig", "TracingConfig", "EphemeralStorage")
-"""What moto loses at creation or at a change."""
+"""The settings that moto loses when a function is created or updated."""
 
 
 class Function(Resource):
-    """A function; its physical id is the name."""
+    """A function. The physical id is the name."""
 
     type = "AWS::Lambda::Function"
     configuration: ClassVar[Properties] = {
@@ -47,7 +47,7 @@ class Function(Resource):
         "Timeout": 3,
         "TracingConfig": {"Mode": "PassThrough"},
     }
-    """The properties that a change of the configuration carries, and what stands where one is left out."""
+    """The properties that an update sends, with the values that stand for those left out."""
     create_only = frozenset({"FunctionName", "PackageType"})
     properties = frozenset(
         {
@@ -120,7 +120,7 @@ class Function(Resource):
 
 
 class Permission(Resource):
-    """A statement of a function's policy; its physical id is the statement id."""
+    """A statement of a function's policy. The physical id is the statement id."""
 
     type = "AWS::Lambda::Permission"
     properties = frozenset(
@@ -149,7 +149,7 @@ class Permission(Resource):
 
 
 class EventInvokeConfig(Resource):
-    """What becomes of an asynchronous invocation that fails."""
+    """The retries and destinations of asynchronous invocations."""
 
     type = "AWS::Lambda::EventInvokeConfig"
     create_only = frozenset({"FunctionName", "Qualifier"})
@@ -183,7 +183,7 @@ class EventInvokeConfig(Resource):
 
 
 def _code(properties: Properties) -> Properties:
-    """The code as the API takes it: a template's ZipFile is the text of a module named index."""
+    """The code in the API's form. ZipFile in a template is the text of a module named index."""
     code: Properties = properties["Code"]
     if "ZipFile" not in code:
         return code
@@ -195,7 +195,7 @@ def _code(properties: Properties) -> Properties:
 
 
 def install() -> None:
-    """Make a function keep what moto forgets of its configuration."""
+    """Make a function keep the settings that moto loses."""
     initialise: Any = LambdaFunction.__init__
     describe = LambdaFunction.get_configuration
     change_code = LambdaFunction.update_function_code

@@ -1,11 +1,11 @@
-"""Stacks in stacks. Their operations run in the thread of the parent's, and end with it:
+"""Nested stacks. Their operations run in the thread of the parent's operation, and end with it:
 
-    parent    create and update .................. settle: delete what is left over
+    parent    create and update .................. settle: delete what is no longer needed
                 |                                    |
     nested      attempt: create and update ....... settle
 
-Until then a nested update can be rolled back, should the parent fail; a new nested stack is deleted.
-AWS::Serverless::Application becomes a nested stack whose template `sam package` has uploaded.
+Until then a nested update can be rolled back if the parent fails; a new nested stack is deleted.
+SAM turns AWS::Serverless::Application into a nested stack, whose template `sam package` uploads.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _OUTPUTS = "Outputs."
 
 
 class NestedStack(Resource):
-    """A stack that belongs to another one; its physical id is its ARN."""
+    """A stack that belongs to another stack. The physical id is its ARN."""
 
     type = "AWS::CloudFormation::Stack"
-    # TimeoutInMinutes is without effect, as CreateStack's is: nothing takes minutes here.
+    # TimeoutInMinutes has no effect, as in CreateStack: no operation takes minutes here.
     properties = frozenset(
         {"NotificationARNs", "Parameters", "Tags", "TemplateURL", "TimeoutInMinutes"}
     )
-    # What its parameters name in SSM may have changed, or the template at its URL.
+    # The SSM parameters that it reads may have changed, or the template at its URL.
     looked_after = True
 
     @override
@@ -57,13 +57,13 @@ class NestedStack(Resource):
 
     @override
     def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
-        self.settle(physical_id)  # of an update that the parent, its rollback disabled, left open
+        self.settle(physical_id)  # the parent leaves an update open if its rollback is disabled
         _bring_about(find(physical_id), properties)
 
     @override
     def put_back(self, physical_id: str, properties: Properties, undone: Properties) -> None:
         stack = find(physical_id)
-        # There is none if it had nothing to update, or has failed and rolled back by itself.
+        # There is no operation if nothing was updated, or if it failed and rolled back by itself.
         operation, stack.unsettled = stack.unsettled, None
         if operation:
             operation.roll_back("UPDATE")
@@ -92,7 +92,7 @@ class NestedStack(Resource):
 
     @override
     def has_attribute(self, name: str) -> bool:
-        return name.startswith(_OUTPUTS)  # which ones there are, only the nested template says
+        return name.startswith(_OUTPUTS)  # only the nested template has their names
 
     @override
     def attribute(self, physical_id: str, name: str) -> Any:
@@ -133,7 +133,7 @@ def _desired(stack: Stack, properties: Properties) -> Desired:
         raise NotImplementedError(f"{NestedStack.type}: NotificationARNs")
     body = template_body({"TemplateURL": properties["TemplateURL"]})
     given = _given(properties.get("Parameters", {}))
-    # Not the previous values: what the parent does not give is the template's default again.
+    # No previous values: a parameter that the parent omits gets its default again.
     return read(body, given, {}, stack.pseudo_parameters, tag_map(properties))
 
 

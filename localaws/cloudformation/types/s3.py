@@ -1,7 +1,8 @@
 """S3 in CloudFormation.
 
-moto's own keep little of a bucket but its encryption. In its service a bucket begins without what AWS
-gives every new one, and takes a policy that is not for it, or that makes public what must not be.
+moto's CloudFormation ignores most properties of a bucket except its encryption. In its S3 a new bucket
+lacks the settings that AWS gives every new bucket, and policies are accepted that are for another
+bucket or public against the public access block.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ DEFAULTS: Properties = {
     "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
     "PublicAccessBlockConfiguration": dict.fromkeys(_PUBLIC, True),
 }
-"""What AWS gives every new bucket, and moto does not."""
+"""The settings of every new bucket on AWS, which moto lacks."""
 
 
 class Bucket(Resource):
-    """A bucket; its physical id is the name."""
+    """A bucket. The physical id is the name."""
 
     type = "AWS::S3::Bucket"
     create_only = frozenset({"BucketName"})
@@ -44,7 +45,7 @@ class Bucket(Resource):
     @override
     def create(self, properties: Properties, naming: Naming) -> str:
         name = str(properties.get("BucketName") or naming.unique(63).lower())
-        # In us-east-1 S3 says yes once more to who has the bucket already; CloudFormation doesn't.
+        # In us-east-1 S3 accepts the creation of one's own bucket again; CloudFormation does not.
         if any(bucket["Name"] == name for bucket in call("s3", "ListBuckets")["Buckets"]):
             raise ValueError(f"{name} already exists")
         call("s3", "CreateBucket", Bucket=name)
@@ -66,7 +67,7 @@ class Bucket(Resource):
         call("s3", "PutBucketEncryption", **bucket, ServerSideEncryptionConfiguration=rules)
         controls = pick(given, "OwnershipControls")
         call("s3", "PutBucketOwnershipControls", **bucket, **controls)
-        # What is not said there is not blocked.
+        # A setting that the property leaves out is false.
         block = {**dict.fromkeys(_PUBLIC, False), **given["PublicAccessBlockConfiguration"]}
         call("s3", "PutPublicAccessBlock", **bucket, PublicAccessBlockConfiguration=block)
         self._set_versioning(physical_id, properties, previous)
@@ -92,7 +93,7 @@ class Bucket(Resource):
     def _set_versioning(self, bucket: str, properties: Properties, previous: Properties) -> None:
         name = "VersioningConfiguration"
         if name in properties or name in previous:
-            # What has once kept versions can only stop to make more.
+            # Versioning can be suspended, but not removed.
             versioning = properties.get(name, {"Status": "Suspended"})
             call("s3", "PutBucketVersioning", Bucket=bucket, VersioningConfiguration=versioning)
 
@@ -107,7 +108,7 @@ class Bucket(Resource):
 
 
 class BucketPolicy(Resource):
-    """The policy of a bucket; its physical id is the bucket's name."""
+    """The policy of a bucket. The physical id is the name of the bucket."""
 
     type = "AWS::S3::BucketPolicy"
     properties = frozenset({"Bucket", "PolicyDocument"})
@@ -116,7 +117,7 @@ class BucketPolicy(Resource):
     @override
     def create(self, properties: Properties, naming: Naming) -> str:
         bucket = str(properties["Bucket"])
-        if self._has_policy(bucket):  # another resource's, which this one must not take over
+        if self._has_policy(bucket):  # it belongs to another resource
             raise ValueError(f"The bucket policy already exists on bucket {bucket}.")
         self._put(bucket, properties)
         return bucket
@@ -152,7 +153,7 @@ def _lifecycle_rule(rule: Properties) -> Properties:
         "Status",
     }
     unknown = rule.keys() - known
-    # moto forgets how many versions are kept.
+    # moto loses the number of versions to keep.
     unknown |= rule.get("NoncurrentVersionExpiration", {}).keys() - {"NoncurrentDays"}
     if unknown:
         raise NotImplementedError(f"{Bucket.type}: {', '.join(sorted(unknown))} of lifecycle rules")

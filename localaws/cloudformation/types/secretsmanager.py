@@ -20,7 +20,7 @@ _TEMPLATE = ("SecretStringTemplate", "GenerateStringKey")
 
 
 class Secret(Resource):
-    """A secret; its physical id is the ARN."""
+    """A secret. The physical id is the ARN."""
 
     type = "AWS::SecretsManager::Secret"
     sources = ("GenerateSecretString", "SecretString")
@@ -41,7 +41,7 @@ class Secret(Resource):
 
     @override
     def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
-        # What was made up stays as long as the wish for it does.
+        # A generated value is kept until GenerateSecretString changes.
         if pick(properties, *self.sources) != pick(previous, *self.sources):
             call(
                 "secretsmanager",
@@ -53,7 +53,7 @@ class Secret(Resource):
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:
-        # At once, as CloudFormation does: its name is free again.
+        # At once, as CloudFormation does, so that the name can be used again.
         call(
             "secretsmanager", "DeleteSecret", SecretId=physical_id, ForceDeleteWithoutRecovery=True
         )
@@ -64,7 +64,7 @@ class Secret(Resource):
 
 
 def _text(properties: Properties) -> str:
-    """What the template gives, or what Secrets Manager makes up."""
+    """The value in the template, or one that Secrets Manager generates."""
     if "SecretString" in properties:
         return str(properties["SecretString"])
     wish = dict(properties.get("GenerateSecretString", {}))

@@ -1,4 +1,7 @@
-"""Cloud Map in CloudFormation: moto has neither type. What moto's Cloud Map lacks is in servicediscovery."""
+"""Cloud Map in CloudFormation, which moto lacks.
+
+localaws/servicediscovery.py corrects moto's Cloud Map itself.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from localaws.servicediscovery import DEFAULT_SOA_TTL
 
 
 class PrivateDnsNamespace(Resource):
-    """A namespace that a VPC's DNS answers for; its physical id is the namespace's."""
+    """A private DNS namespace of a VPC. The physical id is the id of the namespace."""
 
     type = "AWS::ServiceDiscovery::PrivateDnsNamespace"
     create_only = frozenset({"Name", "Vpc"})
@@ -61,7 +64,7 @@ class PrivateDnsNamespace(Resource):
 
 
 class Service(Resource):
-    """A service of a namespace; its physical id is the service's."""
+    """A service in a namespace. The physical id is the id of the service."""
 
     type = "AWS::ServiceDiscovery::Service"
     create_only = frozenset({"HealthCheckCustomConfig", "Name", "NamespaceId", "Type"})
@@ -97,7 +100,9 @@ class Service(Resource):
         return call("servicediscovery", "GetService", Id=physical_id)["Service"][name]
 
     def _check_dns_config(self, physical_id: str, wanted: Properties) -> None:
-        """AWS replaces the service for these; here a part of a property can't ask for that."""
+        """AWS replaces the service for these changes. Here only a whole property can be
+        create-only.
+        """
         service = call("servicediscovery", "GetService", Id=physical_id)["Service"]
         for name, value in service.get("DnsConfig", {}).items():
             default = "MULTIVALUE" if name == "RoutingPolicy" else value
@@ -106,13 +111,13 @@ class Service(Resource):
 
 
 def _dns_properties(properties: Properties) -> Properties:
-    """A template may leave out each level of them, a request none."""
+    """The DnsProperties of a request. A template may leave out each level, a request may not."""
     given = properties.get("Properties", {}).get("DnsProperties", {}).get("SOA", {})
     return {"DnsProperties": {"SOA": {"TTL": DEFAULT_SOA_TTL, **given}}}
 
 
 def _finished(answer: dict[str, Any]) -> dict[str, Any]:
-    """The operation that a request began; here it has ended by the time of the answer."""
+    """The operation that a request began. Here it has ended before the answer."""
     identity = answer["OperationId"]
     answer = call("servicediscovery", "GetOperation", OperationId=identity)
     operation: dict[str, Any] = answer["Operation"]

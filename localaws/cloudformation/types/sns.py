@@ -1,4 +1,7 @@
-"""SNS in CloudFormation. moto has no subscriptions of their own, no topic policies, no GetAtt TopicArn."""
+"""SNS in CloudFormation.
+
+moto has no AWS::SNS::Subscription, no topic policies and no GetAtt TopicArn.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from localaws.cloudformation.engine.resource_type import (
 
 
 class Topic(Resource):
-    """A topic; its physical id is the ARN."""
+    """A topic. The physical id is the ARN."""
 
     type = "AWS::SNS::Topic"
     settings = ("DisplayName", "KmsMasterKeyId")
@@ -82,10 +85,10 @@ class TopicPolicy(Resource):
 
 
 class Subscription(Resource):
-    """A subscription to a topic; its physical id is the ARN."""
+    """A subscription to a topic. The physical id is the ARN."""
 
     type = "AWS::SNS::Subscription"
-    # The scope first: it decides what a filter policy may be.
+    # The scope first, because it decides which filter policies are valid.
     settings = ("FilterPolicyScope", "FilterPolicy", "RawMessageDelivery", "RedrivePolicy")
     properties = frozenset({"TopicArn", "Protocol", "Endpoint", *settings})
     create_only = frozenset({"TopicArn", "Protocol", "Endpoint"})
@@ -129,7 +132,7 @@ def _set_topic(arn: str, name: str, value: Any) -> None:
 
 
 def _default_policy(arn: str) -> dict[str, Any]:
-    """The policy that SNS gives a new topic: the owner's account may do everything with it."""
+    """The policy of a new topic: the account of the owner may do everything."""
     actions = (
         "GetTopicAttributes SetTopicAttributes AddPermission RemovePermission DeleteTopic Subscribe"
         " ListSubscriptionsByTopic Publish"

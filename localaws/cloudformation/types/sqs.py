@@ -1,4 +1,7 @@
-"""SQS in CloudFormation. moto has no queue policies, and its queues lose theirs at every change."""
+"""SQS in CloudFormation.
+
+moto has no queue policies, and its queues lose their policy in every update.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ QUEUE_DEFAULTS = {
 
 
 class Queue(Resource):
-    """A queue; its physical id is the URL."""
+    """A queue. The physical id is the URL."""
 
     type = "AWS::SQS::Queue"
     properties = frozenset({*QUEUE_DEFAULTS, "QueueName", "FifoQueue", "Tags"})
@@ -108,7 +111,7 @@ class QueuePolicy(Resource):
 
 
 def install() -> None:
-    """Let a queue keep its policy when something else of it is set."""
+    """Make a queue keep its policy when other attributes change."""
     set_attributes = SqsQueue._set_attributes
 
     def set_given_attributes(

@@ -13,7 +13,7 @@ from localaws.cloudformation.engine.syntax import text
 
 
 class Parameter(Resource):
-    """A parameter; its physical id is its name. Unlike other types, it takes its tags as a map."""
+    """A parameter. The physical id is the name. Unlike in other types, Tags is a map."""
 
     type = "AWS::SSM::Parameter"
     settings = ("AllowedPattern", "Description", "Tier", "Type", "Value")
@@ -37,7 +37,7 @@ class Parameter(Resource):
     @override
     def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
         _check(properties)
-        # moto keeps what is not given. SSM does so with the tier only.
+        # moto keeps every setting that is left out; SSM keeps the tier only.
         emptied = dict.fromkeys(pick(previous, "AllowedPattern", "Description"), "")
         given = {**emptied, **pick(properties, *self.settings)}
         call("ssm", "PutParameter", Name=physical_id, Overwrite=True, **given)
@@ -64,7 +64,7 @@ class Parameter(Resource):
 def _check(properties: Properties) -> None:
     if properties["Type"] not in ("String", "StringList"):
         raise ValueError(f"#/Type: {properties['Type']} is not a valid enum value")
-    pattern = properties.get("AllowedPattern")  # which moto's SSM does not look at
+    pattern = properties.get("AllowedPattern")  # moto's SSM ignores it
     if pattern and not re.fullmatch(pattern, text(properties["Value"])):
         raise ValueError(f"Parameter value, cannot be validated against allowedPattern: {pattern}")
 

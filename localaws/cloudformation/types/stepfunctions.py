@@ -1,7 +1,7 @@
 """State machines in CloudFormation.
 
-moto puts them into a backend that executes nothing, without a definition from S3 and without
-substitutions, and does not apply a changed definition. Through the API they are where
+moto puts them into a backend that executes nothing, reads no definition from S3, makes no
+substitutions, and does not apply a changed definition. Here they are created through the API, so that
 StartExecution finds them.
 """
 
@@ -30,14 +30,14 @@ _PLACEHOLDER = re.compile(r"\$\{([a-zA-Z0-9_]+)\}")
 
 
 class StateMachine(Resource):
-    """A state machine; its physical id is the ARN."""
+    """A state machine. The physical id is the ARN."""
 
     type = "AWS::StepFunctions::StateMachine"
     settings: ClassVar[Properties] = {
         "LoggingConfiguration": {"Level": "OFF", "IncludeExecutionData": False},
         "TracingConfiguration": {"Enabled": False},
     }
-    """What else a change carries, and what stands where one is left out."""
+    """The settings that an update sends, with the values that stand for those left out."""
     sources = ("Definition", "DefinitionString", "DefinitionS3Location")
     create_only = frozenset({"StateMachineName", "StateMachineType"})
     properties = frozenset(
@@ -110,7 +110,7 @@ def _as_json(definition: str) -> str:
     try:
         return json.dumps(yaml.load(definition, Loader))
     except AliasError as error:
-        # Of what AWS says only SCHEMA_VALIDATION_FAILED is published:
+        # Of AWS's message only SCHEMA_VALIDATION_FAILED is published:
         # https://github.com/aws-cloudformation/cfn-language-discussion/issues/49
         raise ValueError(
             "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: YAML aliases are not"
@@ -119,7 +119,7 @@ def _as_json(definition: str) -> str:
 
 
 def _substitute(definition: str, values: Properties) -> str:
-    """Replace every ${name}, in the text: so does CloudFormation, before it reads JSON or YAML."""
+    """Replace every ${name} in the text, as CloudFormation does before it parses JSON or YAML."""
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in values:

@@ -1,7 +1,7 @@
-"""AWS WAF in CloudFormation. moto has none of it there.
+"""AWS WAF in CloudFormation, which moto lacks.
 
-Its service keeps what an update leaves out, has a load balancer behind two web ACLs at once, deletes
-one that is in use, and takes rules, resources and destinations of logs that AWS doesn't.
+moto's WAF keeps what an update leaves out, puts a load balancer behind two web ACLs, deletes a web ACL
+in use, and accepts rules, resources and log destinations that AWS refuses.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from localaws.cloudformation.engine.resource_type import (
 
 
 class WebACL(Resource):
-    """A web ACL; its physical id is name, id and scope."""
+    """A web ACL. The physical id is name, id and scope."""
 
     type = "AWS::WAFv2::WebACL"
     create_only = frozenset({"Name", "Scope"})
@@ -39,7 +39,7 @@ class WebACL(Resource):
             raise NotImplementedError(f"{self.type}: Scope {properties['Scope']}")
         made = {"Name": naming.unique(128), **properties}
         if made.get("Tags") == []:
-            del made["Tags"]  # the service wants one at least
+            del made["Tags"]  # an empty list is refused
         summary = call("wafv2", "CreateWebACL", **made)["Summary"]
         return f"{summary['Name']}|{summary['Id']}|{properties['Scope']}"
 
@@ -66,7 +66,7 @@ class WebACL(Resource):
 
 
 class WebACLAssociation(Resource):
-    """A web ACL before a load balancer; its physical id is the ARNs of the two."""
+    """A web ACL on a load balancer. The physical id is the ARNs of both."""
 
     type = "AWS::WAFv2::WebACLAssociation"
     properties = frozenset({"ResourceArn", "WebACLArn"})
@@ -79,19 +79,19 @@ class WebACLAssociation(Resource):
 
     @override
     def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
-        """Nothing of it can change."""
+        """No property can change in place."""
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:
         resource = pick(properties, "ResourceArn")
         now = call("wafv2", "GetWebACLForResource", **resource).get("WebACL", {})
-        # Its replacement has put another one there before it goes.
+        # If it was replaced, the load balancer has another web ACL by now.
         if now.get("ARN") == properties["WebACLArn"]:
             call("wafv2", "DisassociateWebACL", **resource)
 
 
 class LoggingConfiguration(Resource):
-    """Where a web ACL writes which requests; its physical id is the web ACL's ARN."""
+    """The logging of a web ACL. The physical id is the ARN of the web ACL."""
 
     type = "AWS::WAFv2::LoggingConfiguration"
     create_only = frozenset({"ResourceArn"})
@@ -121,7 +121,7 @@ def _key(physical_id: str) -> dict[str, str]:
 
 
 def install() -> None:
-    """Make WAF replace, refuse and let go as AWS does."""
+    """Make WAF replace, refuse and disassociate as AWS does."""
     create: Any = WAFV2Backend.create_web_acl
     update: Any = WAFV2Backend.update_web_acl
     delete = WAFV2Backend.delete_web_acl
@@ -132,7 +132,7 @@ def install() -> None:
         made: FakeWebACL = create(self, *asked)
         return made
 
-    # moto keeps what is not given; AWS replaces everything.
+    # moto keeps what is left out; AWS replaces everything.
     def update_all(self: WAFV2Backend, name: str, _id: str, *asked: Any) -> str:
         default_action, rules, description, *others = asked
         _check_rules(rules or [])
@@ -142,7 +142,7 @@ def install() -> None:
         return token
 
     def delete_unused(self: WAFV2Backend, name: str, scope: str, _id: str, lock_token: str) -> None:
-        # A load balancer that is deleted lets go of its web ACL.
+        # The deletion of a load balancer disassociates its web ACL.
         there = elbv2_backends[ACCOUNT][REGION].load_balancers
         if any(arn in there for arn in self.get_web_acl(None, name, _id).associated_resources):
             raise WAFv2ClientError(
@@ -171,7 +171,7 @@ def install() -> None:
 
 
 def _associate(self: WAFV2Backend, web_acl_arn: str, resource_arn: str) -> None:
-    """moto takes any resource, and adds one web ACL to another."""
+    """moto accepts any resource, and adds a second web ACL to the first."""
     if ":loadbalancer/app/" not in resource_arn:
         raise NotImplementedError(f"wafv2 AssociateWebACL with {resource_arn}")
     if resource_arn not in elbv2_backends[ACCOUNT][REGION].load_balancers:
@@ -182,7 +182,7 @@ def _associate(self: WAFV2Backend, web_acl_arn: str, resource_arn: str) -> None:
 
 
 def _check_rules(rules: list[dict[str, Any]]) -> None:
-    """moto looks at no rule."""
+    """moto checks no rule."""
     for name in ("Name", "Priority"):
         if len({rule[name] for rule in rules}) < len(rules):
             raise _invalid(f"RULE, two have the same {name}")
