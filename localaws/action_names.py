@@ -42,7 +42,5 @@ def operation(action: str) -> OperationModel:
         raise ValueError(f"{action}: the service is called {right!r} in actions")
     if name not in model.operation_names:
         raise ValueError(f"{action}: the service has no call {name!r}")
-    found: OperationModel = model.operation_model(
-        name
-    )  # the decorator that caches it hides its type
+    found: OperationModel = model.operation_model(name)  # its cache hides the type
     return found

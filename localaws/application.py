@@ -228,8 +228,6 @@ def _error(
         operation_model=operation
     )
     answer = serializer.serialize(_LocalAwsError(code, message))
-    headers = {
-        **answer["headers"],
-        "x-amzn-RequestId": str(uuid.uuid4()),
-    }  # as every answer of AWS has
+    # Every answer of AWS has a request id.
+    headers = {**answer["headers"], "x-amzn-RequestId": str(uuid.uuid4())}
     return Response(answer["body"], status, headers)

@@ -35,9 +35,8 @@ def install() -> None:
     for module in types.MODULES:
         if hasattr(module, "install"):
             module.install()
-    logging.getLogger("samtranslator").setLevel(
-        logging.ERROR
-    )  # it logs warnings about usage metrics
+    # Its warnings are about usage metrics.
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
     CloudFormationResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER = {}
     model = botocore.session.get_session().get_service_model("cloudformation")
     for operation in model.operation_names:

@@ -1,1 +1,1 @@
-"""CloudWatch: metrics, and alarms that act."""
+"""CloudWatch: metrics and alarms, whose state changes have effects."""

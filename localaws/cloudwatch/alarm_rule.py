@@ -1,7 +1,7 @@
 """The rule of a composite alarm: ALARM("a") AND (OK(b) OR NOT INSUFFICIENT_DATA(c)).
 
-Read once into a tree, so that evaluating a rule can't fail. NOT binds tighter than AND, and AND
-tighter than OR.
+A rule is parsed once into a tree, so that its evaluation can't fail. NOT binds tighter than AND, and
+AND tighter than OR.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TOKEN = re.compile(
     r"|(?P<bare>[^\s()\"]+))"
 )
 
-#: The state of the alarm that a rule names.
+#: The state of an alarm by its name.
 StateOf = Callable[[str], str]
 
 
@@ -30,7 +30,7 @@ class Rule:
 
 
 def parse(text: str) -> Rule:
-    """Read a rule; raises ValueError with what is wrong."""
+    """Parse a rule. Raises ValueError with what is wrong with it."""
     parser = _Parser(text)
     holds = parser.either()
     if parser.tokens:
@@ -79,7 +79,7 @@ class _Parser:
         raise ValueError(f"unexpected {self._peek()!r}")
 
     def _name(self) -> str:
-        # Inside of the parentheses a word is a name, whatever it spells.
+        # Within parentheses every word is the name of an alarm, also AND, OR and NOT.
         if not self.tokens or self.tokens[0] in (("sign", "("), ("sign", ")")):
             raise ValueError("an alarm name is missing")
         return self.tokens.pop(0)[1]

@@ -1,7 +1,7 @@
-"""The clock that evaluates alarms: many times a second, where AWS does it once a minute.
+"""The clock that evaluates alarms many times a second. AWS does so once a minute.
 
-A tick and not the queue's own changes: a message also becomes visible by time alone, when its delay or
-its visibility timeout is over.
+Changes of a queue would not suffice as a trigger: a message also becomes visible when its delay or
+visibility timeout ends.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TICK_SECONDS = 0.1
 
 
 class _Clock:
-    """A thread that looks at the alarms again and again."""
+    """A thread that evaluates the alarms periodically."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
@@ -42,12 +42,12 @@ _clock = _Clock()
 
 
 def start() -> None:
-    """Begin to evaluate."""
+    """Start to evaluate alarms."""
     global _clock
     _clock = _Clock()
     _clock.start()
 
 
 def stop() -> None:
-    """Evaluate nothing any more."""
+    """Stop to evaluate alarms."""
     _clock.stop()

@@ -1,9 +1,9 @@
-"""Alarms that act: state changes emit events, tell SNS topics, scale, and move composite alarms.
+"""Alarms whose state changes emit events, publish to SNS, scale, and change composite alarms.
 
-To moto an alarm is a record whose state can be set. Here one on the depth of a queue follows the queue
-(cloudwatch/metrics.py, cloudwatch/clock.py). Other metrics are not evaluated: the state of an alarm on
-one is what SetAlarmState or the behaviour of an image (ecs_images) made it, and INSUFFICIENT_DATA until
-then. An action that is neither an SNS topic nor a scaling policy is refused when the alarm is put.
+In moto an alarm is a record whose state can be set. Here an alarm on the depth of a queue follows the
+queue (cloudwatch/metrics.py, cloudwatch/clock.py). Other metrics are not evaluated: an alarm on one
+has INSUFFICIENT_DATA until SetAlarmState or the behaviour of an image (ecs/images.py) changes it. An
+action that is neither an SNS topic nor a scaling policy is refused by PutMetricAlarm.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from localaws.cloudwatch import metrics, state_change
 from localaws.cloudwatch.alarm_rule import parse
 from localaws.cloudwatch.state_change import SCALING
 
-#: An alarm that changed, its state before, and its state after.
+#: An alarm that changed, with its states before and after.
 Change = tuple[Alarm, dict[str, Any], dict[str, Any]]
 
 _NOT_SIMULATED = (
@@ -41,7 +41,7 @@ _moto_set = CloudWatchBackend.set_alarm_state
 
 
 def install() -> None:
-    """Replace what moto does with alarms."""
+    """Replace moto's actions on alarms."""
     CloudWatchBackend.put_metric_alarm = _put  # type: ignore[method-assign,assignment]
     CloudWatchBackend.set_alarm_state = _set  # type: ignore[method-assign]
     CloudWatchResponse.put_metric_alarm = _respond_to_put  # type: ignore[method-assign]
@@ -50,12 +50,12 @@ def install() -> None:
 
 
 def set_state(name: str, value: str, reason: str) -> None:
-    """Set an alarm's state as SetAlarmState does; raises ResourceNotFound."""
+    """Set the state of an alarm, as SetAlarmState does. Raises ResourceNotFound."""
     _set(cloudwatch_backends[ACCOUNT][REGION], name, reason, None, value)
 
 
 def evaluate() -> None:
-    """Bring the alarms on metrics that are known here in line with them."""
+    """Evaluate the alarms on the metrics that are simulated."""
     backend = cloudwatch_backends[ACCOUNT][REGION]
     with _lock:
         due = [
@@ -85,7 +85,7 @@ def _set(
 def _put(self: CloudWatchBackend, name: str, rule: str | None = None, **kwargs: Any) -> Alarm:
     actions = ("alarm_actions", "ok_actions", "insufficient_data_actions")
     for action in (arn for kind in actions for arn in kwargs.get(kind) or []):
-        # A composite alarm can't scale, on AWS neither.
+        # A composite alarm can't scale, on AWS either.
         if not action.startswith("arn:aws:sns:") and (rule or not SCALING.match(action)):
             raise NotImplementedError(f"cloudwatch: alarm {name}: action {action}")
     with _lock:
@@ -102,7 +102,7 @@ def _put(self: CloudWatchBackend, name: str, rule: str | None = None, **kwargs: 
 
 
 def _take_over_state(alarm: Alarm, former: Alarm | None) -> None:
-    """Putting an alarm again changes its configuration only; a new one has no data yet."""
+    """Keep the state of an alarm that is put again. A new alarm has no data yet."""
     alarm.state_value = "INSUFFICIENT_DATA"
     alarm.state_transitioned_timestamp = alarm.state_updated_timestamp  # type: ignore[attr-defined]
     if former:
@@ -125,10 +125,10 @@ def _check_rule(backend: CloudWatchBackend, rule: str) -> None:
 
 
 def _changes_by(backend: CloudWatchBackend, action: Callable[[], None]) -> list[Change]:
-    """Run an action, settle the composite alarms, and say which alarms changed."""
+    """Run an action, evaluate the composite alarms, and return the alarms that changed."""
     before = {alarm.name: state_change.state(alarm) for alarm in backend.alarms.values()}
     action()
-    for _ in backend.alarms:  # a composite may be a child of another
+    for _ in backend.alarms:  # repeated, because composite alarms may be nested
         if not any([_evaluate(backend, alarm) for alarm in backend.alarms.values()]):  # noqa: C419
             break
     changes = []
@@ -143,7 +143,7 @@ def _changes_by(backend: CloudWatchBackend, action: Callable[[], None]) -> list[
 
 
 def _evaluate(backend: CloudWatchBackend, alarm: Alarm) -> bool:
-    """Bring a composite alarm in line with its children; whether that changed it."""
+    """Evaluate a composite alarm. Returns whether its state changed."""
     if alarm.rule is None:
         return False
 
@@ -159,7 +159,9 @@ def _evaluate(backend: CloudWatchBackend, alarm: Alarm) -> bool:
 
 
 def _publish(changes: list[Change]) -> None:
-    """Outside of the lock: a topic's subscriber may well ask for the alarm."""
+    """Publish changes. The caller does not hold the lock, because a subscriber may describe the
+    alarm.
+    """
     for alarm, before, after in changes:
         state_change.publish(alarm, before, after)
 

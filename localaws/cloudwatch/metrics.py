@@ -1,9 +1,11 @@
-"""The metric that is known here: how many messages of a queue can be received.
+"""The metric that is simulated: the number of visible messages in a queue.
 
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html.
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+
 moto has no values of AWS's own metrics. Here an alarm on AWS/SQS ApproximateNumberOfMessagesVisible is
-judged by what is in moto's queue at this moment, as if it had been that in each of the alarm's periods.
-What can't be told from that (sums, percentiles) is NotImplemented when the alarm is put.
+evaluated with the present depth of moto's queue, as if the depth had been the same in each period of
+the alarm. Statistics that this does not determine, such as sums and percentiles, are NotImplemented
+when the alarm is put.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from moto.sqs.models import sqs_backends
 
 from localaws.aws import ACCOUNT, REGION
 
-_STATISTICS = ("Average", "Maximum", "Minimum")  # the same of one value
+_STATISTICS = ("Average", "Maximum", "Minimum")  # all three are equal for a single value
 _COMPARISONS: dict[str, tuple[Callable[[float, float], bool], str]] = {
     "GreaterThanOrEqualToThreshold": (operator.ge, "greater than or equal to"),
     "GreaterThanThreshold": (operator.gt, "greater than"),
@@ -32,18 +34,20 @@ _MISSING = {"breaching": ("ALARM", "Breaching"), "notBreaching": ("OK", "NonBrea
 
 @dataclass(frozen=True)
 class Judgement:
-    """The state that an alarm should be in, and why."""
+    """The state that an alarm should have, and the reason for it."""
 
     state: str
     reason: str
     data: str
-    """JSON: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html."""
+    """JSON, as in
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
+    """
 
 
 def check(name: str, asked: Mapping[str, Any]) -> None:
-    """Raise NotImplementedError for an alarm on a known metric that could not be judged.
+    """Raise NotImplementedError for an alarm on the simulated metric that can't be evaluated.
 
-    The settings are called as moto's put_metric_alarm calls them.
+    The names of the settings are those of moto's put_metric_alarm.
     """
     if not _known(asked.get("namespace"), asked.get("metric_name")):
         return
@@ -62,7 +66,9 @@ def check(name: str, asked: Mapping[str, Any]) -> None:
 
 
 def judge(alarm: Alarm) -> Judgement | None:
-    """The state by the metric's value now; None where the metric, or the state, stays as it is."""
+    """The state for the present value of the metric; None if the metric is not simulated or the
+    state stays.
+    """
     if alarm.rule is not None or not _known(alarm.namespace, alarm.metric_name):
         return None
     value = _depth(alarm)
@@ -74,7 +80,9 @@ def _known(namespace: str | None, metric: str | None) -> bool:
 
 
 def _depth(alarm: Alarm) -> float | None:
-    """None where there is no such queue; other dimensions than the queue's name have no data."""
+    """The depth of the queue. None if there is no such queue, or if there are other dimensions
+    than QueueName.
+    """
     if [dimension.name for dimension in alarm.dimensions] != ["QueueName"]:
         return None
     queue = sqs_backends[ACCOUNT][REGION].queues.get(alarm.dimensions[0].value or "")
@@ -106,7 +114,9 @@ def _of_value(alarm: Alarm, value: float) -> Judgement:
 
 
 def _of_nothing(alarm: Alarm) -> Judgement | None:
-    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html."""
+    """The state without data:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+    """
     treatment = alarm.treat_missing_data or "missing"
     if treatment == "ignore":
         return None

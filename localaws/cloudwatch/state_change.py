@@ -1,5 +1,6 @@
-"""What an alarm's state change says: to EventBridge and to SNS topics, in the published shapes; and to
-scaling policies.
+"""What follows a state change of an alarm: an EventBridge event, and the actions of the alarm.
+
+Events and the messages to SNS topics have the published shapes.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from localaws.aws import ACCOUNT
 SCALING = re.compile(
     r"arn:aws:autoscaling:[^:]+:\d+:scalingPolicy:[^:]+:(resource/ecs|autoScalingGroupName)/"
 )
-"""The ARN of a scaling policy, with whose it is."""
+"""Matches the ARN of a scaling policy, and names its service."""
 
 _REGION_NAME = "US East (N. Virginia)"
 
 
 def state(alarm: Alarm) -> dict[str, Any]:
-    """The state of an alarm as an event shows it."""
+    """The state of an alarm in the shape of its event."""
     return {
         "value": alarm.state_value,
         "reason": alarm.state_reason,
@@ -37,7 +38,7 @@ def state(alarm: Alarm) -> dict[str, Any]:
 
 
 def publish(alarm: Alarm, before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Emit the event of a change, and do the actions that the alarm names for its new state."""
+    """Emit the event of a state change, and carry out the actions for the new state."""
     detail = {
         "alarmName": alarm.name,
         "state": after,
@@ -55,7 +56,8 @@ def publish(alarm: Alarm, before: dict[str, Any], after: dict[str, Any]) -> None
     for action in actions[after["value"]]:
         try:
             _act(action, alarm, before, after)
-        except (ClientError, BotoCoreError, LookupError) as error:  # on AWS: only in its history
+        except (ClientError, BotoCoreError, LookupError) as error:
+            # On AWS the failure is only in the history of the alarm.
             print(f"localaws: alarm {alarm.name}: action {action}: {error}", file=sys.stderr)  # noqa: T201
 
 

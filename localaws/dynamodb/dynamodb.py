@@ -1,15 +1,16 @@
-"""DynamoDB: a write is atomic, as a lock or a ledger in a table needs it.
+"""DynamoDB with atomic writes, as a lock or a ledger in a table needs them.
 
-moto reads the item, evaluates the condition and writes in three steps, and its server runs
-requests in threads: two writers with the condition "not there yet" can both win. One lock around
-every action makes them take turns. Beyond that:
+moto reads the item, evaluates the condition and writes in three steps, while its server runs requests
+in threads: two writers with the condition "attribute_not_exists" can both succeed. Here one lock
+serializes all actions. Beyond that:
 
-- An update is done as a whole or not at all.
-- So is a transaction, also where it names a table by its ARN. What only the item shows (its size, a
-  path) is a cancellation reason, an error of moto's is none, and a ClientRequestToken works once.
-- A query that ends because of its limit says where, also when that was the last item.
+- An update is applied completely or not at all.
+- So is a transaction, also if it names a table by its ARN. Errors that depend on the item (its size, a
+  path) are cancellation reasons, internal errors of moto are not, and a ClientRequestToken is
+  idempotent.
+- A query that ends at its limit returns LastEvaluatedKey, even after the last item, as DynamoDB does.
 
-Expressions are in dynamodb_expressions, tables in cfn_dynamodb.
+Expressions are in dynamodb/expressions.py, tables in cloudformation/types/dynamodb.py.
 """
 
 from __future__ import annotations
@@ -45,23 +46,23 @@ from localaws import clock
 from localaws.dynamodb import expressions
 
 TOKEN_SECONDS = 600
-"""How long a transaction's token is remembered."""
+"""The seconds for which the token of a transaction is remembered."""
 
-# What comes to light only with the item: in a transaction the reason of its cancellation.
+# Errors that depend on the item. In a transaction they are reasons of its cancellation.
 _ITEM_ERRORS = (
     AttributeDoesNotExist,
     IncorrectDataType,
     InvalidUpdateExpressionInvalidDocumentPath,
     ItemSizeTooLarge,
     ItemSizeToUpdateTooLarge,
-    ValidationException,  # of a number out of range
+    ValidationException,  # for a number out of range
 )
 
 _Key = tuple[DynamoType, DynamoType | None]
 _Undo = dict[tuple[str, _Key], Callable[[], None]]
-"""By table and key: what puts an item back."""
+"""By table and key: the function that restores an item."""
 _Reason = tuple[str | None, str | None, dict[str, Any] | None]
-"""Why an item cancels its transaction: code, message and item; all None where it does not."""
+"""The cancellation reason of an item: code, message and item. All are None if it has none."""
 
 
 class _IdempotentParameterMismatchError(DynamodbException):
@@ -73,11 +74,11 @@ class _IdempotentParameterMismatchError(DynamodbException):
         )
 
 
-# --- writes: all or nothing -----------------------------------------------------------------------
+# --- atomic writes -----------------------------------------------------------------------
 
 
 def _put_back(table: Table, key: _Key) -> Callable[[], None]:
-    """Remember an item, and give what makes it again as it is now."""
+    """A function that restores an item to its present state."""
     before = copy.deepcopy(table.get_item(*key))
 
     def put_back() -> None:
@@ -167,7 +168,7 @@ def _once_per_token(
     @wraps(action)
     def once(self: DynamoHandler) -> ActionResult:
         token, request = self.body.get("ClientRequestToken"), copy.deepcopy(self.body)
-        # With the backend, so that moto's reset takes them along.
+        # Kept in moto's backend, whose reset deletes them.
         done: dict[str, Any] = vars(self.dynamodb_backend).setdefault("transactions_done", {})
         for old in [t for t, (at, _) in done.items() if clock.monotonic() - at >= TOKEN_SECONDS]:
             del done[old]
@@ -216,7 +217,7 @@ def _query_to_the_limit(
 
 
 def install() -> None:
-    """Serialize DynamoDB's actions, and make each of them whole."""
+    """Serialize DynamoDB's actions, and make each of them atomic."""
     lock = threading.RLock()
     call_action = DynamoHandler.call_action
 

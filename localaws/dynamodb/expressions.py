@@ -1,10 +1,11 @@
-"""DynamoDB's expressions, and the errors that AWS finds in them and moto does not.
+"""DynamoDB's expressions, and the errors in them that AWS finds and moto does not.
 
-- A name or value that an expression uses and nobody gives, one that is given and not used, and a
-  reserved word are refused in every kind of expression; a key has to be the table's.
-- Values of different types are neither equal nor less than each other, nor is what is not there.
-- An update computes from the item as it was before, and what it copies is a copy; a path through
-  something that is no map or list is refused.
+- Undefined and unused names and values and reserved words are refused in every kind of expression. A
+  key has to match the key schema of the table.
+- Values of different types are not equal, and neither is less than the other. The same holds for
+  missing attributes.
+- An update computes from the item before the update, and copies values. A path through something that
+  is neither a map nor a list is refused.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from moto.dynamodb.parsing.validators import ExpressionAttributeResolvingProcess
 from moto.dynamodb.responses import DynamoHandler
 
 _EXPRESSIONS = ("Condition", "Filter", "KeyCondition", "Projection", "Update")
-_WORD = re.compile(r"([#:]?\w+)(\s*\()?")  # a name, or a function where a parenthesis follows
+_WORD = re.compile(r"([#:]?\w+)(\s*\()?")  # a name; a function if a parenthesis follows
 _KEYWORDS = {"ADD", "AND", "BETWEEN", "DELETE", "IN", "NOT", "OR", "REMOVE", "SET"}
 _RESERVED = frozenset(ReservedKeywords.get_reserved_keywords()) - _KEYWORDS
 _ACTIONS = (
@@ -39,7 +40,7 @@ _ACTIONS = (
 )
 
 
-# --- what is wrong with a request before an item is looked at -----------------------------------------
+# --- errors of a request, independent of any item -----------------------------------------
 
 
 def _checked(action: Callable[[DynamoHandler], Any]) -> Callable[[DynamoHandler], Any]:
@@ -71,7 +72,7 @@ def _check_expressions(request: dict[str, Any]) -> None:
     for kind in (f"{kind}Expression" for kind in _EXPRESSIONS):
         if not request.get(kind):
             continue
-        request[kind] = " ".join(request[kind].split())  # moto stumbles over a line break
+        request[kind] = " ".join(request[kind].split())  # moto fails on a line break
         for word, function in _WORD.findall(request[kind]):
             used.add(word)
             if word.startswith(":") and word not in values:
@@ -101,7 +102,7 @@ def _check_expressions(request: dict[str, Any]) -> None:
 
 
 def _kind(operand: Any, item: Item | None) -> str | None:
-    """The type of an operand's value; None where the item has none."""
+    """The type of an operand's value; None if the item lacks it."""
     if isinstance(operand, comparisons.FuncSize):
         return "N" if operand.attr.get_type(item) else None
     kind: str | None = operand.get_type(item)
@@ -177,7 +178,7 @@ def _check_holds(parent: DynamoType, key: Any) -> None:
 
 
 def install() -> None:
-    """Check every request, and judge and update items as AWS does."""
+    """Check every request, and evaluate conditions and updates as AWS does."""
     for name in _ACTIONS:
         setattr(DynamoHandler, name, _checked(getattr(DynamoHandler, name)))
     _install_comparisons()

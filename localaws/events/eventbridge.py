@@ -1,10 +1,10 @@
-"""EventBridge: rules deliver to Step Functions, Lambda, SNS and SQS.
+"""EventBridge: rules deliver events to Step Functions, Lambda, SNS and SQS.
 
-moto knows none of them but SQS, and neither Input, InputPath, disabled rules, retries nor dead-letter
-queues. Here every delivery is asynchronous, and what a target refuses is retried as its RetryPolicy
-says: up to MaximumRetryAttempts (185) and MaximumEventAgeInSeconds (a day), but with pauses from 0.1
-to 5 seconds where AWS takes minutes. As on AWS, only throttling and errors of the target's side are
-retried. What can't be delivered goes to the dead-letter queue; without one, its loss is logged.
+moto delivers to SQS only, and supports neither Input, InputPath, disabled rules, retries nor
+dead-letter queues. Here every delivery is asynchronous and retried according to its RetryPolicy, up to
+MaximumRetryAttempts (185) and MaximumEventAgeInSeconds (a day), but with pauses from 0.1 to 5 seconds,
+where AWS takes minutes. As on AWS, only throttling and errors on the side of the target are retried.
+An event that can't be delivered goes to the dead-letter queue; without one its loss is logged.
 
 Rules with a rate fire (events/schedules.py). Targets of other services are NotImplemented when they
 are put.
@@ -36,7 +36,7 @@ _MAXIMUM_EVENT_AGE_SECONDS = 24 * 60 * 60
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5
 
-# The ERROR_CODE of a dead letter by the target's error; the first that its code contains.
+# The ERROR_CODE of a dead letter: that of the first text which the target's error code contains.
 _ERROR_CODES = {
     "DoesNotExist": "NO_RESOURCE",
     "NotFound": "NO_RESOURCE",
@@ -50,7 +50,7 @@ _ERROR_CODES = {
     "InvalidParameter": "INVALID_PARAMETER",
 }
 _Refusal = ClientError | BotoCoreError
-_NOT_IMPLEMENTED = 501  # of the local AWS; no retry will change it
+_NOT_IMPLEMENTED = 501  # an error of the local AWS, which is not retried
 
 
 def _queue_url(arn: str) -> str:
@@ -99,7 +99,7 @@ _moto_sends = Rule.send_to_targets
 
 def _send_to_targets(self: Rule, original_event: Any, transform_input: bool = True) -> None:
     if not str(self.state).startswith("ENABLED") or self.event_pattern.dump() is None:
-        return  # one that has a schedule only matches no event
+        return  # a rule with only a schedule matches no event
     if self.event_pattern.matches_event(input_transformation.published(original_event)):  # type: ignore[arg-type]
         _to_targets(self, original_event, transform_input)
 
@@ -112,7 +112,7 @@ def _to_targets(rule: Rule, original_event: Any, transform_input: bool = True) -
         else:
             single = copy(rule)
             single.targets = [target]
-            single.event_pattern = EventPattern.load(None)  # it has matched, or need not
+            single.event_pattern = EventPattern.load(None)  # already matched, or need not match
             _moto_sends(single, copy(original_event), transform_input)
 
 
@@ -121,7 +121,7 @@ def _deliver(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> None:
     attempts = policy.get("MaximumRetryAttempts", _MAXIMUM_RETRY_ATTEMPTS)
     age = policy.get("MaximumEventAgeInSeconds", _MAXIMUM_EVENT_AGE_SECONDS)
     deadline = time.monotonic() + age
-    delivery = f"{event['id']}_{uuid.uuid4()}"  # the same at every attempt: it names an execution
+    delivery = f"{event['id']}_{uuid.uuid4()}"  # the same in all attempts: it names an execution
     text = input_transformation.text(rule, target, event)
     retries = 0
     while (error := _refusal(target, text, delivery)) is not None:
@@ -192,7 +192,7 @@ def _give_up(
         _log.exception("%s: the event %s is lost to %s", rule.arn, event, queue)
 
 
-# --- what can be put ------------------------------------------------------------------------------
+# --- rules and targets ------------------------------------------------------------------------------
 
 _put_targets = EventsBackend.put_targets
 
@@ -210,7 +210,7 @@ def _put_known_targets(
 
 
 class _Rules(OrderedDict[str, Rule]):
-    """The rules of a bus; they can be put while an event is matched with them."""
+    """The rules of a bus. They can be put while an event is matched."""
 
     def values(self) -> list[Rule]:  # type: ignore[override]
         return list(super().values())
@@ -233,7 +233,7 @@ def _validate_event_pattern(_self: EventPatternParser, pattern: dict[str, Any]) 
 
 
 def install() -> None:
-    """Deliver."""
+    """Deliver events, and check rules and targets when they are put."""
     Rule.send_to_targets = _send_to_targets  # type: ignore[method-assign]
     EventsBackend.put_targets = _put_known_targets  # type: ignore[method-assign]
     EventBus.__init__ = _bus_with_rules  # type: ignore[method-assign]

@@ -1,6 +1,6 @@
-"""What the target of an EventBridge rule gets of an event: Input, InputPath, InputTransformer.
+"""The input of a target: Input, InputPath and InputTransformer of an EventBridge rule.
 
-moto has only the last, and only where its template gives JSON without quotes in the values.
+moto supports only the last, and only if the result is JSON without quotes in the values.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from moto.events.models import Rule
 
 
 def published(event: dict[str, Any]) -> dict[str, Any]:
-    """The event without moto's own fields, its time in ISO 8601."""
+    """The event without moto's own fields, and with its time in ISO 8601."""
     shown = {
         field: value
         for field, value in event.items()
@@ -28,7 +28,7 @@ def published(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def text(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> str:
-    """What the target gets of a published event."""
+    """The text that a target gets for an event."""
     if "Input" in target:
         return str(target["Input"])
     if "InputPath" in target:
@@ -67,7 +67,7 @@ def _transformed(rule: Rule, transformer: dict[str, Any], event: dict[str, Any])
 
 
 def _quoted(value: Any) -> str:
-    """A variable within quotes, which stay where they are."""
+    """A variable within quotes, which are kept."""
     if value is None:
         return ""
     inner = value if isinstance(value, str) else json.dumps(value)

@@ -1,6 +1,6 @@
-"""Which events an EventBridge pattern matches.
+"""Event patterns of EventBridge.
 
-moto's matcher takes a filter that it doesn't know for a match, true for 1, and does not look into
+moto's matcher treats an unknown filter as a match and true as equal to 1, and does not look into
 arrays of objects. Here an unknown filter is refused when the rule is put.
 """
 
@@ -24,7 +24,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def matches(pattern: dict[str, Any], event: dict[str, Any]) -> bool:
-    """Tell whether every field of the pattern matches the event."""
+    """Whether every field of the pattern matches the event."""
     for field, rule in pattern.items():
         if field == "$or":
             if not any(matches(alternative, event) for alternative in rule):
@@ -43,7 +43,7 @@ def matches(pattern: dict[str, Any], event: dict[str, Any]) -> bool:
 
 
 def validate(pattern: Any) -> None:
-    """Raise InvalidEventPatternException unless matches() understands the pattern."""
+    """Raise InvalidEventPatternException unless matches() supports the pattern."""
     if not isinstance(pattern, dict):
         raise InvalidEventPatternException(reason="The pattern must be an object")
     for field, rule in pattern.items():
@@ -75,7 +75,7 @@ def _validate_test(field: str, test: Any) -> None:
 
 
 def _values(value: Any) -> list[Any]:
-    """The values of a field: an array stands for each of its elements."""
+    """The values of a field. An array stands for each of its elements."""
     if isinstance(value, list):
         return [leaf for item in value for leaf in _values(item)]
     return [value]
@@ -95,7 +95,7 @@ def _same(expected: Any, value: Any) -> bool:
 
 
 def _any_of(single: Callable[[Any, str], bool]) -> Callable[[Any, Any], bool]:
-    """A filter of texts, which takes one argument or an array of them."""
+    """A filter that takes one argument or an array of them."""
 
     def passes(argument: Any, value: Any) -> bool:
         arguments = argument if isinstance(argument, list) else [argument]

@@ -1,11 +1,11 @@
 """EventBridge schedules: a rule with a rate fires at each interval, first one interval after it was put.
 
-moto keeps a ScheduleExpression and does nothing with it. Here one thread fires every rule that is
-due. Whether a rule still is what was put, and enabled, is looked up when it is due, so a rule that was
-deleted, replaced or disabled does not fire; enabling it begins a new interval. ``POST
-/_localaws/schedules/<rule>`` fires one at once and leaves its intervals as they are.
+moto stores a ScheduleExpression and does nothing with it. Here one thread fires every rule that is
+due. It then checks that the rule still exists, is enabled and has the same schedule, so a rule that
+was deleted, replaced or disabled does not fire. Enabling a rule begins a new interval.
+``POST /_localaws/schedules/<rule>`` fires a rule at once and does not change its intervals.
 
-cron is NotImplemented.
+cron expressions are NotImplemented.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from localaws import aws
 _log = logging.getLogger(__name__)
 
 ENDPOINT = "/_localaws/schedules/"
-"""Of the local AWS itself; a rule's name follows."""
+"""The path of the endpoint that fires a schedule. The name of the rule follows."""
 
 _UNITS = {"minute": 60.0, "hour": 60.0 * 60, "day": 24.0 * 60 * 60}  # in seconds
 _RATE = re.compile(r"rate\(([1-9][0-9]*) (minute|hour|day)(s?)\)")
-_LONGEST_WAIT_SECONDS = 60.0 * 60  # a lock waits for centuries at most, and a rate may be longer
+_LONGEST_WAIT_SECONDS = 60.0 * 60  # a lock can't wait as long as a rate may be
 
 Deliver = Callable[[Rule, Any], None]
-"""Gives an event, as moto's backend has it, to a rule's targets."""
+"""Delivers an event, in the form of moto's backend, to the targets of a rule."""
 
 
 class _Clock:
@@ -41,7 +41,7 @@ class _Clock:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._due: dict[str, tuple[float, Rule]] = {}  # by the rule's ARN
+        self._due: dict[str, tuple[float, Rule]] = {}  # by the ARN of the rule
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
 
@@ -68,7 +68,7 @@ class _Clock:
                 _log.exception("%s: an event of its schedule is lost", rule.arn)
 
     def _next(self) -> Rule | None:
-        """Wait for the next rule that is due; None when nothing is any more."""
+        """Wait for the next rule that is due. None if the clock was stopped."""
         with self._changed:
             while not self._stopped:
                 now = time.monotonic()
@@ -80,7 +80,7 @@ class _Clock:
                 moment, rule = due[0]
                 del self._due[rule.arn]
                 if _current(rule.account_id, rule.region_name, rule.name) is rule and _on(rule):
-                    # What was missed, when the machine was too busy, is not made up for.
+                    # Intervals that were missed because the machine was busy are skipped.
                     self._due[rule.arn] = max(moment, now - _interval(rule)) + _interval(rule), rule
                     return rule
         return None
@@ -102,12 +102,12 @@ def start() -> None:
 
 
 def stop() -> None:
-    """Fire nothing any more."""
+    """Stop the clock: no rule fires any more."""
     _clock.stop()
 
 
 def fire(name: str) -> tuple[dict[str, str], int]:
-    """Fire a rule's schedule now; the endpoint's answer and its status."""
+    """Fire a rule's schedule now. Returns the endpoint's answer and its status."""
     rule = _current(aws.ACCOUNT, aws.REGION, name)
     if rule is None or rule.scheduled_expression is None:
         return {"message": f"no rule with a schedule on the default event bus: {name}"}, 404
@@ -128,7 +128,7 @@ def _fire(rule: Rule) -> str:
         "region": rule.region_name,
         "resources": [rule.arn],
         "detail": {},
-        "ingestion-time": now,  # moto's own field, which no target gets
+        "ingestion-time": now,  # a field of moto's, which targets do not get
     }
     _deliver(rule, event)
     return str(event["id"])
@@ -143,7 +143,7 @@ def _on(rule: Rule) -> bool:
 
 
 def _parsed(expression: str) -> tuple[int, str]:
-    """Number and unit of a rate; the unit has its plural where AWS wants it."""
+    """The number and the unit of a rate. The unit is in the plural where AWS requires it."""
     if expression.startswith("cron("):
         raise NotImplementedError(f"EventBridge: PutRule with ScheduleExpression {expression}")
     rate = _RATE.fullmatch(expression)

@@ -1,1 +1,1 @@
-"""Faults: what can go wrong at AWS, at the moment that a test chooses."""
+"""Faults: failures of AWS at the moment that a test chooses."""

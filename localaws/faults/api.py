@@ -1,4 +1,4 @@
-"""``/_localaws/faults``: faults for who is in another process than the local AWS."""
+"""``/_localaws/faults``: the API of faults for other processes."""
 
 from __future__ import annotations
 

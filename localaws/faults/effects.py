@@ -1,4 +1,4 @@
-"""What a fault does to the request that it hits."""
+"""The effects of faults on requests."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ T = TypeVar("T")
 
 
 class DroppedError(ConnectionError):
-    """Nobody gets an answer. The server lets a ConnectionError pass without a word."""
+    """The connection is closed without an answer. The server ignores a ConnectionError."""
 
 
 def call(action: str, function: str | None, environ: Mapping[str, Any], body: bytes) -> Call:
-    """A request as faults see it."""
+    """The parts of a request that faults match."""
     url, text = str(environ.get("RAW_URI", "")), body.decode(errors="replace")
     texts = [url, unquote(url), text]
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
@@ -38,7 +38,7 @@ def answer(
     parameters: Callable[[], Mapping[str, Any]],
     do: Callable[[], T],
 ) -> T | Answer:
-    """Do a call and return its answer; or what a fault makes of it, if one hits it."""
+    """Carry out a call and return its answer, or the effect of the fault that hits it."""
     fault = faults.meet(met)
     how = fault.how if fault else ""
     if how == "throttle":
@@ -68,6 +68,6 @@ def _kill(token: str) -> None:
 
 
 def _hang_up(environ: Mapping[str, Any]) -> None:
-    with contextlib.suppress(OSError):  # the caller may be gone
+    with contextlib.suppress(OSError):  # the caller may have closed it
         environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
     raise DroppedError

@@ -1,4 +1,4 @@
-"""How a service words that it is too busy, that it failed, and that a call is not allowed."""
+"""The errors with which services say that they throttle, fail, or deny a call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _THROUGHPUT = (
     " Consider increasing your provisioning level with the UpdateTable API."
 )
 _FAILURE = "The request processing has failed because of an unknown error, exception, or failure."
-# What services call a server error, where their models list one; else it is the common InternalFailure.
+# The names of server errors in the models of services. Without one it is the common InternalFailure.
 _SERVER_ERRORS = (
     "InternalServerError",
     "ServerException",
@@ -25,10 +25,10 @@ _SERVER_ERRORS = (
     "InternalServiceFault",
     "InternalException",
 )
-_IAM_NAMES = {"lambda:Invoke": "lambda:InvokeFunction"}  # where IAM's is not the call's own
+_IAM_NAMES = {"lambda:Invoke": "lambda:InvokeFunction"}  # where IAM's name differs from the API's
 _REFUSALS = {"query": ("AccessDenied", 403), "rest-json": ("AccessDeniedException", 403)}
 
-COMMON_ERROR_CODES.extend(("Throttling", "ThrottlingException"))  # moto warns of them else
+COMMON_ERROR_CODES.extend(("Throttling", "ThrottlingException"))  # or moto logs warnings about them
 
 
 class Answer(NamedTuple):
@@ -40,13 +40,13 @@ class Answer(NamedTuple):
 
 
 def check(how: str, operation: OperationModel) -> None:
-    """Raise ValueError when nobody here knows how the service says it."""
+    """Raise ValueError if the wording of the service for such a fault is not known here."""
     if how == "throttle":
         throttled(operation)
 
 
 def throttled(operation: OperationModel) -> Answer:
-    """The error of a service that is called too often."""
+    """The error of a call that is throttled."""
     service, own = operation.service_model, {shape.name for shape in operation.error_shapes}
     if "ProvisionedThroughputExceededException" in own:
         return Answer("ProvisionedThroughputExceededException", _THROUGHPUT, 400)
@@ -60,7 +60,7 @@ def throttled(operation: OperationModel) -> Answer:
 
 
 def failed(operation: OperationModel) -> Answer:
-    """The error of a service that fails."""
+    """The error of a call that fails in the service."""
     own = {shape.name: shape for shape in operation.error_shapes}
     for name in _SERVER_ERRORS:
         if name in own:
@@ -75,12 +75,12 @@ def denied(
     function: str | None,
     parameters: Callable[[], Mapping[str, Any]],
 ) -> Answer:
-    """The refusal of a call that the caller's role does not allow."""
+    """The error of a call that the caller's role does not allow."""
     if action in required_permissions.RULES:
         access = required_permissions.rule_for(action)(action, parameters())[0]
     else:
         access = Access(_IAM_NAMES.get(action, action), "*")
-    # Who calls with the local AWS's own key has no role that could be named.
+    # The local AWS's own key belongs to no role that the message could name.
     session = f"{iam._role(function).name}/{function}" if function else "localaws/localaws"
     service = action.partition(":")[0]
     refusal = iam.AccessDeniedError(service, iam._message(session, access, denied=False))

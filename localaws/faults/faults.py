@@ -1,9 +1,9 @@
-"""Faults: what can go wrong at AWS goes wrong at the moment that a test asks for.
+"""Faults: failures of AWS at the moment that a test chooses.
 
-A fault on an action hits requests (faults/effects.py), one on a state stops an execution of a state
-machine (stepfunctions/faults.py). Tests in this process call these functions, others
-``/_localaws/faults`` (faults/api.py). A fault counts what it matches, so that a test can tell one that
-was met from one that never came to it. Of two faults that are due for one call, the older hits.
+A fault on an action hits requests (faults/effects.py). A fault on a state stops an execution of a
+state machine (stepfunctions/faults.py). Tests in this process call these functions; other processes
+use ``/_localaws/faults`` (faults/api.py). A fault counts its matches, so that a test can tell whether
+it hit anything. If two faults are due for one call, the older one hits.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from localaws import action_names
 from localaws.faults import errors
 
 TASK_HEADER = "X-Localaws-Task"
-"""Marks the invocation of a Task that a fault waits for."""
+"""The header that marks the invocation of a Task on which there is a fault."""
 
 _CALL_FIELDS = ("action", "how", "function", "containing", "call", "times")
 _CALL_HOWS = ("throttle", "error", "lose", "deny", "kill", "hang")
 _STATE_FIELDS = ("state", "how", "when", "machine", "containing", "error", "cause", "call", "times")
 _STATE_HOWS = ("stop",)
 _WHENS = ("entered", "running")
-# The local AWS's own calls are excepted: they have no process of theirs, and it could hang itself.
+# Not for the local AWS's own calls, which have no process of their own and could block it.
 _BY_FUNCTIONS_ONLY = ("kill", "hang")
 
 
 class FaultError(ValueError):
-    """A fault that can't be: it would never be met, and the test would pass without it."""
+    """The fault is invalid. It would never hit, and a test would pass without it."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request to AWS, as faults see it."""
+    """The parts of a request that faults match."""
 
     action: str
     function: str | None
-    """The Lambda function that made it, if one did."""
+    """The Lambda function that made the call, or None."""
     texts: tuple[str, ...]
-    """Where ``containing`` is looked for."""
+    """The texts in which ``containing`` is searched."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A state of a state machine's execution, as faults see it."""
+    """The parts of an entered or running state that faults match."""
 
     state: str
     machine: str
@@ -60,7 +60,7 @@ class Entry:
 
 @dataclass(kw_only=True, eq=False)
 class Fault:
-    """One fault, and what it has met so far."""
+    """A fault, and what it has matched and hit so far."""
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     how: str
@@ -79,26 +79,26 @@ class Fault:
 
     def __post_init__(self) -> None:
         self.removed = threading.Event()
-        self.forgotten = False  # removed because the local AWS begins anew
+        self.forgotten = False  # removed because the local AWS restarts
 
     def matches(self, met: Call | Entry) -> bool:
-        """Whether it is about this, due or not."""
+        """Whether the fault is about this call or state, due or not."""
         if isinstance(met, Entry):
             about = (self.state, self.when) == (met.state, met.when)
             about = about and (self.machine or "") in met.machine
         else:
             about = self.action == met.action and self.function in (None, met.function)
             about = about and not (self.how in _BY_FUNCTIONS_ONLY and met.function is None)
-        # As it is, and as it is written in JSON: a body may be JSON, and hold a text that is JSON.
+        # Plain, and escaped as in JSON, because a JSON body may contain JSON as a string.
         wanted = (self.containing, json.dumps(self.containing)[1:-1])
         return about and any(each in text for each in wanted for text in met.texts)
 
     def is_due(self) -> bool:
-        """Whether what it has just seen is what it hits."""
+        """Whether the fault hits what it has just matched."""
         return self.call <= self.seen < self.call + self.times
 
     def describe(self) -> dict[str, Any]:
-        """What it was asked for, and its counts."""
+        """The fields and the counts of the fault."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: value for name, value in values.items() if value not in (None, "")}
 
@@ -109,7 +109,7 @@ _flights: dict[str, Callable[[], None]] = {}
 
 
 def add(**given: Any) -> str:
-    """Add a fault and return its id. FaultError when it could not be met."""
+    """Add a fault and return its id. Raises FaultError if it could never hit."""
     fault = _checked(given)
     with _lock:
         _faults[fault.id] = fault
@@ -117,7 +117,7 @@ def add(**given: Any) -> str:
 
 
 def get(fault_id: str) -> dict[str, Any]:
-    """A fault with its ``seen`` and ``hits`` so far. KeyError when there is none of this id."""
+    """A fault with ``seen`` and ``hits`` so far. Raises KeyError if there is none with this id."""
     with _lock:
         return _faults[fault_id].describe()
 
@@ -129,7 +129,9 @@ def everything() -> list[dict[str, Any]]:
 
 
 def remove(fault_id: str) -> dict[str, Any]:
-    """Remove a fault, let go what it holds, and return what it has met. KeyError as with get()."""
+    """Remove a fault, release the calls that it holds, and return it. Raises KeyError as get()
+    does.
+    """
     with _lock:
         return _removed(fault_id)
 
@@ -141,7 +143,7 @@ def clear() -> list[dict[str, Any]]:
 
 
 def reset() -> None:
-    """Begin without faults. What they held back is given up, not done."""
+    """Remove every fault. Calls that they hold are dropped, not carried out."""
     with _lock:
         for fault in _faults.values():
             fault.forgotten = True
@@ -154,7 +156,7 @@ def reset() -> None:
 
 
 def concern(service: str) -> bool:
-    """Whether it is worth the time to find out which call of a service a request is."""
+    """Whether there is a fault on an action of this service."""
     with _lock:
         return any((fault.action or "").startswith(f"{service}:") for fault in _faults.values())
 
@@ -166,13 +168,13 @@ def concern_state(name: str) -> bool:
 
 
 def expect(met: Entry) -> bool:
-    """Whether a fault is about this. It is not counted."""
+    """Whether a fault matches. The match is not counted."""
     with _lock:
         return any(fault.matches(met) for fault in _faults.values())
 
 
 def meet(met: Call | Entry) -> Fault | None:
-    """Count what has happened; return the fault that hits it, if one does."""
+    """Count a match, and return the fault that hits, or None."""
     with _lock:
         hit = None
         for fault in _faults.values():
@@ -187,7 +189,9 @@ def meet(met: Call | Entry) -> Fault | None:
 
 @contextmanager
 def flight(tell: Callable[[], None]) -> Iterator[str]:
-    """A value for TASK_HEADER; ``tell`` is called once the invocation with it is in flight."""
+    """Yield a value for TASK_HEADER. ``tell`` is called once the invocation with this header is in
+    flight.
+    """
     key = uuid.uuid4().hex
     _flights[key] = tell
     try:
@@ -197,8 +201,8 @@ def flight(tell: Callable[[], None]) -> Iterator[str]:
 
 
 def in_flight() -> None:
-    """Tell who waits for it that Lambda has a process for the invocation that is being served."""
-    if flask.has_request_context():  # else it is asynchronous, and no Task waits for it
+    """Report that Lambda has a process for the invocation that is being served."""
+    if flask.has_request_context():  # without one the invocation is asynchronous, and no Task waits
         tell = _flights.get(flask.request.headers.get(TASK_HEADER, ""))
         if tell is not None:
             tell()
@@ -230,11 +234,13 @@ def _checked(given: dict[str, Any]) -> Fault:
 def _check_fields(given: dict[str, Any], known: tuple[str, ...], hows: tuple[str, ...]) -> None:
     for name, value in given.items():
         if name not in known:
-            raise FaultError(f"{name}: not a field of such a fault; it has {', '.join(known)}")
+            raise FaultError(
+                f"{name}: no such field; the fields of this kind of fault are {', '.join(known)}"
+            )
         if name in ("call", "times"):
             if type(value) is not int or value < 1:
                 raise FaultError(f"{name}: must be a whole number from 1, but is {value!r}")
         elif not isinstance(value, str) or not value:
-            raise FaultError(f"{name}: must be a text, and not empty, but is {value!r}")
+            raise FaultError(f"{name}: must be a non-empty string, but is {value!r}")
     if given.get("how") not in hows:
         raise FaultError(f"how: must be one of {', '.join(hows)}, but is {given.get('how')!r}")

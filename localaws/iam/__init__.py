@@ -1,1 +1,1 @@
-"""IAM: what a call needs, and what a role allows."""
+"""IAM: the permissions that a call needs, and those that a role grants."""

@@ -1,4 +1,6 @@
-"""What the rules of iam/required_permissions.py are made of: an action that has to be allowed, and where."""
+"""The types of iam/required_permissions.py: an action that has to be allowed, and on which
+resource.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ CONDITION_KEYS = frozenset(
         "kms:ViaService",
     }
 )
-"""What the rules fill in. A policy that asks for another key can't be judged here."""
+"""The condition keys that the rules provide. A policy with another key can't be evaluated here."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +32,18 @@ class Access:
 
     action: str
     resource: str
-    """An ARN, or "*" where AWS does not narrow the action to a resource."""
+    """An ARN, or "*" if the action has no resource types."""
     context: Mapping[str, str] = field(default_factory=dict)
-    """The values of condition keys; a key that is not there is not in the request."""
+    """The values of condition keys. A key that is missing here is not in the request."""
 
 
 Parameters = Mapping[str, Any]
 Rule = Callable[[str, Parameters], list[Access]]
-"""From an action and the request's parameters to everything that has to be allowed."""
+"""Maps an action and the parameters of a request to all that has to be allowed."""
 
 
 def arn(service: str, prefix: str, name: str) -> str:
-    """The ARN of what a parameter names, by name or by ARN."""
+    """The ARN for a parameter that holds a name or an ARN."""
     if name.startswith("arn:"):
         return name
     return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{prefix}{name}"

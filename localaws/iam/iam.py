@@ -1,15 +1,15 @@
-"""IAM: a function may do what its role allows, and nothing else.
+"""IAM: a function may make only the calls that its role allows.
 
-moto lets every caller do everything; its own access control knows neither resources nor conditions.
-Here each request of a Lambda function is judged by the policies that its role has at that moment,
-inline and attached, and refused as the service would.
+moto lets every caller do everything, and its own access control supports neither resources nor
+conditions. Here each request of a Lambda function is checked against the present policies of its role,
+inline and attached, and refused as the service would refuse it.
 
-Unchecked are all others: a developer's CLI, which has no identity here, since any access key is taken;
-and Step Functions, EventBridge and CloudFormation, which act inside of this process with one key, so
-that the roles of state machines and rules are not tried out. Resource-based policies are not looked at,
-but for a function's own where SNS is to invoke it, and service control policies neither.
+All other callers are not checked: a developer's CLI has no identity here, because any access key is
+accepted, and Step Functions, EventBridge and CloudFormation act inside this process with one key, so
+the roles of state machines and rules are not tested. Resource-based policies are not evaluated, except
+a function's own policy when SNS invokes it. Service control policies do not exist.
 
-Policy elements, operators and condition keys that are not known are NotImplemented, never ignored.
+Unknown policy elements, operators and condition keys are NotImplemented, never ignored.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from localaws.iam.access import CONDITION_KEYS, Access
 _STATEMENT = {"Sid", "Effect", "Action", "Resource", "Condition"}
 _KEYS = {key.lower(): key for key in CONDITION_KEYS}  # IAM ignores their case
 
-# Code and status of a refusal, where they are not those of services born with a JSON protocol.
+# Code and status of a refusal by services whose first protocol was not JSON.
 _REFUSALS = {
     "cloudwatch": ("AccessDenied", 403),
     "elasticloadbalancing": ("AccessDenied", 403),
@@ -38,7 +38,7 @@ _REFUSALS = {
 
 
 class AccessDeniedError(Exception):
-    """A refusal as the service words it."""
+    """A refusal in the wording of the service."""
 
     def __init__(self, service: str, message: str) -> None:
         super().__init__(message)
@@ -57,7 +57,7 @@ def check(function: str, service: str, needed: Iterable[Access]) -> None:
 
 
 def resource_allows(statements: Iterable[dict[str, Any]], service: str, access: Access) -> bool:
-    """Whether a resource's own policy lets an AWS service (``sns.amazonaws.com``) do something."""
+    """Whether a resource-based policy allows an AWS service (``sns.amazonaws.com``) an action."""
     effects = set()
     for statement in statements:
         rest = {name: value for name, value in statement.items() if name != "Principal"}
@@ -92,7 +92,7 @@ def _statements(role: Role) -> Iterator[dict[str, Any]]:
 def _message(session: str, access: Access, *, denied: bool) -> str:
     service, _, name = access.action.partition(":")
     action = f"{'SNS' if service == 'sns' else service}:{name}"
-    # Of what can't be narrowed to a resource, Elastic Load Balancing says nothing and the others "*".
+    # For an action without resource types Elastic Load Balancing names no resource, other services "*".
     silent = service == "elasticloadbalancing" and access.resource == "*"
     return (
         f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{session} is not authorized to perform: {action}"
@@ -134,7 +134,7 @@ def _like(pattern: str, value: str) -> bool:
 
 
 def _arn_like(pattern: str, arn: str) -> bool:
-    """A wildcard stays in its one of the six parts of an ARN."""
+    """Match ARNs part by part: a wildcard does not reach beyond its one of the six parts."""
     if pattern == "*":
         return True
     parts, wanted = arn.split(":", 5), pattern.split(":", 5)
@@ -142,9 +142,9 @@ def _arn_like(pattern: str, arn: str) -> bool:
 
 
 _OPERATORS: dict[str, Callable[[str, str], bool]] = {
-    "ArnEquals": _arn_like,  # to IAM the same as ArnLike
+    "ArnEquals": _arn_like,  # IAM treats it as ArnLike
     "ArnLike": _arn_like,
-    "ForAllValues:StringEquals": str.__eq__,  # no request here has several values of a key
+    "ForAllValues:StringEquals": str.__eq__,  # keys have one value in all requests here
     "StringEquals": str.__eq__,
     "StringLike": _like,
 }

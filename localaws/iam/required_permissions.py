@@ -1,8 +1,8 @@
-"""What a request needs to be allowed: IAM's actions, the resources they are on, the condition keys.
+"""The permissions that a request needs: IAM actions, with their resources and condition keys.
 
-A table of the calls that Slipway's functions make, after
-https://docs.aws.amazon.com/service-authorization/latest/reference/ and, where AWS's own errors show
-it stricter, after those. A call that is not in it is NotImplemented: add its line.
+This is a table of the calls that Slipway's functions make. It follows
+https://docs.aws.amazon.com/service-authorization/latest/reference/ and, where AWS's error messages show
+stricter rules, those. A call that is not in the table is NotImplemented: add a line for it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _on_everything(action: str, _parameters: Parameters) -> list[Access]:
 
 
 def _on_each(service: str, prefix: str, parameter: str) -> Rule:
-    """An action on the resources that a parameter names; on every one where it names none."""
+    """An action on the resources that a parameter names, or on "*" if it names none."""
 
     def rule(action: str, parameters: Parameters) -> list[Access]:
         names = listed(parameters.get(parameter, "*"))
@@ -36,7 +36,7 @@ def _on_each(service: str, prefix: str, parameter: str) -> Rule:
 
 
 def _in_cluster(kind: str, parameter: str) -> Rule:
-    """An ECS action on things of one cluster that a parameter names."""
+    """An ECS action on the resources in one cluster that a parameter names."""
 
     def rule(action: str, parameters: Parameters) -> list[Access]:
         cluster = _cluster(parameters)
@@ -49,12 +49,12 @@ def _in_cluster(kind: str, parameter: str) -> Rule:
 
 
 def _list_tasks(action: str, parameters: Parameters) -> list[Access]:
-    # AWS's table says container-instance, its error "on resource: *" where none is asked for.
+    # AWS's table has container-instance. Without one in the request AWS's error says "on resource: *".
     return [Access(action, "*", {"ecs:cluster": _cluster(parameters)})]
 
 
 def _register_task_definition(action: str, parameters: Parameters) -> list[Access]:
-    # AWS's table says task-definition, but its error "on resource: *", and so do its own policies:
+    # AWS's table has task-definition, but its error says "on resource: *", and so do its own policies:
     # https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-ECS.html
     needed = [Access(action, "*")]
     if parameters.get("tags"):
@@ -72,20 +72,20 @@ def _register_task_definition(action: str, parameters: Parameters) -> list[Acces
 def _describe_alarms(action: str, parameters: Parameters) -> list[Access]:
     needed = [Access(action, arn("cloudwatch", "alarm:", "*"))]
     if "CompositeAlarm" in parameters.get("AlarmTypes", []):
-        # AWS would leave the composite alarms out of its answer, without a word.
+        # Without this permission AWS silently leaves composite alarms out of the answer.
         needed.append(Access(action, "*"))
     return needed
 
 
 def _get_log_events(action: str, parameters: Parameters) -> list[Access]:
-    # The group's identifier is its name or, which is how one of another account is named, its ARN.
+    # A log group is identified by its name or, if it is in another account, by its ARN.
     group = parameters.get("logGroupName") or parameters["logGroupIdentifier"]
     whole = arn("logs", "log-group:", group).removesuffix(":*")
     return [Access(action, f"{whole}:log-stream:{parameters['logStreamName']}")]
 
 
 def _on_parameter(parameter: str) -> Rule:
-    """A Parameter Store action on a name or a path; a slash at the end stays, as in AWS's errors."""
+    """A Parameter Store action on a name or a path. A trailing slash is kept, as in AWS's errors."""
 
     def rule(action: str, parameters: Parameters) -> list[Access]:
         name = parameters[parameter].removeprefix("/")
@@ -96,7 +96,7 @@ def _on_parameter(parameter: str) -> Rule:
 
 def _on_item(action: str, parameters: Parameters) -> list[Access]:
     table = arn("dynamodb", "table/", parameters["TableName"])
-    # The partition key of the ledger; which attribute that is only the table's own keys would say.
+    # The partition key of the ledger's table. The request alone does not say which attribute that is.
     leading = parameters["Key"].get("pk", {}).get("S")
     return [Access(action, table, {"dynamodb:LeadingKeys": leading} if leading else {})]
 
@@ -108,7 +108,7 @@ def _query(action: str, parameters: Parameters) -> list[Access]:
 
 
 def _transact_write_items(_action: str, parameters: Parameters) -> list[Access]:
-    # It has no permission of its own:
+    # A transaction has no permission of its own:
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
     actions = {
         "ConditionCheck": "dynamodb:ConditionCheckItem",

@@ -1,8 +1,8 @@
-"""What it takes to read a secret: the secret itself, and the key that it is encrypted with.
+"""The permissions to read a secret: for the secret itself, and for the key that encrypts it.
 
-AWS's own keys (``aws/secretsmanager``, ``aws/ssm``) may be used by whoever may read the secret: their key
-policies say so. Of any other key the caller needs kms:Decrypt, which Secrets Manager and Systems
-Manager ask for in the caller's name.
+AWS's own keys (``aws/secretsmanager``, ``aws/ssm``) may be used by everybody who may read the secret;
+their key policies say so. Any other key needs kms:Decrypt, which Secrets Manager and Systems Manager
+request on behalf of the caller.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from localaws.iam.access import Access, Parameters, arn
 
 
 def get_secret_value(action: str, parameters: Parameters) -> list[Access]:
-    """A secret is one resource, by whichever of its names it is asked for: its whole ARN."""
+    """A secret is one resource under each of its names: its full ARN."""
     given = parameters["SecretId"]
     secret = secretsmanager_backends[ACCOUNT][REGION].secrets.get(given)
     if secret is None:

@@ -1,4 +1,4 @@
-"""The roles that AWS makes for its own services when they are first used."""
+"""Service-linked roles, which AWS creates when a service is first used."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _lock = threading.Lock()
 
 
 def ensure(name: str, service: str, policy: str) -> str:
-    """The ARN of a service-linked role, which is made if it is not there yet.
+    """The ARN of a service-linked role, which is created if it does not exist.
 
-    Not by CreateServiceLinkedRole: moto names AWSServiceRoleForApplicationAutoScaling_ECSService otherwise.
+    CreateServiceLinkedRole is not used, because moto gives
+    AWSServiceRoleForApplicationAutoScaling_ECSService another name.
     """
     iam = iam_backends[ACCOUNT]["aws"]
     with _lock:

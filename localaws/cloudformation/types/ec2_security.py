@@ -222,9 +222,7 @@ def install() -> None:
         return delete_acl_entry(self, network_acl_id, rule_number, egress)
 
     def replace(self: Any, association_id: str, network_acl_id: str) -> Any:
-        self.get_network_acl(
-            network_acl_id
-        )  # moto checks it only after it has removed the old association
+        self.get_network_acl(network_acl_id)  # moto checks it after removing the old association
         return replace_association(self, association_id, network_acl_id)
 
     def get_icmp_too(self: Any, name: str, *default: Any, **named: Any) -> Any:
