@@ -105,7 +105,7 @@ def _act(self: AutoScalingResponse) -> Any:
     with changing():
         answer = _moto_act(self)
     with LOCK:  # so that terminated instances have left their cluster before the answer
-        container_instances.look()
+        container_instances.reconcile()
     return answer
 
 

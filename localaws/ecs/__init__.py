@@ -1,1 +1,1 @@
-"""ECS: clusters, services, deployments and tasks that live."""
+"""ECS: clusters, services, deployments and tasks, moved on by a scheduler."""

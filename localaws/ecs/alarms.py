@@ -1,7 +1,7 @@
 """Alarms that images raise, and alarms that end deployments.
 
-Regressions are images that look healthy and raise a CloudWatch alarm. Level-triggered: the alarms
-that the running tasks should have raised by now, compared with those that they did raise.
+An image with the behaviour `regression` is healthy and raises a CloudWatch alarm. In each round the
+alarms that the running tasks should have raised by now are compared with those that are raised.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from localaws.ecs.task import Task
 
 
 def reflect_regressions(tasks: Iterable[Task], now: float) -> None:
-    """Raise the alarms of running regressions that are due, and settle those that have gone."""
-    raised: set[str] = vars(backend()).setdefault("raised_alarms", set())  # gone with a reset
+    """Raise the alarms of running regressions that are due, and reset those without such a task."""
+    raised: set[str] = vars(backend()).setdefault("raised_alarms", set())  # reset with moto
     due = set()
     for task in tasks:
         for behaviour in task.behaviours.values():
@@ -43,10 +43,10 @@ def reflect_regressions(tasks: Iterable[Task], now: float) -> None:
 
 
 def watched(configuration: dict[str, Any]) -> list[str]:
-    """The alarms that a deployment that begins now will heed.
+    """The alarms that a deployment which begins now watches.
 
-    None if one of them is in ALARM already: ECS ignores them all then, so that what mends a bad
-    deployment can be deployed.
+    There are none if one of them is in ALARM already. ECS then ignores them all, so that a fix can be
+    deployed.
     """
     alarms = configuration.get("alarms", {})
     names = alarms.get("alarmNames", []) if alarms.get("enable") else []
@@ -54,7 +54,7 @@ def watched(configuration: dict[str, Any]) -> list[str]:
 
 
 def in_alarm(names: Iterable[str]) -> bool:
-    """Whether one of the alarms is in ALARM; ECS takes names of alarms that are not made yet."""
+    """Whether one of the alarms is in ALARM. ECS accepts names of alarms that do not exist."""
     known = cloudwatch_backends[ACCOUNT][REGION].alarms
     found = [known.get(name) for name in names]
     return any(alarm is not None and alarm.state_value == "ALARM" for alarm in found)

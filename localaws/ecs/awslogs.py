@@ -1,9 +1,10 @@
-"""What a container writes: into the stream that its task definition's awslogs driver names.
+"""The log lines of a container, in the stream of its awslogs log driver.
 
-https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html: the stream is there from the
-container's start on, called ``prefix/container/task id``, or after the container's runtime id where
-there is no prefix. The log group has to be there, unless the driver is told to make it. Containers
-with other drivers write to nowhere.
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
+
+The stream exists from the start of the container on. Its name is ``prefix/container/task id``, or the
+container's runtime id if there is no prefix. The log group must exist, unless the driver is told to
+create it. Containers with other drivers write no logs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _ON_FARGATE = "ResourceInitializationError: failed to validate logger args: crea
 _ON_FARGATE += " retried 1 times"
 _ON_INSTANCE = "CannotStartContainerError: Error response from daemon: failed to initialize logging"
 _ON_INSTANCE += " driver"
-# These make one event of several lines.
+# These options combine several lines into one event.
 _NOT_SIMULATED = ("awslogs-datetime-format", "awslogs-multiline-pattern")
 
 
@@ -34,7 +35,9 @@ def start(
     *,
     on_instance: bool,
 ) -> None:
-    """Open a container's stream and let it write; raises StartError where that stops its task."""
+    """Open the stream of a container and write its lines. Raises StartError if that stops the
+    task.
+    """
     configuration = definition.get("logConfiguration") or {}
     if configuration.get("logDriver") != "awslogs":
         return
@@ -58,9 +61,9 @@ def start(
     if lines:
         now = int(time.time() * 1000)
         events = [{"timestamp": now, "message": line} for line in lines]
-        if logs.groups[group].subscription_filters:  # whoever that tells may call ECS
+        if logs.groups[group].subscription_filters:  # a subscriber may call ECS
             ecs_events.later(lambda: _put(group, stream, events))
-        else:  # at once, so that the lines of a container that crashes are there before its end is
+        else:  # at once, before a container that crashes has ended
             _put(group, stream, events)
 
 

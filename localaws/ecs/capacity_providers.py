@@ -1,8 +1,8 @@
-"""Capacity providers: where the tasks of a strategy go.
+"""Capacity providers, and the strategy that distributes tasks over them.
 
-Moto's forget managed draining when they are changed, can be deleted under a cluster that has them,
-and place nothing. Recorded only: managed scaling, managed draining and termination protection; a task
-that finds no instance waits until somebody else brings one.
+moto's providers lose managed draining in an update, can be deleted while a cluster uses them, and
+place no tasks. Managed scaling, managed draining and termination protection are recorded only: a task
+without an instance waits until something else launches one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from localaws.aws import ACCOUNT, REGION
 from localaws.ecs.state import arn, backend, refuse
 
 FARGATE = ("FARGATE", "FARGATE_SPOT")
-"""The providers that every account has."""
+"""The providers of every account."""
 
 Strategy = list[dict[str, Any]]
 
@@ -74,7 +74,7 @@ def update(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def delete(params: dict[str, Any]) -> dict[str, Any]:
-    """DeleteCapacityProvider; ECS refuses in the answer, not with an error."""
+    """DeleteCapacityProvider. ECS reports a refusal in the answer, not as an error."""
     known = _existing(params["capacityProvider"])
     for cluster in backend().clusters.values():
         if cluster.status == "ACTIVE" and known.name in (cluster.capacity_providers or []):
@@ -110,7 +110,7 @@ def describe(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def exists(name: str) -> bool:
-    """Whether there is such a capacity provider."""
+    """Whether the capacity provider exists."""
     return name in FARGATE or backend()._get_provider(name) is not None
 
 
@@ -139,7 +139,7 @@ def check_strategy(strategy: Strategy, associated: list[str] | None) -> None:
 
 
 def choose(strategy: Strategy, running: Mapping[str, int]) -> str:
-    """The provider of the next task, where so many run with each: bases first, then by weight."""
+    """The provider of the next task, given the number of tasks on each: bases first, then weights."""
     for item in strategy:
         if running.get(item["capacityProvider"], 0) < (item.get("base") or 0):
             return str(item["capacityProvider"])

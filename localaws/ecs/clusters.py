@@ -1,7 +1,7 @@
-"""Clusters: made once, kept while something is in them, and what they may place tasks with.
+"""Clusters, which can't be deleted while they are in use, and their capacity providers.
 
-Moto makes a cluster of the same name again, empty, and deletes one that is full of tasks; it takes
-any name for a capacity provider.
+moto replaces a cluster of the same name by an empty one, deletes clusters that have tasks, and accepts
+any name as a capacity provider.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from localaws.iam import service_linked_roles
 
 
 def create(params: dict[str, Any]) -> dict[str, Any]:
-    """CreateCluster: one that is there already is the answer."""
+    """CreateCluster. A cluster that exists already is returned."""
     name = params.get("clusterName") or "default"
     providers = params.get("capacityProviders") or []
     strategy = params.get("defaultCapacityProviderStrategy") or []
@@ -66,7 +66,7 @@ def delete(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def put_capacity_providers(params: dict[str, Any]) -> dict[str, Any]:
-    """PutClusterCapacityProviders: in place of those that it had."""
+    """PutClusterCapacityProviders, which replaces those of the cluster."""
     cluster = active_cluster(params["cluster"])
     providers = params.get("capacityProviders") or []
     strategy = params.get("defaultCapacityProviderStrategy") or []
@@ -91,7 +91,7 @@ def _check_providers(providers: list[str], strategy: list[dict[str, Any]]) -> No
 
 
 def _in_use(cluster: Cluster) -> set[str]:
-    """The capacity providers that services of the cluster name."""
+    """The capacity providers that the cluster's services use."""
     return {
         item["capacityProvider"]
         for service in live_services()

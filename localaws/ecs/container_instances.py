@@ -1,8 +1,8 @@
-"""Container instances: what an Auto Scaling group launches with ECS_CLUSTER in its user data.
+"""Container instances: instances of Auto Scaling groups with ECS_CLUSTER in their user data.
 
-The agent on an instance registers it with its cluster. Here the scheduler looks: who has come is
-registered as soon as there is such a cluster, and who was terminated goes, and its tasks with it.
-Level-triggered, so that it does not matter which of cluster, group and capacity provider came first.
+On AWS the agent on an instance registers it with its cluster. Here the scheduler compares instances
+and clusters in each round: an instance is registered as soon as its cluster exists, and deregistered
+with its tasks once it is terminated. So cluster, group and capacity provider may come in any order.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from localaws.ecs.task import Task
 _CLUSTER = re.compile(r"""\bECS_CLUSTER=["']?([\w-]+)""")
 
 
-def look() -> None:
-    """Bring the container instances in line with the instances; the caller holds the lock."""
+def reconcile() -> None:
+    """Register new instances and deregister terminated ones. The caller holds the lock."""
     known = {
         registered.ec2_instance_id: registered
         for cluster in list(backend().container_instances)
@@ -48,7 +48,7 @@ def _of(cluster: str) -> list[ContainerInstance]:
 
 
 def _agents(group: FakeAutoScalingGroup) -> Iterator[tuple[Cluster, Instance]]:
-    """The running instances of a group, each with the cluster that its user data names."""
+    """The running instances of a group, each with the cluster in its user data."""
     for state in list(group.instance_states):
         instance = state.instance
         encoded = str(instance.user_data or "")
@@ -59,14 +59,14 @@ def _agents(group: FakeAutoScalingGroup) -> Iterator[tuple[Cluster, Instance]]:
 
 
 def _register(cluster: Cluster, instance: Instance) -> ContainerInstance | None:
-    if "ecs_agent" in vars(instance):  # somebody deregistered it: an agent does not come back
+    if "ecs_agent" in vars(instance):  # an instance that was deregistered stays so
         return None
     vars(instance)["ecs_agent"] = cluster.name
     return backend().register_container_instance(cluster.name, instance.id)
 
 
 def _provider(cluster: Cluster, group: FakeAutoScalingGroup) -> str | None:
-    """The capacity provider of the cluster that the group belongs to."""
+    """The capacity provider of the cluster to which the group belongs."""
     for name in cluster.capacity_providers or []:
         provider = backend()._get_provider(name)
         settings = provider.auto_scaling_group_provider if provider else {}
@@ -77,7 +77,7 @@ def _provider(cluster: Cluster, group: FakeAutoScalingGroup) -> str | None:
 
 def _terminated(registered: ContainerInstance) -> bool:
     known = vars(registered)
-    if "host" not in known:  # kept: moto would go through all instances at every look
+    if "host" not in known:  # cached: moto searches all instances
         ec2 = ec2_backends[ACCOUNT][REGION]
         known["host"] = ec2.get_instance(registered.ec2_instance_id)
     return bool(known["host"].state == "terminated")

@@ -1,4 +1,4 @@
-"""The containers of a task, as DescribeTasks shows them."""
+"""The containers of a task, as in DescribeTasks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from localaws.ecs.placement import Placement
 def container_record(
     task_arn: str, definition: dict[str, Any], placement: Placement
 ) -> dict[str, Any]:
-    """A container before its image is pulled."""
+    """A container whose image is not pulled yet."""
     container = {
         "containerArn": f"{task_arn.replace(':task/', ':container/')}/{uuid.uuid4()}",
         "taskArn": task_arn,
@@ -36,7 +36,7 @@ def container_record(
 
 
 def network_bindings(name: str, placement: Placement) -> list[dict[str, Any]]:
-    """The ports that a running container has on its instance; none where the task has its own."""
+    """The ports of a running container on its instance. There are none in network mode awsvpc."""
     if placement.eni:
         return []
     return [

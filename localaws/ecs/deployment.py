@@ -1,7 +1,7 @@
-"""A deployment of a service: its numbers, its circuit breaker and alarms, and how it ends.
+"""A deployment of a service: its counts, its circuit breaker and the causes of its failure.
 
-Moto keeps one deployment per service for ever. Here every change that needs new tasks makes a new
-PRIMARY deployment, and the one before stays ACTIVE until its tasks are gone.
+moto has a single deployment per service that never changes. Here every change that needs new tasks
+creates a PRIMARY deployment, and the previous one stays ACTIVE until its tasks have stopped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from localaws.ecs.state import THROTTLE, THROTTLE_MOST, digits, utcnow
 from localaws.ecs.task_definitions import LiveTaskDefinition
 
-#: What a deployment fixes of its service besides the task definition: changing it needs new tasks.
+#: The settings of a service that need new tasks when they change, besides the task definition.
 REVISION_FIELDS = (
     "launchType",
     "capacityProviderStrategy",
@@ -29,9 +29,9 @@ REVISION_FIELDS = (
 
 @dataclass(frozen=True)
 class Cause:
-    """What ends a deployment: whose setting says whether to roll back, and ECS's words for it.
+    """Why a deployment fails: the setting that says whether to roll back, and ECS's wording.
 
-    The words of the alarms' events are ECS's; those of its reasons follow the circuit breaker's.
+    The wording of events about alarms is published. That of reasons follows the circuit breaker's.
     """
 
     setting: str
@@ -45,7 +45,7 @@ ALARMS = Cause("alarms", "alarms", "alarm detected")
 
 @dataclass
 class Deployment:
-    """One deployment; times of the monotonic clock decide, the others are told."""
+    """A deployment. Decisions use times of the monotonic clock; the other times are for the API."""
 
     definition: LiveTaskDefinition
     settings: dict[str, Any]
@@ -57,14 +57,14 @@ class Deployment:
     rollout_state: str = "IN_PROGRESS"
     reason: str = ""
     failed_tasks: int = 0
-    not_before: float = 0.0  # no task is started before: ECS throttles tasks that keep failing
+    not_before: float = 0.0  # no task starts before: ECS throttles tasks that keep failing
     running_count: int = 0
     pending_count: int = 0
     created_at: datetime = field(default_factory=utcnow)
     updated_at: datetime = field(default_factory=utcnow)
 
     def record(self) -> dict[str, Any]:
-        """The deployment as DescribeServices gives it."""
+        """The deployment as in DescribeServices."""
         hidden = ("loadBalancers", "serviceRegistries")
         return {
             **{name: value for name, value in self.settings.items() if name not in hidden},
@@ -82,20 +82,20 @@ class Deployment:
         }
 
     def count_failure(self, now: float) -> None:
-        """Count a task that failed before it was ever healthy, and slow the next one down."""
+        """Count a task that failed before it was ever healthy, and delay the next one."""
         self.failed_tasks += 1
         self.not_before = now + min(THROTTLE * 2 ** (self.failed_tasks - 1), THROTTLE_MOST)
         self.updated_at = utcnow()
 
     def count_success(self, breaker: dict[str, Any]) -> None:
-        """A healthy task ends a row of failures."""
+        """Reset the count of failed tasks after a healthy one."""
         if breaker.get("resetOnHealthyTask", True):
             self.failed_tasks = 0
             self.not_before = 0.0
 
 
 def threshold(breaker: dict[str, Any], desired_count: int) -> int:
-    """How many failed tasks in a row trip the circuit breaker."""
+    """The number of consecutive failed tasks that triggers the circuit breaker."""
     configuration = breaker.get("thresholdConfiguration", {})
     value, kind = configuration.get("value", 50), configuration.get("type", "BOUNDED_PERCENT")
     if kind == "COUNT":

@@ -1,17 +1,20 @@
-"""Live ECS: services that start tasks, roll out, and say what happened.
+"""ECS whose services start tasks, deploy, and emit events.
 
-Moto's ECS is a static record: UpdateService never changes a deployment, a service has no tasks, and
-fields are dropped from task definitions and services. This replaces those actions by ones that act
-on a simulated cluster, moved on by one scheduler thread:
+moto's ECS is static: UpdateService never changes a deployment, a service has no tasks, and fields of
+task definitions and services are dropped. Here these actions work on a simulated cluster, which one
+scheduler thread moves on.
 
-* ecs_clusters, ecs_capacity_providers, ecs_services, ecs_task_definitions, ecs_task_api: the actions;
-* ecs_scheduler, ecs_deployments, ecs_starting: the rollout;
-* ecs_tasks, ecs_placement, ecs_images: a task's life, place, and what its images do;
-* ecs_alarms, ecs_discovery, ecs_events: what ECS causes and heeds elsewhere.
+    clusters, capacity_providers, task_definitions, service_actions, task_actions
+                                                    the actions of the API
+    service, deployment, scheduler, service_tasks   a service and its deployments
+    task, containers, placement, images, awslogs    a task: its states, place, behaviour and logs
+    container_instances                             instances of Auto Scaling groups
+    alarms, service_discovery, events               what ECS reads and causes in other services
+    state                                           the lock, the backend and the times that all share
 
-Not simulated, and refused: task sets, StartTask, DAEMON services, lifecycle hooks, any rollout that
-isn't a rolling update, managed instances, and service deployments and revisions. Recorded only:
-placement strategies and constraints, Availability Zone rebalancing of tasks that run, ECS Exec.
+Task sets, StartTask, DAEMON services, lifecycle hooks, every strategy but ROLLING, managed instances,
+and service deployments and revisions are refused. Placement strategies and constraints, Availability
+Zone rebalancing of running tasks and ECS Exec are recorded only.
 """
 
 from __future__ import annotations
@@ -65,7 +68,7 @@ ACTIONS: dict[str, Action] = {
     "stop_task": task_actions.stop,
 }
 
-# What of moto would write or move its static records beside the live ones.
+# Actions and methods of moto's that would work on its static records.
 STATIC_ACTIONS = (
     "start_task",
     "create_task_set",
@@ -93,13 +96,13 @@ def install() -> None:
     for name in STATIC_ACTIONS:
         setattr(EC2ContainerServiceResponse, name, _refused(f"{name} is not simulated"))
     for name in STATIC_BACKEND:
-        # A caller inside of this process would get a record that never lives.
+        # Other parts of moto must not create static records either.
         reason = f"{name} of moto's backend drops fields: call the API"
         setattr(EC2ContainerServiceBackend, name, _refused(reason))
 
 
 def start() -> None:
-    """Start the scheduler and the delivery of its events."""
+    """Start the scheduler and the delivery of events."""
     _stopping.clear()
     scheduler = threading.Thread(target=_schedule, name="ecs-scheduler", daemon=True)
     scheduler.start()
@@ -107,12 +110,12 @@ def start() -> None:
 
 
 def stop() -> None:
-    """Stop both, and wait until they have."""
+    """Stop both, and wait for them."""
     _stopping.set()
     scheduler, delivery = _threads
     scheduler.join()
     events.stop()
-    delivery.join(timeout=10)  # a bus that hangs must not hang the end
+    delivery.join(timeout=10)  # a bus that hangs must not block the stop
 
 
 def _schedule() -> None:
@@ -120,7 +123,7 @@ def _schedule() -> None:
         try:
             with LOCK:
                 ecs_scheduler.tick()
-        except Exception:  # noqa: BLE001 - a broken service must not end the life of the others
+        except Exception:  # noqa: BLE001 - a broken service must not stop the others
             print(f"localaws: the ECS scheduler failed\n{traceback.format_exc()}", file=sys.stderr)  # noqa: T201
 
 
@@ -128,7 +131,7 @@ def _locked(action: Action) -> Callable[[EC2ContainerServiceResponse], ActionRes
     def respond(self: EC2ContainerServiceResponse) -> ActionResult:
         if (self.current_account, self.region) != (ACCOUNT, REGION):
             raise NotImplementedError(f"ecs: {self._get_action()}: only {ACCOUNT} in {REGION}")
-        with LOCK:  # the answer is serialized later, while the scheduler moves on: a copy
+        with LOCK:  # a copy, as the answer is serialized without the lock
             return ActionResult(deepcopy(action(self._get_params())))
 
     return respond

@@ -1,7 +1,7 @@
-"""What ECS tells EventBridge, in the published shapes of its events.
+"""The EventBridge events of ECS, in their published shapes.
 
-Events leave on a thread of their own, in order: the scheduler holds its lock while it decides, and
-a bus that is slow, or a rule whose target calls ECS, must not hold it up.
+A thread of its own emits them in order. The scheduler must not wait for a slow bus, or for a rule
+whose target calls ECS, while it holds its lock.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _outbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
 
 def later(effect: Callable[[], None]) -> None:
-    """Run an effect outside of the lock, after those queued before it."""
+    """Run an effect outside of the lock, after those that were queued before it."""
     _outbox.put(effect)
 
 
 def deployment_changed(service_arn: str, name: str, deployment_id: str, reason: str) -> None:
-    """Publish an "ECS Deployment State Change"."""
+    """Emit an "ECS Deployment State Change"."""
     detail = {
         "eventType": "ERROR" if name == "SERVICE_DEPLOYMENT_FAILED" else "INFO",
         "eventName": name,
@@ -39,21 +39,21 @@ def deployment_changed(service_arn: str, name: str, deployment_id: str, reason: 
 
 
 def task_changed(record: dict[str, Any]) -> None:
-    """Publish an "ECS Task State Change": the task as DescribeTasks shows it now."""
+    """Emit an "ECS Task State Change" with the task as in DescribeTasks."""
     now = _iso(utcnow())
     detail = json.loads(json.dumps({**record, "updatedAt": now}, default=_iso))
     later(lambda: aws.emit("aws.ecs", "ECS Task State Change", detail, [record["taskArn"]]))
 
 
 def start() -> threading.Thread:
-    """Start the thread that delivers."""
+    """Start the thread that emits the events."""
     thread = threading.Thread(target=_deliver, name="ecs-events", daemon=True)
     thread.start()
     return thread
 
 
 def stop() -> None:
-    """End it once everything queued so far is delivered."""
+    """End the thread once everything queued so far is emitted."""
     _outbox.put(None)
 
 
@@ -61,7 +61,7 @@ def _deliver() -> None:
     while effect := _outbox.get():
         try:
             effect()
-        except Exception:  # noqa: BLE001 - one lost event must not end the delivery of the others
+        except Exception:  # noqa: BLE001 - a lost event must not stop the others
             print(f"localaws: an ECS event was lost\n{traceback.format_exc()}", file=sys.stderr)  # noqa: T201
 
 

@@ -1,16 +1,17 @@
-"""How an image behaves: written in its manifest's annotations, so that put-image is all a test needs.
+"""The behaviour of an image. Its manifest's annotations define it, so a test needs PutImage only.
 
 ``localaws.behaviour`` is one of
 
-* ``healthy``, the default, and every image that is not in the account's registry;
+* ``healthy``, the default, and the behaviour of every image outside of the account's registry;
 * ``crash``: exits after the start with ``localaws.exit-code`` (1);
-* ``unpullable``: can't be pulled, like an image of the account's registry that ECR doesn't hold;
-* ``unhealthy``: checks see ``localaws.health-status`` (502), a container's own check fails;
+* ``unpullable``: can't be pulled, like an image that ECR does not have;
+* ``unhealthy``: health checks of targets get ``localaws.health-status`` (502), and container health
+  checks fail;
 * ``slow``: takes ``localaws.start-seconds`` to start;
-* ``regression``: healthy, but ``localaws.alarm-after-seconds`` (0) after its task became healthy the
-  CloudWatch alarm ``localaws.alarm`` goes to ALARM, and back to OK when no such task runs any more.
+* ``regression``: is healthy, but ``localaws.alarm-after-seconds`` (0) after its task became healthy the
+  CloudWatch alarm ``localaws.alarm`` goes to ALARM, and to OK once no such task runs any more.
 
-Whatever it does, its containers write the lines of ``localaws.log`` first.
+With any behaviour the containers first write the lines of ``localaws.log``.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ _IMAGE = re.compile(
 
 
 class StartError(Exception):
-    """The container never starts; the message is what ECS gives as the reason."""
+    """The container does not start. The message is the reason that ECS gives."""
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What a container started from an image does."""
+    """The behaviour of a container that is started from an image."""
 
     digest: str | None = None
     kind: str = "healthy"
@@ -51,11 +52,11 @@ class Behaviour:
     alarm: str = ""
     alarm_after_seconds: float = 0.0
     log: tuple[str, ...] = ()
-    """The lines that it writes at its start."""
+    """The lines that the container writes at its start."""
 
 
 def behaviour_of(image: str) -> Behaviour:
-    """Pull an image and read how it behaves; raises StartError."""
+    """Pull an image and return its behaviour. Raises StartError."""
     match = _IMAGE.fullmatch(image)
     if match is None:
         return Behaviour()
@@ -95,13 +96,13 @@ def _read(digest: str, annotations: Mapping[str, str]) -> Behaviour:
         start_seconds=float(annotations.get("localaws.start-seconds", PENDING)),
         alarm=annotations.get("localaws.alarm", ""),
         alarm_after_seconds=float(annotations.get("localaws.alarm-after-seconds", 0)),
-        # The driver leaves empty lines out: CloudWatch Logs takes no empty event.
+        # The driver omits empty lines, because CloudWatch Logs refuses empty events.
         log=tuple(filter(None, annotations.get("localaws.log", "").split("\n"))),
     )
 
 
 def _pull(repository: str, reference: str) -> tuple[str, dict[str, Any]] | None:
-    """The digest and manifest that a tag or digest names, or None where ECR holds no such image."""
+    """The digest and the manifest for a tag or a digest; None if ECR has no such image."""
     digest = reference if reference.startswith("sha256:") else _digest_of(repository, reference)
     manifest = ecr.manifest(repository, digest) if digest else None
     return (digest, manifest) if digest and manifest is not None else None

@@ -1,7 +1,7 @@
-"""Where a task runs: its network interface, or its container instance and host ports.
+"""The placement of a task: its network interface, or its container instance and host ports.
 
-Tasks of a deployment spread over Availability Zones and subnets. A container instance has room for
-every task that finds its host ports free; CPU and memory are not counted, placement strategies and
+The tasks of a deployment are spread over Availability Zones and subnets. A container instance has room
+for every task whose host ports are free. CPU and memory are not counted; placement strategies and
 constraints are recorded only.
 """
 
@@ -25,12 +25,12 @@ EPHEMERAL_PORTS = range(32768, 61000)
 
 
 class PlacementError(Exception):
-    """No place for a task; the message is ECS's reason."""
+    """There is no place for a task. The message is ECS's reason."""
 
 
 @dataclass
 class Placement:
-    """The place that a task holds until it stopped."""
+    """The place of a task until it has stopped."""
 
     cluster: str
     zone: str = ""
@@ -38,28 +38,28 @@ class Placement:
     eni: Any = None
     attachment: dict[str, Any] | None = None
     instance: Any = None
-    #: (container name, container port) -> port on the instance, or on the task's own interface
+    #: (container name, container port) -> port on the instance or on the task's network interface
     ports: dict[tuple[str, int], int] = field(default_factory=dict)
 
     @property
     def address(self) -> str | None:
-        """The task's own private address."""
+        """The private address of the task's network interface."""
         return str(self.eni.private_ip_address) if self.eni else None
 
     @property
     def host_address(self) -> str:
-        """The private address that the task's host ports are on."""
+        """The private address that the host ports belong to."""
         if self.eni:
             return str(self.eni.private_ip_address)
         instance = ec2_backends[ACCOUNT][REGION].get_instance(self.instance.ec2_instance_id)
         return str(instance.private_ip)
 
     def target_id(self, target_type: str) -> str:
-        """What stands for the task in a target group."""
+        """The id of the target for the task in a target group of this type."""
         return self.address or "" if target_type == "ip" else str(self.instance.ec2_instance_id)
 
     def release(self) -> None:
-        """Give the place back."""
+        """Free the place."""
         if self.eni and self.attachment:
             self.eni.delete()
             self.attachment["status"] = "DELETED"
@@ -77,7 +77,7 @@ def place(
     siblings: Iterable[Placement] = (),
     provider: str | None = None,
 ) -> Placement:
-    """Find a place for a task, away from its siblings; raises PlacementError."""
+    """Find a place for a task, apart from its siblings. Raises PlacementError."""
     placement, siblings = Placement(cluster), list(siblings)
     mappings = [
         (container["name"], mapping["containerPort"], mapping["hostPort"])
@@ -103,7 +103,7 @@ def place(
 
 
 def _instances(cluster: str, provider: str | None, zones: set[str]) -> list[Any]:
-    """The container instances that may be chosen; with zones, a network interface has to reach them."""
+    """The eligible container instances. With zones, the network interface must reach them."""
     instances = [
         instance
         for instance in backend().container_instances.get(cluster, {}).values()

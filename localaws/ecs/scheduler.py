@@ -1,8 +1,8 @@
-"""The service scheduler: the loop that brings what runs towards what is desired.
+"""The service scheduler, which brings the running tasks of all services to their desired state.
 
-One look at every service, many times a second. Each look starts from what is there, never from what
-the last one meant to do, so that a stopped task, a changed desired count or an update in the middle
-of a rollout needs no case of its own.
+It checks every service many times a second. Each round starts from the present state and not from the
+plan of an earlier round, so a stopped task, a changed desired count or an update during a deployment
+needs no special case.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def tick() -> None:
                 task.advance(now)
             _judge(service, now)
             _scale(service, now)
-            _tell_of_targets(service)
+            _report_targets(service)
             _conclude(service, now)
     tasks: list[Task] = [t for known in backend().tasks.values() for t in known.values()]  # type: ignore[misc]
     for task in tasks:
@@ -43,7 +43,7 @@ def tick() -> None:
 
 
 def _judge(service: LiveService, now: float) -> None:
-    """Count the healthy tasks and the failed ones, and stop those that fail their checks."""
+    """Count the healthy and the failed tasks, and stop tasks that fail their health checks."""
     grace = service.settings.get("healthCheckGracePeriodSeconds") or 0
     for task in list(service.tasks):
         deployment = _deployment_of(service, task)
@@ -62,20 +62,20 @@ def _judge(service: LiveService, now: float) -> None:
 
 def _stop_if_unhealthy(service: LiveService, task: Task) -> None:
     for group, target, seen in task.unhealthy_targets():
-        service.tell(
+        service.add_event(
             f"(port {target.port}) is unhealthy in (target-group {group}) due to (reason {seen})"
         )
         reason = f"Task failed ELB health checks in (target-group {group})"
         task.stop(reason, "ServiceSchedulerInitiated", failed=True)
         return
     if task.record["healthStatus"] == "UNHEALTHY":
-        service.tell(f"(task {task.id}) failed container health checks.")
+        service.add_event(f"(task {task.id}) failed container health checks.")
         reason = "Task failed container health checks"
         task.stop(reason, "ServiceSchedulerInitiated", failed=True)
 
 
 def _scale(service: LiveService, now: float) -> None:
-    """Stop what is too many and start what is missing, within the percentages."""
+    """Stop surplus tasks and start missing ones, within minimumHealthyPercent and maximumPercent."""
     primary, desired = service.deployments[0], service.desired_count
     live = [task for task in service.tasks if not task.stopping]
     serving = {task.id for task in live if task.serving(now)}
@@ -90,7 +90,7 @@ def _scale(service: LiveService, now: float) -> None:
     missing = max(0, desired - len(new)) if primary.rollout_state != "FAILED" else 0
     replaced = sum(task.id in serving for task in new)
     surplus = len(old) - max(0, desired - replaced)
-    # Where no task fits beside the old ones, they make room, as far as the minimum allows.
+    # If maximumPercent leaves no room for new tasks, old ones stop as far as the minimum allows.
     needed = max(0, missing + len(live) - maximum) if missing else 0
     spare = len(serving) - minimum
     for task in sorted(old, key=lambda task: task.id in serving):
@@ -116,11 +116,13 @@ def _scale_in(service: LiveService, primary: Deployment, tasks: list[Task]) -> N
         reason = f"Scaling activity initiated by (deployment {primary.id})"
         task.stop(reason, "ServiceSchedulerInitiated")
     names = " ".join(f"(task {task.id})" for task in tasks)
-    service.tell(f"has stopped {len(tasks)} running tasks: {names}.")
+    service.add_event(f"has stopped {len(tasks)} running tasks: {names}.")
 
 
-def _tell_of_targets(service: LiveService) -> None:
-    """Tell which targets came and went since the last look."""
+def _report_targets(service: LiveService) -> None:
+    """Add service events for the targets that were registered or deregistered since the last
+    round.
+    """
     came: Counter[str] = Counter()
     went: Counter[str] = Counter()
     for task in service.tasks:
@@ -131,14 +133,14 @@ def _tell_of_targets(service: LiveService) -> None:
             went.update(groups)
     service.seen = {task.id: task.status for task in service.tasks}
     for group, count in came.items():
-        service.tell(f"registered {count} targets in (target-group {group})")
+        service.add_event(f"registered {count} targets in (target-group {group})")
     for group, count in went.items():
-        service.tell(f"deregistered {count} targets in (target-group {group})")
-        service.tell(f"has begun draining connections on {count} tasks.")
+        service.add_event(f"deregistered {count} targets in (target-group {group})")
+        service.add_event(f"has begun draining connections on {count} tasks.")
 
 
 def _conclude(service: LiveService, now: float) -> None:
-    """Bring the counts up to date, and end the rollout where it is over."""
+    """Update the counts of the service, and end the deployment if it has completed or failed."""
     for deployment in service.deployments:
         mine = [t for t in service.tasks if t.record["startedBy"] == deployment.id]
         deployment.running_count = sum(task.status == "RUNNING" for task in mine)
@@ -160,8 +162,8 @@ def _conclude(service: LiveService, now: float) -> None:
     steady = serving == len(service.tasks) == service.desired_count and used <= {primary.id}
     if primary.rollout_state == "IN_PROGRESS":
         limit = threshold(service.breaker, service.desired_count)
-        # Alarms are heeded for a while after the last task is healthy: on AWS for a bake time, minutes
-        # that follow from their periods, here until the next look.
+        # Alarms are watched for a while after the last task is healthy. On AWS this bake time is some
+        # minutes, which depend on the periods of the alarms; here it ends with the next round.
         baked = service.steady or not primary.alarms
         if in_alarm(primary.alarms):
             service.fail_deployment(ALARMS)
@@ -172,7 +174,7 @@ def _conclude(service: LiveService, now: float) -> None:
         elif service.breaker.get("enable") and primary.failed_tasks >= limit:
             service.fail_deployment(BREAKER)
     if steady and not service.steady and primary.rollout_state != "IN_PROGRESS":
-        service.tell("has reached a steady state.")
+        service.add_event("has reached a steady state.")
     service.steady = steady
 
 
@@ -182,7 +184,7 @@ def _deployment_of(service: LiveService, task: Task) -> Deployment | None:
 
 
 def _sum_up(cluster: Any, now: float) -> None:
-    """The cluster's counts; and forget tasks that stopped long ago."""
+    """Update the counts of a cluster, and remove tasks that stopped long ago."""
     services = [s for s in live_services() if s.cluster_name == cluster.name]
     cluster.active_services_count = sum(s.status == "ACTIVE" for s in services)
     tasks: dict[str, Task] = backend().tasks.get(cluster.name, {})  # type: ignore[assignment]

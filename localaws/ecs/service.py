@@ -1,7 +1,7 @@
 """A service and its deployments.
 
-moto drops most of what CreateService is given and never changes a deployment. Here the request is
-kept as it came, and the description of a service follows from its deployments and tasks.
+moto drops most of CreateService's parameters and never changes a deployment. Here the request is kept
+as it is, and the description of a service follows from its deployments and tasks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _ONCE = ("clientToken", "forceNewDeployment", "role")
 
 
 class LiveService(Service):
-    """Moto's service, so that its tagging and listing go on working, with a life of its own."""
+    """A service with deployments and tasks. It extends moto's, so that moto's tagging and listing
+    work.
+    """
 
     def __init__(self, cluster: Cluster, params: dict[str, Any]) -> None:
         super().__init__(
@@ -41,8 +43,8 @@ class LiveService(Service):
         )
         self.settings: dict[str, Any] = {}
         self.deployments: list[Deployment] = []  # type: ignore[assignment]
-        self.tasks: list[Task] = []  # all that have not stopped
-        self.seen: dict[str, str] = {}  # the tasks' statuses at the scheduler's last look
+        self.tasks: list[Task] = []  # those that have not stopped
+        self.seen: dict[str, str] = {}  # the tasks' statuses in the scheduler's last round
         self.last_completed: Deployment | None = None
         self.steady = True
         self.created_at = utcnow()
@@ -55,8 +57,8 @@ class LiveService(Service):
         ]
         return breaker
 
-    def tell(self, message: str) -> None:
-        """Add a service event, newest first; ECS keeps the last hundred."""
+    def add_event(self, message: str) -> None:
+        """Add a service event. They are listed newest first, and ECS keeps the last hundred."""
         event = {
             "id": str(uuid.uuid4()),
             "createdAt": utcnow(),
@@ -65,18 +67,18 @@ class LiveService(Service):
         self.events = [event, *self.events][:100]
 
     def settings_after(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The settings as a request changes them."""
+        """The settings after a request is applied to them."""
         kept = {k: v for k, v in params.items() if k not in (*_NAMES, *_ONCE) and v is not None}
         if "deploymentConfiguration" in kept:
             former = self.settings.get("deploymentConfiguration", checks.DEPLOYMENT_DEFAULTS)
             kept["deploymentConfiguration"] = {**former, **kept["deploymentConfiguration"]}
         before = self.settings
-        if "capacityProviderStrategy" in kept:  # in place of what the service ran with
+        if "capacityProviderStrategy" in kept:  # replaces the launch type
             before = {k: v for k, v in before.items() if k != "launchType"}
         return {**before, **kept}
 
     def record(self, *, tags: bool = False) -> dict[str, Any]:
-        """The service as DescribeServices gives it."""
+        """The service as in DescribeServices."""
         shape = get_service_model("ecs").shape_for("Service")
         told = {k: v for k, v in self.settings.items() if k in shape.members}  # type: ignore[attr-defined]
         return {
@@ -108,7 +110,7 @@ class LiveService(Service):
         *,
         rolled_back_by: Cause | None = None,
     ) -> None:
-        """Make a new PRIMARY deployment of what the service is set to now."""
+        """Begin a PRIMARY deployment of the present settings."""
         for former in self.deployments:
             former.status = "ACTIVE"
         settings = {k: v for k, v in self.settings.items() if k in REVISION_FIELDS}
@@ -125,7 +127,7 @@ class LiveService(Service):
                 f"ECS deployment {rolled_back_by.who}: rolling back to deploymentId"
                 f" {self.last_completed.id}."
             )
-            self.tell(f"rolling back to deployment {self.last_completed.id}.")
+            self.add_event(f"rolling back to deployment {self.last_completed.id}.")
         self.deployments.insert(0, deployment)
         self.task_definition = definition.arn
         events.deployment_changed(
@@ -133,24 +135,28 @@ class LiveService(Service):
         )
 
     def complete_deployment(self) -> None:
-        """Every desired task serves and those of the deployments before are gone."""
+        """Complete the deployment: all its tasks are healthy, and those of earlier deployments
+        have stopped.
+        """
         deployment = self.deployments[0]
         deployment.rollout_state = "COMPLETED"
         deployment.reason = f"ECS deployment {deployment.id} completed."
         deployment.updated_at = utcnow()
         self.last_completed = deployment
-        self.tell(f"(deployment {deployment.id}) deployment completed.")
+        self.add_event(f"(deployment {deployment.id}) deployment completed.")
         events.deployment_changed(
             self.arn, "SERVICE_DEPLOYMENT_COMPLETED", deployment.id, deployment.reason
         )
 
     def fail_deployment(self, cause: Cause) -> None:
-        """The deployment is given up: no further task is started, and the last good comes back."""
+        """Fail the deployment: start no more tasks, and roll back to the last completed one if so
+        configured.
+        """
         deployment = self.deployments[0]
         deployment.rollout_state = "FAILED"
         deployment.reason = f"ECS deployment {cause.who}: {cause.what}."
         deployment.updated_at = utcnow()
-        self.tell(f"(deployment {deployment.id}) deployment failed: {cause.what}.")
+        self.add_event(f"(deployment {deployment.id}) deployment failed: {cause.what}.")
         events.deployment_changed(
             self.arn, "SERVICE_DEPLOYMENT_FAILED", deployment.id, deployment.reason
         )
@@ -168,7 +174,7 @@ def live_services() -> list[LiveService]:
 
 
 def find(cluster: str, name: str) -> LiveService:
-    """The service that a name or an ARN names."""
+    """The service with this name or ARN. Raises ServiceNotFoundException if there is none."""
     key = f"{backend()._get_cluster(cluster).name}:{name.rpartition('/')[2]}"
     service = backend().services.get(key)
     if not isinstance(service, LiveService) or service.status == "INACTIVE":

@@ -32,7 +32,7 @@ def create(params: dict[str, Any]) -> dict[str, Any]:
     service = LiveService(cluster, params)  # type: ignore[abstract]
     service.settings = service.settings_after(checks.with_defaults(params, cluster))
     if service.deployment_controller["type"] == "EXTERNAL":
-        backend().services[key] = service  # a record only: its tasks belong to task sets
+        backend().services[key] = service  # recorded only: its tasks would belong to task sets
         return {"service": service.record(tags=True)}
     definition = deployable(params.get("taskDefinition", ""))
     checks.check(service.settings, definition, "CreateService")
@@ -43,7 +43,7 @@ def create(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def update(params: dict[str, Any]) -> dict[str, Any]:
-    """UpdateService: a new deployment where the change needs new tasks, else the setting only."""
+    """UpdateService: begins a deployment if the change needs new tasks."""
     refuse("UpdateService", params, _NOT_SIMULATED)
     service = find(params.get("cluster", "default"), params["service"])
     if service.status != "ACTIVE":
@@ -73,7 +73,7 @@ def update(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def delete(params: dict[str, Any]) -> dict[str, Any]:
-    """DeleteService: DRAINING until its tasks have stopped, then INACTIVE."""
+    """DeleteService: the service is DRAINING until its tasks have stopped, then INACTIVE."""
     service = find(params.get("cluster", "default"), params["service"])
     if service.desired_count > 0 and not params.get("force"):
         raise InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
@@ -103,7 +103,7 @@ def describe(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def list_arns(params: dict[str, Any]) -> dict[str, Any]:
-    """ListServices: those that are not INACTIVE."""
+    """ListServices, without those that are INACTIVE."""
     cluster = backend()._get_cluster(params.get("cluster", "default"))
     wanted = [(k, params[k]) for k in ("launchType", "schedulingStrategy") if params.get(k)]
     found = sorted(

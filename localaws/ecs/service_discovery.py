@@ -21,14 +21,14 @@ Registry = dict[str, Any]
 
 
 def check(registries: list[Registry], definition: LiveTaskDefinition) -> None:
-    """Refuse registries that ECS refuses."""
+    """Refuse serviceRegistries that ECS refuses."""
     if len(registries) > 1:
         raise InvalidParameterException("serviceRegistries can have at most 1 items.")
     for registry in registries:
         arn = registry["registryArn"]
         found = _find(arn)
         if found is None:
-            # ECS's own wording is not published.
+            # The wording of ECS is not published.
             raise InvalidParameterException(f"The service registry {arn} does not exist.")
         named = "containerName" in registry or "containerPort" in registry
         if named and "port" in registry:
@@ -93,7 +93,7 @@ class Registration:
     """Whether the task has container health checks, whose result Cloud Map shows."""
 
     def register(self) -> None:
-        """Register the task, which now runs."""
+        """Register the task once it runs."""
         for registry in self.registries:
             if found := _find(registry["registryArn"]):
                 servicediscovery_backends[ACCOUNT][REGION].register_instance(
@@ -114,13 +114,13 @@ class Registration:
                         instance.health_status = status
 
     def deregister(self) -> None:
-        """Deregister the task, which is stopping."""
+        """Deregister the task when it begins to stop."""
         backend = servicediscovery_backends[ACCOUNT][REGION]
         for registry in self.registries:
             if found := _find(registry["registryArn"]):
                 try:
                     backend.deregister_instance(found.id, self.task_id)
-                except InstanceNotFound:  # somebody else has deregistered it
+                except InstanceNotFound:  # it was deregistered through the API
                     continue
 
     def _attributes(self, registry: Registry, found: Service) -> dict[str, str]:

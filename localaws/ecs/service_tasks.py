@@ -1,4 +1,4 @@
-"""How a service starts a task: with which capacity provider, where, and with what on it."""
+"""The start of tasks of a service: their capacity provider, placement, load balancers and tags."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from localaws.ecs.task_actions import placements
 
 
 def start(service: LiveService, deployment: Deployment, count: int, now: float) -> None:
-    """Start as many tasks of a deployment as find a place."""
+    """Start tasks of a deployment, as many as can be placed."""
     tasks = backend().tasks.setdefault(service.cluster_name, {})
     started = []
     for _ in range(count):
         try:
             task = _new_task(service, deployment)
         except PlacementError as reason:
-            _tell_of_no_place(service, deployment, reason, now)
+            _report_no_place(service, deployment, reason, now)
             break
         service.tasks.append(task)
         tasks[task.task_arn] = task  # type: ignore[assignment]
         started.append(task)
     if started:
         names = " ".join(f"(task {task.id})" for task in started)
-        service.tell(f"has started {len(started)} tasks: {names}.")
+        service.add_event(f"has started {len(started)} tasks: {names}.")
 
 
-def _tell_of_no_place(
+def _report_no_place(
     service: LiveService, deployment: Deployment, reason: PlacementError, now: float
 ) -> None:
     if deployment.settings.get("capacityProviderStrategy"):
-        # The task would be PROVISIONING until the capacity provider has brought an instance, which is
-        # no failure of the deployment's.
+        # On AWS the task is PROVISIONING until the capacity provider has launched an instance. That
+        # does not count as a failed task.
         deployment.not_before = now + THROTTLE
     else:
         deployment.count_failure(now)
@@ -47,7 +47,7 @@ def _tell_of_no_place(
         f" Reason: {reason}."
     )
     if not service.events or not service.events[0]["message"].endswith(message):
-        service.tell(message)
+        service.add_event(message)
 
 
 def _new_task(service: LiveService, deployment: Deployment) -> Task:

@@ -1,4 +1,4 @@
-"""What a service may be: ECS's defaults, ECS's refusals, and what is not simulated."""
+"""The validation of a service: the defaults and refusals of ECS, and what is not simulated."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ DEPLOYMENT_DEFAULTS: dict[str, Any] = {
 
 
 def with_defaults(params: dict[str, Any], cluster: Cluster) -> dict[str, Any]:
-    """A CreateService request with what ECS fills in."""
+    """A CreateService request with ECS's defaults."""
     limits = {**DEPLOYMENT_DEFAULTS, **(params.get("deploymentConfiguration") or {})}
-    rebalanced = limits["maximumPercent"] > 100  # it starts a task before it stops another
+    rebalanced = limits["maximumPercent"] > 100  # rebalancing starts a task before it stops one
     filled = {
         "schedulingStrategy": "REPLICA",
         "deploymentController": {"type": "ECS"},
@@ -44,7 +44,9 @@ def with_defaults(params: dict[str, Any], cluster: Cluster) -> dict[str, Any]:
 
 
 def with_capacity(settings: dict[str, Any], cluster: Cluster) -> dict[str, Any]:
-    """Settings with what ECS fills in where they say nothing of where the tasks run."""
+    """The settings with the default launch type or capacity provider strategy, if they have
+    neither.
+    """
     filled = {k: v for k, v in settings.items() if v or k != "capacityProviderStrategy"}
     if not filled.get("launchType") and not filled.get("capacityProviderStrategy"):
         if cluster.default_capacity_provider_strategy:
@@ -57,7 +59,7 @@ def with_capacity(settings: dict[str, Any], cluster: Cluster) -> dict[str, Any]:
 
 
 def on_fargate(settings: dict[str, Any]) -> bool:
-    """Whether the tasks need no container instance."""
+    """Whether the tasks run on Fargate."""
     strategy = settings.get("capacityProviderStrategy") or []
     providers = [item["capacityProvider"] for item in strategy]
     return settings.get("launchType") == "FARGATE" or (
@@ -66,7 +68,7 @@ def on_fargate(settings: dict[str, Any]) -> bool:
 
 
 def check(settings: dict[str, Any], definition: LiveTaskDefinition, action: str) -> None:
-    """Refuse what ECS refuses, and fail loudly on what the local ECS can't do."""
+    """Refuse what ECS refuses and what is not simulated."""
     if settings.get("schedulingStrategy") == "DAEMON":
         raise NotImplementedError(f"ecs: {action}: schedulingStrategy DAEMON is not simulated")
     configuration = settings.get("deploymentConfiguration", {})
@@ -83,7 +85,7 @@ def check(settings: dict[str, Any], definition: LiveTaskDefinition, action: str)
 
 
 def check_capacity(settings: dict[str, Any], cluster: Cluster) -> None:
-    """Refuse a capacity provider strategy that does not fit the cluster, or a launch type beside it."""
+    """Refuse a strategy that does not fit the cluster, or both a strategy and a launch type."""
     strategy = settings.get("capacityProviderStrategy") or []
     if strategy and settings.get("launchType"):
         raise InvalidParameterException(
@@ -94,7 +96,7 @@ def check_capacity(settings: dict[str, Any], cluster: Cluster) -> None:
 
 
 def check_rollout(settings: dict[str, Any]) -> None:
-    """Refuse to roll out what isn't a rolling update."""
+    """Refuse deployments other than rolling updates."""
     controller = settings["deploymentController"]["type"]
     if controller == "CODE_DEPLOY":
         raise InvalidParameterException(

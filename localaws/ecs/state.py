@@ -1,7 +1,7 @@
-"""What the parts of the local ECS share: one lock, one backend, and how long things take here.
+"""What the modules of the local ECS share: the lock, the backend, and the duration of each step.
 
-Requests come on many threads while the scheduler runs on its own. LOCK guards every service,
-deployment, task and target; nothing that leaves the process (an event, an alarm) happens under it.
+Requests run on many threads, the scheduler on its own. LOCK guards every service, deployment, task and
+target. Events and alarms, which leave this process, are never sent while it is held.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from localaws.aws import ACCOUNT, REGION
 
 LOCK = threading.RLock()
 
-TICK = 0.05  # seconds between two looks of the scheduler
+TICK = 0.05  # seconds between two rounds of the scheduler
 
-# How long a step takes here, in seconds, and about how long on AWS. What a caller asks for (a grace
-# period, an image's start-seconds) is honoured as asked; only ECS's own pace is shortened.
+# The durations of steps here, in seconds, and about how long they take on AWS. Only ECS's own pace is
+# shortened; durations that a caller sets (a grace period, an image's start-seconds) are kept.
 PROVISIONING = 0.05  # attaching a network interface: 5 to 20 s
 PENDING = 0.15  # pulling the image and starting the containers: 10 to 60 s
 CRASH = 0.1  # from RUNNING to the exit of an image that crashes
 CONTAINER_CHECK = 0.15  # the first result of a container health check: its interval, 30 s
-SETTLED = 0.25  # how long a task runs before its deployment trusts it; longer than CRASH
+SETTLED = 0.25  # how long a task must run before it counts as healthy; longer than CRASH
 THROTTLE = 0.1  # the pause after a failed task, doubled by each further one in a row
 THROTTLE_MOST = 10.0  # AWS: 27 minutes
 STOPPED_TASKS_STAY = 3600.0  # stopped tasks stay listed for about an hour, as on AWS
 
 
 def backend() -> EC2ContainerServiceBackend:
-    """Moto's ECS of the account: it still keeps the clusters, services and task definitions."""
+    """moto's ECS backend, which holds the clusters, services, tasks and task definitions."""
     return ecs_backends[ACCOUNT][REGION]
 
 
 def active_cluster(name: str) -> Cluster:
-    """The cluster that a name or an ARN names, unless it was deleted."""
+    """The cluster with this name or ARN, unless it was deleted."""
     cluster = backend()._get_cluster(name)
     if cluster.status != "ACTIVE":
         raise ClusterNotFoundException
@@ -46,7 +46,7 @@ def active_cluster(name: str) -> Cluster:
 
 
 def arn(resource: str) -> str:
-    """The ARN of an ECS resource, e.g. of ``cluster/demo``."""
+    """The ARN of an ECS resource such as ``cluster/demo``."""
     return f"arn:aws:ecs:{REGION}:{ACCOUNT}:{resource}"
 
 
@@ -56,19 +56,19 @@ def utcnow() -> datetime:
 
 
 def digits() -> str:
-    """The 19 digits that name a deployment."""
+    """The 19 digits in the id of a deployment."""
     return str(random.randint(10**18, 10**19 - 1))
 
 
 def refuse(action: str, params: dict[str, Any], fields: tuple[str, ...]) -> None:
-    """Fail loudly when a request asks for something that isn't simulated."""
+    """Refuse a request with fields that aren't simulated."""
     for field in fields:
         if params.get(field):
             raise NotImplementedError(f"ecs: {action}: {field} is not simulated")
 
 
 def page(params: dict[str, Any], name: str, items: list[str]) -> dict[str, Any]:
-    """One page of a List action; the token is the offset of the next."""
+    """One page of a List action. The token is the offset of the next page."""
     start = int(params.get("nextToken") or 0)
     end = start + min(int(params.get("maxResults") or 100), 100)
     result: dict[str, Any] = {name: items[start:end]}

@@ -1,7 +1,7 @@
-"""The life of a task: PROVISIONING, PENDING, RUNNING, DEACTIVATING, STOPPED.
+"""A task and its states: PROVISIONING, PENDING, RUNNING, DEACTIVATING, STOPPED.
 
-Moto has no tasks for services. A task here is the record that DescribeTasks gives, moved on by the
-scheduler's clock and by what its images do.
+moto's services have no tasks. Here a task is the record that DescribeTasks returns. The scheduler
+moves it on, and its images decide how.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from localaws.ecs.task_definitions import LiveTaskDefinition
 
 
 class Task:
-    """A task and the place it runs in; ``options`` are further fields of its record."""
+    """A task with its place. ``options`` are further fields of its record."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Task:
             for container in definition.record["containerDefinitions"]
             if container.get("healthCheck") and container["essential"]
         }
-        self.failed = False  # ended by its own fault before it was ever healthy
+        self.failed = False  # it ended through its own fault and was never healthy
         self.record: dict[str, Any] = {
             "taskArn": self.task_arn,
             "clusterArn": arn(f"cluster/{placement.cluster}"),
@@ -88,15 +88,15 @@ class Task:
 
     @property
     def stopping(self) -> bool:
-        """Whether it was told to stop, or did."""
+        """Whether it is stopping or has stopped."""
         return bool(self.record["desiredStatus"] == "STOPPED")
 
     def snapshot(self) -> dict[str, Any]:
-        """The record as DescribeTasks gives it now."""
+        """The record as DescribeTasks returns it now."""
         return {**deepcopy(self.record), "tags": list(self.tags)}
 
     def advance(self, now: float) -> None:
-        """Move on as far as the time allows."""
+        """Go on to the next status if it is due."""
         age = now - self.since
         if self.status == "PROVISIONING" and age >= PROVISIONING:
             self._pull()
@@ -108,7 +108,7 @@ class Task:
             self._end()
 
     def stop(self, reason: str, code: str, *, failed: bool = False) -> None:
-        """Tell the task to stop; a running one drains first."""
+        """Stop the task. A running task drains first."""
         if self.stopping:
             return
         self.failed = failed and self.healthy_since is None
@@ -124,7 +124,7 @@ class Task:
         self._enter("DEACTIVATING")
 
     def serving(self, now: float) -> bool:
-        """Whether it counts: it runs, has settled, and passes every check that it has."""
+        """Whether it counts as healthy: it has run for a while, and passes all its health checks."""
         if self.status != "RUNNING" or now - self.since < SETTLED:
             return False
         if len(self.targets) < len(self.load_balancers):  # a target group was deleted
@@ -134,7 +134,7 @@ class Task:
         return all(elbv2.health(group, target)[0] == "healthy" for group, target in self.targets)
 
     def unhealthy_targets(self) -> list[tuple[str, elbv2.Target, str]]:
-        """Its targets whose check fails, with what the check saw."""
+        """The targets that fail their health check, with the description of the failure."""
         found = []
         for group, target in self.targets:
             state, _, description = elbv2.health(group, target)
@@ -237,7 +237,7 @@ class Task:
                 return
 
     def _containers(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        """Each container's record with its definition."""
+        """The record of each container with its definition."""
         definitions = self.definition.record["containerDefinitions"]
         return zip(self.record["containers"], definitions, strict=True)
 

@@ -20,14 +20,14 @@ _NOT_SIMULATED = ("placementConstraints", "placementStrategy", "volumeConfigurat
 
 
 def tasks_of(cluster: str) -> dict[str, Task]:
-    """Every task that a cluster still knows, by ARN."""
+    """Every task that a cluster lists, by ARN."""
     name = backend()._get_cluster(cluster).name
     tasks: dict[str, Task] = backend().tasks.setdefault(name, {})  # type: ignore[assignment]
     return tasks
 
 
 def list_arns(params: dict[str, Any]) -> dict[str, Any]:
-    """ListTasks; like ECS it lists what should run unless asked for STOPPED."""
+    """ListTasks. As on AWS the default desired status is RUNNING."""
     refuse("ListTasks", params, ("daemonName",))
     cluster = params.get("cluster", "default")
     wanted = {"desiredStatus": params.get("desiredStatus", "RUNNING")}
@@ -46,7 +46,7 @@ def list_arns(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe(params: dict[str, Any]) -> dict[str, Any]:
-    """DescribeTasks, up to a hundred."""
+    """DescribeTasks, for a hundred tasks at most."""
     names = params.get("tasks", [])
     if not names:
         raise InvalidParameterException("Tasks cannot be empty.")
@@ -67,7 +67,7 @@ def describe(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def stop(params: dict[str, Any]) -> dict[str, Any]:
-    """StopTask; a service starts another in its place."""
+    """StopTask. A service replaces the task."""
     task = _find(params.get("cluster", "default"), params["task"])
     if task is None:
         raise InvalidParameterException("The referenced task was not found.")
@@ -76,7 +76,7 @@ def stop(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(params: dict[str, Any]) -> dict[str, Any]:
-    """RunTask: tasks of no service, that end when their essential container exits."""
+    """RunTask: tasks without a service, which end when an essential container exits."""
     refuse("RunTask", params, _NOT_SIMULATED)
     cluster = active_cluster(params.get("cluster", "default"))
     definition = deployable(params["taskDefinition"])

@@ -1,8 +1,8 @@
 """Task definitions that keep every field.
 
-Moto picks the fields it knows out of RegisterTaskDefinition and drops the others; a pipeline that
-copies a task definition must be able to trust what it reads. Here the request is the record, with
-ECS's defaults and outputs added.
+moto keeps only the fields of RegisterTaskDefinition that it knows, but a pipeline that copies a task
+definition has to read all of them. Here the request is the record, with ECS's defaults and output
+fields added.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CONTAINER_DEFAULTS: dict[str, Any] = {
 
 
 class LiveTaskDefinition(TaskDefinition):
-    """A revision whose record is what DescribeTaskDefinition gives."""
+    """A revision, with the record that DescribeTaskDefinition returns."""
 
     def __init__(self, params: dict[str, Any], revision: int) -> None:
         containers = [_container(c, params) for c in params["containerDefinitions"]]
@@ -53,7 +53,7 @@ class LiveTaskDefinition(TaskDefinition):
 
     @property
     def awsvpc(self) -> bool:
-        """Whether each task has a network interface of its own."""
+        """Whether the network mode is awsvpc."""
         return bool(self.record.get("networkMode") == "awsvpc")
 
 
@@ -112,7 +112,9 @@ def list_arns(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def deregister(params: dict[str, Any]) -> dict[str, Any]:
-    """DeregisterTaskDefinition: what runs goes on running, but no service can be set to it."""
+    """DeregisterTaskDefinition: running tasks go on, but no service can be updated to the
+    revision.
+    """
     if ":" not in _short(params["taskDefinition"]):
         raise EcsClientException("Revision is missing.")
     definition = find(params["taskDefinition"])
@@ -135,7 +137,7 @@ def delete(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def find(name: str) -> LiveTaskDefinition | None:
-    """The revision that an ARN or family:revision names; for a family the newest ACTIVE one."""
+    """The revision for an ARN or family:revision. For a family it is the newest ACTIVE one."""
     family, _, revision = _short(name).partition(":")
     revisions: dict[int, Any] = backend().task_definitions.get(family, {})
     if not revision:

@@ -108,7 +108,7 @@ class StackOperation:
             if before and same and not kind.looked_after:
                 self.stack.resources[logical_id] = replace(before, retained=retained)
                 return
-            self.stack.tell(logical_id, kind.type, physical_id, f"{verb}_IN_PROGRESS")
+            self.stack.add_event(logical_id, kind.type, physical_id, f"{verb}_IN_PROGRESS")
             if before and not is_replaced(before, kind, _changed(before.properties, properties)):
                 self._update(before, properties)
             else:
@@ -117,11 +117,13 @@ class StackOperation:
                 if before and declared.get("UpdateReplacePolicy") != "Retain":
                     self.replaced.append(replace(before, retained=False))
         except Exception as error:
-            self.stack.tell(logical_id, kind.type, physical_id, f"{verb}_FAILED", _reason(error))
+            self.stack.add_event(
+                logical_id, kind.type, physical_id, f"{verb}_FAILED", _reason(error)
+            )
             message = f"The following resource(s) failed to {verb.lower()}: [{logical_id}]."
             raise RuntimeError(message) from error
         resource = self.stack.resources[logical_id]
-        at = self.stack.tell(logical_id, kind.type, resource.physical_id, f"{verb}_COMPLETE")
+        at = self.stack.add_event(logical_id, kind.type, resource.physical_id, f"{verb}_COMPLETE")
         self.stack.resources[logical_id] = replace(
             resource, retained=retained, status=f"{verb}_COMPLETE", changed_at=at
         )
@@ -158,7 +160,7 @@ class StackOperation:
             before.kind.put_back(before.physical_id, before.properties, properties)
             self.stack.resources[before.logical_id] = before
             identity = before.logical_id, before.kind.type, before.physical_id
-            self.stack.tell(*identity, "UPDATE_COMPLETE", "Rolled back")
+            self.stack.add_event(*identity, "UPDATE_COMPLETE", "Rolled back")
 
         # Registered before the update, which may change something and then fail.
         self.undo.append(undo)
@@ -168,16 +170,16 @@ class StackOperation:
     def _delete(self, resource: Deployed) -> bool:
         identity = resource.logical_id, resource.kind.type, resource.physical_id
         if resource.retained:
-            self.stack.tell(*identity, "DELETE_SKIPPED")
+            self.stack.add_event(*identity, "DELETE_SKIPPED")
             return True
-        self.stack.tell(*identity, "DELETE_IN_PROGRESS")
+        self.stack.add_event(*identity, "DELETE_IN_PROGRESS")
         try:
             with gone_already():
                 resource.kind.delete(resource.physical_id, resource.properties)
         except Exception as error:  # noqa: BLE001 - see attempt
-            self.stack.tell(*identity, "DELETE_FAILED", _reason(error))
+            self.stack.add_event(*identity, "DELETE_FAILED", _reason(error))
             return False
-        self.stack.tell(*identity, "DELETE_COMPLETE")
+        self.stack.add_event(*identity, "DELETE_COMPLETE")
         return True
 
     def _resolve_outputs(self) -> list[dict[str, Any]]:

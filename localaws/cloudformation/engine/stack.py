@@ -87,9 +87,9 @@ class Stack:
     def record(self, status: str, reason: str | None = None) -> None:
         """Change the stack's status and add an event."""
         self.status, self.reason = status, reason
-        self.tell(self.name, "AWS::CloudFormation::Stack", self.id, status, reason)
+        self.add_event(self.name, "AWS::CloudFormation::Stack", self.id, status, reason)
 
-    def tell(
+    def add_event(
         self, logical_id: str, kind: str, physical_id: str, status: str, reason: str | None = None
     ) -> datetime:
         """Add an event."""
