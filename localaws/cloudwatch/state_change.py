@@ -96,14 +96,14 @@ def _configuration(alarm: Alarm) -> dict[str, Any]:
 
 
 def _query(query: MetricDataQuery) -> dict[str, Any]:
-    told: dict[str, Any] = {"id": query.id, "returnData": bool(query.return_data)}
+    described: dict[str, Any] = {"id": query.id, "returnData": bool(query.return_data)}
     if query.label:
-        told["label"] = query.label
+        described["label"] = query.label
     if query.expression:
-        told["expression"] = query.expression
+        described["expression"] = query.expression
     if query.metric_stat:
         metric = query.metric_stat.metric
-        told["metricStat"] = {
+        described["metricStat"] = {
             "metric": {
                 "namespace": metric.namespace,
                 "name": metric.metric_name,
@@ -112,7 +112,7 @@ def _query(query: MetricDataQuery) -> dict[str, Any]:
             "period": query.metric_stat.period,
             "stat": query.metric_stat.stat,
         }
-    return told
+    return described
 
 
 def _message(alarm: Alarm, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def create(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def delete(params: dict[str, Any]) -> dict[str, Any]:
-    """DeleteCluster: an empty one becomes INACTIVE."""
+    """DeleteCluster: a cluster that is not in use becomes INACTIVE."""
     cluster = active_cluster(params["cluster"])
     services = [s for s in live_services() if s.cluster_name == cluster.name]
     tasks: Any = backend().tasks.get(cluster.name, {}).values()

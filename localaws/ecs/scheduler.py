@@ -24,7 +24,7 @@ from localaws.ecs.task import Task
 def tick() -> None:
     """Look at everything once; the caller holds the lock."""
     now = clock.monotonic()
-    container_instances.look()
+    container_instances.reconcile()
     for service in live_services():
         if service.deployments:
             for task in service.tasks:

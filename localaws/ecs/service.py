@@ -80,13 +80,13 @@ class LiveService(Service):
     def record(self, *, tags: bool = False) -> dict[str, Any]:
         """The service as in DescribeServices."""
         shape = get_service_model("ecs").shape_for("Service")
-        told = {k: v for k, v in self.settings.items() if k in shape.members}  # type: ignore[attr-defined]
+        settings = {k: v for k, v in self.settings.items() if k in shape.members}  # type: ignore[attr-defined]
         return {
             "loadBalancers": [],
             "serviceRegistries": [],
             "placementConstraints": [],
             "placementStrategy": [],
-            **told,
+            **settings,
             "serviceArn": self.arn,
             "serviceName": self.name,
             "clusterArn": self.cluster_arn,

@@ -78,8 +78,8 @@ def register(params: dict[str, Any]) -> dict[str, Any]:
     if not any(container.get("essential", True) for container in containers):
         raise EcsClientException("A container must be marked as essential.")
     revisions = backend().task_definitions.setdefault(family, {})
-    # A number is never used again, not even after its revision was deleted. Kept on the backend,
-    # so that a reset of moto forgets it with everything else.
+    # A revision number is never used again, even after the revision was deleted. The last one is
+    # kept in moto's backend, whose reset deletes it.
     last: dict[str, int] = vars(backend()).setdefault("last_revisions", {})
     last[family] = last.get(family, 0) + 1
     definition = LiveTaskDefinition(dict(params), last[family])  # type: ignore[abstract]
@@ -149,7 +149,7 @@ def find(name: str) -> LiveTaskDefinition | None:
 
 
 def deployable(name: str) -> LiveTaskDefinition:
-    """The revision that a service or a task may be started from."""
+    """The revision to start tasks from, which has to be ACTIVE."""
     definition = find(name)
     if definition is None:
         raise EcsClientException("TaskDefinition not found.")

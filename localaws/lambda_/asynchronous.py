@@ -1,12 +1,14 @@
-"""Asynchronous invocations of Lambda: tried again, then reported.
+"""Asynchronous invocations of Lambda, with retries and destinations.
 
-https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html: an error of the
-function is tried again twice, or as the EventInvokeConfig says; throttles and errors of Lambda's own
-until the event is too old. What came of it goes to the destinations (lambda_/destinations.py), an
-event that failed also to the dead-letter queue; without either, its loss is logged.
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 
-Pauses are a six-hundredth of AWS's: 0.1 and 0.2 s after an error of the function where AWS waits one
-and two minutes, and up to 0.5 s after a throttle. An event's age counts in real seconds.
+An error of the function is retried twice, or as often as the EventInvokeConfig says; throttles and
+errors of Lambda itself are retried until the event is too old. The result goes to the destinations
+(lambda_/destinations.py), and a failed event to the dead-letter queue as well. Without either, its loss
+is logged.
+
+Pauses are a six-hundredth of AWS's: 0.1 and 0.2 s after errors of the function, where AWS waits one and
+two minutes, and up to 0.5 s after a throttle. The age of an event counts in real seconds.
 """
 
 from __future__ import annotations
@@ -34,20 +36,20 @@ _FIRST_PAUSE_SECONDS = 1 / 600
 _LONGEST_PAUSE_SECONDS = 300 / 600
 _MAXIMUM_RETRY_ATTEMPTS = 2
 _MAXIMUM_EVENT_AGE_SECONDS = 6 * 60 * 60
-_ERROR_MESSAGE_BYTES = 1024  # what a dead letter says of the error
+_ERROR_MESSAGE_BYTES = 1024  # the error message in a dead letter
 
-# moto's LambdaFunction._invoke_lambda takes an event and nothing else.
+# moto's LambdaFunction._invoke_lambda takes only the event, so the request id is kept here.
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 def request_id() -> str:
-    """The id of the invocation that this thread makes: an event's own, the same at every attempt."""
+    """The request id of the invocation in this thread, which all attempts for an event share."""
     return _request_id.get() or str(uuid.uuid4())
 
 
 @dataclass(frozen=True)
 class _Event:
-    """What a function was invoked with."""
+    """An event with which a function was invoked."""
 
     function: LambdaFunction
     text: str
@@ -56,9 +58,9 @@ class _Event:
 
 @dataclass(frozen=True)
 class _Attempt:
-    """What came of one attempt."""
+    """The result of one attempt."""
 
-    status: int  # 200 when the function ran, whatever it said
+    status: int  # 200 if the function ran, even if it failed
     payload: str = ""
     errored: bool = True
     message: str = ""
@@ -69,7 +71,7 @@ class _Attempt:
 
 
 class Queue:
-    """The events that were accepted and are not done with; safe to use from many threads."""
+    """The accepted events that are not finished yet. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -77,7 +79,7 @@ class Queue:
         self._stopping = threading.Event()
 
     def accept(self, function: LambdaFunction, text: str) -> None:
-        """Invoke the function with a JSON text, soon."""
+        """Invoke the function with a JSON text in the background."""
         event = _Event(function, text, str(uuid.uuid4()))
         with self._lock:
             if self._stopping.is_set():
@@ -87,12 +89,12 @@ class Queue:
             thread.start()
 
     def stop(self) -> None:
-        """Begin no attempt any more; every pause is over."""
+        """Begin no more attempts, and end all pauses."""
         with self._lock:
             self._stopping.set()
 
     def join(self) -> None:
-        """Wait for the attempts that were under way when it was stopped."""
+        """Wait for the attempts that were in progress at the stop."""
         with self._lock:
             threads = list(self._threads)
         for thread in threads:
@@ -113,7 +115,7 @@ class Queue:
         while True:
             attempt = _attempt(event)
             if self._stopping.is_set():
-                return  # the stop may have been what failed it
+                return  # the stop may be the cause of the failure
             config = destinations.event_invoke_config(event.function)
             runs += attempt.ran
             condition = _condition(event.function, config, attempt, runs)
@@ -137,7 +139,7 @@ def _attempt(event: _Event) -> _Attempt:
     except TooManyRequestsError as throttle:
         return _Attempt(429, message=str(throttle.description))
     except (NotImplementedError, UnknownFunctionException):
-        raise  # no retry will change it
+        raise  # it is not retried
     except Exception as crash:  # noqa: BLE001 - AWS's own 500; the local AWS has no other kind
         _log.warning("%s will be tried again: %r", event.function.function_arn, crash)
         return _Attempt(500, message=repr(crash))
@@ -152,13 +154,13 @@ def _error_message(payload: str) -> str:
 def _condition(
     function: LambdaFunction, config: dict[str, Any], attempt: _Attempt, runs: int
 ) -> str | None:
-    """Why an attempt is the last one, in AWS's words; None when there may be another."""
+    """Why an attempt is the last one, in AWS's wording; None if it may be retried."""
     if not attempt.errored:
         return "Success"
     if attempt.ran and runs > config.get("MaximumRetryAttempts", _MAXIMUM_RETRY_ATTEMPTS):
         return "RetriesExhausted"
     if attempt.status == 429 and str(function.reserved_concurrency) == "0":
-        return "ZeroReservedConcurrency"  # how people switch a function off
+        return "ZeroReservedConcurrency"  # a function that is switched off
     return None
 
 
@@ -178,7 +180,9 @@ def _report(event: _Event, attempt: _Attempt, condition: str, runs: int) -> None
 
 
 def _record(event: _Event, attempt: _Attempt, condition: str, runs: int) -> dict[str, Any]:
-    """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html."""
+    """The record for a destination:
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    """
     function, now = event.function, datetime.datetime.now(datetime.UTC)
     arn, suffix = function.function_arn, f":{function.version}"
     record: dict[str, Any] = {
@@ -203,12 +207,14 @@ def _record(event: _Event, attempt: _Attempt, condition: str, runs: int) -> dict
 
 
 def _attributes(event: _Event, attempt: _Attempt) -> dict[str, dict[str, str]]:
-    """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq."""
+    """The attributes of a dead letter:
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq
+    """
     message = attempt.message.encode()[:_ERROR_MESSAGE_BYTES].decode(errors="ignore")
     attributes = {
         "RequestID": {"DataType": "String", "StringValue": event.request_id},
         "ErrorCode": {"DataType": "Number", "StringValue": str(attempt.status)},
     }
-    if message:  # SQS takes no empty value
+    if message:  # SQS refuses empty values
         attributes["ErrorMessage"] = {"DataType": "String", "StringValue": message}
     return attributes

@@ -1,15 +1,15 @@
-"""Lambda: every invocation runs the deployed artifact in a process of the function's own.
+"""Lambda, which runs the deployed artifact of a function in processes of its own.
 
-moto wants Docker for that. Here each environment is a process of its own that runs AWS's runtime
-client (lambda_/execution_environment.py) on the unpacked artifact (lambda_/code.py): one per concurrent
-invocation, kept warm and reused, retired when the function's code or configuration changes
-(lambda_/pool.py). Asynchronous invocations are tried again and reported (lambda_/asynchronous.py).
-Every way in passes ``LambdaFunction._invoke_lambda``.
+moto needs Docker for that. Here an execution environment is a process that runs AWS's runtime client
+(lambda_/execution_environment.py) with the unpacked artifact (lambda_/code.py). There is one for each
+concurrent invocation. It is reused, and ends when the code or configuration of the function changes
+(lambda_/pool.py). Asynchronous invocations have retries and destinations (lambda_/asynchronous.py).
+Every kind of invocation calls ``LambdaFunction._invoke_lambda``.
 
-`make local LAMBDA=sam` puts something else in the place of these processes (``executed_by``).
+`make local LAMBDA=sam` replaces these processes by containers (``executed_by``).
 
-Not imitated: START, END and REPORT as JSON, when the function's LogFormat is JSON.
-Layers, container images and other runtimes than this interpreter's are NotImplemented.
+Not simulated: START, END and REPORT as JSON if the function's LogFormat is JSON. Layers, container
+images, and runtimes other than this interpreter's are NotImplemented.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from localaws.lambda_.execution_environment import Answer
 from localaws.lambda_.pool import Pools, logging_config
 
 _RUNTIME = f"python3.{sys.version_info.minor}"
-_LOG_TAIL_BYTES = 4096  # what LogType=Tail returns
+_LOG_TAIL_BYTES = 4096  # in the answer with LogType=Tail
 
 _pools = Pools()
 _queue = asynchronous.Queue()
@@ -40,7 +40,7 @@ _invocations: list[Invocation] = []
 
 @dataclass(frozen=True)
 class Invocation:
-    """What one invocation took, for a benchmark."""
+    """The duration of one invocation, for benchmarks."""
 
     function: str
     cold: bool
@@ -50,7 +50,7 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Executed:
-    """How one invocation ended, and what it wrote to which log stream."""
+    """The result of one invocation, and the log lines that it wrote."""
 
     answer: Answer
     log_stream: str
@@ -58,7 +58,7 @@ class Executed:
 
 
 Executor = Callable[[LambdaFunction, bytes, str], Executed]
-"""Runs a function on an event (JSON); the last argument is the request id."""
+"""Runs a function with an event (JSON) and a request id."""
 
 
 def invocations() -> list[Invocation]:
@@ -67,7 +67,7 @@ def invocations() -> list[Invocation]:
 
 
 def install() -> None:
-    """Put our executor in the place of moto's."""
+    """Replace moto's executor."""
     delete_function = LambdaBackend.delete_function
 
     def delete_function_and_processes(
@@ -84,7 +84,7 @@ def install() -> None:
 
 
 def start() -> None:
-    """Begin with no process and no recorded invocation."""
+    """Begin without processes and recorded invocations."""
     global _pools, _queue
     _pools = Pools()
     _queue = asynchronous.Queue()
@@ -92,7 +92,7 @@ def start() -> None:
 
 
 def stop() -> None:
-    """End every process, and with them the invocations that wait for one or for another attempt."""
+    """End every process, and the invocations that wait for one or for a retry."""
     _queue.stop()
     _pools.stop()
     _queue.join()
@@ -100,7 +100,7 @@ def stop() -> None:
 
 @contextmanager
 def executed_by(executor: Executor) -> Iterator[None]:
-    """For a while, run functions otherwise than in processes of their own."""
+    """Run functions by this executor for a while."""
     global _executor
     before, _executor = _executor, executor
     try:
@@ -112,7 +112,9 @@ def executed_by(executor: Executor) -> Iterator[None]:
 def _invoke(
     self: LambdaFunction, body: str | bytes, request_headers: Any, response_headers: dict[str, str]
 ) -> bytes:
-    """The Invoke API. moto runs a DryRun, waits for an Event and calls every error Handled."""
+    """The Invoke action. moto executes a DryRun, waits for an Event, and reports every error as
+    Handled.
+    """
     try:
         text = (body if isinstance(body, str) else body.decode()) or "{}"
         event = json.loads(text)
@@ -162,7 +164,7 @@ _executor: Executor = _in_a_process
 
 
 def _check(function: LambdaFunction) -> None:
-    """Refuse what would only seem to run."""
+    """Refuse functions that can't be run here."""
     name = f"Lambda Invoke of {function.function_name}"
     if function.package_type != "Zip":
         raise NotImplementedError(f"{name}: PackageType {function.package_type}")

@@ -1,8 +1,8 @@
-"""What a function's process can import: its artifact, then AWS's runtime client, nothing else.
+"""The code in a function's process: its artifact, then AWS's runtime client, and nothing else.
 
-Not this environment's site-packages: a package that is only there would work here and be missing on
-AWS. So the interpreter starts without them (-S), and the few packages that the runtime client
-consists of are linked into a folder of their own.
+The site-packages of this environment are not included: a function could import a package that is
+missing on AWS. So the interpreter starts without them (-S), and the packages of the runtime client are
+linked into a folder of their own.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 RUNTIME_CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
-"""The distributions of AWS's runtime client and of what it needs; requirements-dev.txt pins them."""
+"""The distributions of the runtime client and its dependencies, pinned in requirements-dev.txt."""
 
 _lock = threading.Lock()
 _root: Path | None = None
 
 
 def runtime_folder() -> Path:
-    """The folder that holds AWS's runtime client, as /var/runtime does on AWS."""
+    """The folder with AWS's runtime client, which is /var/runtime on AWS."""
     with _lock:
         folder = _made_root() / "runtime"
         if not folder.exists():
@@ -35,7 +35,7 @@ def runtime_folder() -> Path:
 
 
 def task_folder(code: bytes, sha: str) -> Path:
-    """The folder that holds an unpacked artifact, as /var/task does on AWS: read-only."""
+    """The read-only folder with an unpacked artifact, which is /var/task on AWS."""
     with _lock:
         folder = _made_root() / sha.replace("/", "_")
         if not folder.exists():
@@ -67,7 +67,9 @@ def _link(name: str, folder: Path) -> None:
 
 
 def _protect(folder: Path) -> None:
-    """Write-protect the folders. Compiled modules may be added, or every start would compile."""
+    """Write-protect the folders, but let Python add compiled modules, or every start would compile
+    them.
+    """
     for each in _folders(folder):
         if any(each.glob("*.py")):
             (each / "__pycache__").mkdir(exist_ok=True)

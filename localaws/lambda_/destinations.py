@@ -1,9 +1,10 @@
-"""Where Lambda reports to: the destinations of an EventInvokeConfig, and dead-letter queues.
+"""The destinations of an EventInvokeConfig, and dead-letter queues.
 
-moto takes every configuration and never sends. Here SQS queues get what is sent to them, and all
-others (topics, functions, event buses, buckets, FIFO queues) are NotImplemented when they are put.
-As on AWS the function's role has to allow it, when it is put and again when something is sent. moto
-also keeps the first configuration for ever, and takes that of a version for the function's own.
+moto accepts every configuration and never sends anything. Here messages are sent to SQS queues, and
+all other targets (topics, functions, event buses, buckets, FIFO queues) are NotImplemented when they
+are put. As on AWS the function's role has to allow it, when the configuration is put and when a message
+is sent. moto also keeps the first configuration for ever, and applies that of a version to the function
+itself.
 """
 
 from __future__ import annotations
@@ -27,24 +28,24 @@ _QUEUE = re.compile(rf"arn:aws:sqs:{aws.REGION}:{aws.ACCOUNT}:([A-Za-z0-9_-]+)")
 
 
 def event_invoke_config(function: LambdaFunction) -> dict[str, Any]:
-    """The function's EventInvokeConfig; empty where none was put."""
+    """The EventInvokeConfig of a function, which is empty if there is none."""
     return function.event_invoke_config[-1].config if function.event_invoke_config else {}
 
 
 def destination(function: LambdaFunction, kind: str) -> str | None:
-    """The ARN where OnSuccess or OnFailure leads."""
+    """The ARN of the destination OnSuccess or OnFailure."""
     return _destinations(event_invoke_config(function)).get(kind)
 
 
 def dead_letter_queue(function: LambdaFunction) -> str | None:
-    """The ARN of the function's dead-letter queue."""
+    """The ARN of the dead-letter queue."""
     return _dead_letter_queue(function.get_configuration())
 
 
 def send(
     function: LambdaFunction, arn: str, text: str, attributes: dict[str, dict[str, str]]
 ) -> None:
-    """Send a message to a queue as the function; what can't be sent is lost, and that is logged."""
+    """Send a message to a queue on behalf of the function. The loss of a message is logged."""
     sqs = aws.client("sqs")
     try:
         iam.check(function.function_name, "sqs", [Access("sqs:SendMessage", arn)])
@@ -63,7 +64,7 @@ def _dead_letter_queue(configuration: dict[str, Any]) -> str | None:
     return (configuration.get("DeadLetterConfig") or {}).get("TargetArn") or None
 
 
-# --- what can be put ------------------------------------------------------------------------------
+# --- configurations ------------------------------------------------------------------------------
 
 _put_config = LambdaBackend.put_function_event_invoke_config
 _create = LambdaBackend.create_function
@@ -111,7 +112,7 @@ def _put_event_invoke_config(
 def _update_event_invoke_config(
     self: LambdaBackend, function_name: str, config: dict[str, Any]
 ) -> dict[str, Any]:
-    self.get_function_event_invoke_config(function_name)  # refuses where there is none
+    self.get_function_event_invoke_config(function_name)  # raises an error if there is none
     known = event_invoke_config(self.get_function(function_name))
     return _put_event_invoke_config(self, function_name, {**known, **config})
 
@@ -131,7 +132,7 @@ def _create_function(self: LambdaBackend, spec: dict[str, Any]) -> LambdaFunctio
     _check_kind("Lambda CreateFunction: DeadLetterConfig", arn)
     function = _create(self, spec)
     try:
-        _check_dead_letters(function, arn)  # IAM asks the function for its role
+        _check_dead_letters(function, arn)  # the role is looked up by the function
     except Exception:
         self.delete_function(function.function_name)
         raise
@@ -143,13 +144,13 @@ def _update_function_configuration(
 ) -> dict[str, Any] | None:
     arn = _dead_letter_queue(body)
     _check_kind("Lambda UpdateFunctionConfiguration: DeadLetterConfig", arn)
-    if "Role" not in body:  # a new role is asked when something is sent
+    if "Role" not in body:  # a new role is checked when a message is sent
         _check_dead_letters(self.get_function(function_name, qualifier), arn)
     return _configure(self, function_name, qualifier, body)
 
 
 def install() -> None:
-    """Take what can be sent to, and refuse the rest."""
+    """Accept the configurations that are simulated, and refuse the rest."""
     backend, api = LambdaBackend, LambdaResponse
     backend.put_function_event_invoke_config = _put_event_invoke_config  # type: ignore[method-assign]
     backend.update_function_event_invoke_config = _update_event_invoke_config  # type: ignore[method-assign]

@@ -1,11 +1,10 @@
-"""An execution environment: a process with AWS's own runtime client, and the API that it talks to.
+"""An execution environment: a process with AWS's own runtime client, and the API that the client calls.
 
-https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html: the client asks for the next event
-and posts the response or the error. Between invocations its request for the next event just stays
-unanswered, so no thread is needed here: whoever invokes serves the API until the answer is there.
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html: the client requests the next event and
+posts the response or the error. Between invocations its request stays unanswered, so no thread is
+needed: the thread that invokes serves the API until it has the answer.
 
-Not imitated: the memory limit (a process may use what the machine has), and freezing the process
-between invocations.
+Not simulated: the memory limit, and freezing the process between invocations.
 """
 
 from __future__ import annotations
@@ -26,23 +25,23 @@ from http.client import parse_headers
 from pathlib import Path
 from typing import BinaryIO
 
-# AWS gives the init phase 10 s of its own; a laptop that compiles an artifact's modules needs more.
+# The init phase has 10 s on AWS. A laptop that compiles the modules of an artifact needs more.
 INIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """How one invocation ended."""
+    """The result of one invocation."""
 
     payload: str
     errored: bool
-    init_ms: float  # 0.0 when the environment was warm
+    init_ms: float  # 0.0 if the environment was warm
     run_ms: float
 
 
 @dataclass(frozen=True)
 class _Request:
-    """One request of the runtime client."""
+    """A request of the runtime client."""
 
     connection: socket.socket
     path: str
@@ -59,7 +58,7 @@ class _ExitedError(Exception):
 
 
 class ExecutionEnvironment:
-    """A process that serves one invocation at a time, again and again."""
+    """A process that serves one invocation at a time."""
 
     def __init__(
         self, handler: str, task_folder: Path, variables: dict[str, str], log_stream: str
@@ -71,7 +70,7 @@ class ExecutionEnvironment:
         self._selector = selectors.DefaultSelector()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._selector.register(self._listener, selectors.EVENT_READ)
-        # The process holds the other end, so that its end can be waited for like a request.
+        # The process holds the other end of this socket, so its exit can be awaited like a request.
         self._alive, held = os.pipe()
         port = self._listener.getsockname()[1]
         self._selector.register(self._alive, selectors.EVENT_READ)
@@ -83,17 +82,17 @@ class ExecutionEnvironment:
             stdout=self._logs,
             stderr=subprocess.STDOUT,
             pass_fds=[held],
-            start_new_session=True,  # so that kill() reaches what the function started
+            start_new_session=True,  # so that kill() also ends child processes
         )
         os.close(held)
 
     @property
     def alive(self) -> bool:
-        """Whether it can take another invocation."""
+        """Whether it can serve another invocation."""
         return self._process.poll() is None
 
     def invoke(self, event: bytes, request_id: str, arn: str, seconds: float) -> Answer:
-        """Give the process one event and wait for its answer until the timeout."""
+        """Pass one event to the process, and wait for its answer until the timeout."""
         began = time.monotonic()
         try:
             request = self._receive(INIT_SECONDS)
@@ -118,20 +117,20 @@ class ExecutionEnvironment:
         return _answer(request.body, request.path.endswith("/error"), began, started)
 
     def read_logs(self) -> list[str]:
-        """The lines that the process wrote since they were read last."""
+        """The lines that the process wrote since the last call."""
         size = os.fstat(self._logs.fileno()).st_size - self._logged
         written = os.pread(self._logs.fileno(), size, self._logged)
         self._logged += size
         return written.decode(errors="replace").splitlines()
 
     def kill(self) -> None:
-        """End the process and whatever it started."""
+        """End the process and its child processes."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def close(self) -> None:
-        """Kill, and give back what the environment holds."""
+        """End the process and free what the environment holds."""
         self.kill()
         for key in list(self._selector.get_map().values()):
             if isinstance(key.fileobj, socket.socket):
@@ -194,7 +193,7 @@ def _headers(request_id: str, arn: str, seconds: float) -> dict[str, str]:
 
 
 def _read(connection: socket.socket, file: BinaryIO) -> _Request | None:
-    """Read one request; None when the client closed the connection."""
+    """Read one request; None if the client closed the connection."""
     start = file.readline().split()
     if not start:
         return None

@@ -1,9 +1,9 @@
-"""Which execution environment takes an invocation: a warm one of the same code, or a new one.
+"""The assignment of invocations to execution environments: a warm one of the same code, or a new one.
 
-AWS starts another environment for each concurrent invocation, up to a thousand. A laptop can't, so
-there is a limit for each function and one for all of them, and an invocation that finds no room
-waits for it, first come first served. Where all have their hands full, the environment that has
-been idle longest makes room for one of another function. Only reserved concurrency refuses.
+AWS starts an environment for each concurrent invocation, up to a thousand. A laptop can't, so there is
+a limit for each function and one for all functions. An invocation beyond a limit waits, first come
+first served. At the limit for all functions the environment that has been idle longest is closed to
+make room for one of another function. Only reserved concurrency refuses an invocation.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from localaws.lambda_ import code as lambda_code
 from localaws.lambda_.execution_environment import ExecutionEnvironment
 from localaws.signature import function_access_key
 
-# A start takes a second of a processor: on a laptop's few, more at once only makes all of them late.
+# A start takes a second of processor time. More at once would only slow all of them down.
 ENVIRONMENTS_OF_A_FUNCTION = 8
-# Each holds 50 to 100 MB of memory, idle or not.
+# Each takes 50 to 100 MB of memory, also while it is idle.
 ENVIRONMENTS = 64
 
 _INHERITED = ("PATH", "TMPDIR", "LANG")
@@ -38,7 +38,7 @@ _by_token: weakref.WeakValueDictionary[str, ExecutionEnvironment] = weakref.Weak
 
 
 class TooManyRequestsError(LambdaClientError):
-    """All of the function's reserved concurrency is in use."""
+    """The function's reserved concurrency is used up."""
 
     code = 429
 
@@ -47,12 +47,12 @@ class TooManyRequestsError(LambdaClientError):
 
 
 class Pools:
-    """The environments of every function; safe to use from many threads."""
+    """The environments of all functions. Threads may share it."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()  # who waits looks again at every change
-        self._deployments: dict[str, tuple[Any, ...]] = {}  # by ARN: what idle environments run
-        self._idle: dict[ExecutionEnvironment, str] = {}  # with the ARN; idle longest is first
+        self._changed = threading.Condition()  # every change wakes those who wait
+        self._deployments: dict[str, tuple[Any, ...]] = {}  # by ARN: what its environments run
+        self._idle: dict[ExecutionEnvironment, str] = {}  # with the ARN; the longest idle first
         self._busy: dict[ExecutionEnvironment, str] = {}
         self._retired: set[ExecutionEnvironment] = set()  # still busy
         self._lines: dict[str, deque[object]] = defaultdict(deque)  # by ARN: who waits
@@ -73,14 +73,14 @@ class Pools:
                 self._changed.notify_all()
 
     def delete(self, function: LambdaFunction) -> None:
-        """End a deleted function's environments, a busy one after its invocation."""
+        """End the environments of a deleted function, busy ones after their invocation."""
         with self._changed:
             self._deleted.add(function)
             self._retire(function.function_arn)
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """End every environment now, the busy ones too, and every wait; none starts any more."""
+        """End every environment and every wait now. No environment starts after that."""
         with self._changed:
             self._stopped = True
             for arn in list(self._deployments):
@@ -104,7 +104,7 @@ class Pools:
                 self._changed.wait()
         finally:
             line.remove(turn)
-            self._changed.notify_all()  # there may be room for the next in line, too
+            self._changed.notify_all()  # there may be room for the next one, too
 
     def _check(self, function: LambdaFunction) -> None:
         if self._stopped:
@@ -113,7 +113,7 @@ class Pools:
             raise UnknownFunctionException(function.function_arn)
 
     def _taken(self, function: LambdaFunction) -> ExecutionEnvironment | None:
-        """An environment of the function as it is deployed now; None where there is no room."""
+        """An environment of the function as it is deployed now; None if there is no room."""
         arn, deployed = function.function_arn, deployment(function)
         if self._deployments.setdefault(arn, deployed) != deployed:
             self._retire(arn)
@@ -134,7 +134,7 @@ class Pools:
         return None
 
     def _has_room(self, function: LambdaFunction) -> bool:
-        """Whether another may start; called when none of the function's own is idle."""
+        """Whether an environment may start. None of the function's own is idle."""
         if self._busy_of(function) >= ENVIRONMENTS_OF_A_FUNCTION:
             return False
         if len(self._busy) + len(self._idle) >= ENVIRONMENTS:
@@ -165,18 +165,18 @@ class Pools:
 
 
 def environment_of(token: str) -> ExecutionEnvironment | None:
-    """The environment whose process signs its calls with a session token."""
+    """The environment whose process signs its calls with this session token."""
     return _by_token.get(token)
 
 
 def logging_config(function: LambdaFunction) -> dict[str, str]:
-    """Where the function logs to and how; cloudformation/types/lambda_.py makes moto keep it."""
+    """The LoggingConfig of a function, which cloudformation/types/lambda_.py makes moto keep."""
     config: dict[str, str] = function.get_configuration()["LoggingConfig"]
     return config
 
 
 def deployment(function: LambdaFunction) -> tuple[Any, ...]:
-    """What an update can change, and a warm process would not notice."""
+    """The settings whose update a warm process would not notice."""
     return (
         function.code_sha_256,
         function.handler,
@@ -192,7 +192,7 @@ def _started(function: LambdaFunction) -> ExecutionEnvironment:
     task_folder = lambda_code.task_folder(function.code_bytes, function.code_sha_256)
     log_stream = f"{time.strftime('%Y/%m/%d')}/[{function.version}]{uuid.uuid4().hex}"
     logging = logging_config(function)
-    token = uuid.uuid4().hex  # tells the processes of one function apart
+    token = uuid.uuid4().hex  # identifies the process among those of the function
     variables = {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in function.environment_vars.items()
@@ -202,7 +202,7 @@ def _started(function: LambdaFunction) -> ExecutionEnvironment:
         "AWS_ACCESS_KEY_ID": function_access_key(function.function_name),
         "AWS_SECRET_ACCESS_KEY": "localaws",
         "AWS_SESSION_TOKEN": token,
-        "AWS_CONFIG_FILE": os.devnull,  # without HOME, botocore finds the developer's all the same
+        "AWS_CONFIG_FILE": os.devnull,  # or botocore reads the developer's, even without HOME
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_ENDPOINT_URL": aws.endpoint(),
         "AWS_REGION": function.region,

@@ -1,12 +1,12 @@
-"""How SNS delivers to functions and HTTP endpoints: in the background, with retries.
+"""The delivery of messages to functions and HTTP endpoints: in the background, with retries.
 
-https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html: what the subscriber's side
-refuses is not tried again, what fails there is. A function is only invoked if its own policy lets SNS
-do that for the topic. A message that can't be delivered goes to the subscription's dead-letter queue;
-without one, its loss is logged.
+https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html: errors on the client side
+are not retried, errors on the server side are. A function is invoked only if its own policy allows SNS
+to do so for the topic. A message that can't be delivered goes to the dead-letter queue of the
+subscription; without one its loss is logged.
 
-Pauses are short: 0.2 s before each of the three retries of an HTTP endpoint, where AWS takes 20 s; up to
-2 s before those of an invocation, which end after a minute, where AWS goes on for 23 days.
+Pauses are short: 0.2 s before each of the three retries of an HTTP endpoint, where AWS waits 20 s, and
+up to 2 s before those of an invocation, which end after a minute, where AWS goes on for 23 days.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ _log = logging.getLogger(__name__)
 
 _HTTP_PAUSES = (0.2, 0.2, 0.2)  # seconds
 _FUNCTION_PAUSES = (0.0, 0.0, 0.0, 0.1, 0.1, 0.1, 0.2, 0.4, 0.8, 1.6, *(2.0,) * 28)
-_HTTP_SECONDS = 15  # that an endpoint has to answer
+_HTTP_SECONDS = 15  # the time that an endpoint has to answer
 _JOIN_SECONDS = 2.0
-_NOT_IMPLEMENTED = 501  # of the local AWS; no retry will change it
+_NOT_IMPLEMENTED = 501  # an error of the local AWS, which is not retried
 
 
 class _RefusedError(Exception):
-    """No retry will change it."""
+    """An error that is not retried."""
 
 
 class _FailedError(Exception):
-    """The next attempt may do better."""
+    """An error that is retried."""
 
 
 class _Deliveries:
-    """The messages that are on their way; safe to use from many threads."""
+    """The messages that are being delivered. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,7 +54,7 @@ class _Deliveries:
         self._stopping = threading.Event()
 
     def accept(self, notification: Notification) -> None:
-        """Deliver, soon; nothing any more once it was stopped."""
+        """Deliver a message in the background, unless the deliveries were stopped."""
         with self._lock:
             if self._stopping.is_set():
                 return
@@ -63,7 +63,7 @@ class _Deliveries:
             thread.start()
 
     def stop(self) -> None:
-        """Begin no attempt any more, and wait a moment for those under way."""
+        """Begin no more attempts, and wait a moment for those in progress."""
         with self._lock:
             self._stopping.set()
             threads = list(self._threads)
@@ -88,7 +88,7 @@ class _Deliveries:
                 deliver(notification)
             except (_FailedError, _RefusedError) as error:
                 if self._stopping.is_set():
-                    return  # the stop may have been what failed it
+                    return  # the stop may be the cause of the failure
                 if pause is None or isinstance(error, _RefusedError):
                     give_up(notification, str(error))
                     return
@@ -103,23 +103,23 @@ _deliveries = _Deliveries()
 
 
 def start() -> None:
-    """Begin without a message on its way."""
+    """Begin without messages."""
     global _deliveries
     _deliveries = _Deliveries()
 
 
 def stop() -> None:
-    """Give up what is on its way."""
+    """Give up all messages that are not delivered yet."""
     _deliveries.stop()
 
 
 def accept(notification: Notification) -> None:
-    """Deliver to a function or an HTTP endpoint, soon."""
+    """Deliver a message to a function or an HTTP endpoint in the background."""
     _deliveries.accept(notification)
 
 
 def give_up(notification: Notification, error: str) -> None:
-    """Leave a message in its subscription's dead-letter queue, or tell of its loss."""
+    """Move a message to the dead-letter queue of its subscription, or log its loss."""
     subscription = notification.subscription
     policy = json.loads(subscription.attributes.get("RedrivePolicy") or "{}")
     queue = policy.get("deadLetterTargetArn")
@@ -163,7 +163,7 @@ def _to_function(notification: Notification) -> None:
 
 
 def _to_url(notification: Notification) -> None:
-    """https://docs.aws.amazon.com/sns/latest/dg/http-header.html."""
+    """Post a message: https://docs.aws.amazon.com/sns/latest/dg/http-header.html"""
     subscription = notification.subscription
     headers = {
         "x-amz-sns-message-type": "Notification",
@@ -179,7 +179,7 @@ def _to_url(notification: Notification) -> None:
     else:
         body = json.dumps(notification.envelope(), indent=2)
     with requests.Session() as session:
-        session.trust_env = False  # no proxy stands between this machine and itself
+        session.trust_env = False  # no proxy for calls to this machine
         try:
             answer = session.post(
                 subscription.endpoint,

@@ -1,8 +1,8 @@
-"""Which messages an SNS subscription's filter policy lets through.
+"""The filter policies of SNS subscriptions.
 
 https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html: the language is that
-of EventBridge's patterns, on a message's attributes or on its body. moto's matcher gives up at the
-first rule of a name that the message lacks, though ``{"exists": false}`` may follow, and keeps the
+of EventBridge's patterns, applied to the attributes or the body of a message. moto's matcher stops at
+the first rule for a name that the message lacks, even if ``{"exists": false}`` follows, and keeps the
 scope that the subscription had when its policy was set.
 """
 
@@ -18,7 +18,7 @@ from localaws.events import patterns
 
 
 def passes(subscription: Subscription, message: str, attributes: Mapping[str, Any]) -> bool:
-    """Tell whether a subscriber gets a message; the attributes are as moto keeps them."""
+    """Whether a subscriber gets a message. The attributes are in moto's form."""
     policy = subscription._filter_policy
     if not policy:
         return True
@@ -34,7 +34,7 @@ def passes(subscription: Subscription, message: str, attributes: Mapping[str, An
 
 
 def check(subscriptions: Iterable[Subscription], topic: str | None, structure: str | None) -> None:
-    """Raise NotImplementedError where AWS does not say which of a message's bodies is filtered."""
+    """Raise NotImplementedError if AWS does not document which body of the message is filtered."""
     if structure != "json":
         return
     for each in list(subscriptions):
@@ -49,7 +49,9 @@ def _of_the_body(subscription: Subscription) -> bool:
 
 
 def _value(typed: Mapping[str, Any]) -> Any:
-    """An attribute's value as a policy sees it; None for a binary one, which no policy sees."""
+    """The value of an attribute for a filter policy; None if it is binary, which no policy
+    matches.
+    """
     kind, value = typed["Type"], typed["Value"]
     if kind.startswith("Binary"):
         return None

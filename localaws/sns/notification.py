@@ -1,6 +1,6 @@
-"""One message on its way to one subscriber, and what SNS wraps around it.
+"""One message to one subscriber, and its envelope.
 
-Signatures are moto's own: nobody can verify them.
+Signatures are moto's and can't be verified.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Notification:
     subject: str | None
     text: str
     attributes: dict[str, Any]
-    """As moto keeps them: ``{"kind": {"Type": "String", "Value": "end"}}``."""
+    """In moto's form: ``{"kind": {"Type": "String", "Value": "end"}}``."""
 
     def envelope(self) -> dict[str, Any]:
-        """What SNS wraps around a message, for queues and HTTP endpoints."""
+        """The JSON that SNS wraps around a message for queues and HTTP endpoints."""
         arn = self.subscription.arn
         data = self.subscription.get_post_data(
             self.text, self.message_id, self.subject, self.attributes
@@ -34,7 +34,7 @@ class Notification:
         return {**data, "UnsubscribeURL": unsubscribe + arn}
 
     def record(self) -> dict[str, Any]:
-        """https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html."""
+        """The record for a function: https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html"""
         envelope = self.envelope()
         renamed = {"SigningCertURL": "SigningCertUrl", "UnsubscribeURL": "UnsubscribeUrl"}
         return {

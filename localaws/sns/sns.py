@@ -1,12 +1,12 @@
-"""SNS: what is published reaches mails, functions, HTTP endpoints and queues, within SNS's limits.
+"""SNS: messages reach email subscribers, functions, HTTP endpoints and queues, within SNS's limits.
 
-moto drops what is published to an email address, gives functions a made-up event, posts to whatever
-address a subscription names, counts a message's characters instead of its bytes, and lets a subscriber
-that fails fail the publisher. Here a message to an email subscription is kept as a mail
-(``GET /_localaws/mails``), functions and HTTP endpoints get it from a thread (sns/delivery.py), and
-what a queue refuses is its subscription's loss. Filter policies are sns/filter_policies.py's.
+moto drops messages to email addresses, invokes functions with a made-up event, posts to any address,
+counts characters instead of bytes, and fails the publisher if a subscriber fails. Here a message to an
+email subscription is stored (``GET /_localaws/mails``), functions and HTTP endpoints get it from a
+thread (sns/delivery.py), and a queue that refuses it affects its own subscription only.
+sns/filter_policies.py evaluates filter policies.
 
-A subscription counts as confirmed at once: nobody here can follow the link that AWS sends first.
+A subscription is confirmed at once, because nobody can follow the link in AWS's confirmation message.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def mails() -> list[dict[str, Any]]:
 
 
 def start() -> None:
-    """Begin without a mail and without a delivery."""
+    """Begin without mails and deliveries."""
     _mails.clear()
     delivery.start()
 
 
 def stop() -> None:
-    """Deliver nothing any more."""
+    """Stop all deliveries."""
     delivery.stop()
 
 
@@ -53,7 +53,7 @@ _deliver_to_queue = Subscription.publish
 
 
 def install() -> None:
-    """Deliver, and refuse what SNS refuses and what would not be delivered."""
+    """Deliver messages, and refuse what SNS refuses or what is not simulated."""
     backend = SNSBackend
     backend.subscribe = _subscribe_or_fail  # type: ignore[method-assign]
     backend.set_subscription_attributes = _set_attribute_or_fail  # type: ignore[method-assign]
@@ -70,7 +70,7 @@ def _subscribe_or_fail(
 
 
 def _check_attributes_and_subscribe(self: SNSResponse) -> ActionResult:
-    """moto subscribes first, and leaves the subscription when an attribute is refused."""
+    """moto subscribes first, and keeps the subscription if an attribute is refused."""
     protocol, attributes = self._get_param("Protocol"), self._get_attributes()
     scope = attributes.get("FilterPolicyScope")
     for name, value in attributes.items():
@@ -83,7 +83,7 @@ def _set_attribute_or_fail(self: SNSBackend, arn: str, name: str, value: Any) ->
         scope = subscription.attributes.get("FilterPolicyScope")
         subscriptions.check_attribute(self, subscription.protocol, name, value, scope)
     _set_attribute(self, arn, name, value)
-    self.subscriptions[arn]._filter_policy_matcher = None  # sns/filter_policies.py is in its place
+    self.subscriptions[arn]._filter_policy_matcher = None  # replaced by sns/filter_policies.py
 
 
 def _publish_within_limits(
@@ -128,7 +128,7 @@ def _check(
 ) -> None:
     if not message:
         raise InvalidParameterValue("Invalid parameter: Empty message")
-    # The whole JSON counts, not what a subscriber gets of it, and so do the attributes:
+    # The size is that of the whole JSON, not of the part for one protocol, and of the attributes:
     # https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
     size = len(message.encode()) + sum(map(_size, (attributes or {}).items()))
     if size > MAXIMUM_MESSAGE_LENGTH:
@@ -140,7 +140,7 @@ def _check(
 
 
 def _size(attribute: tuple[str, dict[str, Any]]) -> int:
-    """What an attribute takes of a message's bytes."""
+    """The bytes that an attribute adds to the size of a message."""
     name, typed = attribute
     value = str(typed["Value"])
     binary = typed["Type"].startswith("Binary")
@@ -161,7 +161,7 @@ def _check_structure(message: str) -> None:
 
 
 def _of_protocol(message: str, protocol: str) -> str:
-    """A protocol's own text; what is no text is as good as not there."""
+    """The text of a message for a protocol. A value that is not a string is ignored."""
     texts: dict[str, Any] = json.loads(message)
     own = texts.get(protocol)
     return own if isinstance(own, str) else str(texts["default"])
@@ -172,7 +172,7 @@ def _send(notification: Notification) -> None:
     _mails.append(
         {
             "to": subscription.endpoint,
-            # SNS names the sender's kind in place of a missing subject
+            # SNS uses this subject if there is none
             "subject": notification.subject or "AWS Notification Message",
             "text": notification.text,
             "topic": subscription.topic_arn,

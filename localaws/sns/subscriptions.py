@@ -1,6 +1,6 @@
-"""Which subscriptions SNS takes here: those that are delivered as they ask to be.
+"""The subscriptions that SNS accepts here: those that it can deliver with all their attributes.
 
-moto takes every attribute and looks at few of them.
+moto accepts every attribute and evaluates few.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _QUEUE = re.compile(rf"arn:aws:sqs:{REGION}:{ACCOUNT}:[A-Za-z0-9_-]+")
 
 
 def check(topic: Topic, protocol: str, endpoint: str) -> None:
-    """Raise NotImplementedError, or InvalidParameter as SNS does, unless it can be delivered to."""
+    """Raise NotImplementedError, or InvalidParameter as SNS does, for an endpoint without
+    delivery.
+    """
     if protocol not in _PROTOCOLS or (topic.fifo_topic and protocol != "sqs"):
         kind = " to a FIFO topic" if topic.fifo_topic else ""
         raise NotImplementedError(f"SNS Subscribe: Protocol {protocol}{kind}")
@@ -40,9 +42,9 @@ def check(topic: Topic, protocol: str, endpoint: str) -> None:
 def check_attribute(
     backend: SNSBackend, protocol: str, name: str, value: Any, scope: str | None
 ) -> None:
-    """Raise the like unless a subscription with this attribute is delivered as it says.
+    """Raise such an error for an attribute without effect here.
 
-    The scope is that of a filter policy.
+    The scope is that of the filter policy.
     """
     where = f"SNS: {name} of a subscription"
     if name in ("DeliveryPolicy", "SubscriptionRoleArn") and value not in (None, "", "{}"):
@@ -53,7 +55,7 @@ def check_attribute(
         policy = _object(name, value)
         backend._validate_filter_policy(policy, scope=scope)
         try:
-            patterns.validate(policy)  # moto does not look into anything-but
+            patterns.validate(policy)  # moto does not check within anything-but
         except InvalidEventPatternException as error:
             raise InvalidParameterValue(
                 f"Invalid parameter: FilterPolicy: {error.message}"
@@ -86,7 +88,7 @@ def _check_url(protocol: str, endpoint: str) -> None:
     if url.scheme != protocol or not url.hostname:
         raise InvalidParameterValue("Invalid parameter: Endpoint must match the specified protocol")
     if not _is_loopback(url.hostname):
-        # No test and no demo may tell the world what happened on somebody's laptop.
+        # Tests and demos must not send anything beyond this machine.
         raise NotImplementedError(f"SNS Subscribe: {endpoint}, which is not on this machine")
 
 
@@ -96,7 +98,7 @@ def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return False  # a name that the network resolves
+        return False  # a name that is resolved by the network
 
 
 def _object(name: str, value: str) -> dict[str, Any]:

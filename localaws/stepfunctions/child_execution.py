@@ -1,8 +1,8 @@
 """Child executions: ``states:startExecution.sync`` and ``.sync:2``.
 
-moto asks for the child twice a second, over HTTP. Here the task ends the moment the child ends, and
-the child is stopped when the task is. A child that does not succeed fails the task with
-States.TaskFailed, and its description is the Cause, as on AWS.
+moto polls the child over HTTP twice a second. Here the task ends at the moment that the child ends, and
+the child is stopped with the task. A child that does not succeed fails the task with
+States.TaskFailed, with the child's description as the Cause, as on AWS.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def _await_child(
 
 
 def _description(execution: dict[str, Any], condition: str | None) -> dict[str, Any]:
-    """DescribeExecution in PascalCase, times in milliseconds; .sync:2 has its data as JSON."""
+    """DescribeExecution in PascalCase, with times in milliseconds. For .sync:2 input and output
+    are JSON.
+    """
     described = {pascal(field): value for field, value in execution.items() if value is not None}
     for field in ("StartDate", "StopDate"):
         described[field] = int(described[field].timestamp() * 1000)
@@ -99,5 +101,5 @@ def _description(execution: dict[str, Any], condition: str | None) -> dict[str, 
 
 
 def install() -> None:
-    """Let a task wait for its child execution."""
+    """Make a task wait for its child execution."""
     sfn.StateTaskServiceSfn._eval_integration_pattern = _await_child  # type: ignore[assignment,method-assign]

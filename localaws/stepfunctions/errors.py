@@ -1,8 +1,8 @@
-"""The names of the errors that Lambda and Step Functions themselves answer a Task with.
+"""The names of errors in Tasks that call Lambda and Step Functions.
 
-An error that the SDK's model of the call lists has its own name, every other the service's general
-one (``Lambda.AWSLambdaException``), and a call without an answer is an ``SdkClientException``. moto has
-a name for each code, and takes a lost connection for States.Runtime, which nothing can catch.
+An error in the SDK's model of the call has its own name, any other error the service's general name
+(``Lambda.AWSLambdaException``), and a call without an answer is an ``SdkClientException``. moto has a
+name for each code, and reports a lost connection as States.Runtime, which nothing can catch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 from localaws.stepfunctions import sdk_integration
 
-_OURS = 501  # an error of the local AWS itself keeps the name that says so
+_OURS = 501  # an error of the local AWS itself keeps its name
 _Original = Callable[[Any, Environment, Exception], FailureEvent]
 
 
@@ -83,7 +83,7 @@ def install() -> None:
     kinds: tuple[tuple[Any, str | None, str | None], ...] = (
         (lambda_invoke.StateTaskServiceLambda, "Lambda", "AWSLambdaException"),
         (sfn.StateTaskServiceSfn, "StepFunctions", "AWSStepFunctionsException"),
-        (aws_sdk.StateTaskServiceAwsSdk, None, None),  # moto has the rest of these right
+        (aws_sdk.StateTaskServiceAwsSdk, None, None),  # moto's other names for these are right
     )
     for kind, service, general in kinds:
         kind._from_error = _named(kind._from_error, service, general)

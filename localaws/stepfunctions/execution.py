@@ -1,7 +1,7 @@
 """One execution of a state machine: its start, its end, its description and its events.
 
-moto's own has no status for a moment after its start, forgets what StopExecution said, describes a
-text output without its quotes, and emits no event.
+moto's execution has no status for a moment after its start, loses the error and cause of
+StopExecution, describes a string output without its quotes, and emits no event.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ _log = logging.getLogger(__name__)
 
 
 class Execution(moto_execution.Execution):
-    """Runs in a thread of its own from start() until ``ended`` is set."""
+    """An execution in a thread of its own, from start() until ``ended`` is set."""
 
     def __init__(self, **details: Any) -> None:
         super().__init__(**details)
         self.ended = threading.Event()
-        self.wakers: set[threading.Event] = set()  # set when it has ended
+        self.wakers: set[threading.Event] = set()  # set at the end of the execution
         self._environment: Any = None
 
     def get_start_execution_details(self) -> ExecutionDetails:
-        """Write the start time as the context object has it."""
+        """Write the start time in the format of the context object."""
         details = super().get_start_execution_details()
         details.start_time = iso(self.start_date)  # type: ignore[misc]
         return details
 
     def start(self) -> None:
-        """Begin; from now on it can be described and stopped."""
+        """Begin the execution. From now on it can be described and stopped."""
         self.exec_worker = self._get_start_execution_worker()
         self._environment = self.exec_worker.env = self.exec_worker._get_evaluation_environment()
         self._environment._program_state = ProgramRunning()  # type: ignore[no-untyped-call]
@@ -59,7 +59,7 @@ class Execution(moto_execution.Execution):
         threading.Thread(target=self._run, name=self.exec_arn, daemon=True).start()
 
     def stop(self, error: str | None, cause: str | None) -> None:  # type: ignore[override]
-        """Abort it; nothing happens when it has ended."""
+        """Abort the execution. It has no effect after the end."""
         now = datetime.datetime.now(datetime.UTC)
         self._environment.set_stop(stop_date=now, error=error, cause=cause)
 
@@ -125,7 +125,7 @@ class Execution(moto_execution.Execution):
         elif isinstance(end, ProgramError) and end.error is not None:
             self.error, self.cause = end.error.get("error"), end.error.get("cause")
         self.stop_date = datetime.datetime.now(datetime.UTC)
-        self.exec_status = status  # last: who sees the status sees the rest
+        self.exec_status = status  # last, so that the rest is set by then
         self.ended.set()
         for waker in list(self.wakers):
             waker.set()

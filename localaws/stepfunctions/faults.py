@@ -1,7 +1,7 @@
-"""Faults that stop an execution of a state machine, as StopExecution does, at a moment of their own.
+"""Faults that stop an execution of a state machine at a certain moment, as StopExecution does.
 
-Either as it enters a state: the history has that, and nothing of what the state would have done. Or
-once a process runs the invocation of a Task: the execution ends, and the function goes on, as on AWS.
+The execution stops either as it enters a state, which is in the history, before the state does
+anything; or once a process runs the invocation of a Task. The function then goes on, as on AWS.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from localaws.faults import faults
 from localaws.stepfunctions.stop import StoppedError
 
 _INVOKE = (StateTaskServiceLambda, StateTaskLambda)
-_SPACINGS = ((",", ":"), (", ", ": "))  # a test's text is found however the input was written
+_SPACINGS = ((",", ":"), (", ", ": "))  # the two common ways to write JSON
 
-_calling = threading.local()  # task: the mark of the invocation that this thread is about to make
+_calling = threading.local()  # .task: the mark of this thread's next invocation
 
 
 def _entry(env: Environment, state: str, when: str) -> faults.Entry:
@@ -83,7 +83,7 @@ def _invoke(env: Environment, **call: Any) -> None:
 
 
 def _marking(client_for: Any) -> Any:
-    """Have the invocation that a fault waits for say so in a header."""
+    """Mark the invocation on which there is a fault, by a header."""
 
     def client(**wanted: Any) -> Any:
         task = getattr(_calling, "task", None)
@@ -112,7 +112,9 @@ def _with_root(as_inner_frame_of: Any) -> Any:
 
 
 def install() -> None:
-    """Let faults meet executions; after the other mends, which this one builds on."""
+    """Apply faults to executions. This wraps the other modules' replacements, so it is installed
+    last.
+    """
     CommonStateField._eval_state_input = _enter  # type: ignore[method-assign]
     calls: Any = lambda_eval_utils
     calls.execute_lambda_function_integration = _invoke

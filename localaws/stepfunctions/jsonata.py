@@ -1,12 +1,12 @@
 """JSONata for the interpreter of state machines, where moto has a stub.
 
-The language comes from jsonata-python; this module adds what AWS Step Functions makes of it:
-variables are bound as values, so no value can break an expression; its functions $partition,
-$range, $hash, $random, $uuid and $parse; no $eval; and an expression that fails, gives nothing or
-gives what JSON can't hold fails the state with States.QueryEvaluationError.
+jsonata-python evaluates the language. This module adds the rules of AWS Step Functions: variables are
+bound as values, so that no value can break an expression; the functions $partition, $range, $hash,
+$random, $uuid and $parse exist, and $eval does not; and an expression that fails, has no result or a
+result that is not JSON fails the state with States.QueryEvaluationError.
 
-jsonata-python writes None for undefined as well as for null. Bound values therefore carry its own
-null object in place of None, and None always means undefined.
+jsonata-python uses None for undefined as well as for null. So bound values contain its own null object
+instead of None, and None always means undefined.
 """
 
 from __future__ import annotations
@@ -54,20 +54,20 @@ _HASHES = {
 
 
 class JSONataError(Exception):
-    """An expression that can't be evaluated to a JSON value; says why."""
+    """An expression that has no JSON value. The message says why."""
 
 
 def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
-    """Evaluate an expression; a variable's name has no leading $.
+    """Evaluate an expression. The names of variables have no leading $.
 
-    Raises JSONataError when it fails or its result is no JSON value.
+    Raises JSONataError if the evaluation fails or the result is not JSON.
     """
     try:
         program = copy(_parsed(expression))
     except Exception as error:
         raise JSONataError(f"The JSONata expression '{expression}' is invalid: {error}") from error
-    # A copy of its own, and announced as this thread's: the library keeps the scope in the one and
-    # reads the time of $now() from the other. The syntax tree they share is only read.
+    # The library keeps the scope in the expression, so each evaluation has a copy; and it reads the
+    # time of $now() from the thread's current expression. The shared syntax tree is only read.
     program.environment = language.Jsonata.Frame(language.Jsonata.static_frame)
     language.Jsonata.CURRENT.jsonata = program
     program.set_output_convert_nulls(False)
@@ -115,7 +115,7 @@ def _json(value: Any) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise TypeError(value)
-        # JSONata has one kind of number: $number('5') is 5, not 5.0.
+        # JSONata has a single type of number: $number('5') is 5, not 5.0.
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, (bool, int, str)):
         return value
@@ -123,7 +123,7 @@ def _json(value: Any) -> Any:
 
 
 def iso(moment: datetime.datetime) -> str:
-    """A moment as the context object and the events of AWS write it: 2026-11-22T10:00:00.123Z."""
+    """A time in the format of the context object and of AWS events: 2026-11-22T10:00:00.123Z."""
     utc = moment.astimezone(datetime.UTC)
     return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -185,18 +185,18 @@ _FUNCTIONS = {
 
 
 def _to_string(value: Any, prettify: bool) -> str:
-    """$string of anything but a string; jsonata-python's escapes every letter beyond ASCII."""
+    """$string of anything but a string. jsonata-python's escapes all characters beyond ASCII."""
     if callable(getattr(value, "call", None)) or getattr(value, "_jsonata_lambda", False):
         return ""
     form: dict[str, Any] = {"indent": "  "} if prettify else {"separators": (",", ":")}
     return json.dumps(value, cls=Functions.Encoder, ensure_ascii=False, **form)
 
 
-# --- the hook ---------------------------------------------------------------------------------
+# --- the interpreter ---------------------------------------------------------------------------------
 
 
 def query_evaluation_error(env: Environment, cause: str) -> FailureEventException:
-    """What fails a state whose JSONata can't be evaluated, or gives what its field can't take."""
+    """The error of a state whose JSONata fails, or whose result its field can't take."""
     name = StatesErrorName(typ=StatesErrorNameType.StatesQueryEvaluationError)
     details = EvaluationFailedEventDetails(
         error=name.error_name, cause=cause, state=env.next_state_name or ""
@@ -224,7 +224,7 @@ def _scope(env: Environment) -> Iterable[tuple[str, Any]]:
 
 
 def install() -> None:
-    """Let moto's interpreter evaluate JSONata."""
+    """Make moto's interpreter evaluate JSONata."""
     Functions._string = staticmethod(_to_string)
     for hooked in (StringJSONata, StringVariableSample):
         hooked._eval_body = _eval_body  # type: ignore[method-assign]

@@ -1,13 +1,13 @@
-"""How a Task, Map or Parallel is attempted, retried and caught.
+"""The attempts of a Task, Map or Parallel, with Retry and Catch.
 
-Where moto's interpreter differs from AWS Step Functions:
+moto's interpreter differs from AWS Step Functions in these points:
 
-- A failed attempt ends what else it was doing: the other branches and iterations of a Parallel or
-  a Map, and their child executions.
+- A failed attempt ends everything that belongs to it: the other branches of a Parallel and iterations
+  of a Map, and child executions.
 - An error in Output or Assign is an error of the attempt, so it can be retried and caught.
-- States.ALL catches neither States.Runtime nor States.DataLimitExceeded; States.TaskFailed catches
-  the rest but States.Timeout.
-- AWS's own error names (States.TaskFailed) leave a Map, a Parallel and a Fail unchanged.
+- States.ALL catches neither States.Runtime nor States.DataLimitExceeded. States.TaskFailed catches
+  everything else except States.Timeout.
+- The names of AWS's own errors (States.TaskFailed) leave a Map, a Parallel and a Fail unchanged.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 from localaws.stepfunctions.stop import StoppedError, cancel, woken
 
-ASSIGNED = "localaws.assigned"  # what Assign made, in an environment's heap until its state exits
+# The key of an environment's heap for the result of Assign, until the state exits.
+ASSIGNED = "localaws.assigned"
 
 _UNCATCHABLE = {"States.Runtime", "States.DataLimitExceeded"}
 _FAILED = {
@@ -66,7 +67,7 @@ def _eval_execution_state(self: ExecutionState, env: Environment) -> None:
 
 
 def _attempt(self: ExecutionState, env: Environment) -> Any:
-    """Do the state's work in a frame and a thread of its own; return its result."""
+    """Do the work of the state in a frame and a thread of its own, and return the result."""
     self.timeout.eval(env=env)
     timeout_seconds = env.stack.pop()
     frame = env.open_frame()
@@ -117,7 +118,9 @@ def _finish(self: ExecutionState, env: Environment, result: Any) -> None:
 
 
 def _handled(self: ExecutionState, env: Environment, failure: FailureEvent) -> bool:
-    """Record a failed attempt. True: try again; False: caught. Raises when it is neither."""
+    """Record a failed attempt. Returns True for a retry and False for a Catch, and raises the
+    error otherwise.
+    """
     if isinstance(self, StateTask) or failure.event_type == HistoryEventType.EvaluationFailed:
         record(env, failure.event_type, failure.event_details)
     error_output = self._construct_error_output_value(failure_event=failure)
@@ -132,7 +135,7 @@ def _handled(self: ExecutionState, env: Environment, failure: FailureEvent) -> b
         if isinstance(self, kind):
             record(env, event_type)
     if self.catch:
-        env.heap.pop(ASSIGNED, None)  # what Assign had, if it was Output that failed
+        env.heap.pop(ASSIGNED, None)  # Assign may have succeeded before Output failed
         self._handle_catch(env=env, failure_event=failure)
         if env.stack[-1] == CatchOutcome.Caught:
             return False
@@ -149,7 +152,7 @@ def record(
 
 
 def _no_output(self: ExecutionState, env: Environment) -> None:
-    """The output has been made by the attempt that succeeded, or by the Catch."""
+    """Nothing: the successful attempt or the Catch has already evaluated Output."""
 
 
 _eval_branches = StateParallel._eval_execution

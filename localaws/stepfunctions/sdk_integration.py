@@ -1,8 +1,8 @@
 """Step Functions' names for the actions, fields and errors of the AWS SDK.
 
-What a state machine writes follows the SDK for Java: services by their id (``elasticloadbalancingv2``),
-actions in camelCase, fields in PascalCase at every depth, times in ISO 8601. botocore's models give
-the shapes; a service, action or field that they don't have is an error and never dropped.
+State machines use the names of the SDK for Java: service ids (``elasticloadbalancingv2``), actions in
+camelCase, fields in PascalCase at every level, and times in ISO 8601. The shapes are those of botocore's
+models. A service, action or field that they lack is an error and never dropped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from moto.stepfunctions.parser.utils import camel_to_snake_case
 
 from localaws.stepfunctions.jsonata import iso
 
-# Where botocore's name of a service is not the SDK's in lower case.
+# botocore's names of services that differ from the SDK's in more than case.
 _BOTOCORE_NAMES = {
     "applicationautoscaling": "application-autoscaling",
     "cloudwatchlogs": "logs",
@@ -34,13 +34,13 @@ _session = botocore.session.get_session()
 
 
 def pascal(name: str) -> str:
-    """``clusterArn`` and ``ClusterARN`` as Step Functions writes them: ``ClusterArn``."""
+    """Step Functions' form of ``clusterArn`` and ``ClusterARN``: ``ClusterArn``."""
     return "".join(word[:1].upper() + word[1:] for word in camel_to_snake_case(name).split("_"))
 
 
 @cache
 def service(api_name: str) -> tuple[str, str]:
-    """botocore's name of a service and the one in its errors: ``ecs`` -> ``("ecs", "Ecs")``."""
+    """botocore's name of a service, and its name in errors: ``ecs`` -> ``("ecs", "Ecs")``."""
     name = _BOTOCORE_NAMES.get(api_name, api_name)
     try:
         service_id = _session.get_service_model(name).service_id
@@ -56,7 +56,7 @@ def service(api_name: str) -> tuple[str, str]:
 
 @cache
 def operation(service_name: str, action: str) -> OperationModel:
-    """The model of an action: botocore's service, and the action in camelCase."""
+    """The model of an action, given in camelCase, of a service of botocore."""
     model = _session.get_service_model(service_name)
     name = action[:1].upper() + action[1:]
     if name not in model.operation_names:
@@ -70,12 +70,12 @@ def fields(shape: Shape | None) -> dict[str, str]:
 
 
 def request(value: Any, shape: Shape | None) -> Any:
-    """What a state machine passes, as botocore takes it."""
+    """The parameters of a state machine in the form that botocore takes."""
     if shape is None:
         if value:
             raise ValueError(f"The action takes no fields, but has {', '.join(value)}")
         return value
-    if shape.name == "AttributeValue":  # DynamoDB's own notation, the same on both sides
+    if shape.name == "AttributeValue":  # written in the same way on both sides
         return value
     if isinstance(shape, StructureShape) and isinstance(value, dict):
         names = fields(shape)
@@ -102,7 +102,7 @@ def _scalar(value: Any, shape: Shape) -> Any:
 
 
 def response(value: Any, shape: Shape | None) -> Any:
-    """What botocore returns, as a state machine sees it."""
+    """The answer of botocore in the form that a state machine sees."""
     if isinstance(value, datetime.datetime):
         return iso(value).replace(".000Z", "Z")
     if isinstance(value, StreamingBody):

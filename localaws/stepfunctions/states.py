@@ -1,12 +1,12 @@
 """Variables, the context object and Choice, where moto's interpreter differs from AWS.
 
-- Output and Assign both see the variables as the state found them.
-- ``$states.result`` and ``$states.errorOutput`` exist only where there is one; every state within
-  a Map has ``$states.context.Map``; EnteredTime is written as AWS writes it.
-- A Pass has no result of its own in JSONata.
-- A Choice without a match fails with States.NoChoiceMatched; its own Assign and Output belong to
-  its Default; a Condition that is neither true nor false fails it.
-- A failed evaluation is in the history for every kind of state.
+- Output and Assign both see the variables as they were when the state was entered.
+- ``$states.result`` and ``$states.errorOutput`` exist only if there is one; every state within a Map
+  has ``$states.context.Map``; EnteredTime has AWS's format.
+- A Pass has no result in JSONata.
+- A Choice without a match fails with States.NoChoiceMatched. Its own Assign and Output apply to its
+  Default. A Condition that is neither true nor false fails it.
+- A failed evaluation is in the history for every type of state.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
 from localaws.stepfunctions.jsonata import iso, query_evaluation_error
 from localaws.stepfunctions.retry_and_catch import ASSIGNED, record
 
-_MATCHED = "localaws.matched"  # in an environment's heap: a rule of the Choice has matched
+_MATCHED = "localaws.matched"  # in an environment's heap: whether a rule of the Choice matched
 
 
 def _assign(self: AssignDecl, env: Environment) -> None:
@@ -157,7 +157,7 @@ def _eval_state(self: CommonStateField, env: Environment) -> None:
 
 
 def install() -> None:
-    """Make the states do what AWS's do."""
+    """Make the states work as on AWS."""
     AssignDecl._eval_body = _assign  # type: ignore[method-assign]
     CommonStateField._get_state_exited_event_details = _exit  # type: ignore[method-assign]
     VariableStore.get_assigned_variables = _assigned_variables  # type: ignore[method-assign]

@@ -1,17 +1,16 @@
-"""Step Functions' API: moto's interpreter runs the state machines, with these gaps closed.
+"""The API of Step Functions. moto's interpreter runs the state machines, with these gaps closed:
 
-- StartExecution without a name makes one; with the name and the input of a running execution it
-  returns that execution, also when two callers race; otherwise ExecutionAlreadyExists.
-- StopExecution and SendTaskFailure keep error and cause; an execution has ended when StopExecution
+- StartExecution without a name creates one. With the name and the input of a running execution it
+  returns that execution, also when two callers race; otherwise it fails with ExecutionAlreadyExists.
+- StopExecution and SendTaskFailure keep error and cause. An execution has ended when StopExecution
   returns.
-- DescribeExecution and ListExecutions say when an execution timed out, and write a text output as
-  JSON; GetExecutionHistory has its order and pages.
-- Texts in a definition are JSON: with emoji, and with their escapes read in Assign too.
-- A definition is parsed once, not for every execution (100 ms for 12 states).
-- Express state machines are NotImplemented; another definition under a name in use is refused.
+- DescribeExecution and ListExecutions report a timeout, and return a string output as JSON.
+  GetExecutionHistory supports order and pages.
+- Strings in a definition are JSON strings: with emoji, and with their escapes evaluated in Assign, too.
+- A definition is parsed once, not for every execution, which takes 100 ms for 12 states.
+- Express state machines are NotImplemented, and so is another definition under a name in use.
 
-What the interpreter does is in stepfunctions_states, _attempts, _stop, _tasks, _child, _errors,
-_faults and jsonata.
+The interpreter's own gaps are closed in the other modules of this package.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ from localaws.stepfunctions import (
 from localaws.stepfunctions import stop as stepfunctions_stop
 from localaws.stepfunctions.execution import Execution
 
-_STOP_SECONDS = 10  # more than any stop takes; it only has to unwind
+_STOP_SECONDS = 10  # much more than a stop takes
 _HISTORY_PAGE = 1000  # events, as on AWS
 _starting = threading.Lock()
 
@@ -57,24 +56,24 @@ _parse = AmazonStateLanguageParser.parse
 
 @lru_cache(maxsize=256)
 def _parse_once(definition: str) -> Any:
-    # Written anew because moto reads texts as Python does: a surrogate pair, which is how most JSON
-    # writes an emoji, is no letter there.
+    # Replaced because moto parses strings as Python literals, in which a surrogate pair, as JSON
+    # writes an emoji, is not one character.
     return _parse(json.dumps(json.loads(definition), ensure_ascii=False))
 
 
 def _begin_preprocessing(self: Preprocessor) -> None:
-    # moto has one list for all, in which a definition that fails leaves its language to the next ones.
+    # moto shares one stack of query languages: a definition that fails would leave its language there.
     self._query_language_per_scope = []
 
 
 def _inner_string_of(parser_rule_context: Any) -> str | None:
     if is_terminal(parser_rule_context, ASLLexer.NULL):
         return None
-    return from_string_literal(parser_rule_context)  # moto leaves the escapes of Assign in
+    return from_string_literal(parser_rule_context)  # moto keeps the escapes in Assign
 
 
 def _heap_key(self: EvalComponent) -> str:
-    return str(id(self))  # moto's own is made on first use, and a parsed definition is shared
+    return str(id(self))  # moto's is made on first use, but executions share the definition
 
 
 # --- the backend ----------------------------------------------------------------------------------
@@ -113,7 +112,7 @@ def _start_execution(
         running: Any = owner._handle_name_input_idempotency(name, execution_input)
         if running is not None:
             return running  # type: ignore[no-any-return]
-        snapshot: Any = copy.copy(addressed)  # an update does not change what is running
+        snapshot: Any = copy.copy(addressed)  # an update does not affect running executions
         snapshot.executions = []
         execution = Execution(
             name=name,
@@ -135,7 +134,7 @@ def _start_execution(
 
 
 def _in_milliseconds(moment: datetime.datetime) -> datetime.datetime:
-    """As AWS has it: the same for a state that asks for StartTime and for DescribeExecution."""
+    """A time in milliseconds, as AWS has it, so that StartTime and DescribeExecution agree."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
@@ -213,11 +212,11 @@ def install() -> None:
         faults,
     ):
         module.install()
-    # The interpreter logs every failed state with a dump of it; the history has them all.
+    # The interpreter logs a dump of every failed state, which the history has anyway.
     logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
     for error in AWSError.__subclasses__():
         if error.__module__ == parser_api.__name__:
-            error.TYPE = error.__name__  # else they reach the caller without a name
+            error.TYPE = error.__name__  # without it the caller gets no error code
     AmazonStateLanguageParser.parse = staticmethod(_parse_once)  # type: ignore[method-assign]
     Preprocessor.__init__ = _begin_preprocessing  # type: ignore[assignment,method-assign]
     Preprocessor._inner_string_of = staticmethod(_inner_string_of)  # type: ignore[method-assign]

@@ -1,9 +1,9 @@
-"""How a state machine's execution waits, and how it is stopped.
+"""The pauses of an execution, and how an execution is stopped.
 
-An end from outside (StopExecution, TimeoutSeconds of the state machine) takes effect at once, where
-moto's interpreter first finishes the pause or the task that it is in: a Wait, the pause before a
-retry and a task in progress are left, and what they say later stays out of the history. The first
-end is the end. Pauses are in real seconds, and a Wait until a Timestamp goes by UTC.
+StopExecution and TimeoutSeconds of the state machine take effect at once, while moto's interpreter
+first finishes the pause or task that is in progress. A Wait, the pause before a retry and a task are
+abandoned, and their later events do not get into the history. The first end counts. Pauses are in real
+seconds, and a Wait until a Timestamp is in UTC.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from localaws.stepfunctions.jsonata import query_evaluation_error
 
 
 class StoppedError(Exception):
-    """What was being done has been stopped from outside; nobody waits for its result."""
+    """The work was stopped from outside. Nothing waits for its result."""
 
 
 @contextmanager
 def woken(env: Environment, event: threading.Event) -> Iterator[None]:
-    """Have the event set as soon as the environment ends, so that who waits for it looks up."""
+    """Set the event at the end of the environment, so that a thread which waits for it wakes up."""
     wakers: set[threading.Event] = env.wakers  # type: ignore[attr-defined]
     wakers.add(event)
     try:
@@ -49,19 +49,19 @@ def woken(env: Environment, event: threading.Event) -> Iterator[None]:
 
 
 def pause(env: Environment, seconds: float) -> None:
-    """Let time pass, but not beyond the environment's end."""
+    """Wait, but not beyond the end of the environment."""
     end = threading.Event()
     with woken(env, end):
         end.wait(seconds)
 
 
 def cancel(frame: Environment) -> None:
-    """Stop what happens in a frame."""
+    """Stop all work in a frame."""
     frame.set_stop(stop_date=datetime.datetime.now(datetime.UTC), cause=None, error=None)
 
 
 def _mute(frame: Environment) -> None:
-    """Keep what is said in a frame from now on out of the history."""
+    """Keep further events of a frame out of the history."""
     frame.event_manager = EventManager()
     for inner in list(frame._frames):
         _mute(inner)
@@ -80,7 +80,7 @@ def _first_end(original: Callable[..., None], from_outside: bool) -> Callable[..
         with self._state_mutex:
             if not self.is_running():
                 return
-            if from_outside:  # before anything wakes up
+            if from_outside:  # before any thread wakes up
                 for frame in [self] if self.is_frame() else self._frames:
                     _mute(frame)
             original(self, *args, **kwargs)

@@ -1,9 +1,9 @@
-"""What the Task states of a state machine call: where moto's integrations differ from AWS's.
+"""The calls of Task states, where moto's integrations differ from AWS's.
 
-- Clients are shared, not made for every task (50 ms each, and boto3's sessions are not thread-safe).
-- aws-sdk integrations and the optimized ones convert fields, results and errors as AWS does
-  (stepfunctions/sdk_integration.py); an unknown field is an error, where moto drops it.
-- What moto only forwards on good luck is refused when the state machine is created.
+- Clients are shared. Creating one takes 50 ms, and boto3 sessions are not thread-safe.
+- aws-sdk and optimized integrations convert fields, results and errors as AWS does
+  (stepfunctions/sdk_integration.py). An unknown field is an error, where moto drops it.
+- Integrations that moto only forwards are refused when the state machine is created.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from moto.stepfunctions.parser.asl.utils import boto_client, encoding
 from localaws import aws
 from localaws.stepfunctions import sdk_integration
 
-# These have notations of their own for what they take or give.
+# These integrations have their own forms of requests and results.
 _OWN_PARAMETERS = (api_gateway.StateTaskServiceApiGateway,)
 _OWN_RESULTS = (
     api_gateway.StateTaskServiceApiGateway,
@@ -56,7 +56,7 @@ def _client(region: str, service: str, state_credentials: Any = None) -> Any:
     return aws.client(service)
 
 
-# --- what a task may say, checked when its state machine is created -------------------------------
+# --- the checks of a task when its state machine is created -------------------------------
 
 _from_state_props = StateTaskService.from_state_props
 
@@ -99,7 +99,7 @@ def _refuse(self: unsupported.StateTaskServiceUnsupported) -> None:
     raise NotImplementedError(f"Step Functions: the resource {self.resource.resource_arn}")
 
 
-# --- how a task calls -----------------------------------------------------------------------------
+# --- the calls -----------------------------------------------------------------------------
 
 
 def _service_name(self: StateTaskService, boto_service_name: str | None = None) -> str:
@@ -132,18 +132,18 @@ def _service_error_name(service_name: str) -> str:
 
 
 class _Encoder(json.JSONEncoder):
-    """Texts keep their letters: what moto's encoder escapes, people read in messages and causes."""
+    """Characters stay as they are: people read the texts that moto's encoder would escape."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{**options, "ensure_ascii": False})
 
     def default(self, o: Any) -> Any:
-        """Write a time as AWS does."""
+        """Write a time in AWS's format."""
         return sdk_integration.response(o, None)
 
 
 def install() -> None:
-    """Let tasks call the local AWS as they would call AWS."""
+    """Make tasks call the local AWS as they would call AWS."""
     original = boto_client.boto_client_for
     for module in list(sys.modules.values()):
         if getattr(module, "__dict__", {}).get("boto_client_for") is original:

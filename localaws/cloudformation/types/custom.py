@@ -75,7 +75,7 @@ def answer(request_id: str, body: bytes) -> Answer:
     return {}, 200
 
 
-def told(request_id: str) -> dict[str, Any] | None:
+def take_answer(request_id: str) -> dict[str, Any] | None:
     """Remove and return a function's answer; None if there is none."""
     return _answers.pop(request_id, None)
 
@@ -104,7 +104,7 @@ def _ask(place: tuple[str, str], request: dict[str, Any]) -> str:
     }
     requests().append(event)
     invoked = client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
-    said = told(request_id)
+    said = take_answer(request_id)
     if said is None:
         raise RuntimeError(f"{function} did not answer: {invoked['Payload'].read().decode()}")
     if said["Status"] != "SUCCESS":
