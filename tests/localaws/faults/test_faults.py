@@ -406,7 +406,10 @@ def test_a_fault_is_added_looked_at_and_removed_over_http(aws: LocalAws) -> None
         ({"action": LIST, "how": "throtle"}, "not 'throtle'"),
         ({"action": LIST, "how": "error", "call": 0}, "call: must be a whole number from 1"),
         ({"action": LIST, "how": "error", "times": True}, "times: must be a whole number"),
-        ({"action": LIST, "how": "error", "containing": ""}, "containing: must be a non-empty string"),
+        (
+            {"action": LIST, "how": "error", "containing": ""},
+            "containing: must be a non-empty string",
+        ),
         ({"action": LIST, "how": "error", "container": "x"}, "container: not a field"),
         ({"action": LIST, "how": "error", "machine": "m"}, "machine: not a field"),
         ({"state": "A", "how": "error"}, "how: must be one of stop"),
