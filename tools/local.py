@@ -1,7 +1,7 @@
 """``python -m tools.local``, which is ``make local``: the local AWS with Slipway and its environment.
 
-Listens on LOCALAWS_PORT (4566) until Ctrl-C or SIGTERM, and then ends with exit code 0. Ends with 2
-when it can't listen there, with 1 when the pipeline can't be built or deployed.
+It listens on LOCALAWS_PORT (4566) until Ctrl-C or SIGTERM, and then exits with 0. It exits with 2 if it
+can't listen there, and with 1 if the pipeline can't be built or deployed.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ aws ecr put-image --repository-name {repository} --image-tag v2 \\
     --image-manifest '{second}'
 aws ecr put-image --repository-name {repository} --image-tag v3 \\
     --image-manifest '{crashing}'
-# see what becomes of them
+# see how their deployments end
 aws stepfunctions list-executions --state-machine-arn {DeploymentStateMachineArn}
 aws ecs describe-services --cluster {cluster} --services {name} \\
     --query 'services[0].deployments'
 curl -s {url}/_localaws/mails
-# go back by hand
+# roll back manually
 aws stepfunctions start-execution --state-machine-arn {DeploymentStateMachineArn} \\
     --input '{{"action": "rollback", "service": "{service}"}}'
 # the plan behind it
@@ -50,16 +50,16 @@ Ctrl-C ends it.
 
 
 Around = Callable[[LocalAws], AbstractContextManager[None]]
-"""What is around the local AWS's running from when Slipway is deployed."""
+"""A context that is entered once Slipway is deployed, and left before the local AWS stops."""
 
 
 def port() -> int:
-    """Where to listen."""
+    """The port to listen on."""
     return int(os.environ.get("LOCALAWS_PORT", "4566"))
 
 
 def main(around: Around = lambda _running: nullcontext()) -> int:
-    """Run until a signal; return the exit code."""
+    """Run until a signal, and return the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     running = LocalAws(port())
     try:

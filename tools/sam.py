@@ -1,7 +1,7 @@
-"""Builds and deploys with the real SAM CLI, as `samconfig.toml`'s ``local`` environment says.
+"""Builds and deploys with the real SAM CLI, with the ``local`` environment of `samconfig.toml`.
 
-The function's runtime and architecture have to be this machine's own: its artifact is run here. So
-those two parameters follow the machine, whatever the file says.
+The local AWS runs the functions' artifact on this machine, so the runtime and the architecture are always
+those of this machine, whatever the file says.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT = "local"
 _MARK = ".aws-sam/build/made-of"  # goes with the folder, which `sam build` empties
-_OUTPUT_LINES = 40  # of a failed command, in its error
+_OUTPUT_LINES = 40  # of the output of a failed command, in the error
 
 
 class SamError(Exception):
-    """A SAM CLI command failed; carries the end of what it printed."""
+    """A SAM CLI command failed. The message has the end of its output."""
 
 
 def build(repo: Path) -> None:
-    """What ``make build`` does: ``sam build``, then taking out what nothing uses."""
+    """Do what ``make build`` does: ``sam build``, then remove what no function uses."""
     with _alone(repo):
         _build(repo, sources.fingerprint(repo, sources.BUILT))
 
@@ -57,9 +57,9 @@ def _build(repo: Path, fingerprint: str) -> None:
 def deploy(
     aws: LocalAws, repo: Path, overrides: dict[str, str] | None = None, stack: str = "slipway"
 ) -> dict[str, str]:
-    """Run ``sam deploy`` against a running local AWS; return the stack's outputs."""
+    """Run ``sam deploy`` against a running local AWS, and return the stack's outputs."""
     bucket = _settings(repo, "deploy")["s3_bucket"]
-    aws.client("s3").create_bucket(Bucket=bucket)  # in us-east-1, again is not an error
+    aws.client("s3").create_bucket(Bucket=bucket)  # in us-east-1 it may exist already
     with _alone(repo):
         _sam(repo, "deploy", ["--stack-name", stack, *parameters(repo, "deploy", overrides or {})])
     return outputs(aws, stack)
@@ -72,7 +72,9 @@ def outputs(aws: LocalAws, stack: str = "slipway") -> dict[str, str]:
 
 
 def copy_build(repo: Path, folder: Path) -> Path:
-    """Copy what was built into ``folder``, where no other build empties it; the copy's template."""
+    """Copy the build to ``folder``, where no other build removes it, and return the copy's
+    template.
+    """
     with _alone(repo):
         shutil.copytree(repo / ".aws-sam" / "build", folder)
     return folder / "template.yaml"
@@ -80,16 +82,18 @@ def copy_build(repo: Path, folder: Path) -> Path:
 
 @contextmanager
 def _alone(repo: Path) -> Iterator[None]:
-    """One SAM CLI at a time in this checkout: a build empties the folder that a deployment reads."""
+    """Run one SAM CLI at a time in this checkout, because a build empties the folder that a
+    deployment reads.
+    """
     folder = repo / ".aws-sam"
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # closing the file gives it back
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
         yield
 
 
 def _sam(repo: Path, command: str, arguments: list[str]) -> None:
-    binaries = Path(sys.executable).parent  # where the SAM CLI finds the runtime's interpreter, too
+    binaries = Path(sys.executable).parent  # the SAM CLI looks for the runtime's interpreter there
     run = subprocess.run(
         [binaries / "sam", command, "--config-env", _ENVIRONMENT, *arguments],
         cwd=repo,
@@ -97,10 +101,10 @@ def _sam(repo: Path, command: str, arguments: list[str]) -> None:
             **os.environ,
             "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
             "SAM_CLI_TELEMETRY": "0",
-            # All functions are built from one folder: link what was built once, and zip it once.
+            # All functions are built from one folder: build and zip it once.
             "SAM_CLI_BETA_BUILD_PERFORMANCE": "1",
             "SAM_CLI_BETA_PACKAGE_PERFORMANCE": "1",
-            "SAM_CLI_POLL_DELAY": "0.2",  # seconds; its default, 5, is for a far-away AWS
+            "SAM_CLI_POLL_DELAY": "0.2",  # seconds; the default, 5, is for AWS
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -114,7 +118,7 @@ def _sam(repo: Path, command: str, arguments: list[str]) -> None:
 
 
 def parameters(repo: Path, command: str, overrides: dict[str, str]) -> list[str]:
-    """Every parameter, as arguments; on the command line they replace all of the file's."""
+    """All parameters as arguments. Arguments replace those of the file, so these are included."""
     machine = {
         "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
         "PythonRuntime": f"python3.{sys.version_info.minor}",
