@@ -64,7 +64,7 @@ class Execution(moto_execution.Execution):
         self._environment.set_stop(stop_date=now, error=error, cause=cause)
 
     def describe(self) -> dict[str, Any]:
-        """What DescribeExecution says; None where it says nothing."""
+        """The answer of DescribeExecution. Fields without a value are None."""
         succeeded = self.exec_status == ExecutionStatus.SUCCEEDED
         output = json.dumps(self.output, ensure_ascii=False, separators=(",", ":"))
         return {
