@@ -78,7 +78,7 @@ lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines
 		--quiet --compact --file $(TEMPLATES)
 
 LOCAL_ := tools.local
-LOCAL_invoke := tools.samlocal.by_hand
+LOCAL_invoke := tools.samlocal.local_invoke
 LOCAL_sam := tools.samlocal.local
 .PHONY: local
 local: $(READY) ## Keep a local AWS with Slipway running (LOCALAWS_PORT, default 4566; LAMBDA=sam, LAMBDA=invoke)

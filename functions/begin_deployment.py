@@ -1,4 +1,4 @@
-"""Step BeginDeployment: decides whether a deployment may begin, and takes the service."""
+"""Step BeginDeployment: decides whether a deployment may begin, and claims the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps CheckDeployment and CheckRollBack: one look at the world, and the verdict on it."""
+"""Steps CheckDeployment and CheckRollBack: one check of AWS, and the verdict."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable, Superseded
 from slipway.health.observation import Observation, observe
-from slipway.health.verdict import Verdict, Watch, judge, superseded
+from slipway.health.verdict import CheckResult, Watch, judge, superseded
 from slipway.ledger.ledger import Ledger
-from slipway.ledger.records import Hold
+from slipway.ledger.records import ClaimId
 from slipway.model import Model, parse
-from slipway.notices.progress import progress, progress_notice
+from slipway.notices.progress import progress_line, progress_notice
 from slipway.notices.publish import publish
 
 logger = Logger()
@@ -25,29 +25,29 @@ logger = Logger()
 class Input(Model):
     """For which deployment, and which of the service's ECS deployments is watched."""
 
-    hold: Hold
+    claim: ClaimId
     watch: Watch
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Return a Verdict."""
+    """Return a CheckResult."""
     given = parse(Input, event, "the input of CheckDeployment")
-    verdict = _look(given.hold, given.watch, Ledger(aws.table()))
-    logger.info("looked", extra={"service": given.hold.service, "verdict": verdict.to_json()})
-    return verdict.to_json()
+    result = _check(given.claim, given.watch, Ledger(aws.table()))
+    logger.info("checked", extra={"service": given.claim.service, "verdict": result.to_json()})
+    return result.to_json()
 
 
-def _look(hold: Hold, watch: Watch, ledger: Ledger) -> Verdict:
+def _check(claim: ClaimId, watch: Watch, ledger: Ledger) -> CheckResult:
     try:
-        ledger.renew(hold, datetime.now(UTC))
+        ledger.renew(claim, datetime.now(UTC))
     except Superseded as other:
         return superseded(str(other), watch)
     except (AwsUnavailable, AwsRefused):
         logger.exception("no sign of life in the ledger")  # which says nothing about the deployment
     policy = watch.policy
-    seen = observe(
-        hold.service,
+    observation = observe(
+        claim.service,
         watch.deployment_id,
         policy.alarm_names,
         aws.ecs(),
@@ -55,28 +55,32 @@ def _look(hold: Hold, watch: Watch, ledger: Ledger) -> Verdict:
         aws.cloudwatch(),
     )
     now = datetime.now(UTC)
-    verdict = judge(seen, watch, now)
-    verdict = verdict.model_copy(update={"progress": _told(hold, verdict, watch, seen, now)})
-    if verdict.healthy_at and watch.healthy_at is None:
+    result = judge(observation, watch, now)
+    result = result.model_copy(
+        update={"progress": _notified_progress(claim, result, watch, observation, now)}
+    )
+    if result.healthy_at and watch.healthy_at is None:
         try:
-            ledger.note(hold, "HEALTHY", verdict.healthy_at)
+            ledger.note(claim, "HEALTHY", result.healthy_at)
         except (AwsUnavailable, AwsRefused):
             logger.exception("the time when it was first healthy is not in the ledger")
-    return verdict
+    return result
 
 
-def _told(hold: Hold, verdict: Verdict, watch: Watch, seen: Observation, now: datetime) -> str:
-    """The line that tells how far it is, published where it is another one than people saw last.
+def _notified_progress(
+    claim: ClaimId, result: CheckResult, watch: Watch, observation: Observation, now: datetime
+) -> str:
+    """The line that says how far it is, published where it is another one than people saw last.
 
-    Whatever goes wrong with telling is nothing to roll a deployment back for: the next look tells.
+    A failure to notify is no reason to roll a deployment back: the next check notifies.
     """
     try:
-        line = progress(verdict, watch, seen)
+        line = progress_line(result, watch, observation)
         topic = os.environ.get("PROGRESS_TOPIC_ARN")  # none: nobody has a message that shows it
         if topic and line not in ("", watch.progress):
-            notice = progress_notice(hold, verdict.model_copy(update={"progress": line}), now)
+            notice = progress_notice(claim, result.model_copy(update={"progress": line}), now)
             publish(notice, topic, aws.sns_once())
     except Exception:
-        logger.exception("people were not told how far it is")
+        logger.exception("people were not notified of the progress")
         return watch.progress
     return line

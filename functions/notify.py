@@ -1,4 +1,4 @@
-"""Step Notify: tells people that a deployment or a stage started, or how a deployment or a release ended.
+"""Step Notify: notifies people that a deployment or a stage started, or how a deployment or a release ended.
 
 A rule brings it the changes of Slipway's own alarms as well.
 """
@@ -18,9 +18,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.ledger.ledger import Ledger
-from slipway.ledger.records import Hold
+from slipway.ledger.records import ClaimId
 from slipway.model import parse
-from slipway.notices.current_state import look
+from slipway.notices.current_state import read_current_state
 from slipway.notices.news import News, notice_of
 from slipway.notices.notice import Notice
 from slipway.notices.own_alarms import alarm_notice, is_of_alarm
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 logger = Logger()
 
-UNTOLD = "(it could not be searched for secrets; see the execution)"
+UNSEARCHED = "(it could not be searched for secrets; see the execution)"
 TOPIC_ARN = os.environ["TOPIC_ARN"]
 CHAT_NOTIFICATIONS = os.environ["CHAT_NOTIFICATIONS"] == "true"
 HISTORY = timedelta(days=int(os.environ["HISTORY_DAYS"]))
@@ -42,8 +42,9 @@ HISTORY = timedelta(days=int(os.environ["HISTORY_DAYS"]))
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Publish the notice; return SNS's message id and the reason as people read it, which ends the execution.
 
-    What was told already has no message id. It is published before that is noted: where the ledger can't
-    be written, or the function dies in between, people are told twice, which is better than never.
+    What people were notified of already has no message id. It is published before that is noted: where the
+    ledger can't be written, or the function dies in between, people are notified twice, which is better than
+    never.
     """
     begun, now, ledger = time.monotonic(), datetime.now(UTC), Ledger(aws.table())
     record: _Record
@@ -52,42 +53,42 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         # It goes off again and again: what may come twice is the event.
         record = _OfOthers(ledger, str(event["id"]), notice.kind, now)
         return {
-            "message_id": _tell_once(record, lambda: notice, aws.sns()),
+            "message_id": _notify_once(record, lambda: notice, aws.sns()),
             "reason": notice.reason,
         }
     news = parse(News, event, "the input of Notify")
-    if news.hold:
-        record = _OfDeployment(ledger, news.hold, news.event, now)
+    if news.claim:
+        record = _OfDeployment(ledger, news.claim, news.event, now)
     else:
         record = _OfOthers(ledger, news.about, news.event, now)
-    # A deployment waits for its start to be told: the state machine tries that again, but not for long.
+    # A deployment waits for the notice of its start: the state machine tries that again, but not for long.
     sns = aws.sns() if news.kind == "end" else aws.sns_once()
     return {
-        "message_id": _tell_once(record, lambda: _notice(news, now, begun), sns),
+        "message_id": _notify_once(record, lambda: _notice(news, now, begun), sns),
         "reason": news.sentence,
     }
 
 
 def _notice(news: News, now: datetime, begun: float) -> Notice:
-    seen = look(news, aws.ecs(), aws.logs, logger, begun)
-    notice = notice_of(news, seen, now, os.environ["LEDGER_TABLE"])
-    # After what is not seen was taken out, for it may stand in the middle of a secret.
+    state = read_current_state(news, aws.ecs(), aws.logs, logger, begun)
+    notice = notice_of(news, state, now, os.environ["LEDGER_TABLE"])
+    # After what is invisible was taken out, for it may stand in the middle of a secret.
     lines = notice.log.lines if notice.log else ()
     texts = [notice.reason, *lines, *notice.evidence]
     try:
         reason, *rest = redacted(texts)
     except Exception:
-        logger.exception("what may hold secrets can't be told")
-        reason, *rest = [UNTOLD if text else "" for text in texts]
+        logger.exception("what may hold secrets can't be searched for them")
+        reason, *rest = [UNSEARCHED if text else "" for text in texts]
     log = notice.log.model_copy(update={"lines": tuple(rest[: len(lines)])}) if notice.log else None
     facts = {"reason": reason, "log": log, "evidence": tuple(rest[len(lines) :])}
     return notice.model_copy(update=facts)
 
 
 class _Record(Protocol):
-    """What the ledger knows of the telling of one event."""
+    """What the ledger knows of the notification of one event."""
 
-    def told(self) -> bool: ...
+    def notified(self) -> bool: ...
 
     def note(self) -> None: ...
 
@@ -95,16 +96,16 @@ class _Record(Protocol):
 @dataclass(frozen=True)
 class _OfDeployment:
     ledger: Ledger
-    hold: Hold
+    claim: ClaimId
     event: str
     now: datetime
 
-    def told(self) -> bool:
-        record = self.ledger.deployment(self.hold)
-        return record is not None and self.event in record.told
+    def notified(self) -> bool:
+        record = self.ledger.deployment(self.claim)
+        return record is not None and self.event in record.notified
 
     def note(self) -> None:
-        self.ledger.note_told(self.hold, self.event, self.now)
+        self.ledger.note_notified(self.claim, self.event, self.now)
 
 
 @dataclass(frozen=True)
@@ -114,23 +115,23 @@ class _OfOthers:
     event: str
     now: datetime
 
-    def told(self) -> bool:
-        return self.ledger.told(self.about, self.event)
+    def notified(self) -> bool:
+        return self.ledger.notified(self.about, self.event)
 
     def note(self) -> None:
-        self.ledger.note_told_of(self.about, self.event, self.now, self.now + HISTORY)
+        self.ledger.note_notified_of(self.about, self.event, self.now, self.now + HISTORY)
 
 
-def _tell_once(record: _Record, notice: Callable[[], Notice], sns: SNSClient) -> str | None:
+def _notify_once(record: _Record, notice: Callable[[], Notice], sns: SNSClient) -> str | None:
     """Publish, unless that was done before; SNS's message id."""
     try:
-        if record.told():
+        if record.notified():
             return None
     except (AwsUnavailable, AwsRefused):
-        logger.exception("whether people were told can't be read")  # twice is better than never
+        logger.exception("whether people were notified can't be read")  # twice is better than never
     message_id = publish(notice(), TOPIC_ARN, sns, CHAT_NOTIFICATIONS)
     try:
         record.note()
     except (AwsUnavailable, AwsRefused):
-        logger.exception("people are told, but the ledger does not know it")
+        logger.exception("people are notified, but the ledger does not know it")
     return message_id

@@ -13,7 +13,7 @@ from slipway import aws
 from slipway.ecs.task_definition import register
 from slipway.image import Image
 from slipway.ledger.ledger import Ledger
-from slipway.ledger.records import Hold
+from slipway.ledger.records import ClaimId
 from slipway.model import Model, parse
 from slipway.release.release import Deployment
 
@@ -23,10 +23,10 @@ logger = Logger()
 class Input(Model):
     """The deployment, and when it began."""
 
-    hold: Hold
+    claim: ClaimId
     deployment: Deployment
     image: Image | None = None
-    """Of a rollback by hand; by default the release's."""
+    """Of a manual rollback; by default the release's."""
     since: AwareDatetime
 
 
@@ -37,6 +37,6 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     image = given.image or given.deployment.release.image
     registration = register(given.deployment, image, given.since, aws.ecs_once())
     # A rollback goes back to it, a deployment forth.
-    found = {"previous" if given.image else "task_definition": registration.task_definition}
-    Ledger(aws.table()).note(given.hold, "RegisterTaskDefinition", datetime.now(UTC), **found)
+    found = {"rollback_target" if given.image else "task_definition": registration.task_definition}
+    Ledger(aws.table()).note(given.claim, "RegisterTaskDefinition", datetime.now(UTC), **found)
     return registration.to_json()

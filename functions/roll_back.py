@@ -1,4 +1,4 @@
-"""Step RollBack: puts the previous task definition back, where ours is on the service."""
+"""Step RollBack: puts the rollback target on the service, where ours is on it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from slipway import aws
 from slipway.ecs.rollback import roll_back
 from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.ledger.ledger import Ledger
-from slipway.ledger.records import Hold
+from slipway.ledger.records import ClaimId
 from slipway.model import Model, parse
 
 logger = Logger()
 
 
 class Input(Model):
-    """For which deployment; the task definitions to leave, and the one to go back to (ARNs)."""
+    """For which deployment; the task definitions to abandon, and the rollback target (ARNs)."""
 
-    hold: Hold
-    leave: tuple[str, ...] = Field(min_length=1)
-    previous: str
+    claim: ClaimId
+    abandoned: tuple[str, ...] = Field(min_length=1)
+    rollback_target: str
     replaced: str | None = None
     """What the service ran before (ARN)."""
     updated: bool
@@ -38,23 +38,23 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return a RollBack."""
     given = parse(Input, event, "the input of RollBack")
     ledger = Ledger(aws.table())
-    # By hand it may have been registered a moment ago: a recovery has to know of it.
-    marked = _written(ledger.start_change, given.hold, previous=given.previous)
+    # Manually it may have been registered a moment ago: a recovery has to know of it.
+    marked = _written(ledger.start_change, given.claim, rollback_target=given.rollback_target)
     done = roll_back(
-        given.hold.service,
-        given.leave,
-        given.previous,
+        given.claim.service,
+        given.abandoned,
+        given.rollback_target,
         given.replaced,
         given.updated,
         given.since,
         aws.ecs_once(),
     )
     if marked:
-        _written(ledger.end_change, given.hold)
+        _written(ledger.end_change, given.claim)
     return done.to_json()
 
 
-def _written(change: Callable[..., None], hold: Hold, **facts: str) -> bool:
+def _written(change: Callable[..., None], claim: ClaimId, **facts: str) -> bool:
     """Set or remove the mark in the ledger; whether it answered.
 
     A bad version has to go, ledger or not. Nobody can take over while the ledger can't be written, a mark
@@ -62,10 +62,10 @@ def _written(change: Callable[..., None], hold: Hold, **facts: str) -> bool:
     case.
 
     Raises:
-        Superseded: another execution holds the service.
+        Superseded: another execution has claimed the service.
     """
     try:
-        change(hold, "RollBack", datetime.now(UTC), **facts)
+        change(claim, "RollBack", datetime.now(UTC), **facts)
     except (AwsUnavailable, AwsRefused):
         logger.exception("going back without a word in the ledger")
         return False

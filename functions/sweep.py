@@ -1,4 +1,4 @@
-"""Function Sweep: starts the releases that no event announced, and has dead holders recovered.
+"""Function Sweep: starts the releases that no event announced, and has dead executions recovered.
 
 Started by a schedule.
 """

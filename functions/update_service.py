@@ -10,9 +10,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import AwareDatetime
 
 from slipway import aws
-from slipway.ecs.service import update
+from slipway.ecs.service import update_unless_done
 from slipway.ledger.ledger import Ledger
-from slipway.ledger.records import Hold
+from slipway.ledger.records import ClaimId
 from slipway.model import Model, parse
 
 logger = Logger()
@@ -21,7 +21,7 @@ logger = Logger()
 class Input(Model):
     """For which deployment, and the ARN of the service's new task definition."""
 
-    hold: Hold
+    claim: ClaimId
     task_definition: str
     since: AwareDatetime
     """When the deployment began."""
@@ -31,9 +31,11 @@ class Input(Model):
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return an Update. Whether it was done or not, the mark stays where AWS did not answer."""
     given = parse(Input, event, "the input of UpdateService")
-    hold, arn, ledger = given.hold, given.task_definition, Ledger(aws.table())
-    ledger.start_change(hold, "UpdateService", datetime.now(UTC), unproven=arn, task_definition=arn)
-    done = update(hold.service, arn, given.since, aws.ecs())
+    claim, arn, ledger = given.claim, given.task_definition, Ledger(aws.table())
+    ledger.start_change(
+        claim, "UpdateService", datetime.now(UTC), unproven=arn, task_definition=arn
+    )
+    done = update_unless_done(claim.service, arn, given.since, aws.ecs())
     ecs_deployment = {"ecs_deployment": done.deployment_id}
-    ledger.end_change(hold, "UpdateService", datetime.now(UTC), **ecs_deployment)
+    ledger.end_change(claim, "UpdateService", datetime.now(UTC), **ecs_deployment)
     return done.to_json()

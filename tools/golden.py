@@ -1,6 +1,6 @@
 """Writes tests/golden/: what is made of each notice of tests/support/notices.py, in each of its forms.
 
-Whoever changes what people are told reads the difference there, as text.
+Whoever changes what people get reads the difference there, as text.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-# By folder: how the files' names end, and what is in them; None where there is nothing to tell.
+# By folder: how the files' names end, and what is in them; None where there is nothing to show.
 RENDERERS: dict[str, tuple[str, Callable[[Notice], str | None]]] = {
     "notices": (".json", lambda notice: _json(notice.to_json())),
     "email": (".txt", _email),

@@ -22,7 +22,7 @@ DEFINITIONS = sorted((Path(__file__).parent.parent / "statemachine").glob("*.asl
 
 def load(path: Path) -> dict[str, Any]:
     """The definition with a value in place of every placeholder."""
-    values = {"Partition": "aws", "SettleSeconds": "5", "TellNoChange": "false"}
+    values = {"Partition": "aws", "SettleSeconds": "5", "NotifyNoChange": "false"}
     arn = "arn:aws:lambda:eu-west-1:123456789012:function:"
     text = re.sub(r"\$\{(\w+)\}", lambda m: values.get(m[1], arn + m[1]), path.read_text())
     definition: dict[str, Any] = yaml.safe_load(text)

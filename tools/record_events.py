@@ -1,7 +1,7 @@
-"""Writes events/: what rules deliver, starts by hand, and the input of every step, from a real run.
+"""Writes events/: what rules deliver, starts manually, and the input of every step, from a real run.
 
 v1 is good; v2 crashes, is rolled back, and is started once more; the execution of v3 dies, and so does
-every one that recovers it. Slack's secret is missing, so that Lambda leaves what it could not tell in a
+every one that recovers it. Slack's secret is missing, so that Lambda leaves what it could not post in a
 queue. events/bad/ has what a function has to refuse or to end: of some, the good event with what is
 wrong in it.
 """
@@ -86,18 +86,18 @@ def of_v1_and_v2(release: str, good: str, crashed: str) -> dict[str, Any]:
     steps_gone_bad = ("update_service", "check_deployment", "finish_deployment", "notify")
     events |= {f"bad/{name}": crash[name] for name in steps_gone_bad}
     # As if it had been the service's first one, with nothing to go back to.
-    (ours,) = events["roll_back"]["leave"]
-    events["bad/roll_back"] = {**events["roll_back"], "previous": ours, "replaced": ours}
+    (ours,) = events["roll_back"]["abandoned"]
+    events["bad/roll_back"] = {**events["roll_back"], "rollback_target": ours, "replaced": ours}
     # As if someone had taken the container out, once BeginDeployment had seen it.
     bad = copy.deepcopy(events["register_task_definition"])
     bad["deployment"]["policy"]["container"] = "web"
     events["bad/register_task_definition"] = bad
-    # What tells of the start, and what looks after going back, make no events of their own.
+    # What notifies of the start, and what checks the rollback, make no events of their own.
     return {name: event for name, event in events.items() if name not in NO_EVENTS}
 
 
 def of_refused(release: str, deployment: str) -> dict[str, Any]:
-    """Starts by hand: of a tag that nobody pushed, and of the image that is quarantined now."""
+    """Starts manually: of a tag that nobody pushed, and of the image that is quarantined now."""
     for tag in ("v9", "v2"):
         given = {"repository": story.REPOSITORY, "tag": tag}
         started = aws.client("stepfunctions").start_execution(
@@ -121,11 +121,11 @@ def of_the_dead(running: LocalAws, died: str) -> dict[str, Any]:
 
 
 def of_slack() -> dict[str, Any]:
-    """What SNS gave TellSlack: of the start of v1, and of the end of v2."""
+    """What SNS gave NotifySlack: of the start of v1, and of the end of v2."""
     queue = aws.client("cloudformation").describe_stack_resource(
-        StackName="slipway", LogicalResourceId="UntoldSlack"
+        StackName="slipway", LogicalResourceId="UndeliveredSlack"
     )["StackResourceDetail"]["PhysicalResourceId"]
-    wanted = {"tell_slack": ("start", "v1"), "bad/tell_slack": ("end", "v2")}
+    wanted = {"notify_slack": ("start", "v1"), "bad/notify_slack": ("end", "v2")}
     found: dict[str, Any] = {}
     for message in heard(queue):
         event = message["requestPayload"]

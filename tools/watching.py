@@ -11,7 +11,7 @@ from typing import Any
 from localaws import aws
 
 PATIENCE_SECONDS = 60
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 
 
 def steps(execution: str) -> Iterator[tuple[str, Any]]:
@@ -69,4 +69,4 @@ def wait_for_end_of(execution: str) -> None:
     while client.describe_execution(executionArn=execution)["status"] == "RUNNING":
         if time.monotonic() > deadline:
             raise TimeoutError(f"{execution} runs still")
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)

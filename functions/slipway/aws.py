@@ -41,8 +41,8 @@ CONFIG = Config(
 )
 ONCE = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 
-# For what is worth no waiting: people are told without a log's last lines, and a deployment goes on
-# without them being told how far it is.
+# For what is worth no waiting: people are notified without a log's last lines, and a deployment goes on
+# without a notice of its progress.
 BRIEFLY = Config(
     connect_timeout=2,
     read_timeout=5,
@@ -86,7 +86,7 @@ def ecs() -> ECSClient:
 def ecs_once() -> ECSClient:
     """The ECS client that tries nothing again by itself.
 
-    RegisterTaskDefinition has no natural key: where its answer is lost, a second try must first look
+    RegisterTaskDefinition has no natural key: where its answer is lost, a second try must first check
     whether the first one was done, which the step does when the state machine tries it again.
     """
     return boto3.client("ecs", config=ONCE)
@@ -182,7 +182,7 @@ def calling(action: str, resource: str) -> Iterator[None]:
         raise AwsRefused(f"{action} on {resource} was not sent: {error}") from error
 
 
-def short(arn: str) -> str:
+def resource_name(arn: str) -> str:
     """What stands after the last slash of an ARN or an image: ``family:revision``, ``api:v1``."""
     return arn.rpartition("/")[2]
 

@@ -26,7 +26,7 @@ class AwsRefused(SlipwayError):  # noqa: N818
 
 
 class Superseded(SlipwayError):  # noqa: N818
-    """Another deployment holds the service, or has held it since; this one has to leave it alone."""
+    """Another deployment has claimed the service, or had claimed it since; this one has to leave it alone."""
 
 
 def reason_of(cause: str) -> str:

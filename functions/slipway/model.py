@@ -25,7 +25,7 @@ def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
 
 
 IfReadable = WrapValidator(_or_none)
-"""What a person started a machine with may be anything: it is still ended, and people are told."""
+"""What a person started a machine with may be anything: it is still ended, and people are notified."""
 
 
 class Model(BaseModel):

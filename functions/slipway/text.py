@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-CUT = "…"
+ELLIPSIS = "…"
 
 # ECMA-48: commands (colours, the cursor) and strings (titles, links), each only where it is complete, so
 # that an open one hides nothing that follows it.
@@ -39,17 +39,17 @@ def one_line(text: str) -> str:
     return " ".join(visible(text).split())
 
 
-def cut(text: str, limit: int) -> str:
+def truncate(text: str, limit: int) -> str:
     """At most ``limit`` characters, the last of them a mark where something is missing.
 
     A letter keeps what is drawn onto it, or goes with it.
     """
     if len(text) <= limit:
         return text
-    end = max(limit - len(CUT), 0)
+    end = max(limit - len(ELLIPSIS), 0)
     while end and unicodedata.combining(text[end]):
         end -= 1
-    return text[:end] + CUT
+    return text[:end] + ELLIPSIS
 
 
 class _Letters(dict[int, str]):

@@ -69,7 +69,7 @@ def test_every_step_but_those_that_must_not_be_left_out_is_retried_after_the_sam
     assert all(step["Retry"] == steps[0]["Retry"] for step in steps)
 
 
-def test_what_only_tells_is_tried_again_after_the_same_errors_but_not_for_long() -> None:
+def test_a_step_that_only_notifies_is_tried_again_after_the_same_errors_but_not_for_long() -> None:
     step = OTHERS["deployment.RegisterTaskDefinition"]
     for name in HASTY:
         assert TASKS[name]["Retry"] == [{**step["Retry"][0], "MaxAttempts": 2}]
@@ -90,7 +90,7 @@ def test_no_step_but_those_that_must_not_be_left_out_is_retried_after_what_will_
 
 
 @pytest.mark.parametrize("task", STUBBORN)
-def test_going_back_and_writing_and_telling_the_end_is_tried_after_every_error_for_a_quarter_of_an_hour(
+def test_rolling_back_and_writing_and_notifying_the_end_is_tried_after_every_error_for_a_quarter_of_an_hour(
     task: str,
 ) -> None:
     *never, retrier = TASKS[task]["Retry"]

@@ -10,7 +10,7 @@ from tests.support.builders import NEW, OLD, OURS, SERVICE, at
 from tests.support.machines import Machine, Machines
 from tests.support.step_answers import Failure, deployment, finding, healthy, pending, superseded
 
-UP_TO_THE_LOOK = [
+UP_TO_THE_CHECK = [
     "AcceptDeployment",
     "BeginDeployment",
     "DecideBeginning",
@@ -23,9 +23,9 @@ UP_TO_THE_LOOK = [
     "CheckDeployment",
     "JudgeDeployment",
 ]
-LOOK_AGAIN = ["WaitForTasks", "CheckDeployment", "JudgeDeployment"]
+CHECK_AGAIN = ["WaitForTasks", "CheckDeployment", "JudgeDeployment"]
 BAKE = ["Bake", "CheckDeployment", "JudgeDeployment"]
-TELL = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
+NOTIFY = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
 
 
 @pytest.fixture
@@ -40,14 +40,14 @@ def moment(seconds: float) -> Any:
 
 def test_an_image_that_is_healthy_and_baked_ends_succeeded(machine: Machine) -> None:
     run = machine.run(deployment())
-    assert run.states == [*UP_TO_THE_LOOK, *TELL, "EndedWell"]
+    assert run.states == [*UP_TO_THE_CHECK, *NOTIFY, "EndedWell"]
     assert run.status == "SUCCEEDED"
     assert run.output == {
         "outcome": "SUCCEEDED",
         "reason": "every task is healthy",
         "service": SERVICE,
         "task_definition": NEW,
-        "previous": OLD,
+        "rollback_target": OLD,
     }
     assert "RollBack" not in run.calls
 
@@ -57,21 +57,21 @@ def test_each_step_is_given_what_it_needs_and_no_more(machine: Machine) -> None:
     run = machine.run(given)
     begun = run.called("BeginDeployment")
     assert begun == {"start": given, "execution": run.arn, "started_at": begun["started_at"]}
-    hold = run.called("RegisterTaskDefinition")["hold"]
-    assert (hold["service"], hold["execution"]) == (SERVICE, run.arn)
+    claim = run.called("RegisterTaskDefinition")["claim"]
+    assert (claim["service"], claim["execution"]) == (SERVICE, run.arn)
     assert run.called("RegisterTaskDefinition") == {
-        "hold": hold,
+        "claim": claim,
         "deployment": given,
         "image": None,
         "since": moment(0),
     }
     assert run.called("UpdateService") == {
-        "hold": hold,
+        "claim": claim,
         "task_definition": NEW,
         "since": moment(0),
     }
     assert run.called("CheckDeployment") == {
-        "hold": hold,
+        "claim": claim,
         "watch": {
             "deployment_id": OURS,
             "started_at": moment(5),
@@ -82,14 +82,14 @@ def test_each_step_is_given_what_it_needs_and_no_more(machine: Machine) -> None:
     }
 
 
-def test_while_it_is_pending_it_is_looked_at_again(machine: Machine) -> None:
+def test_a_pending_deployment_is_checked_again(machine: Machine) -> None:
     run = machine.run(
         deployment(), CheckDeployment=[pending(), pending(), pending(), healthy(baked=True)]
     )
-    assert run.states == [*UP_TO_THE_LOOK, *LOOK_AGAIN * 3, *TELL, "EndedWell"]
+    assert run.states == [*UP_TO_THE_CHECK, *CHECK_AGAIN * 3, *NOTIFY, "EndedWell"]
 
 
-def test_the_first_wait_is_the_polls_and_the_others_are_what_the_look_says(
+def test_the_first_wait_is_the_polls_and_the_others_are_what_the_check_says(
     machine: Machine,
 ) -> None:
     looks = [pending(wait_seconds=7), pending(wait_seconds=0), healthy(baked=True)]
@@ -97,15 +97,15 @@ def test_the_first_wait_is_the_polls_and_the_others_are_what_the_look_says(
     assert run.pauses == [("WaitForTasks", 20), ("WaitForTasks", 7), ("WaitForTasks", 0)]
 
 
-def test_a_healthy_one_bakes_until_a_look_finds_it_baked(machine: Machine) -> None:
+def test_a_healthy_deployment_bakes_until_a_check_finds_it_baked(machine: Machine) -> None:
     looks = [healthy(wait_seconds=15), healthy(wait_seconds=3), healthy(baked=True)]
     run = machine.run(deployment(), CheckDeployment=looks)
-    assert run.states == [*UP_TO_THE_LOOK, *BAKE * 2, *TELL, "EndedWell"]
+    assert run.states == [*UP_TO_THE_CHECK, *BAKE * 2, *NOTIFY, "EndedWell"]
     assert run.pauses == [("WaitForTasks", 15), ("Bake", 15), ("Bake", 3)]
     assert run.output["outcome"] == "SUCCEEDED"
 
 
-def test_the_bake_counts_from_the_first_healthy_look(machine: Machine) -> None:
+def test_the_bake_counts_from_the_first_healthy_check(machine: Machine) -> None:
     run = machine.run(deployment(), CheckDeployment=[healthy(), healthy(), healthy(baked=True)])
     assert [call["watch"]["healthy_at"] for call in run.calls["CheckDeployment"]] == [
         None,
@@ -117,14 +117,14 @@ def test_the_bake_counts_from_the_first_healthy_look(machine: Machine) -> None:
 def test_one_that_gets_unhealthy_while_baking_may_recover(machine: Machine) -> None:
     again = {**pending(), "healthy_at": moment(60)}
     run = machine.run(deployment(), CheckDeployment=[healthy(), again, healthy(baked=True)])
-    assert run.states == [*UP_TO_THE_LOOK, *BAKE, *LOOK_AGAIN, *TELL, "EndedWell"]
+    assert run.states == [*UP_TO_THE_CHECK, *BAKE, *CHECK_AGAIN, *NOTIFY, "EndedWell"]
     assert run.calls["CheckDeployment"][-1]["watch"]["healthy_at"] == moment(60)
 
 
 @pytest.mark.parametrize("before", [[], [pending()], [healthy()]], ids=["", "pending", "baking"])
 def test_another_change_of_the_service_is_left_alone(machine: Machine, before: list[Any]) -> None:
     run = machine.run(deployment(), CheckDeployment=[*before, superseded()])
-    assert run.states[-5:] == [*TELL, "EndedWell"]
+    assert run.states[-5:] == [*NOTIFY, "EndedWell"]
     assert run.status == "SUCCEEDED"
     assert run.output["outcome"] == "SUPERSEDED"
     assert run.output["reason"] == superseded()["reason"]
@@ -132,16 +132,16 @@ def test_another_change_of_the_service_is_left_alone(machine: Machine, before: l
     assert run.calls["Notify"][-1]["outcome"] == "SUPERSEDED"
 
 
-def test_a_service_that_another_deployment_has_taken_is_not_changed(machine: Machine) -> None:
+def test_a_service_that_another_deployment_has_claimed_is_not_changed(machine: Machine) -> None:
     taken = Failure("Superseded", "release shop/api:v3 has service production/api now")
     run = machine.run(deployment(), UpdateService=taken)
-    assert run.states[-6:] == ["UpdateService", *TELL, "EndedWell"]
+    assert run.states[-6:] == ["UpdateService", *NOTIFY, "EndedWell"]
     assert (run.output["outcome"], run.output["reason"]) == ("SUPERSEDED", taken.message)
     assert len(run.calls["UpdateService"]) == 1
     assert "RollBack" not in run.calls
 
 
-def test_what_the_last_look_at_the_end_finds_is_the_outcome(machine: Machine) -> None:
+def test_what_finish_deployment_finds_is_the_outcome(machine: Machine) -> None:
     other = finding("SUPERSEDED", "someone else has put shop-api:43 on the service", "a fact")
     run = machine.run(deployment(), FinishDeployment=other)
     assert run.called("FinishDeployment")["outcome"] == "SUCCEEDED"
@@ -150,8 +150,8 @@ def test_what_the_last_look_at_the_end_finds_is_the_outcome(machine: Machine) ->
         "SUPERSEDED",
         "someone else has put shop-api:43 on the service",
     )
-    told = run.calls["Notify"][-1]
-    assert (told["outcome"], told["evidence"]) == ("SUPERSEDED", ["a fact"])
+    notified = run.calls["Notify"][-1]
+    assert (notified["outcome"], notified["evidence"]) == ("SUPERSEDED", ["a fact"])
 
 
 def test_the_ledger_is_given_all_that_is_known_of_the_end(machine: Machine) -> None:
@@ -162,7 +162,7 @@ def test_the_ledger_is_given_all_that_is_known_of_the_end(machine: Machine) -> N
         "reason": "every task is healthy",
         "rollback_reason": None,
         "evidence": ["a fact"],
-        "hold": run.called("UpdateService")["hold"],
+        "claim": run.called("UpdateService")["claim"],
         "execution": run.arn,
         "started_at": run.called("BeginDeployment")["started_at"],
         "deployment": given,

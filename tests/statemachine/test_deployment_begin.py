@@ -1,4 +1,4 @@
-"""What BeginDeployment decides is followed, and people are told that a deployment starts."""
+"""What BeginDeployment decides is followed, and people are notified that a deployment starts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.step_answers import Failure, deciding, deployment, end, go
 
 BEGIN = ["BeginDeployment", "DecideBeginning"]
 START = ["NotifyStart", "DecideDirection", "RegisterTaskDefinition"]
-TELL = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
+NOTIFY = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
 
 
 @pytest.fixture
@@ -27,7 +27,9 @@ def wait(
     return deciding(Decision.WAIT, wait_seconds=seconds, reason=reason)
 
 
-def test_one_that_may_begin_is_told_of_and_goes_on(machine: Machine) -> None:
+def test_the_start_of_a_deployment_that_may_begin_is_notified_and_it_goes_on(
+    machine: Machine,
+) -> None:
     run = machine.run(deployment())
     assert run.states[:6] == ["AcceptDeployment", *BEGIN, *START]
 
@@ -51,43 +53,43 @@ def test_an_error_after_it_had_to_wait_ends_it_as_what_it_is_in_the_ledger(
 ) -> None:
     run = machine.run(deployment(), BeginDeployment=[wait(2), Failure("AwsRefused", "denied")])
     assert (run.error, run.cause) == ("FAILED", "denied")
-    assert run.called("FinishDeployment")["hold"]["execution"] == run.arn
+    assert run.called("FinishDeployment")["claim"]["execution"] == run.arn
 
 
-def test_a_service_that_runs_the_image_and_is_good_is_left_alone_and_nobody_is_told(
+def test_a_service_that_runs_the_image_and_is_good_is_left_alone_and_nobody_is_notified(
     machine: Machine,
 ) -> None:
     why = "the service runs this image already, and it is good"
     run = machine.run(deployment(), BeginDeployment=end("NO_CHANGE", why))
-    assert run.states[1:] == [*BEGIN, *TELL[:2], "EndDeployment", "EndedWell"]
+    assert run.states[1:] == [*BEGIN, *NOTIFY[:2], "EndDeployment", "EndedWell"]
     assert run.output == {
         "outcome": "NO_CHANGE",
         "reason": why,
         "service": SERVICE,
         "task_definition": None,
-        "previous": None,
+        "rollback_target": None,
     }
     assert run.calls.keys() == {"BeginDeployment", "FinishDeployment"}
 
 
-def test_one_that_may_not_begin_fails_as_rejected_and_is_told_with_the_evidence(
+def test_a_deployment_that_may_not_begin_fails_as_rejected_and_is_notified_with_the_evidence(
     machine: Machine,
 ) -> None:
     rejected = end("REJECTED", "image shop/api:v2 is quarantined", "alarm api-5xx is in ALARM")
     run = machine.run(deployment(), BeginDeployment=rejected)
-    assert run.states[1:] == [*BEGIN, *TELL, "EndedBadly"]
+    assert run.states[1:] == [*BEGIN, *NOTIFY, "EndedBadly"]
     assert (run.status, run.error) == ("FAILED", "REJECTED")
     assert run.cause == "image shop/api:v2 is quarantined"
-    told = run.called("Notify")
-    assert (told["kind"], told["outcome"]) == ("end", "REJECTED")
-    assert told["evidence"] == ["alarm api-5xx is in ALARM"]
-    assert run.called("FinishDeployment")["evidence"] == told["evidence"]
+    notified = run.called("Notify")
+    assert (notified["kind"], notified["outcome"]) == ("end", "REJECTED")
+    assert notified["evidence"] == ["alarm api-5xx is in ALARM"]
+    assert run.called("FinishDeployment")["evidence"] == notified["evidence"]
 
 
 def test_an_older_release_ends_superseded_without_a_change(machine: Machine) -> None:
     older = end("SUPERSEDED", "release shop/api:v3 was pushed or started later than this one")
     run = machine.run(deployment(), BeginDeployment=older)
-    assert run.states[1:] == [*BEGIN, *TELL, "EndedWell"]
+    assert run.states[1:] == [*BEGIN, *NOTIFY, "EndedWell"]
     assert run.output["outcome"] == "SUPERSEDED"
     assert not {"RegisterTaskDefinition", "UpdateService", "RollBack"} & run.calls.keys()
 
@@ -99,22 +101,22 @@ def test_one_that_could_not_begin_in_time_fails_with_nothing_changed(machine: Ma
     assert not {"RegisterTaskDefinition", "UpdateService", "RollBack"} & run.calls.keys()
 
 
-def test_the_start_is_told_with_all_that_is_known_by_then(machine: Machine) -> None:
+def test_the_start_is_notified_with_all_that_is_known_by_then(machine: Machine) -> None:
     images = {"api": f"{URI}@{OLD_DIGEST}"}
     begun = deciding(
         Decision.GO,
-        previous=OLD,
-        previous_images=images,
+        rollback_target=OLD,
+        rollback_target_images=images,
         gates=["no freeze is in force"],
         alarms_firing=["api-5xx"],
         evidence=["the service ran shop-api:40"],
     )
     run = machine.run(deployment(), BeginDeployment=begun)
-    told = run.calls["Notify"][0]
-    assert told == {
+    notified = run.calls["Notify"][0]
+    assert notified == {
         "kind": "start",
         "outcome": "STARTED",
-        "hold": run.called("UpdateService")["hold"],
+        "claim": run.called("UpdateService")["claim"],
         "reason": "",
         "evidence": ["the service ran shop-api:40"],
         "execution": run.arn,
@@ -122,20 +124,22 @@ def test_the_start_is_told_with_all_that_is_known_by_then(machine: Machine) -> N
         "stage": "production",
         "image": image().to_json(),
         "started_by": "push",
-        "previous": OLD,
-        "previous_images": images,
+        "rollback_target": OLD,
+        "rollback_target_images": images,
         "gates": ["no freeze is in force"],
         "alarms_firing": ["api-5xx"],
     }
 
 
-def test_who_started_it_by_hand_is_told_at_its_start_and_its_end(machine: Machine) -> None:
-    by_hand = release(started_by="manual start", by="jo")
-    run = machine.run(deployment(release=by_hand))
-    assert [told["started_by"] for told in run.calls["Notify"]] == ["manual start by jo"] * 2
+def test_the_notices_of_a_manual_start_name_who_started_it(machine: Machine) -> None:
+    manual_rollback = release(started_by="manual start", by="jo")
+    run = machine.run(deployment(release=manual_rollback))
+    assert [notified["started_by"] for notified in run.calls["Notify"]] == [
+        "manual start by jo"
+    ] * 2
 
 
-def test_that_its_start_can_not_be_told_does_not_stop_it(machine: Machine) -> None:
+def test_a_deployment_goes_on_where_its_start_can_not_be_notified(machine: Machine) -> None:
     refused = Failure("AwsRefused", "no such topic")
     run = machine.run(deployment(), Notify=refused)
     assert run.states[3:6] == START

@@ -123,7 +123,7 @@ def test_retries_that_run_out_land_in_the_catch(
         assert "ECS is away" in str(run.cause)
 
 
-def test_going_back_is_tried_for_long_whatever_the_error(machine: Machine) -> None:
+def test_rolling_back_is_tried_for_long_whatever_the_error(machine: Machine) -> None:
     tries = [Failure("AwsRefused", "denied")] * (1 + 20)
     run = machine.run(deployment(), CheckDeployment=[BAD], RollBack=tries)
     assert run.states[run.states.index("RollBack") + 1] == "FinishDeployment"
@@ -132,14 +132,16 @@ def test_going_back_is_tried_for_long_whatever_the_error(machine: Machine) -> No
 
 
 @pytest.mark.parametrize("name", ["InvalidInput", "Superseded"])
-def test_going_back_is_not_tried_again_where_there_is_nothing_to_go_back_to(
+def test_rolling_back_is_not_tried_again_where_there_is_no_rollback_target(
     machine: Machine, name: str
 ) -> None:
     run = machine.run(deployment(), CheckDeployment=[BAD], RollBack=[Failure(name, "no")])
     assert (run.error or run.output["outcome"]) in ("ROLLBACK_FAILED", "SUPERSEDED")
 
 
-def test_an_end_that_cannot_be_told_is_tried_for_long_and_ends_as_it_is(machine: Machine) -> None:
+def test_an_end_that_cannot_be_notified_is_tried_for_long_and_ends_as_it_is(
+    machine: Machine,
+) -> None:
     tries = [Failure("AwsRefused", "SNS is away")] * (1 + 20)
     run = machine.run(deployment(), Notify=[GOOD["Notify"], *tries])
     assert run.states[run.states.index("Notify") + 1] == "EndDeployment"
@@ -155,7 +157,9 @@ def test_the_pauses_before_retries_double_up_to_half_a_minute_with_full_jitter(
     assert all(0 <= pause <= most for (_, pause), most in zip(run.pauses, longest, strict=True))
 
 
-def test_a_step_that_hangs_is_tried_again_and_told_by_the_errors_name(machines: Machines) -> None:
+def test_a_step_that_hangs_is_tried_again_and_reported_by_the_errors_name(
+    machines: Machines,
+) -> None:
     def impatient(definition: dict[str, Any]) -> None:
         begin = definition["States"]["BeginDeployment"]
         begin["TimeoutSeconds"] = 1
@@ -169,7 +173,7 @@ def test_a_step_that_hangs_is_tried_again_and_told_by_the_errors_name(machines: 
     assert (run.error, run.cause) == ("FAILED", "States.Timeout")
 
 
-def test_what_it_took_over_from_another_is_put_right_where_it_fails_before_its_update(
+def test_a_deployment_that_took_over_and_fails_before_its_update_rolls_the_other_one_back(
     machine: Machine,
 ) -> None:
     run = machine.run(
@@ -180,11 +184,11 @@ def test_what_it_took_over_from_another_is_put_right_where_it_fails_before_its_u
     start = run.states.index("RegisterTaskDefinition")
     assert run.states[start:][1:3] == ["DecideUndo", "RollBack"]
     back = run.called("RollBack")
-    assert (back["leave"], back["previous"], back["updated"]) == ([OTHER], OLD, False)
+    assert (back["abandoned"], back["rollback_target"], back["updated"]) == ([OTHER], OLD, False)
     assert (run.error, run.cause) == ("ROLLED_BACK", "denied")
 
 
-def test_what_is_left_to_the_recovery_is_told_by_the_recovery(machine: Machine) -> None:
+def test_the_recovery_notifies_of_what_is_left_to_it(machine: Machine) -> None:
     run = machine.run(
         deployment(),
         BeginDeployment=Failure("AwsUnavailable", "dynamodb:UpdateItem: Timeout"),
@@ -192,7 +196,7 @@ def test_what_is_left_to_the_recovery_is_told_by_the_recovery(machine: Machine) 
             "outcome": "FAILED",
             "reason": "dynamodb:UpdateItem: Timeout",
             "evidence": [],
-            "hold": None,
+            "claim": None,
             "left_to_recovery": True,
         },
     )
@@ -238,10 +242,10 @@ def test_an_error_before_the_update_ends_failed_with_nothing_changed(
         None,
     ],
 )
-def test_a_wrong_input_ends_failed_and_is_told(machine: Machine, given: Any) -> None:
+def test_a_wrong_input_ends_failed_and_is_notified(machine: Machine, given: Any) -> None:
     wrong = Failure("InvalidInput", "the input of the deployment state machine is not valid")
     run = machine.run(given, BeginDeployment=wrong)
     outcome = "ROLLBACK_FAILED" if "recover" in str(given) else "FAILED"
     assert (run.status, run.error, run.cause) == ("FAILED", outcome, wrong.message)
-    assert run.called("FinishDeployment")["hold"] is None
-    assert run.called("Notify")["hold"] is None
+    assert run.called("FinishDeployment")["claim"] is None
+    assert run.called("Notify")["claim"] is None

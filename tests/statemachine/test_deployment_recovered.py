@@ -9,7 +9,7 @@ import pytest
 from slipway.deployment.beginning import Decision
 from slipway.ecs.rollback import RollBackAction
 from slipway.notices.news import News
-from tests.support.builders import NEW, OLD, OTHER, SERVICE, hold
+from tests.support.builders import NEW, OLD, OTHER, SERVICE, claim
 from tests.support.machines import Machine, Machines
 from tests.support.step_answers import (
     BEFORE,
@@ -25,8 +25,8 @@ from tests.support.step_answers import (
 
 WHY = "its execution was stopped (enough)"
 BEGIN = ["AcceptDeployment", "BeginDeployment", "DecideBeginning"]
-LOOK = ["RollBack", "DecideRollBack", "WaitForRollBack", "CheckRollBack", "JudgeRollBack"]
-TELL = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
+CHECK = ["RollBack", "DecideRollBack", "WaitForRollBack", "CheckRollBack", "JudgeRollBack"]
+NOTIFY = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
 WELL = healthy(baked=True)
 
 
@@ -38,37 +38,41 @@ def machine(machines: Machines) -> Machine:
 def back(**what: Any) -> Any:
     """The dead execution has changed the service."""
     known = {"reason": WHY, "task_definition": NEW, "updated": True, **BEFORE}
-    return deciding(Decision.BACK, **known | what)
+    return deciding(Decision.ROLL_BACK, **known | what)
 
 
 def run(machine: Machine, **script: Any) -> Any:
     return machine.run(recovery(), **{"BeginDeployment": back(), "CheckDeployment": WELL, **script})
 
 
-def test_what_a_dead_execution_has_changed_is_rolled_back_without_a_start_being_told(
+def test_what_a_dead_execution_has_changed_is_rolled_back_without_a_notice_of_a_start(
     machine: Machine,
 ) -> None:
     ended = run(machine)
-    assert ended.states == [*BEGIN, *LOOK, *TELL, "EndedBadly"]
+    assert ended.states == [*BEGIN, *CHECK, *NOTIFY, "EndedBadly"]
     assert (ended.status, ended.error, ended.cause) == ("FAILED", "ROLLED_BACK", WHY)
-    told = ended.called("Notify")
-    assert (told["kind"], told["service"], told["stage"]) == ("end", SERVICE, "production")
+    notified = ended.called("Notify")
+    assert (notified["kind"], notified["service"], notified["stage"]) == (
+        "end",
+        SERVICE,
+        "production",
+    )
 
 
 def test_it_goes_on_as_the_deployment_that_it_recovers(machine: Machine) -> None:
     ended = run(machine)
     given = ended.called("RollBack")
-    assert (given["leave"], given["previous"], given["updated"]) == ([NEW], OLD, True)
-    assert given["hold"]["deployment"] == hold("dead").deployment
-    assert given["hold"]["execution"] == ended.arn
+    assert (given["abandoned"], given["rollback_target"], given["updated"]) == ([NEW], OLD, True)
+    assert given["claim"]["deployment"] == claim("dead").deployment
+    assert given["claim"]["execution"] == ended.arn
     written = ended.called("FinishDeployment")
-    assert (written["hold"], written["deployment"]) == (given["hold"], deployment())
-    assert ended.called("Notify")["hold"] == given["hold"]
+    assert (written["claim"], written["deployment"]) == (given["claim"], deployment())
+    assert ended.called("Notify")["claim"] == given["claim"]
 
 
-def test_what_a_dead_one_took_over_from_another_is_left_too(machine: Machine) -> None:
+def test_what_a_dead_execution_took_over_from_another_is_abandoned_too(machine: Machine) -> None:
     ended = run(machine, BeginDeployment=back(task_definition=None, unproven=(OTHER,)))
-    assert ended.called("RollBack")["leave"] == [OTHER]
+    assert ended.called("RollBack")["abandoned"] == [OTHER]
 
 
 @pytest.mark.parametrize("updated", [True, False])
@@ -95,14 +99,14 @@ def test_it_is_watched_without_alarms_and_without_a_bake(machine: Machine) -> No
     assert (watched["policy"]["alarms"], watched["policy"]["bake_seconds"]) == ([], 0)
 
 
-def test_a_way_back_that_fails_ends_rollback_failed_with_both_reasons(machine: Machine) -> None:
+def test_a_rollback_that_fails_ends_rollback_failed_with_both_reasons(machine: Machine) -> None:
     ended = run(machine, CheckDeployment=failed("two tasks failed"))
     assert ended.error == "ROLLBACK_FAILED"
     assert ended.cause == f"{WHY}; rolling back failed: two tasks failed"
 
 
-def test_a_rollback_by_hand_that_died_goes_on_and_ends_well(machine: Machine) -> None:
-    ended = run(machine, BeginDeployment=back(by_hand=True))
+def test_a_manual_rollback_that_died_goes_on_and_ends_well(machine: Machine) -> None:
+    ended = run(machine, BeginDeployment=back(manual_rollback=True))
     assert ended.states[-1] == "EndedWell"
     assert (ended.output["outcome"], ended.output["reason"]) == ("ROLLED_BACK", WHY)
 
@@ -110,29 +114,33 @@ def test_a_rollback_by_hand_that_died_goes_on_and_ends_well(machine: Machine) ->
 def test_one_that_died_before_it_changed_anything_ends_failed(machine: Machine) -> None:
     why = f"{WHY} before anything was changed"
     ended = machine.run(recovery(), BeginDeployment=end("FAILED", why))
-    assert ended.states == [*BEGIN, *TELL, "EndedBadly"]
+    assert ended.states == [*BEGIN, *NOTIFY, "EndedBadly"]
     assert (ended.error, ended.cause) == ("FAILED", why)
 
 
 def test_one_that_was_written_to_have_succeeded_ends_well(machine: Machine) -> None:
     ended = machine.run(recovery(), BeginDeployment=end("SUCCEEDED", "every task is healthy"))
-    assert ended.states == [*BEGIN, *TELL, "EndedWell"]
+    assert ended.states == [*BEGIN, *NOTIFY, "EndedWell"]
     assert ended.output["outcome"] == "SUCCEEDED"
 
 
 def test_one_that_has_to_wait_for_a_change_begins_again(machine: Machine) -> None:
     wait = deciding(Decision.WAIT, wait_seconds=2, reason="it is being changed")
     ended = run(machine, BeginDeployment=[wait, back()])
-    assert ended.states == [*BEGIN, "WaitToBegin", *BEGIN[1:], *LOOK, *TELL, "EndedBadly"]
+    assert ended.states == [*BEGIN, "WaitToBegin", *BEGIN[1:], *CHECK, *NOTIFY, "EndedBadly"]
     assert ended.error == "ROLLED_BACK"
 
 
-def test_a_recovery_that_can_not_begin_is_told_as_not_back_and_of_which_service(
+def test_a_recovery_that_can_not_begin_is_notified_as_rollback_failed_with_its_service(
     machine: Machine,
 ) -> None:
     ended = machine.run(recovery(), BeginDeployment=Failure("AwsRefused", "denied"))
     assert (ended.error, ended.cause) == ("ROLLBACK_FAILED", "denied")
-    assert ended.called("FinishDeployment")["hold"] is None
+    assert ended.called("FinishDeployment")["claim"] is None
     assert ended.called("FinishDeployment")["service"] is None, "its own id is no deployment's"
-    told = News.model_validate(ended.called("Notify"))
-    assert (told.outcome, told.service, told.image) == ("ROLLBACK_FAILED", SERVICE, None)
+    notified = News.model_validate(ended.called("Notify"))
+    assert (notified.outcome, notified.service, notified.image) == (
+        "ROLLBACK_FAILED",
+        SERVICE,
+        None,
+    )

@@ -20,10 +20,10 @@ from tests.support.step_answers import (
     superseded,
 )
 
-LOOK_BACK = ["WaitForRollBack", "CheckRollBack", "JudgeRollBack"]
-TELL = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
+CHECK_ROLLBACK = ["WaitForRollBack", "CheckRollBack", "JudgeRollBack"]
+NOTIFY = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
 BAD = failed("two tasks failed")
-BACK_AGAIN = healthy(baked=True)
+ROLLED_BACK_AGAIN = healthy(baked=True)
 TAKEN = Failure("Superseded", "release shop/api:v3 has service production/api now")
 
 
@@ -41,12 +41,12 @@ def after(run: Run, state: str) -> list[str]:
 def test_a_failed_deployment_is_rolled_back_and_fails_as_rolled_back(
     machine: Machine, before: list[Any]
 ) -> None:
-    run = machine.run(deployment(), CheckDeployment=[*before, BAD, BACK_AGAIN])
+    run = machine.run(deployment(), CheckDeployment=[*before, BAD, ROLLED_BACK_AGAIN])
     assert after(run, "RollBack") == [
         "RollBack",
         "DecideRollBack",
-        *LOOK_BACK,
-        *TELL,
+        *CHECK_ROLLBACK,
+        *NOTIFY,
         "EndedBadly",
     ]
     assert (run.status, run.error, run.cause) == ("FAILED", "ROLLED_BACK", "two tasks failed")
@@ -54,11 +54,11 @@ def test_a_failed_deployment_is_rolled_back_and_fails_as_rolled_back(
 
 
 def test_rolling_back_is_given_both_task_definitions(machine: Machine) -> None:
-    run = machine.run(deployment(), CheckDeployment=[BAD, BACK_AGAIN])
+    run = machine.run(deployment(), CheckDeployment=[BAD, ROLLED_BACK_AGAIN])
     assert run.called("RollBack") == {
-        "hold": run.called("UpdateService")["hold"],
-        "leave": [NEW],
-        "previous": OLD,
+        "claim": run.called("UpdateService")["claim"],
+        "abandoned": [NEW],
+        "rollback_target": OLD,
         "replaced": None,
         "updated": True,
         "since": at(0).isoformat().replace("+00:00", "Z"),
@@ -66,11 +66,11 @@ def test_rolling_back_is_given_both_task_definitions(machine: Machine) -> None:
     assert run.called("FinishDeployment")["restored"] == OLD
 
 
-def test_the_way_back_is_watched_without_alarms_and_without_a_bake(machine: Machine) -> None:
+def test_the_rollback_is_watched_without_alarms_and_without_a_bake(machine: Machine) -> None:
     given = deployment(policy={"alarms": ["api-5xx"], "bake_seconds": 60})
-    run = machine.run(given, CheckDeployment=[healthy(), BAD, BACK_AGAIN])
+    run = machine.run(given, CheckDeployment=[healthy(), BAD, ROLLED_BACK_AGAIN])
     assert run.calls["CheckDeployment"][-1] == {
-        "hold": run.called("UpdateService")["hold"],
+        "claim": run.called("UpdateService")["claim"],
         "watch": {
             "deployment_id": BACK,
             "started_at": at(90).isoformat().replace("+00:00", "Z"),
@@ -82,10 +82,10 @@ def test_the_way_back_is_watched_without_alarms_and_without_a_bake(machine: Mach
     }
 
 
-def test_the_way_back_is_looked_at_until_it_is_decided(machine: Machine) -> None:
-    looks = [BAD, pending(wait_seconds=7), pending(wait_seconds=8), BACK_AGAIN]
+def test_the_rollback_is_checked_until_it_is_decided(machine: Machine) -> None:
+    looks = [BAD, pending(wait_seconds=7), pending(wait_seconds=8), ROLLED_BACK_AGAIN]
     run = machine.run(deployment(policy={"poll_seconds": 20}), CheckDeployment=looks)
-    assert after(run, "WaitForRollBack") == [*LOOK_BACK * 3, *TELL, "EndedBadly"]
+    assert after(run, "WaitForRollBack") == [*CHECK_ROLLBACK * 3, *NOTIFY, "EndedBadly"]
     assert run.pauses[1:] == [
         ("WaitForRollBack", 20),
         ("WaitForRollBack", 7),
@@ -94,29 +94,29 @@ def test_the_way_back_is_looked_at_until_it_is_decided(machine: Machine) -> None
     assert run.error == "ROLLED_BACK"
 
 
-def test_what_ecs_has_put_back_itself_is_watched_all_the_same(machine: Machine) -> None:
+def test_what_ecs_has_rolled_back_itself_is_watched_all_the_same(machine: Machine) -> None:
     run = machine.run(
         deployment(),
-        CheckDeployment=[BAD, BACK_AGAIN],
-        RollBack=rolled_back(RollBackAction.ALREADY_BACK),
+        CheckDeployment=[BAD, ROLLED_BACK_AGAIN],
+        RollBack=rolled_back(RollBackAction.ALREADY_ROLLED_BACK),
     )
-    assert after(run, "WaitForRollBack") == [*LOOK_BACK, *TELL, "EndedBadly"]
+    assert after(run, "WaitForRollBack") == [*CHECK_ROLLBACK, *NOTIFY, "EndedBadly"]
     assert run.error == "ROLLED_BACK"
 
 
-def test_a_way_back_that_fails_is_told_with_both_reasons_and_all_evidence(
+def test_a_rollback_that_fails_is_notified_with_both_reasons_and_all_evidence(
     machine: Machine,
 ) -> None:
     run = machine.run(deployment(), CheckDeployment=[BAD, failed("the old image is gone")])
     why = "two tasks failed; rolling back failed: the old image is gone"
     assert (run.status, run.error, run.cause) == ("FAILED", "ROLLBACK_FAILED", why)
-    written, told = run.called("FinishDeployment"), run.calls["Notify"][-1]
+    written, notified = run.called("FinishDeployment"), run.calls["Notify"][-1]
     assert (written["reason"], written["rollback_reason"]) == (
         "two tasks failed",
         "the old image is gone",
     )
-    assert (told["outcome"], told["reason"]) == ("ROLLBACK_FAILED", why)
-    assert told["evidence"] == [*BAD["evidence"], *failed("the old image is gone")["evidence"]]
+    assert (notified["outcome"], notified["reason"]) == ("ROLLBACK_FAILED", why)
+    assert notified["evidence"] == [*BAD["evidence"], *failed("the old image is gone")["evidence"]]
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(0, 0), (0, 1), (1, 0), (0, 2), (2, 1)])
@@ -129,9 +129,9 @@ def test_however_much_evidence_there_is_it_stays_a_list(
     assert run.calls["Notify"][-1]["evidence"] == [*first["evidence"], *second["evidence"]]
 
 
-def test_another_change_during_the_way_back_is_left_alone(machine: Machine) -> None:
+def test_another_change_during_the_rollback_is_left_alone(machine: Machine) -> None:
     run = machine.run(deployment(), CheckDeployment=[BAD, pending(), superseded()])
-    assert after(run, "JudgeRollBack")[-5:] == [*TELL, "EndedWell"]
+    assert after(run, "JudgeRollBack")[-5:] == [*NOTIFY, "EndedWell"]
     assert (run.output["outcome"], run.output["reason"]) == (
         "SUPERSEDED",
         superseded()["reason"],
@@ -139,17 +139,17 @@ def test_another_change_during_the_way_back_is_left_alone(machine: Machine) -> N
     assert run.calls["Notify"][-1]["outcome"] == "SUPERSEDED"
 
 
-def test_a_service_that_another_deployment_has_taken_is_not_rolled_back(machine: Machine) -> None:
+def test_a_service_that_another_deployment_has_claimed_is_not_rolled_back(machine: Machine) -> None:
     run = machine.run(deployment(), CheckDeployment=[BAD], RollBack=TAKEN)
-    assert after(run, "RollBack") == ["RollBack", *TELL, "EndedWell"]
+    assert after(run, "RollBack") == ["RollBack", *NOTIFY, "EndedWell"]
     assert (run.output["outcome"], run.output["reason"]) == ("SUPERSEDED", TAKEN.message)
     assert len(run.calls["RollBack"]) == 1
 
 
-def test_another_change_before_the_way_back_is_left_alone(machine: Machine) -> None:
+def test_another_change_before_the_rollback_is_left_alone(machine: Machine) -> None:
     theirs = rolled_back(RollBackAction.SUPERSEDED)
     run = machine.run(deployment(), CheckDeployment=[BAD], RollBack=theirs)
-    assert after(run, "RollBack") == ["RollBack", "DecideRollBack", *TELL, "EndedWell"]
+    assert after(run, "RollBack") == ["RollBack", "DecideRollBack", *NOTIFY, "EndedWell"]
     assert (run.output["outcome"], run.output["reason"]) == ("SUPERSEDED", theirs["reason"])
 
 
@@ -163,57 +163,59 @@ def test_an_update_that_never_reached_the_service_fails_with_its_reason(machine:
         "UpdateService",
         "RollBack",
         "DecideRollBack",
-        *TELL,
+        *NOTIFY,
         "EndedBadly",
     ]
     assert run.called("RollBack")["updated"] is False
-    assert run.called("RollBack")["leave"] == [NEW]
+    assert run.called("RollBack")["abandoned"] == [NEW]
     assert (run.error, run.cause) == ("FAILED", "AccessDenied from ecs:UpdateService")
 
 
 def test_an_update_that_was_done_although_it_failed_is_rolled_back(machine: Machine) -> None:
     run = machine.run(
-        deployment(), UpdateService=Failure("AwsRefused", "denied"), CheckDeployment=BACK_AGAIN
+        deployment(),
+        UpdateService=Failure("AwsRefused", "denied"),
+        CheckDeployment=ROLLED_BACK_AGAIN,
     )
     assert (run.error, run.cause) == ("ROLLED_BACK", "denied")
-    (look,) = run.calls["CheckDeployment"]
-    assert look["watch"]["deployment_id"] == BACK, "only the way back is looked at"
+    (check,) = run.calls["CheckDeployment"]
+    assert check["watch"]["deployment_id"] == BACK, "only the way back is looked at"
 
 
-def test_the_looks_error_is_not_a_verdict_but_goes_back_all_the_same(machine: Machine) -> None:
-    looks = [Failure("AwsRefused", "AccessDenied from ecs:ListTasks"), BACK_AGAIN]
+def test_a_check_that_fails_is_not_a_verdict_but_rolls_back_all_the_same(machine: Machine) -> None:
+    looks = [Failure("AwsRefused", "AccessDenied from ecs:ListTasks"), ROLLED_BACK_AGAIN]
     run = machine.run(deployment(), CheckDeployment=looks)
     assert after(run, "CheckDeployment")[:3] == ["CheckDeployment", "RollBack", "DecideRollBack"]
     assert (run.error, run.cause) == ("ROLLED_BACK", "AccessDenied from ecs:ListTasks")
 
 
-def test_evidence_of_earlier_looks_is_told_where_the_last_one_was_an_error(
+def test_evidence_of_earlier_checks_is_notified_where_the_last_one_was_an_error(
     machine: Machine,
 ) -> None:
-    looks = [pending(), Failure("AwsRefused", "denied"), BACK_AGAIN]
+    looks = [pending(), Failure("AwsRefused", "denied"), ROLLED_BACK_AGAIN]
     run = machine.run(deployment(), CheckDeployment=looks)
     assert run.calls["Notify"][-1]["evidence"] == pending()["evidence"]
 
 
 def test_rolling_back_that_is_refused_ends_rollback_failed(machine: Machine) -> None:
     run = machine.run(deployment(), CheckDeployment=[BAD], RollBack=Failure("AwsRefused", "denied"))
-    assert after(run, "RollBack") == ["RollBack", *TELL, "EndedBadly"]
+    assert after(run, "RollBack") == ["RollBack", *NOTIFY, "EndedBadly"]
     assert (run.error, run.cause) == (
         "ROLLBACK_FAILED",
         "two tasks failed; rolling back failed: denied",
     )
 
 
-def test_a_way_back_that_cannot_be_looked_at_ends_rollback_failed(machine: Machine) -> None:
+def test_a_rollback_that_cannot_be_checked_ends_rollback_failed(machine: Machine) -> None:
     run = machine.run(deployment(), CheckDeployment=[BAD, Failure("AwsRefused", "denied")])
-    assert after(run, "CheckRollBack") == ["CheckRollBack", *TELL, "EndedBadly"]
+    assert after(run, "CheckRollBack") == ["CheckRollBack", *NOTIFY, "EndedBadly"]
     assert (run.error, run.cause) == (
         "ROLLBACK_FAILED",
         "two tasks failed; rolling back failed: denied",
     )
 
 
-def test_the_first_look_is_at_our_own_deployment(machine: Machine) -> None:
-    run = machine.run(deployment(), CheckDeployment=[BAD, BACK_AGAIN])
-    watched = [look["watch"]["deployment_id"] for look in run.calls["CheckDeployment"]]
+def test_the_first_check_is_of_our_own_deployment(machine: Machine) -> None:
+    run = machine.run(deployment(), CheckDeployment=[BAD, ROLLED_BACK_AGAIN])
+    watched = [check["watch"]["deployment_id"] for check in run.calls["CheckDeployment"]]
     assert watched == [OURS, BACK]

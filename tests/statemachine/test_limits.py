@@ -78,10 +78,10 @@ def test_the_history_of_the_longest_deployment_stays_within_the_quota(
 ) -> None:
     machine = machines.deployment
     looks = [pending(), pending(), pending(), healthy(baked=True)]
-    short, longer = (
+    resource_name, longer = (
         len(machine.history(machine.run(deployment(), CheckDeployment=some).arn))
         for some in (looks[2:], looks)
     )
-    events_of_a_look = (longer - short) // 2
+    events_of_a_check = (longer - resource_name) // 2
     count = longest_seconds(timeout, bake) // least_poll(timeout, bake)
-    assert count * events_of_a_look < HISTORY_EVENTS
+    assert count * events_of_a_check < HISTORY_EVENTS

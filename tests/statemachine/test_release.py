@@ -22,13 +22,13 @@ def machine(machines: Machines) -> Machine:
 
 def test_a_push_has_to_settle_before_it_is_resolved(machine: Machine) -> None:
     run = machine.run(PUSH, ResolveRelease=NO_PLAN)
-    assert run.states[:3] == ["TellPushFromManualStart", "WaitForPushToSettle", "ResolveRelease"]
+    assert run.states[:3] == ["DecideToSettle", "WaitForPushToSettle", "ResolveRelease"]
     assert run.pauses == [("WaitForPushToSettle", SETTLE_SECONDS)]
 
 
 def test_a_manual_start_is_resolved_at_once(machine: Machine) -> None:
     run = machine.run(MANUAL, ResolveRelease=NO_PLAN)
-    assert run.states[:2] == ["TellPushFromManualStart", "ResolveRelease"]
+    assert run.states[:2] == ["DecideToSettle", "ResolveRelease"]
     assert run.pauses == []
 
 
@@ -42,7 +42,7 @@ def test_what_started_it_is_resolved_with_the_executions_name_and_start(
     assert (given["start"], given["execution"]) == (start, run.arn.rpartition(":")[2])
 
 
-def test_what_is_none_of_its_business_ends_ignored_and_nobody_is_told(machine: Machine) -> None:
+def test_a_push_without_a_plan_ends_ignored_and_nobody_is_notified(machine: Machine) -> None:
     run = machine.run(PUSH, ResolveRelease=NO_PLAN)
     assert run.states[-2:] == ["DecideRelease", "Ignored"]
     assert run.status == "SUCCEEDED"
@@ -51,28 +51,36 @@ def test_what_is_none_of_its_business_ends_ignored_and_nobody_is_told(machine: M
 
 
 @pytest.mark.parametrize("start", [PUSH, MANUAL], ids=["push", "manual start"])
-def test_what_can_not_be_resolved_is_told_and_fails_with_the_message(
+def test_a_release_that_can_not_be_resolved_is_notified_and_fails_with_the_message(
     machine: Machine, start: dict[str, Any]
 ) -> None:
     run = machine.run(start, ResolveRelease=WRONG_PLAN)
     assert run.states[-3:] == ["ResolveRelease", "Notify", "Failed"]
     assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
     assert run.cause == NOT_JSON
-    told = run.called("Notify")
-    assert told.keys() == {"kind", "outcome", "reason", "execution", "release", "repository", "tag"}
-    assert (told["outcome"], told["execution"], told["repository"]) == (
+    notified = run.called("Notify")
+    assert notified.keys() == {
+        "kind",
+        "outcome",
+        "reason",
+        "execution",
+        "release",
+        "repository",
+        "tag",
+    }
+    assert (notified["outcome"], notified["execution"], notified["repository"]) == (
         "FAILED",
         run.arn,
         "shop/api",
     )
-    assert News.model_validate(told).sentence == NOT_JSON
+    assert News.model_validate(notified).sentence == NOT_JSON
 
 
 @pytest.mark.parametrize(
     "start",
     [{}, {"repository": 5}, {"repository": None}, {"detail-type": "x"}, [], "shop/api", 3, None],
 )
-def test_a_start_without_a_repository_is_told_without_one(machine: Machine, start: Any) -> None:
+def test_a_start_without_a_repository_is_notified_without_one(machine: Machine, start: Any) -> None:
     wrong = Failure("InvalidInput", "a manual start is not valid:\n  repository: Field required")
     run = machine.run(start, ResolveRelease=wrong)
     assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
@@ -80,13 +88,13 @@ def test_a_start_without_a_repository_is_told_without_one(machine: Machine, star
     assert News.model_validate(run.called("Notify")).repository is None
 
 
-def test_a_repository_that_is_no_text_is_told_as_none(machine: Machine) -> None:
+def test_a_repository_that_is_no_text_is_notified_as_none(machine: Machine) -> None:
     start = {**PUSH, "detail": {"repository-name": 5}}
     run = machine.run(start, ResolveRelease=WRONG_PLAN)
     assert News.model_validate(run.called("Notify")).repository is None
 
 
-def test_a_release_that_nobody_can_be_told_of_still_fails_with_the_message(
+def test_a_release_that_nobody_can_be_notified_of_still_fails_with_the_message(
     machine: Machine,
 ) -> None:
     run = machine.run(
@@ -109,9 +117,9 @@ def test_resolving_is_tried_again_after_a_transient_error(machine: Machine) -> N
     assert run.calls["ResolveRelease"] == [run.calls["ResolveRelease"][0]] * 3
 
 
-def test_telling_is_tried_again_after_a_transient_error(machine: Machine) -> None:
-    told = {"message_id": "m-1", "reason": NOT_JSON}
-    run = machine.run(MANUAL, ResolveRelease=WRONG_PLAN, Notify=[*TRANSIENT, told])
+def test_a_notification_is_tried_again_after_a_transient_error(machine: Machine) -> None:
+    notified = {"message_id": "m-1", "reason": NOT_JSON}
+    run = machine.run(MANUAL, ResolveRelease=WRONG_PLAN, Notify=[*TRANSIENT, notified])
     assert run.cause == NOT_JSON
 
 
@@ -123,7 +131,7 @@ def test_resolving_is_not_tried_again_after_an_error_that_will_not_pass(
     assert run.error == "ReleaseFailed"
 
 
-def test_resolving_that_never_succeeds_is_told(machine: Machine) -> None:
+def test_a_release_that_never_gets_resolved_is_notified(machine: Machine) -> None:
     attempts = 1 + machine.definition["States"]["ResolveRelease"]["Retry"][0]["MaxAttempts"]
     tries = [Failure("AwsUnavailable", "SSM is away")] * attempts
     run = machine.run(MANUAL, ResolveRelease=tries)

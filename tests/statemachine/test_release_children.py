@@ -43,7 +43,7 @@ def machine(machines: Machines) -> Machine:
     return machines.release
 
 
-def test_a_deployment_that_was_aborted_fails_the_release_by_that_name_and_is_told_by_its_recovery(
+def test_a_deployment_that_was_aborted_fails_the_release_by_that_name_and_its_recovery_notifies(
     machine: Machine, machines: Machines
 ) -> None:
     def abort(event: Any) -> Any:
@@ -58,11 +58,11 @@ def test_a_deployment_that_was_aborted_fails_the_release_by_that_name_and_is_tol
     assert "enough" in str(run.cause)
 
 
-def test_a_deployment_that_timed_out_fails_the_release_by_that_name_and_is_told_by_its_recovery(
+def test_a_deployment_that_timed_out_fails_the_release_by_that_name_and_its_recovery_notifies(
     machines: Machines, gate: Gate
 ) -> None:
-    short = machines.deployment_but(lambda definition: definition.update(TimeoutSeconds=1))
-    run = machines.release_but(of=short.arn).run(
+    resource_name = machines.deployment_but(lambda definition: definition.update(TimeoutSeconds=1))
+    run = machines.release_but(of=resource_name.arn).run(
         MANUAL, ResolveRelease=resolution(**ONE), BeginDeployment=gate
     )
     assert run.error == "ReleaseFailed"
@@ -84,12 +84,12 @@ def test_a_release_that_waited_too_long_for_a_deployment_stops_it_and_fails(
         "ReleaseFailed",
         "production/api States.Timeout: States.Timeout",
     )
-    assert "Notify" not in run.calls, "its recovery tells"
+    assert "Notify" not in run.calls, "its recovery notifies"
     newest = machines.deployment.executions()[0]
     assert machines.deployment.ended(newest).status == "ABORTED"
 
 
-def test_a_deployment_that_can_not_be_started_fails_the_release_which_tells_the_reason(
+def test_a_deployment_that_can_not_be_started_fails_the_release_which_gives_the_reason(
     machines: Machines,
 ) -> None:
     gone = machines.deployment.arn + "-gone"

@@ -49,7 +49,7 @@ def test_one_service_of_one_stage_is_released(machine: Machine) -> None:
     found = resolution(production=["production/api"])
     run = machine.run(MANUAL, ResolveRelease=found)
     assert run.states == [
-        "TellPushFromManualStart",
+        "DecideToSettle",
         "ResolveRelease",
         "DecideRelease",
         "DeployStage",
@@ -119,9 +119,9 @@ def test_after_a_stage_that_was_rolled_back_the_next_one_does_not_start(machine:
     assert deployed(run) == ["staging/api"]
     assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
     assert run.cause == "staging/api ROLLED_BACK: two tasks failed"
-    kinds = [told["kind"] for told in run.calls["Notify"]]
+    kinds = [notified["kind"] for notified in run.calls["Notify"]]
     assert kinds == ["stage", "start", "end"], (
-        "the deployment tells, the release does not repeat it"
+        "the deployment notifies, the release does not repeat it"
     )
 
 
@@ -139,7 +139,7 @@ def test_after_a_stage_that_could_not_begin_the_next_one_does_not_start(
         "ReleaseFailed",
         f"staging/api {outcome}: deployments are frozen",
     )
-    assert [told["kind"] for told in run.calls["Notify"]] == ["stage", "end"]
+    assert [notified["kind"] for notified in run.calls["Notify"]] == ["stage", "end"]
 
 
 def test_a_success_that_is_none_any_more_when_it_is_written_ends_the_release(
@@ -163,10 +163,10 @@ def test_the_others_of_a_stage_go_on_when_one_fails(machine: Machine) -> None:
         ),
     )
     assert run.cause == "production/api FAILED: cluster production has no service api"
-    updated = [update["hold"]["service"] for update in run.calls["UpdateService"]]
+    updated = [update["claim"]["service"] for update in run.calls["UpdateService"]]
     assert updated == ["production/worker"]
-    ends = [told for told in run.calls["Notify"] if told["kind"] == "end"]
-    assert {told["service"]: told["outcome"] for told in ends} == {
+    ends = [notified for notified in run.calls["Notify"] if notified["kind"] == "end"]
+    assert {notified["service"]: notified["outcome"] for notified in ends} == {
         "production/api": "FAILED",
         "production/worker": "SUCCEEDED",
     }

@@ -62,11 +62,11 @@ class Account:
         }
 
     def start_release(self, start: Any) -> Ended:
-        """Start the release state machine by hand and wait for its end."""
+        """Start the release state machine manually and wait for its end."""
         return self.ended(self.start("ReleaseStateMachineArn", start))
 
     def start(self, output: str, start: Any) -> str:
-        """Start the machine with this output's name by hand; the execution's ARN."""
+        """Start the machine with this output's name manually; the execution's ARN."""
         started = self.aws.client("stepfunctions").start_execution(
             stateMachineArn=self.outputs[output], input=json.dumps(start)
         )
@@ -255,7 +255,7 @@ class Shop:
         return len(ecs.list_task_definitions(familyPrefix=family)["taskDefinitionArns"])
 
     def mails(self, service: str | None = None, kind: str = "end") -> list[dict[str, Any]]:
-        """What people were told about the service: of deployments that ended, or that started."""
+        """What people were notified of about the service: of deployments that ended, or that started."""
         about = {"service": service or self.service, "kind": kind}
         return [mail for mail in sns.mails() if about.items() <= mail["attributes"].items()]
 
@@ -279,6 +279,6 @@ class Shop:
         )
 
     def roll_back(self, **wanted: str) -> Ended:
-        """Start a rollback of the service by hand and wait for its end."""
+        """Start a rollback of the service manually and wait for its end."""
         start = {"action": "rollback", "service": self.service, **wanted}
         return self.account.ended(self.account.start("DeploymentStateMachineArn", start))

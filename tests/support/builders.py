@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slipway.health.alarms import Alarm
-from slipway.health.observation import Observation, Rollout, RunningTask, Target
+from slipway.health.observation import Observation, RunningTask, ServiceDeployment, Target
 from slipway.health.stopped_tasks import Container, StoppedTask
 from slipway.health.verdict import Watch
 from slipway.image import Image
 from slipway.ledger.ledger import Ledger
-from slipway.ledger.records import Good, Hold, Quarantined, deployment_id
+from slipway.ledger.records import ClaimId, Good, Quarantined, deployment_id
 from slipway.release.plan import Policy
 from slipway.release.release import Deployment, Release
 
@@ -55,11 +55,11 @@ def execution(name: str = "e-1") -> str:
     return f"{DEPLOYMENTS.replace(':stateMachine:', ':execution:')}:{name}"
 
 
-def hold(name: str = "e-1", **changes: Any) -> Hold:
+def claim(name: str = "e-1", **changes: Any) -> ClaimId:
     """Of the execution of this name, which started at NOW."""
     arn = execution(name)
     defaults = {"service": SERVICE, "deployment": deployment_id(NOW, arn), "execution": arn}
-    return Hold(**defaults | changes)
+    return ClaimId(**defaults | changes)
 
 
 def policy(**changes: Any) -> Policy:
@@ -85,7 +85,7 @@ def watch(healthy_at: datetime | None = None, **of_policy: Any) -> Watch:
     )
 
 
-def rollout(**changes: Any) -> Rollout:
+def service_deployment(**changes: Any) -> ServiceDeployment:
     defaults = {
         "id": OURS,
         "state": "COMPLETED",
@@ -94,7 +94,7 @@ def rollout(**changes: Any) -> Rollout:
         "desired": 2,
         "running": 2,
     }
-    return Rollout(**defaults | changes)
+    return ServiceDeployment(**defaults | changes)
 
 
 def target(state: str = "healthy", group: str = GROUP, reason: str = "") -> Target:
@@ -125,12 +125,12 @@ def alarm(state: str = "OK", changed: float = 10, name: str = "api-5xx") -> Alar
     return Alarm(name=name, state=state, reason="too many 5xx", changed_at=at(changed))
 
 
-def seen(*alarms: Alarm, **changes: Any) -> Observation:
+def observation(*alarms: Alarm, **changes: Any) -> Observation:
     """Two healthy tasks behind a load balancer, the rollout COMPLETED."""
     defaults = {
         "primary": OURS,
         "primary_task_definition": NEW,
-        "rollout": rollout(),
+        "service_deployment": service_deployment(),
         "running": (task(), task()),
         "alarms": {a.name: a for a in alarms},
     }
@@ -144,17 +144,18 @@ def good(task_definition: str = OLD, digest: str = OLD_DIGEST, **changes: Any) -
 
 
 def quarantined(reason: str = "a task failed") -> Quarantined:
-    return Quarantined(at=at(-60), reason=reason, deployment=hold("e-0").deployment)
+    return Quarantined(at=at(-60), reason=reason, deployment=claim("e-0").deployment)
 
 
 def accepted(
-    ledger: Ledger, name: str, baseline: str = OLD, back: Good | None = None, **changes: Any
-) -> Hold:
+    ledger: Ledger, name: str, baseline: str = OLD, good_target: Good | None = None, **changes: Any
+) -> ClaimId:
     """A deployment has the service, with what there is to go back to, and has changed nothing yet."""
     asked = deployment(**changes)
-    own = hold(name, service=asked.service)
-    ledger.take(own, asked, baseline, NOW)
-    ledger.open(own, asked, back.task_definition if back else baseline, back, None, NOW)
+    own = claim(name, service=asked.service)
+    ledger.claim(own, asked, baseline, NOW)
+    target = good_target.task_definition if good_target else baseline
+    ledger.open(own, asked, target, good_target, None, NOW)
     return own
 
 
@@ -164,7 +165,7 @@ def ended(
     found: Good | None = None,
     bad: Quarantined | None = None,
     digest: str = OLD_DIGEST,
-) -> Hold:
+) -> ClaimId:
     """A deployment of this digest, an hour before NOW, has come to its end."""
     asked = deployment(release=release(image=image(digest=digest), released_at=at(-3600)))
     own = accepted(ledger, f"e-of-{(found or good()).task_definition[-2:]}", release=asked.release)

@@ -1,4 +1,4 @@
-"""An account whose people are told in Slack, and the Slack in which they are."""
+"""An account whose people are notified in Slack, and the Slack in which they are."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.support.deployed import deployed
 from tests.support.fake_slack import FakeSlack, Post
 from tests.support.waiting import wait_for
 
-QUEUE = "UntoldSlackUrl"
+QUEUE = "UndeliveredSlackUrl"
 SECRET = "slipway/slack"
 
 
 @dataclass
 class Channel:
-    """A channel of Slack's, and the account whose function tells it."""
+    """A channel of Slack's, and the account whose function posts to it."""
 
     account: Account
     slack: FakeSlack
@@ -34,7 +34,7 @@ class Channel:
 
     def set(self, **variables: str) -> None:
         """Change the environment of the function, which makes its processes begin anew."""
-        function = self.account.functions()["TellSlack"]
+        function = self.account.functions()["NotifySlack"]
         client = self.aws.client("lambda")
         found = client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
         client.update_function_configuration(
@@ -52,8 +52,8 @@ class Channel:
 
         return wait_for(found, f"{said} of {about} in Slack", ENDED_SECONDS)
 
-    def untold(self) -> list[dict[str, Any]]:
-        """What Lambda has left in the queue of what Slack could not be told; it stays there."""
+    def undelivered(self) -> list[dict[str, Any]]:
+        """What Lambda has left in the queue of what Slack did not get; it stays there."""
         found = self.aws.client("sqs").receive_message(
             QueueUrl=self.account.outputs[QUEUE], MaxNumberOfMessages=10, VisibilityTimeout=0
         )
@@ -63,7 +63,7 @@ class Channel:
         """The state of the alarm on that queue."""
         alarms = self.aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
         return next(
-            str(alarm["StateValue"]) for alarm in alarms if "UntoldSlack" in alarm["AlarmName"]
+            str(alarm["StateValue"]) for alarm in alarms if "UndeliveredSlack" in alarm["AlarmName"]
         )
 
     def mended(self) -> None:
@@ -97,12 +97,12 @@ def _with_secret(aws: LocalAws) -> dict[str, str]:
 
 @contextmanager
 def channel(secret: str | None = None, **parameters: str) -> Iterator[Channel]:
-    """Slipway on a local AWS, telling a Slack on loopback with a webhook, or with this token."""
+    """Slipway on a local AWS, notifying a Slack on loopback with a webhook, or with this token."""
     given = {"SweepMinutes": "1440", **parameters}
     with FakeSlack() as slack, deployed(given, _with_secret) as (aws, outputs):
         put = aws.client("secretsmanager").put_secret_value(
             SecretId=SECRET, SecretString=secret or slack.webhook
         )
-        told = Channel(Account(aws, outputs), slack, put["ARN"])
-        told.set(SLACK_API_URL=slack.api)
-        yield told
+        notified = Channel(Account(aws, outputs), slack, put["ARN"])
+        notified.set(SLACK_API_URL=slack.api)
+        yield notified

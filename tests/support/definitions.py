@@ -72,7 +72,7 @@ def transitions(machine: dict[str, Any]) -> set[Transition]:
 def mark(machine: dict[str, Any]) -> None:
     """Have every rule, catcher and default write down that it was taken.
 
-    An execution's history tells which state came next, but not by which of two rules. Each of them
+    An execution's history says which state came next, but not by which of two rules. Each of them
     assigns a variable of its state's own, which nothing reads and the history shows.
     """
     for name, state in states(machine):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slipway.notices.email import text_of
-from slipway.notices.news import News, Seen, notice_of
+from slipway.notices.news import CurrentState, News, notice_of
 from slipway.notices.notice import Notice
 from tests.support.builders import (
     NEW,
@@ -13,21 +13,21 @@ from tests.support.builders import (
     RELEASES,
     SERVICE,
     URI,
+    claim,
     execution,
-    hold,
     image,
 )
 
 EXECUTION = execution("production-api-v2")
 RELEASE = f"{RELEASES.replace(':stateMachine:', ':execution:')}:e-1"
-BY_HAND = {"started_by": "manual rollback by jo", "stage": None, "task_definition": None}
+MANUAL_ROLLBACK = {"started_by": "manual rollback by jo", "stage": None, "task_definition": None}
 OUTCOMES = ["SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED", "SUPERSEDED", "REJECTED", "FAILED"]
 
 
 def ending(outcome: str = "SUCCEEDED", **changes: object) -> News:
     """How a deployment ended."""
     defaults = {
-        "hold": hold(),
+        "claim": claim(),
         "reason": "every task is healthy",
         "execution": EXECUTION,
         "service": SERVICE,
@@ -35,8 +35,8 @@ def ending(outcome: str = "SUCCEEDED", **changes: object) -> News:
         "image": image(),
         "started_by": "push",
         "task_definition": NEW,
-        "previous": OLD,
-        "previous_images": {"api": f"{URI}@{OLD_DIGEST}"},
+        "rollback_target": OLD,
+        "rollback_target_images": {"api": f"{URI}@{OLD_DIGEST}"},
     }
     return News(outcome=outcome, **defaults | changes)
 
@@ -69,9 +69,9 @@ def failed_release(**changes: object) -> News:
     return News(**defaults | changes)
 
 
-def noticed(news: News, **seen: object) -> Notice:
+def noticed(news: News, **state: object) -> Notice:
     """Its notice, at NOW."""
-    return notice_of(news, Seen(**seen), NOW, "ledger")
+    return notice_of(news, CurrentState(**state), NOW, "ledger")
 
 
 def block(text: str, heading: str) -> list[str]:
@@ -83,5 +83,5 @@ def block(text: str, heading: str) -> list[str]:
     return []
 
 
-def mailed(heading: str, news: News, **seen: object) -> list[str]:
-    return block(text_of(noticed(news, **seen)), heading)
+def mailed(heading: str, news: News, **state: object) -> list[str]:
+    return block(text_of(noticed(news, **state)), heading)

@@ -14,21 +14,21 @@ from tests.support.builders import (
     OURS,
     RELEASES,
     SERVICE,
+    claim,
     deployment,
     execution,
-    hold,
     watch,
 )
 from tests.support.ecs_answers import before, defined, described, ecs_task, task_arn, updated
 from tests.support.pushes import push, unfrozen
 
 SINCE = NOW.isoformat()
-HOLD = hold().to_json()
+CLAIM = claim().to_json()
 
 
 @dataclass
 class Context:
-    """What Lambda tells a function about its invocation."""
+    """What Lambda gives a function about its invocation."""
 
     function_name: str = "step"
     memory_limit_in_mb: int = 512
@@ -50,16 +50,16 @@ INPUTS: dict[str, Any] = {
         "started_at": SINCE,
     },
     "register_task_definition": {
-        "hold": HOLD,
+        "claim": CLAIM,
         "deployment": deployment().to_json(),
         "since": SINCE,
     },
-    "update_service": {"hold": HOLD, "task_definition": NEW, "since": SINCE},
-    "check_deployment": {"hold": HOLD, "watch": watch().to_json()},
+    "update_service": {"claim": CLAIM, "task_definition": NEW, "since": SINCE},
+    "check_deployment": {"claim": CLAIM, "watch": watch().to_json()},
     "roll_back": {
-        "hold": HOLD,
-        "leave": [NEW],
-        "previous": OLD,
+        "claim": CLAIM,
+        "abandoned": [NEW],
+        "rollback_target": OLD,
         "updated": True,
         "since": SINCE,
     },
@@ -75,9 +75,9 @@ INPUTS: dict[str, Any] = {
         "execution": f"{RELEASES.replace(':stateMachine:', ':execution:')}:e-1",
     },
 }
-TOLD = INPUTS["notify"] | {"hold": HOLD, "service": SERVICE}
+NEWS_OF_DEPLOYMENT = INPUTS["notify"] | {"claim": CLAIM, "service": SERVICE}
 ENDED = INPUTS["finish_deployment"] | {
-    "hold": HOLD,
+    "claim": CLAIM,
     "deployment": deployment().to_json(),
     "task_definition": NEW,
     "update": {"deployment_id": OURS, "started_at": SINCE},
@@ -91,7 +91,7 @@ def may_begin(ecs, ssm):
     defined(ecs)
 
 
-def looked(ecs: Any) -> None:
+def observed(ecs: Any) -> None:
     described(ecs)
     ecs.answers("list_tasks", {"taskArns": [task_arn("a"), task_arn("b")]})
     ecs.answers("list_tasks", {"taskArns": []})
@@ -99,7 +99,7 @@ def looked(ecs: Any) -> None:
     defined(ecs)
 
 
-def goes_back(ecs_once):
+def rolls_back(ecs_once):
     described(ecs_once)
     defined(ecs_once)
     updated(ecs_once, OLD)

@@ -22,7 +22,7 @@ SETTLE_SECONDS = 5
 PATIENCE_SECONDS = 60  # with an execution on a slow machine; none takes a second on a fast one
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/states"
 
-NOT_ASKED = {"TellNoChange": "false"}
+NOT_ASKED = {"NotifyNoChange": "false"}
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -139,9 +139,9 @@ class Machines:
         return self._make("deployment", change, NOT_ASKED)
 
     @cached_property
-    def telling_no_change(self) -> tuple[Machine, Machine]:
-        """Both, release and deployment, as the parameter TellNoChange makes them."""
-        asked = {"TellNoChange": "true"}
+    def notifying_no_change(self) -> tuple[Machine, Machine]:
+        """Both, release and deployment, as the parameter NotifyNoChange makes them."""
+        asked = {"NotifyNoChange": "true"}
         deployment = self._make("deployment", lambda _: None, asked)
         return self._make_release(lambda _: None, deployment.arn, asked), deployment
 

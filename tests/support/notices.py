@@ -7,8 +7,8 @@ from typing import Any
 
 from slipway.health.failed_tasks import Failed
 from slipway.image import Image
-from slipway.ledger.records import Hold
-from slipway.notices.news import News, Seen, notice_of
+from slipway.ledger.records import ClaimId
+from slipway.notices.news import CurrentState, News, notice_of
 from slipway.notices.notice import ContainerLog, Kind, Notice, Running, Tasks
 from slipway.notices.own_alarms import alarm_notice
 
@@ -21,8 +21,8 @@ MACHINE = f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:slipway-deployment"
 EXECUTION = f"{MACHINE.replace('stateMachine', 'execution')}:{NAME}"
 RELEASE = EXECUTION.replace("-deployment:", "-release:").replace(NAME, "0f1e2d3c-release")
 FAMILY = f"arn:aws:ecs:eu-west-1:{ACCOUNT}:task-definition/shop-api"
-HOLD = Hold(service=SERVICE, deployment=f"2026-11-22T03:00:00.000Z#{NAME}", execution=EXECUTION)
-ABOUT = f"{HOLD.service}#{HOLD.deployment}"
+CLAIM = ClaimId(service=SERVICE, deployment=f"2026-11-22T03:00:00.000Z#{NAME}", execution=EXECUTION)
+ABOUT = f"{CLAIM.service}#{CLAIM.deployment}"
 URI = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/shop/api"
 IMAGE = Image(repository="shop/api", uri=URI, digest="sha256:" + "ab" * 32, tag="v2")
 OLD = f"{URI}@sha256:" + "cd" * 32
@@ -47,30 +47,34 @@ LOG = ContainerLog(
 EXITED = "Essential container in task exited; container app, exit code 1"
 
 
-def runs(revision: int, image: str = OLD.removeprefix(f"{URI.partition('/')[0]}/")) -> Seen:
+def runs(revision: int, image: str = OLD.removeprefix(f"{URI.partition('/')[0]}/")) -> CurrentState:
     """Two tasks of that revision."""
     tasks = Tasks(desired=2, healthy=2)
-    return Seen(
+    return CurrentState(
         running=Running(task_definition=f"shop-api:{revision}", images={"app": image}, tasks=tasks)
     )
 
 
-def told(outcome: str, reason: str = "", seen: Seen | None = None, **changes: Any) -> Notice:
-    """What is told of the deployment of shop/api:v2 on production/api, three minutes after its start."""
+def deployment_notice(
+    outcome: str, reason: str = "", state: CurrentState | None = None, **changes: Any
+) -> Notice:
+    """The notice of the deployment of shop/api:v2 on production/api, three minutes after its start."""
     defaults: dict[str, Any] = {
-        "hold": HOLD,
+        "claim": CLAIM,
         "execution": EXECUTION,
         "service": SERVICE,
         "stage": "production",
         "image": IMAGE,
         "started_by": "push",
         "task_definition": f"{FAMILY}:42",
-        "previous": f"{FAMILY}:41",
-        "previous_images": {"app": OLD},
+        "rollback_target": f"{FAMILY}:41",
+        "rollback_target_images": {"app": OLD},
     }
     news = News(outcome=outcome, reason=reason, **defaults | changes)
     begun = news.kind == "start" or news.outcome == "REJECTED"
-    return notice_of(news, seen or Seen(), AT if begun else AT + timedelta(minutes=3), LEDGER)
+    return notice_of(
+        news, state or CurrentState(), AT if begun else AT + timedelta(minutes=3), LEDGER
+    )
 
 
 def of_deployment(kind: Kind, **facts: Any) -> Notice:
@@ -80,13 +84,15 @@ def of_deployment(kind: Kind, **facts: Any) -> Notice:
 
 
 def of_release(outcome: str, reason: str = "", **changes: Any) -> Notice:
-    """What is told of a release of shop/api."""
+    """The notice of a release of shop/api."""
     defaults: dict[str, Any] = {"execution": RELEASE, "repository": "shop/api", "tag": "v2"}
-    return notice_of(News(outcome=outcome, reason=reason, **defaults | changes), Seen(), AT, LEDGER)
+    return notice_of(
+        News(outcome=outcome, reason=reason, **defaults | changes), CurrentState(), AT, LEDGER
+    )
 
 
 def of_alarm(name: str, state: str = "ALARM") -> Notice:
-    """What is told of an alarm."""
+    """The notice of an alarm."""
     over = "0.0 was not" if state == "OK" else "1.0 was"
     reason = f"Threshold Crossed: 1 datapoint [{over} greater than the threshold (0.0)]."
     return alarm_notice(
@@ -103,13 +109,13 @@ def of_alarm(name: str, state: str = "ALARM") -> Notice:
     )
 
 
-BY_HAND: dict[str, Any] = {
+MANUAL_ROLLBACK: dict[str, Any] = {
     "stage": None,
     "started_by": "manual rollback by jo",
     "task_definition": None,
 }
 GATES = (
-    "no newer release has the service",
+    "no newer release has claimed the service",
     "its image is not quarantined",
     "no freeze is in force",
     "1 of its 2 alarms is not firing",
@@ -138,7 +144,7 @@ MARKUP = "<!channel> *x* `y` [a](http://evil.example) 'q' \"$(reboot)\""
 HOSTILE = f"\u202ev2\u200b\x1b[31m{MARKUP}\r\nLINKS\n  @here"
 
 NOTICES: dict[str, Notice] = {
-    "start": told(
+    "start": deployment_notice(
         "STARTED",
         kind="start",
         task_definition=None,
@@ -146,7 +152,7 @@ NOTICES: dict[str, Notice] = {
         alarms_firing=("api-latency",),
         started_by="manual start by jo",
     ),
-    "start_of_rollback_by_hand": told("STARTED", kind="start", **BY_HAND),
+    "start_of_manual_rollback": deployment_notice("STARTED", kind="start", **MANUAL_ROLLBACK),
     "stage": of_release(
         "STARTED",
         kind="stage",
@@ -164,13 +170,13 @@ NOTICES: dict[str, Notice] = {
         reason="1 of 2 tasks healthy",
         tasks=Tasks(desired=2, healthy=1),
     ),
-    "succeeded": told(
+    "succeeded": deployment_notice(
         "SUCCEEDED",
         "every task is healthy",
         runs(42, f"shop/api@{IMAGE.digest}"),
         evidence=("ECS says: ECS deployment ecs-svc/4055011169962135182 completed.",),
     ),
-    "crashed": told(
+    "crashed": deployment_notice(
         "ROLLED_BACK",
         f"2 tasks failed, the last one: {EXITED} (task {TASK})",
         runs(41).model_copy(update={"log": LOG}),
@@ -178,23 +184,23 @@ NOTICES: dict[str, Notice] = {
             f"stopped: {EXITED} (task fedcba9876543210fedcba9876543210)",
             f"stopped: {EXITED} (task {TASK})",
             "0 of 2 tasks are running",
-            "ECS's rollout is IN_PROGRESS",
+            "ECS's service deployment is IN_PROGRESS",
         ),
         failed=FAILED,
     ),
-    "unpullable": told(
+    "unpullable": deployment_notice(
         "ROLLED_BACK",
         f"a task can never start: {NOT_FOUND}",
         runs(41),
         evidence=(f"stopped: {NOT_FOUND}", "0 of 2 tasks are running"),
     ),
-    "unhealthy_target": told(
+    "unhealthy_target": deployment_notice(
         "ROLLED_BACK",
         f"not healthy after 1800 seconds: {BAD_GATEWAY}",
         runs(41),
-        evidence=(BAD_GATEWAY, "ECS's rollout is IN_PROGRESS"),
+        evidence=(BAD_GATEWAY, "ECS's service deployment is IN_PROGRESS"),
     ),
-    "alarm_fired": told(
+    "alarm_fired": deployment_notice(
         "ROLLED_BACK",
         f"alarm api-5xx went to ALARM: {CROSSED}",
         runs(41),
@@ -204,7 +210,7 @@ NOTICES: dict[str, Notice] = {
         ),
         alarms_firing=("api-latency",),
     ),
-    "rollback_failed": told(
+    "rollback_failed": deployment_notice(
         "ROLLBACK_FAILED",
         f"2 tasks failed, the last one: {EXITED} (task {TASK}); rolling back failed: AccessDeniedException "
         "from ecs:UpdateService on service production/api: no identity-based policy allows it",
@@ -212,38 +218,40 @@ NOTICES: dict[str, Notice] = {
         evidence=(f"stopped: {EXITED} (task {TASK})",),
         failed=FAILED,
     ),
-    "rollback_by_hand_done": told("ROLLED_BACK", "every task is healthy", runs(41), **BY_HAND),
-    "superseded": told(
+    "manual_rollback_done": deployment_notice(
+        "ROLLED_BACK", "every task is healthy", runs(41), **MANUAL_ROLLBACK
+    ),
+    "superseded": deployment_notice(
         "SUPERSEDED",
         "release shop/api:v3 (efefefefefef) has service production/api now",
         runs(43, "shop/api@sha256:" + "ef" * 32),
     ),
-    "rejected": told(
+    "rejected": deployment_notice(
         "REJECTED",
         "image shop/api:v2 (abababababab) is quarantined on service production/api since "
-        f"2026-11-21T14:07:31.000000Z: 2 tasks failed, the last one: {EXITED}; start it by hand with "
+        f"2026-11-21T14:07:31.000000Z: 2 tasks failed, the last one: {EXITED}; start it manually with "
         '"force": true, or release the quarantine',
         runs(41),
         task_definition=None,
-        previous=None,
-        previous_images={},
+        rollback_target=None,
+        rollback_target_images={},
     ),
-    "failed_before_change": told(
+    "failed_before_change": deployment_notice(
         "FAILED",
         "the plan names alarms for service production/api that CloudWatch does not have in this account and "
         "region: api-5xx",
         runs(41),
         task_definition=None,
-        previous=None,
-        previous_images={},
+        rollback_target=None,
+        rollback_target_images={},
     ),
-    "no_change": told(
+    "no_change": deployment_notice(
         "NO_CHANGE",
         "the service runs this image already, and it is good",
         runs(42, f"shop/api@{IMAGE.digest}"),
         task_definition=None,
-        previous=None,
-        previous_images={},
+        rollback_target=None,
+        rollback_target_images={},
     ),
     "release_failed": of_release(
         "FAILED",
@@ -253,11 +261,11 @@ NOTICES: dict[str, Notice] = {
     ),
     "ignored": of_release("IGNORED", "no route of repository shop/api matches tag v2"),
     "alarm_undelivered": of_alarm("slipway-UndeliveredPushesNotEmpty-1A2B3C4D5E6F"),
-    "alarm_untold": of_alarm("slipway-UntoldSlackNotEmpty-1A2B3C4D5E6F"),
-    "hostile": told(
+    "alarm_undelivered_slack": of_alarm("slipway-UndeliveredSlackNotEmpty-1A2B3C4D5E6F"),
+    "hostile": deployment_notice(
         "ROLLED_BACK",
         f"alarm {HOSTILE} went to ALARM: {HOSTILE}",
-        Seen(
+        CurrentState(
             running=Running(task_definition="shop-api:41", images={"app": HOSTILE}),
             log=LOG.model_copy(
                 update={"lines": (HOSTILE, "```", "| " + "x" * 400, "\x1b]8;;http://evil\x07a")}

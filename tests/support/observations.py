@@ -1,4 +1,4 @@
-"""One look at a service, with what each AWS service answers to it, in the order it is asked."""
+"""One observation of a service, with what each AWS service answers to it, in the order it is asked."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.support.ecs_answers import CLUSTER, NAME, container, described, task_
 from tests.support.stubs import Stubbed
 
 
-class Look:
-    """What there is to be seen; ``taken`` looks at it."""
+class Scene:
+    """What AWS would answer; ``observed`` asks for it."""
 
     def __init__(self, ecs: Stubbed, elbv2: Stubbed, cloudwatch: Stubbed) -> None:
         self.ecs, self.elbv2, self.cloudwatch = ecs, elbv2, cloudwatch
@@ -27,7 +27,7 @@ class Look:
         self.is_listed = True
         self.alarms: list[dict[str, Any]] = []
 
-    def taken(self) -> Observation:
+    def observed(self) -> Observation:
         described(self.ecs, *self.deployments, **self.service)
         self._tasks()
         if self.is_listed:
@@ -72,5 +72,5 @@ class Look:
 
 
 @pytest.fixture
-def look(ecs: Stubbed, elbv2: Stubbed, cloudwatch: Stubbed) -> Look:
-    return Look(ecs, elbv2, cloudwatch)
+def scene(ecs: Stubbed, elbv2: Stubbed, cloudwatch: Stubbed) -> Scene:
+    return Scene(ecs, elbv2, cloudwatch)

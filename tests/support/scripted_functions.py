@@ -75,7 +75,7 @@ class by_service(Script):  # noqa: N801 - reads as the word of the script that i
         self._scripts = {name: Script(script) for name, script in of_services.items()}
 
     def answer(self, event: Any) -> Any:
-        about = event.get("hold") or event.get("start") or event
+        about = event.get("claim") or event.get("start") or event
         service = about["service"].rpartition("/")[2]
         return self._scripts.get(service, self._others).answer(event)
 

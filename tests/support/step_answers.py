@@ -14,8 +14,8 @@ from slipway.ecs.service import Update
 from slipway.ecs.task_definition import Registration
 from slipway.errors import InvalidInput, reason_of
 from slipway.health.failed_tasks import Failed
-from slipway.health.verdict import Judgement, Verdict
-from slipway.ledger.records import Hold
+from slipway.health.verdict import CheckResult, Verdict
+from slipway.ledger.records import ClaimId
 from slipway.model import parse
 from slipway.notices.news import News
 from slipway.release.release import (
@@ -37,12 +37,12 @@ from tests.support.builders import (
     at,
     execution,
 )
+from tests.support.builders import claim as a_claim
 from tests.support.builders import deployment as a_deployment
-from tests.support.builders import hold as a_hold
 from tests.support.builders import release as a_release
 
 BACK = "ecs-svc/4"
-"""The ECS deployment that puts the previous task definition back."""
+"""The ECS deployment that puts the rollback target on the service."""
 
 FAILED = Failed(task_definition=NEW, task="0" * 32, container="app")
 
@@ -81,7 +81,7 @@ def deployment(**changes: Any) -> dict[str, Any]:
 
 
 def rollback(**changes: Any) -> dict[str, Any]:
-    """The input of the deployment state machine for a rollback by hand."""
+    """The input of the deployment state machine for a manual rollback."""
     return {"action": "rollback", "service": SERVICE} | changes
 
 
@@ -89,7 +89,7 @@ def recovery(**changes: Any) -> dict[str, Any]:
     """Recover's input of the deployment state machine."""
     defaults = {
         "action": "recover",
-        "deployment": a_hold("dead").deployment,
+        "deployment": a_claim("dead").deployment,
         "execution": execution("dead"),
         "started_at": NOW,
         "why": "its execution was stopped (enough)",
@@ -99,21 +99,21 @@ def recovery(**changes: Any) -> dict[str, Any]:
     return Recovery(**defaults | changes).to_json()
 
 
-def _asked(start: Start) -> tuple[Hold, Deployment]:
+def _asked(start: Start) -> tuple[ClaimId, Deployment]:
     """What BeginDeployment makes of each of the three kinds of inputs."""
     given = start.start
     if given.get("action") == "rollback":
-        wanted = parse(ManualRollback, given, "the rollback by hand")
+        wanted = parse(ManualRollback, given, "the manual rollback")
         release = a_release(started_by="manual rollback", by=wanted.by)
         asked = a_deployment(release=release, stage=None, service=wanted.service)
-        return start.hold(asked.service), asked
+        return start.claim_id(asked.service), asked
     if given.get("action") == "recover":
         dead = parse(Recovery, given, "the input of the recovery")
         asked = parse(Deployment, dead.start, "the input of the execution to recover")
-        hold = start.hold(asked.service).model_copy(update={"deployment": dead.deployment})
-        return hold, asked
+        claim = start.claim_id(asked.service).model_copy(update={"deployment": dead.deployment})
+        return claim, asked
     asked = parse(Deployment, given, "the input of the deployment state machine")
-    return start.hold(asked.service), asked
+    return start.claim_id(asked.service), asked
 
 
 def deciding(decision: Decision, **what: Any) -> Callable[[Any], dict[str, Any] | Failure]:
@@ -121,22 +121,24 @@ def deciding(decision: Decision, **what: Any) -> Callable[[Any], dict[str, Any] 
 
     def decide(event: Any) -> dict[str, Any] | Failure:
         try:
-            hold, asked = _asked(parse(Start, event, "the input of BeginDeployment"))
+            claim, asked = _asked(parse(Start, event, "the input of BeginDeployment"))
         except InvalidInput as error:
             return Failure("InvalidInput", str(error))
-        decided = {"decision": decision, "hold": hold, "deployment": asked, "began_at": NOW}
+        decided = {"decision": decision, "claim": claim, "deployment": asked, "began_at": NOW}
         return Beginning(**decided | what).to_json()
 
     return decide
 
 
 BEFORE = {
-    "previous": OLD,
-    "previous_images": {"api": f"{URI}@{OLD_DIGEST}"},
+    "rollback_target": OLD,
+    "rollback_target_images": {"api": f"{URI}@{OLD_DIGEST}"},
     "gates": ("no freeze is in force",),
 }
 go = deciding(Decision.GO, **BEFORE)
-by_hand = deciding(Decision.GO, **BEFORE, by_hand=True, updated=True, task_definition=NEW)
+manual_rollback = deciding(
+    Decision.GO, **BEFORE, manual_rollback=True, updated=True, task_definition=NEW
+)
 
 
 def end(outcome: str, reason: str, *evidence: str) -> Callable[[Any], dict[str, Any] | Failure]:
@@ -152,14 +154,14 @@ def update() -> dict[str, Any]:
     return Update(deployment_id=OURS, started_at=at(5)).to_json()
 
 
-def verdict(judgement: Judgement, reason: str, **more: Any) -> dict[str, Any]:
-    return Verdict(verdict=judgement, reason=reason, **{"wait_seconds": 15, **more}).to_json()
+def verdict(verdict_: Verdict, reason: str, **more: Any) -> dict[str, Any]:
+    return CheckResult(verdict=verdict_, reason=reason, **{"wait_seconds": 15, **more}).to_json()
 
 
 def pending(wait_seconds: int = 15) -> dict[str, Any]:
     missing = "1 of 2 tasks are running"
     return verdict(
-        Judgement.PENDING,
+        Verdict.PENDING,
         missing,
         evidence=(missing,),
         wait_seconds=wait_seconds,
@@ -169,7 +171,7 @@ def pending(wait_seconds: int = 15) -> dict[str, Any]:
 
 def healthy(wait_seconds: int = 15, baked: bool = False) -> dict[str, Any]:
     return verdict(
-        Judgement.HEALTHY,
+        Verdict.HEALTHY,
         "every task is healthy",
         healthy_at=at(60),
         baked=baked,
@@ -179,17 +181,17 @@ def healthy(wait_seconds: int = 15, baked: bool = False) -> dict[str, Any]:
 
 def failed(reason: str = "alarm api-5xx went to ALARM: too many 5xx") -> dict[str, Any]:
     return verdict(
-        Judgement.FAILED, reason, evidence=(f"evidence: {reason}",), failed=FAILED, progress=reason
+        Verdict.FAILED, reason, evidence=(f"evidence: {reason}",), failed=FAILED, progress=reason
     )
 
 
 def superseded() -> dict[str, Any]:
-    return verdict(Judgement.SUPERSEDED, "someone else has put shop-api:43 on the service")
+    return verdict(Verdict.SUPERSEDED, "someone else has put shop-api:43 on the service")
 
 
 def rolled_back(action: RollBackAction = RollBackAction.UPDATED) -> dict[str, Any]:
     """What RollBack answers, with something to watch where there is."""
-    to_watch = action in (RollBackAction.UPDATED, RollBackAction.ALREADY_BACK)
+    to_watch = action in (RollBackAction.UPDATED, RollBackAction.ALREADY_ROLLED_BACK)
     watch = Update(deployment_id=BACK, started_at=at(90)) if to_watch else None
     reason = f"what was found to do is {action}"
     return RollBack(action=action, reason=reason, task_definition=OLD, update=watch).to_json()
@@ -208,16 +210,16 @@ def finished(event: Any) -> dict[str, Any] | Failure:
 
 
 def finding(outcome: str, reason: str, *evidence: str) -> Callable[[Any], dict[str, Any]]:
-    """What FinishDeployment answers where it finds another end than it is told."""
+    """What FinishDeployment answers where it finds another end than it is given."""
 
     def answer(event: Any) -> dict[str, Any]:
-        hold = event["hold"]
-        return Finished(outcome=outcome, reason=reason, evidence=evidence, hold=hold).to_json()
+        claim = event["claim"]
+        return Finished(outcome=outcome, reason=reason, evidence=evidence, claim=claim).to_json()
 
     return answer
 
 
-def told(event: Any) -> dict[str, Any] | Failure:
+def notified(event: Any) -> dict[str, Any] | Failure:
     """What Notify answers."""
     try:
         return {"message_id": "m-1", "reason": parse(News, event, "the input of Notify").sentence}
@@ -262,6 +264,6 @@ GOOD = {
     "CheckDeployment": healthy(baked=True),
     "RollBack": rolled_back(),
     "FinishDeployment": finished,
-    "Notify": told,
+    "Notify": notified,
 }
 """As when all goes well; ResolveRelease's has to be a release of the test's own."""

@@ -20,7 +20,7 @@ from tests.support.waiting import wait_for
 PATIENCE_SECONDS = 5 * ENDED_SECONDS  # ten of them run at once
 HONEST = {"SUCCEEDED", "NO_CHANGE", "ROLLED_BACK", "ROLLBACK_FAILED", "REJECTED", "FAILED"}
 # Called in every look, and looks are many: the calls of one look are enough.
-IN_ONE_LOOK = {"ecs:ListTasks": 2}
+IN_ONE_CHECK = {"ecs:ListTasks": 2}
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def _push_bad(shop: Shop) -> None:
     shop.push("v2", behaviour="crash")
 
 
-def _roll_back_by_hand(shop: Shop) -> None:
-    """From a revision that someone has put there by hand."""
+def _roll_back_manually(shop: Shop) -> None:
+    """From a revision that someone has put there manually."""
     ecs, family = shop.account.aws.client("ecs"), shop.service.replace("/", "-")
     first = ecs.describe_task_definition(taskDefinition=f"{family}:1")["taskDefinition"]
     kept = ("networkMode", "cpu", "memory", "requiresCompatibilities", "containerDefinitions")
@@ -93,8 +93,8 @@ STORIES = {
         "SUCCEEDED",
     ),
     "back": Story(frozenset({"RollBack"}), _push_bad, "ROLLED_BACK"),
-    "by hand": Story(
-        frozenset({"BeginDeployment", "RollBack"}), _roll_back_by_hand, "ROLLED_BACK", False
+    "manually": Story(
+        frozenset({"BeginDeployment", "RollBack"}), _roll_back_manually, "ROLLED_BACK", False
     ),
     "recovered": Story(frozenset({"Recover"}), _stop, "ROLLED_BACK"),
 }
@@ -117,7 +117,7 @@ def calls_in(account: Account, story: Story) -> list[Call]:
             counts[names[call["function"]], f"{call['service']}:{call['action']}"] += 1
     for function, action in counts:
         if function == "CheckDeployment":
-            counts[function, action] = IN_ONE_LOOK.get(action, 1)
+            counts[function, action] = IN_ONE_CHECK.get(action, 1)
     return [Call(*which, number + 1) for which, count in counts.items() for number in range(count)]
 
 
@@ -129,9 +129,9 @@ def _calls(account: Account) -> list[dict[str, Any]]:
 
 
 def has_ended(shop: Shop) -> bool:
-    """Whether nothing of it is at work any more, and people were told."""
+    """Whether nothing of it is at work any more, and people were notified."""
     account = shop.account
-    if not (shop.mails() or told_of_release(shop)) or shop.record().holder:
+    if not (shop.mails() or notified_of_release(shop)) or shop.record().claim:
         return False
     executions = [
         arn
@@ -151,7 +151,7 @@ def has_ended(shop: Shop) -> bool:
     )
 
 
-def told_of_release(shop: Shop) -> list[dict[str, Any]]:
+def notified_of_release(shop: Shop) -> list[dict[str, Any]]:
     """The mails about releases that did not come to a service."""
     return [
         mail
@@ -172,11 +172,11 @@ def problems_of(shop: Shop, how: str, story: Story, fault: dict[str, Any]) -> li
         wrong.append(f"its outcomes are {outcomes}")
     if how != "deny" and outcomes != [story.outcome]:
         wrong.append(f"what passes changed the outcome to {outcomes}")
-    # By hand it goes from the new one to the old one.
+    # Manually it goes from the new one to the old one.
     if runs_old is not (outcomes == ["ROLLED_BACK"] or (story.forth and outcomes != ["SUCCEEDED"])):
         wrong.append(f"it ended {outcomes} on the {'old' if runs_old else 'new'} image")
     if [m["attributes"]["outcome"] for m in shop.mails()] not in ([*outcomes], [*outcomes] * 2):
-        wrong.append(f"people were told {[mail['subject'] for mail in shop.mails()]}")
+        wrong.append(f"people were notified of {[mail['subject'] for mail in shop.mails()]}")
     if shop.revisions() > 2:
         wrong.append(f"it has {shop.revisions()} revisions")
     return wrong

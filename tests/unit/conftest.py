@@ -11,7 +11,7 @@ from hypothesis import settings
 from slipway import aws
 from tests.support.builders import DEPLOYMENTS, REGION, RELEASES, TOPIC
 from tests.support.ledgers import ledger  # noqa: F401 - a fixture
-from tests.support.observations import look  # noqa: F401 - a fixture
+from tests.support.observations import scene  # noqa: F401 - a fixture
 from tests.support.stubs import Stubbed
 
 settings.register_profile("unit", max_examples=100, deadline=None, derandomize=True, database=None)

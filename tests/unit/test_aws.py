@@ -208,7 +208,7 @@ def test_a_client_is_made_once(client):
 
 @pytest.mark.parametrize("client", [aws.sns_once, lambda: aws.logs("eu-west-1")])
 def test_nothing_waits_for_what_may_be_lost(client):
-    """A deployment that is only to be told of must not be held up by the telling."""
+    """A deployment must not be held up by its notification."""
     config = client().meta.config
 
     assert config.connect_timeout + config.read_timeout < 10

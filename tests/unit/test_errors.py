@@ -17,16 +17,16 @@ def lambda_cause(error: Exception) -> str:
 
 
 @pytest.mark.parametrize("kind", [InvalidInput, AwsRefused, AwsUnavailable, Superseded])
-def test_an_error_of_slipways_own_is_told_in_its_own_words(kind):
+def test_an_error_of_slipways_own_is_reported_in_its_own_words(kind):
     assert reason_of(lambda_cause(kind("the service is gone"))) == "the service is gone"
 
 
-def test_any_other_error_is_told_with_its_kind():
+def test_any_other_error_is_reported_with_its_kind():
     assert reason_of(lambda_cause(KeyError("id"))) == "KeyError: 'id'"
 
 
 @pytest.mark.parametrize("error", [InvalidInput(), KeyError()])
-def test_an_error_without_words_is_told_by_its_kind(error):
+def test_an_error_without_words_is_reported_by_its_kind(error):
     assert reason_of(lambda_cause(error)) == type(error).__name__
 
 
@@ -38,5 +38,5 @@ def test_an_error_without_a_kind_is_an_error():
     "cause",
     ["a task failed", "", "{", "[1]", "5", "null", '"text"', "{}", '{"errorType": "KeyError"}'],
 )
-def test_what_is_no_error_of_lambda_is_told_as_it_is(cause):
+def test_what_is_no_error_of_lambda_is_reported_as_it_is(cause):
     assert reason_of(cause) == cause

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.text import cut, one_line, visible
+from slipway.text import one_line, truncate, visible
 
 ANYTHING = st.text(alphabet=st.characters(codec=None, exclude_categories=()))
 HARMFUL = st.sampled_from(
@@ -71,7 +71,7 @@ def test_letters_numbers_and_signs_stay(text):
         ("Grüße, 東京 🚀", "Grüße, 東京 🚀"),
     ],
 )
-def test_what_is_seen_of_it(text, shown):
+def test_visible_text_is_what_a_reader_sees(text, shown):
     assert visible(text) == shown
 
 
@@ -81,13 +81,13 @@ def test_a_text_of_several_lines_in_one():
 
 @given(st.text(), st.integers(0, 30))
 def test_what_is_cut_is_no_longer_than_that_and_marked(text, limit):
-    shown = cut(text, max(limit, 1))
+    shown = truncate(text, max(limit, 1))
 
     assert len(shown) <= max(limit, 1)
     assert shown == text or (shown.endswith("…") and text.startswith(shown[:-1]))
 
 
 def test_a_letter_is_not_cut_off_from_its_accents():
-    assert cut("abe\u0301\u0302fgh", 5) == "ab…"
-    assert cut("abe\u0301f", 5) == "abe\u0301f"
-    assert cut("\u0301\u0301\u0301", 2) == "…"
+    assert truncate("abe\u0301\u0302fgh", 5) == "ab…"
+    assert truncate("abe\u0301f", 5) == "abe\u0301f"
+    assert truncate("\u0301\u0301\u0301", 2) == "…"

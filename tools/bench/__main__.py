@@ -18,7 +18,7 @@ from rich.console import Console
 
 from localaws.server import LocalAws
 from tools import sam
-from tools.bench import UnexpectedError, containers, looking, report, results, storm, upsets
+from tools.bench import UnexpectedError, containers, reading, report, results, storm, upsets
 from tools.bench.runs import Account
 
 REPO = Path(__file__).parent.parent.parent
@@ -65,7 +65,7 @@ def _measure(console: Console) -> dict[str, Any]:
         alarmed = [account.alarmed(share) for share in SHARES]
         status.update("cold starts")
         cooled = [account.cooled() for _ in range(RUNS)]
-        memory_mb = looking.memory_mb()
+        memory_mb = reading.memory_mb()
         status.update("a storm")
         stormed = storm.measure(account, RUNS)
     with console.status("cold starts in containers"):

@@ -109,7 +109,7 @@ def _container(
     functions = account.functions()
     url = f"http://{HOST}:{account.aws.url.rpartition(':')[2]}"
     variables = env_vars(functions, url)
-    variables["TellSlack"]["SLACK_API_URL"] = f"http://{HOST}:{account.slack.port}/api/"
+    variables["NotifySlack"]["SLACK_API_URL"] = f"http://{HOST}:{account.slack.port}/api/"
     command = ["docker", "run", "--rm", "--interactive", f"--entrypoint={PYTHON}"]
     # /opt/python is where modules of layers are looked for.
     command += [f"--volume={folder}/task:/var/task:ro", f"--volume={folder}/layer:/opt/python:ro"]

@@ -1,4 +1,4 @@
-"""What executions did, as their histories tell it: what AWS bills for, and how it grows with polls.
+"""What executions did, as their histories have it: what AWS bills for, and how it grows with polls.
 
 A Standard workflow is billed for every state it enters and for every retry of one
 (https://aws.amazon.com/step-functions/pricing/).
@@ -50,7 +50,7 @@ class Formula:
 def count(release: Sequence[Event], deployment: Sequence[Event]) -> Counts:
     """Count what AWS bills for in the histories of a release and its deployment.
 
-    An execution that fails is looked at by Recover, which no history tells.
+    An execution that fails is checked by Recover, which no history shows.
     """
     events = [*release, *deployment]
     failed = deployment[-1]["type"] == "ExecutionFailed"

@@ -43,7 +43,7 @@ class Ledger:
     def held(self, service: str) -> Item | None:
         """The same while a deployment holds the service."""
         item = self.service(service)
-        return item if "holder" in item else None
+        return item if "claim" in item else None
 
     def deployment(self, service: str, tag: str) -> Item | None:
         """The service's deployment of this tag."""

@@ -10,7 +10,7 @@ from typing import Any
 from localaws.lambda_.awslambda import Invocation
 from tools.bench import prices
 from tools.bench.history import LOOKS, formula, milliseconds
-from tools.bench.looking import function_name
+from tools.bench.reading import function_name
 from tools.bench.runs import Run
 from tools.bench.spread import spread
 from tools.bench.units import units

@@ -13,8 +13,8 @@ from typing import Any
 from localaws import aws, seed
 from localaws.lambda_ import awslambda
 from localaws.lambda_.awslambda import Invocation
-from tools.bench import UnexpectedError, history, ledger, looking
-from tools.bench.looking import CLUSTER, SERVICE, wait_for
+from tools.bench import UnexpectedError, history, ledger, reading
+from tools.bench.reading import CLUSTER, SERVICE, wait_for
 
 REPOSITORY, ALARM = "bench/api", "api-5xx"
 NAME = f"{CLUSTER}/{SERVICE}"
@@ -62,13 +62,13 @@ class Account:
         seed.alarm(ALARM)
         routes = [route(f"bake{n}-*", NAME, n, ALARM) for n in (0, SHORT, LONG)]
         seed.plan(REPOSITORY, {"routes": routes})
-        wait_for(lambda: looking.primary()["rolloutState"] == "COMPLETED", "the service runs v1")
+        wait_for(lambda: reading.primary()["rolloutState"] == "COMPLETED", "the service runs v1")
 
     def healthy(self) -> Run:
         """Push an image that is good."""
         run, pushed = self._run(0, {}, "SUCCEEDED")
         release, deployment = run.histories
-        updated = looking.primary()["createdAt"]
+        updated = reading.primary()["createdAt"]
         steps = {
             "delivery of the event": history.began(release),
             "ResolveRelease": history.began(deployment),
@@ -93,7 +93,7 @@ class Account:
     def crashing(self) -> Run:
         """Push an image whose containers exit."""
         run, pushed = self._run(0, CRASH, "ROLLED_BACK")
-        failed, updated = looking.first_failure(pushed), looking.primary()["createdAt"]
+        failed, updated = reading.first_failure(pushed), reading.primary()["createdAt"]
         run.seconds["first failed task to rollback's UpdateService"] = between(failed, updated)
         return run
 
@@ -109,7 +109,7 @@ class Account:
 
         run, _ = self._run(LONG, {}, "ROLLED_BACK", meanwhile=fire)
         _set_alarm("OK")
-        updated = looking.primary()["createdAt"]
+        updated = reading.primary()["createdAt"]
         run.seconds["alarm to rollback's UpdateService"] = between(fired[0], updated)
         return run
 
@@ -133,13 +133,13 @@ class Account:
     def executions(self, tag: str) -> tuple[str, str]:
         """The release that the push of this tag starts, and its deployment."""
         machine = self.outputs["ReleaseStateMachineArn"]
-        release = wait_for(lambda: looking.release_of(machine, tag), f"the release of {tag}")
-        return release, wait_for(lambda: looking.deployment_of(release), f"a deployment of {tag}")
+        release = wait_for(lambda: reading.release_of(machine, tag), f"the release of {tag}")
+        return release, wait_for(lambda: reading.deployment_of(release), f"a deployment of {tag}")
 
     def idle(self) -> None:
         """Wait until no execution is under way."""
         machine = self.outputs["ReleaseStateMachineArn"]
-        wait_for(lambda: not looking.running(machine), "the end of every release")
+        wait_for(lambda: not reading.running(machine), "the end of every release")
 
     def _run(
         self,
@@ -153,17 +153,17 @@ class Account:
         release, deployment = self.executions(tag)
         held = wait_for(lambda: self.ledger.held(NAME), f"{tag} to hold the service")
         meanwhile(deployment)
-        wait_for(lambda: looking.describe(release)["status"] != "RUNNING", f"the end of {tag}")
-        ended = looking.describe(deployment)
+        wait_for(lambda: reading.describe(release)["status"] != "RUNNING", f"the end of {tag}")
+        ended = reading.describe(deployment)
         outcome = json.loads(ended.get("output", "{}")).get("outcome") or ended.get("error")
         if outcome != expected:
             raise UnexpectedError(f"{tag} ended {outcome}, not {expected}: {ended}")
         if ended["status"] == "FAILED":
-            looking.recovered(invoked, 1)
+            reading.recovered(invoked, 1)
         item = wait_for(lambda: self.ledger.ended(NAME, tag), f"{tag} in the ledger")
         services = [held, self.ledger.service(NAME)]
         use = ledger.use(ledger.calls()[called:], services, item)
-        histories = looking.history(release), looking.history(deployment)
+        histories = reading.history(release), reading.history(deployment)
         run = Run(histories, awslambda.invocations()[invoked:], use)
         if run.counts.invocations != len(run.invocations):
             raise UnexpectedError(f"{tag}: {run.counts} but {len(run.invocations)} invocations")
@@ -184,7 +184,7 @@ def route(tags: str, service: str, bake_seconds: int, *alarms: str) -> dict[str,
 
 def bake(deployment: str, share_of_poll: float) -> None:
     """Wait until the execution bakes, and so long a share of a poll."""
-    wait_for(lambda: looking.has_entered(deployment, "Bake"), "the bake")
+    wait_for(lambda: reading.has_entered(deployment, "Bake"), "the bake")
     time.sleep(share_of_poll * POLL_SECONDS)
 
 

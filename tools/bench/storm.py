@@ -11,7 +11,7 @@ from localaws import aws, seed
 from localaws.sns import sns
 from tools.bench import UnexpectedError
 from tools.bench.ledger import ended_at
-from tools.bench.looking import CLUSTER, wait_for
+from tools.bench.reading import CLUSTER, wait_for
 from tools.bench.runs import Account, between, route
 from tools.bench.spread import percentile, spread
 
@@ -41,10 +41,10 @@ def measure(account: Account, runs: int) -> dict[str, Any]:
 
 def push(account: Account, names: list[str], tag: str) -> list[float]:
     """Push to all of them at once; what each took to its end."""
-    told = _ends()
+    ended = _ends()
     with ThreadPoolExecutor(len(names)) as pool:
         pushed = list(pool.map(lambda name: _push(name, tag), names))
-    wait_for(lambda: _ends() >= told + len(names), f"the ends of {tag}", PATIENCE_SECONDS)
+    wait_for(lambda: _ends() >= ended + len(names), f"the ends of {tag}", PATIENCE_SECONDS)
     account.idle()
     return [_seconds(account, name, tag, at) for name, at in zip(names, pushed, strict=True)]
 
@@ -70,7 +70,7 @@ def _seconds(account: Account, name: str, tag: str, pushed: datetime) -> float:
 
 
 def _ends() -> int:
-    """How many ends people were told of; asking the ledger all the time would slow it down."""
+    """How many ends people were notified of; asking the ledger all the time would slow it down."""
     return sum(mail["attributes"]["kind"] == "end" for mail in sns.mails())
 
 

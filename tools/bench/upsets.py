@@ -6,9 +6,9 @@ from datetime import datetime
 
 from localaws import aws
 from localaws.lambda_ import awslambda
-from tools.bench import UnexpectedError, looking
+from tools.bench import UnexpectedError, reading
 from tools.bench.ledger import Item, ended_at
-from tools.bench.looking import wait_for
+from tools.bench.reading import wait_for
 from tools.bench.runs import LONG, NAME, Account, bake, between
 
 
@@ -19,10 +19,10 @@ def taken_over(account: Account, share_of_poll: float) -> dict[str, float]:
     bake(deployment, share_of_poll)
     newer, pushed = account.push(0, {})
     held = wait_for(lambda: _held(account, deployment), f"{newer} to hold the service")
-    taken = datetime.fromisoformat(held["holder"]["taken_at"])
+    taken = datetime.fromisoformat(held["claim"]["claimed_at"])
     superseded = _ended(account, older, "SUPERSEDED")
     _ended(account, newer, "SUCCEEDED")
-    updated = looking.primary()["createdAt"]
+    updated = reading.primary()["createdAt"]
     account.idle()
     return {
         "PutImage to holding the service of one that bakes": between(pushed, taken),
@@ -38,9 +38,9 @@ def stopped(account: Account, share_of_poll: float) -> dict[str, float]:
     _, deployment = account.executions(tag)
     bake(deployment, share_of_poll)
     aws.client("stepfunctions").stop_execution(executionArn=deployment)
-    moment = looking.describe(deployment)["stopDate"]
+    moment = reading.describe(deployment)["stopDate"]
     ended = _ended(account, tag, "ROLLED_BACK")
-    looking.recovered(invoked, 2)  # from the one that was stopped; and from its own, which fails
+    reading.recovered(invoked, 2)  # from the one that was stopped; and from its own, which fails
     account.idle()
     return {"StopExecution to ROLLED_BACK": between(moment, ended)}
 
@@ -48,7 +48,7 @@ def stopped(account: Account, share_of_poll: float) -> dict[str, float]:
 def _held(account: Account, former: str) -> Item | None:
     """The service's item once another execution than the former one holds it."""
     item = account.ledger.held(NAME)
-    return item if item and item["holder"]["execution"] != former else None
+    return item if item and item["claim"]["execution"] != former else None
 
 
 def _ended(account: Account, tag: str, expected: str) -> datetime:

@@ -14,7 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from localaws import aws
 
 PATIENCE_SECONDS = 120
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _deployment(machine: str, image: str) -> Iterator[str]:
         found = found or _find(machine, image)
         if found:
             yield found
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _find(machine: str, image: str) -> str | None:

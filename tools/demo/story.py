@@ -1,4 +1,4 @@
-"""What the demo tells: the environment's service, and three images with how each has to end."""
+"""What the demo shows: the environment's service, and three images with how each has to end."""
 
 from __future__ import annotations
 

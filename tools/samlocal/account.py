@@ -1,7 +1,7 @@
 """The account that the functions are tried on: the demo's environment, and Slipway deployed.
 
 Nothing happens by itself there: the rules that start the pipeline are off, and nobody is subscribed. The
-events of events/ are told one after the other instead (path.py).
+events of events/ are sent one after the other instead (path.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tools.samlocal import slack
 
 EVENTS = story.REPO / "events"
 PATIENCE_SECONDS = 60
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 
 SLACK_SECRET = "/slipway/slack"  # noqa: S105 - its name
 PARAMETERS = {
@@ -117,10 +117,10 @@ class Account:
         key = {"pk": {"S": "service"}, "sk": {"S": story.SERVICE}}
         table = self.outputs["LedgerTable"]
         item = self.aws.client("dynamodb").get_item(TableName=table, Key=key)["Item"]
-        holder = item["holder"]["M"]
-        if holder["execution"]["S"] != execution:
-            raise LookupError(f"{holder['execution']['S']} holds the service, not {execution}")
-        return str(holder["deployment"]["S"])
+        claim = item["claim"]["M"]
+        if claim["execution"]["S"] != execution:
+            raise LookupError(f"{claim['execution']['S']} holds the service, not {execution}")
+        return str(claim["deployment"]["S"])
 
     def _service(self) -> dict[str, Any]:
         cluster, _, name = story.SERVICE.partition("/")
@@ -163,5 +163,5 @@ def _awaited(look: Callable[[], T | None]) -> T:
     while time.monotonic() < deadline:
         if found := look():
             return found
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     raise TimeoutError(f"not within {PATIENCE_SECONDS} s: {look}")

@@ -23,7 +23,7 @@ ANSWERS = EVENTS / "answers"
 
 
 def main() -> int:
-    """Invoke, compare and tell; the exit code."""
+    """Invoke, compare and report; the exit code."""
     parser = argparse.ArgumentParser(prog="tools.samlocal.check")
     parser.add_argument("image")
     parser.add_argument("gateway")
@@ -36,7 +36,7 @@ def main() -> int:
             checked[name] = wrong
             if not given.json:
                 seconds, began = time.monotonic() - began, time.monotonic()
-                _tell(name, wrong, seconds)
+                _report(name, wrong, seconds)
     if given.json:
         sys.stdout.write(json.dumps(checked))
     return int(any(checked.values()))
@@ -62,7 +62,7 @@ def answer_to(name: str) -> Any:
     return json.loads((ANSWERS / f"{name}.json").read_text())
 
 
-def _tell(name: str, wrong: list[str], seconds: float) -> None:
+def _report(name: str, wrong: list[str], seconds: float) -> None:
     end = "as recorded" if not wrong else "not as recorded"
     sys.stdout.write(f"  {name:30} {end} ({seconds:.1f} s)\n")
     sys.stdout.writelines(f"    {line}\n" for line in wrong)

@@ -1,4 +1,4 @@
-"""What `sam local start-lambda` is told about the functions: a template made of what is deployed.
+"""What `sam local start-lambda` gets of the functions: a template made of what is deployed.
 
 With the project's own template, all functions would have one role: the SAM CLI takes values only for
 the variables that a template declares, so none could sign with an access key of its own.

@@ -156,8 +156,8 @@ def _started(process: subprocess.Popen[bytes], folder: Path, host: str) -> Itera
         if process.poll() is not None or time.monotonic() > deadline:
             logs = [folder / name for name in ("dockerd.log", "namespace.log")]
             lines = [line for log in logs if log.exists() for line in log.read_text().splitlines()]
-            told = lines[-1:]
-            raise NoEngineError(f"a private container engine did not start: {''.join(told)}")
+            last = lines[-1:]
+            raise NoEngineError(f"a private container engine did not start: {''.join(last)}")
         time.sleep(0.05)
     with _client(host) as client:
         yield client

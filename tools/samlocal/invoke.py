@@ -30,10 +30,10 @@ def by_the_local_aws(account: Account) -> Invoke:
     """Processes of the local AWS (localaws/lambda_/awslambda.py)."""
     functions = account.functions()
     names = {name: each["FunctionName"] for name, each in functions.items()}
-    variables = functions["TellSlack"]["Environment"]["Variables"]
+    variables = functions["NotifySlack"]["Environment"]["Variables"]
     variables["SLACK_API_URL"] = f"http://127.0.0.1:{account.slack.port}/api/"
     account.aws.client("lambda").update_function_configuration(
-        FunctionName=names["TellSlack"], Environment={"Variables": variables}
+        FunctionName=names["NotifySlack"], Environment={"Variables": variables}
     )
 
     def invoke(function: str, event: Any) -> Any:
@@ -53,7 +53,7 @@ def by_sam_local(account: Account, image: str, gateway: str) -> Iterator[Invoke]
     with tempfile.TemporaryDirectory(prefix="slipway-sam-local-") as folder:
         variables = Path(folder) / "env.json"
         given = env_vars(functions, url)
-        given["TellSlack"]["SLACK_API_URL"] = f"http://{HOST}:{account.slack.port}/api/"
+        given["NotifySlack"]["SLACK_API_URL"] = f"http://{HOST}:{account.slack.port}/api/"
         variables.write_text(json.dumps(given))
         command = [str(Path(sys.executable).parent / "sam"), "local", "invoke", "--template"]
         command += [str(sam.copy_build(story.REPO, Path(folder) / "build"))]

@@ -1,4 +1,4 @@
-"""The events in the order in which they are told, each function's good path and its most telling bad one.
+"""The events in the order in which they are sent, each function's good path and its most telling bad one.
 
 One deployment of v1 that goes well, each step invoked with its recorded event, so that each finds what
 those before it have left. Then one of v2, which crashes: its execution is stopped once v2 is on the
@@ -29,8 +29,8 @@ def _nothing(_account: Account) -> None:
 
 
 @dataclass(frozen=True)
-class Told:
-    """An event that is told, and what has to be there for it besides what the events before it left."""
+class Sent:
+    """An event that is sent, and what has to be there for it besides what the events before it left."""
 
     name: str
     """As its file has it: ``roll_back``, ``bad/roll_back``."""
@@ -38,7 +38,7 @@ class Told:
 
     @property
     def function(self) -> str:
-        """The logical id of the function that it is told to."""
+        """The logical id of the function that it is sent to."""
         return "".join(word.capitalize() for word in self.name.removeprefix("bad/").split("_"))
 
 
@@ -46,17 +46,17 @@ def answers(account: Account, invoke: Invoke) -> Iterator[tuple[str, Any]]:
     """Each event's name, and the answer to it, in the order of PATH."""
     with ThreadPoolExecutor() as pool:
         for line in PATH:
-            for told in line:
-                told.prepare(account)
-            yield from pool.map(lambda told: _answer(account, invoke, told), line)
+            for sent in line:
+                sent.prepare(account)
+            yield from pool.map(lambda sent: _answer(account, invoke, sent), line)
 
 
-def _answer(account: Account, invoke: Invoke, told: Told) -> tuple[str, Any]:
-    event = account.event(told.name)
-    answer = invoke(told.function, event)
-    if told.function == "PutFirstImage":  # which answers CloudFormation
-        answer = {"answer": answer, "told": custom.take_answer(event["RequestId"])}
-    return told.name, answer
+def _answer(account: Account, invoke: Invoke, sent: Sent) -> tuple[str, Any]:
+    event = account.event(sent.name)
+    answer = invoke(sent.function, event)
+    if sent.function == "PutFirstImage":  # which answers CloudFormation
+        answer = {"answer": answer, "sent": custom.take_answer(event["RequestId"])}
+    return sent.name, answer
 
 
 def event_name(function: str) -> str:
@@ -73,9 +73,9 @@ def _v1_on_the_service(account: Account) -> None:
 
 
 def _v2_on_the_service(account: Account) -> None:
-    hold, ending = recorded("bad/check_deployment")["hold"], recorded("bad/finish_deployment")
-    account.died(hold["execution"], json.dumps(ending["deployment"]), "CheckDeployment")
-    account.anew[hold["deployment"]] = account.deployment_of(hold["execution"])
+    claim, ending = recorded("bad/check_deployment")["claim"], recorded("bad/finish_deployment")
+    account.died(claim["execution"], json.dumps(ending["deployment"]), "CheckDeployment")
+    account.anew[claim["deployment"]] = account.deployment_of(claim["execution"])
     account.anew[ending["update"]["deployment_id"]] = account.settled()
 
 
@@ -92,7 +92,7 @@ def _a_third_dead_recovery(account: Account) -> None:
     account.died(detail["executionArn"], detail["input"], "BeginDeployment")
 
 
-def _a_push_that_nobody_told_of(_account: Account) -> None:
+def _a_push_whose_event_was_lost(_account: Account) -> None:
     seed.push(story.REPOSITORY, "v4", seed.manifest("v4"))
     faults.add(state="ResolveRelease", how="stop")  # of what Sweep starts
 
@@ -112,21 +112,21 @@ def _a_revoked_token(account: Account) -> None:
 
 
 PATH = (
-    (Told("put_first_image", _without_the_first_image),),
-    (Told("bad/put_first_image"), Told("resolve_release")),
-    (Told("bad/resolve_release"), Told("begin_deployment")),
-    (Told("bad/register_task_definition"), Told("register_task_definition")),
-    (Told("bad/update_service"), Told("update_service")),
-    (Told("check_deployment", _v1_on_the_service), Told("tell_slack", _a_secret)),
-    (Told("finish_deployment"), Told("bad/tell_slack", _a_revoked_token)),
-    (Told("notify"),),
-    (Told("bad/check_deployment", _v2_on_the_service), Told("bad/roll_back")),
-    (Told("roll_back"),),
-    (Told("bad/finish_deployment"),),
-    (Told("bad/notify"), Told("bad/begin_deployment")),
-    (Told("recover", _a_dead_execution),),
-    (Told("bad/recover", _a_third_dead_recovery), Told("sweep", _a_push_that_nobody_told_of)),
-    (Told("bad/sweep", _a_plan_that_is_not_json),),
+    (Sent("put_first_image", _without_the_first_image),),
+    (Sent("bad/put_first_image"), Sent("resolve_release")),
+    (Sent("bad/resolve_release"), Sent("begin_deployment")),
+    (Sent("bad/register_task_definition"), Sent("register_task_definition")),
+    (Sent("bad/update_service"), Sent("update_service")),
+    (Sent("check_deployment", _v1_on_the_service), Sent("notify_slack", _a_secret)),
+    (Sent("finish_deployment"), Sent("bad/notify_slack", _a_revoked_token)),
+    (Sent("notify"),),
+    (Sent("bad/check_deployment", _v2_on_the_service), Sent("bad/roll_back")),
+    (Sent("roll_back"),),
+    (Sent("bad/finish_deployment"),),
+    (Sent("bad/notify"), Sent("bad/begin_deployment")),
+    (Sent("recover", _a_dead_execution),),
+    (Sent("bad/recover", _a_third_dead_recovery), Sent("sweep", _a_push_whose_event_was_lost)),
+    (Sent("bad/sweep", _a_plan_that_is_not_json),),
 )
-"""Those of one line are told at the same time: none makes a difference to the other."""
-NAMES = sorted(told.name for line in PATH for told in line)
+"""Those of one line are sent at the same time: none makes a difference to the other."""
+NAMES = sorted(sent.name for line in PATH for sent in line)

@@ -1,4 +1,4 @@
-"""A Slack on loopback that takes a bot's messages, for TellSlack in a container."""
+"""A Slack on loopback that takes a bot's messages, for NotifySlack in a container."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ from tools.samlocal.invoke import HOST
 
 LOG = story.REPO / ".cache" / "start-lambda.log"
 START_SECONDS = 60  # of the SAM CLI, and of a container
-# What a function's own error consists of; the SAM CLI does not tell it from an answer.
+# What a function's own error consists of; the SAM CLI can't distinguish it from an answer.
 ERROR = {"errorType", "errorMessage", "requestId", "stackTrace"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from slipway.aws import error_code, short
+from slipway.aws import error_code, resource_name
 from slipway.deployment.begin_recovery import begin_recovery
 from slipway.deployment.begin_rollback import begin_rollback
 from slipway.deployment.beginning import (
@@ -17,7 +17,7 @@ from slipway.deployment.beginning import (
     refuse_other_kinds,
 )
 from slipway.deployment.gates import blocked, frozen, passed, quarantined
-from slipway.ecs.service import has_settled, previous_task_definition, read_service
+from slipway.ecs.service import has_settled, last_completed_task_definition, read_service
 from slipway.ecs.task_definition import Revision, containers_for, read_task_definition
 from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.health.alarms import read_alarms
@@ -36,13 +36,13 @@ def begin(start: Start, now: datetime, world: World) -> Beginning:
     """
     action = start.start.get("action")
     if action == "rollback":
-        wanted = parse(ManualRollback, start.start, "the rollback by hand")
+        wanted = parse(ManualRollback, start.start, "the manual rollback")
         return begin_rollback(wanted, start, now, world)
     if action == "recover":
         recovery = parse(Recovery, start.start, "the input of the recovery")
         return begin_recovery(recovery, start, now, world)
     deployment = parse(Deployment, start.start, "the input of the deployment state machine")
-    case = Case(start.hold(deployment.service), deployment, start.started_at, now)
+    case = Case(start.claim_id(deployment.service), deployment, start.started_at, now)
     return _begin_deployment(case, world)
 
 
@@ -56,12 +56,12 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     running = read_task_definition(found["taskDefinition"], world.ecs)
     containers = containers_for(running.content, image, policy.container, service)
     # Whoever it takes over from has put something there that nobody has seen healthy.
-    before = previous_task_definition(found)
-    baseline, was_held = record.before or before, record.before is not None
+    before = last_completed_task_definition(found)
+    baseline, was_claimed = record.before or before, record.before is not None
     if has_settled(found) and _is_good(record, running, containers, image.reference):
         return _no_change(case, world, running.arn)
-    # An earlier try may have taken the service, with its answer lost: what it took over has to be seen to.
-    ours = record.holder is not None and record.holder.execution == case.hold.execution
+    # An earlier try may have claimed the service, with its answer lost: what it took over has to be seen to.
+    ours = record.claim is not None and record.claim.execution == case.claim.execution
     if not ours and (refusal := quarantined(case, record) or frozen(case, world)):
         return refusal
     try:
@@ -71,23 +71,23 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
         return case.wait_patiently(reason)
     if not ours and (refusal := blocked(case, alarms)):
         return refusal
-    if refused := case.take(world.ledger, baseline):
+    if refused := case.claim_service(world.ledger, baseline):
         return refused
-    # Read once more: who held the service may have ended while we looked, and what it left may be good.
+    # Read once more: whose claim it was may have ended meanwhile, and what it put there may be good.
     record = world.ledger.service(service)
-    good, previous = _good_that_exists(record, baseline, world)
-    if good and not was_held and running.arn == before:
-        good, previous = _as_it_runs(good, previous, running, containers)
-    world.ledger.open(case.hold, case.deployment, previous.arn, good, None, case.now)
-    drift = good is not None and not was_held and running.arn != previous.arn
+    good, rollback_target = _good_that_exists(record, baseline, world)
+    if good and not was_claimed and running.arn == before:
+        good, rollback_target = _as_it_runs(good, rollback_target, running, containers)
+    world.ledger.open(case.claim, case.deployment, rollback_target.arn, good, None, case.now)
+    drift = good is not None and not was_claimed and running.arn != rollback_target.arn
     return case.go(
-        previous=previous.arn,
-        previous_images=previous.images,
+        rollback_target=rollback_target.arn,
+        rollback_target_images=rollback_target.images,
         replaced=baseline,
-        unproven=record.left(previous.arn),
+        unproven=record.abandoned(rollback_target.arn),
         alarms_firing=tuple(name for name, alarm in alarms.items() if alarm.state == "ALARM"),
         gates=passed(case, record, alarms),
-        evidence=(_drift(running, previous),) if drift else (),
+        evidence=(_drift(running, rollback_target),) if drift else (),
     )
 
 
@@ -105,21 +105,21 @@ def _good_that_exists(
 
 
 def _as_it_runs(
-    good: Good, previous: Revision, running: Revision, containers: list[str]
+    good: Good, rollback_target: Revision, running: Revision, containers: list[str]
 ) -> tuple[Good, Revision]:
     """What runs, where it is the good image with other settings, as the service's stack may give it.
 
     To go back must not undo what was changed on purpose.
     """
-    if any(running.images[name] != previous.images.get(name) for name in containers):
-        return good, previous
+    if any(running.images[name] != rollback_target.images.get(name) for name in containers):
+        return good, rollback_target
     return good.model_copy(update={"task_definition": running.arn}), running
 
 
 def _drift(running: Revision, good: Revision) -> str:
     return (
-        f"the service ran {short(running.arn)}, which is not what Slipway last found good there; "
-        f"it would go back to {short(good.arn)}"
+        f"the service ran {resource_name(running.arn)}, which is not what Slipway last found good there; "
+        f"it would go back to {resource_name(good.arn)}"
     )
 
 
@@ -138,8 +138,8 @@ def _is_good(
 
 def _no_change(case: Case, world: World, running: str) -> Beginning:
     # An older release that is on its way to the service must not come after this one; and it may have
-    # come while we looked.
-    if refused := case.take(world.ledger, running):
+    # come meanwhile.
+    if refused := case.claim_service(world.ledger, running):
         return refused
     found = read_service(case.service, world.ecs)
     if found["taskDefinition"] != running or not has_settled(found):

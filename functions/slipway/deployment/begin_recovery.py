@@ -10,7 +10,7 @@ from slipway.deployment.beginning import Beginning, Case, ManualRollback, Recove
 from slipway.ecs.service import read_service
 from slipway.ecs.task_definition import read_task_definition
 from slipway.errors import AwsRefused
-from slipway.ledger.records import Hold
+from slipway.ledger.records import ClaimId
 from slipway.model import parse
 from slipway.release.release import Deployment
 
@@ -24,8 +24,8 @@ def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World
         InvalidInput: the input can't be read, or the service is gone.
         AwsUnavailable, AwsRefused: from AWS.
     """
-    hold = parse(
-        Hold,
+    claim = parse(
+        ClaimId,
         {
             "service": recovery.start.get("service"),
             "deployment": recovery.deployment,
@@ -33,42 +33,42 @@ def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World
         },
         "the input of the recovery",
     )
-    record = world.ledger.deployment(hold)
+    record = world.ledger.deployment(claim)
     asked = record.deployment if record else None
     deployment = asked or _asked(recovery, world)
-    case = Case(hold, deployment, start.started_at, now)
+    case = Case(claim, deployment, start.started_at, now)
     if record and record.outcome:
         return case.end(record.outcome, record.reason, *record.evidence)
-    known = world.ledger.service(hold.service)
+    known = world.ledger.service(claim.service)
     if older := case.refused_as_older(known):
         return older
     unchanged = f"{recovery.why} before anything was changed"
-    held = known.holder is not None and known.holder.deployment == hold.deployment
-    # One that never had the service leaves it to whoever has it now, who would else be knocked out.
+    claimed = known.claim is not None and known.claim.deployment == claim.deployment
+    # One that never claimed the service leaves alone the deployment that has claimed it now.
     baseline = known.baseline
-    if baseline is None or not (held or (record and record.changing)):
+    if baseline is None or not (claimed or (record and record.changing)):
         return case.end("FAILED", unchanged)
     # The baseline stays: what ran before the dead one changed anything, not what there is now.
-    if refused := case.take(world.ledger, baseline):
+    if refused := case.claim_service(world.ledger, baseline):
         return refused
     # A function that outlived its execution may have written until that moment; from now on none can.
-    record, known = world.ledger.deployment(hold), world.ledger.service(hold.service)
+    record, known = world.ledger.deployment(claim), world.ledger.service(claim.service)
     if record and record.outcome:
         return case.end(record.outcome, record.reason, *record.evidence)
     put = record.task_definition if record and record.changing else None
-    previous = known.way_back(record) or baseline
-    unproven = known.left(previous)
+    rollback_target = known.rollback_target(record) or baseline
+    unproven = known.abandoned(rollback_target)
     if not (put or unproven):
         return case.end("FAILED", unchanged)
     # Where the dead one did not live to do so.
-    world.ledger.open(case.hold, deployment, previous, known.last_good, put, now)
-    by_hand = put is not None and deployment.release.started_by == "manual rollback"
-    return case.back(
+    world.ledger.open(case.claim, deployment, rollback_target, known.last_good, put, now)
+    manual_rollback = put is not None and deployment.release.started_by == "manual rollback"
+    return case.roll_back(
         reason=recovery.why,
-        by_hand=by_hand,
-        updated=by_hand or (record is not None and record.ecs_deployment is not None),
-        previous=previous,
-        previous_images=_images(previous, world),
+        manual_rollback=manual_rollback,
+        updated=manual_rollback or (record is not None and record.ecs_deployment is not None),
+        rollback_target=rollback_target,
+        rollback_target_images=_images(rollback_target, world),
         replaced=baseline,
         task_definition=put,
         unproven=unproven,

@@ -1,11 +1,11 @@
-"""A rollback by hand: what it leaves, what it goes back to, and whether it may."""
+"""A manual rollback: what it abandons, what it goes back to, and whether it may."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from slipway.aws import short
+from slipway.aws import resource_name
 from slipway.deployment.beginning import (
     Beginning,
     Case,
@@ -14,12 +14,12 @@ from slipway.deployment.beginning import (
     World,
     refuse_other_kinds,
 )
-from slipway.ecs.service import previous_task_definition, read_service
+from slipway.ecs.service import last_completed_task_definition, read_service
 from slipway.ecs.task_definition import Revision, read_task_definition, with_image
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput, Superseded
 from slipway.health.alarms import read_alarms
 from slipway.image import Image, source
-from slipway.ledger.records import Good, Hold, Holder, Quarantined, ServiceRecord
+from slipway.ledger.records import Claim, ClaimId, Good, Quarantined, ServiceRecord
 from slipway.model import Model
 from slipway.release.parameters import read_plan
 from slipway.release.plan import Policy
@@ -28,7 +28,7 @@ from slipway.release.release import Deployment, Release
 
 
 class _Target(Model):
-    """What to go back to: a task definition, or an image that no known one has."""
+    """The rollback target: a task definition, or an image that no known one has."""
 
     good: Good | None = None
     image: Image | None = None
@@ -39,7 +39,7 @@ class _Rejected(Exception):  # noqa: N818 - not an error: the end of a wish that
 
 
 def begin_rollback(wanted: ManualRollback, start: Start, now: datetime, world: World) -> Beginning:
-    """Decide on a rollback by hand. It passes freezes and firing alarms, and waits only for a change.
+    """Decide on a manual rollback. It passes freezes and firing alarms, and waits only for a change.
 
     Raises:
         InvalidInput: the service does not exist, or is of a kind that Slipway can't deploy to.
@@ -51,72 +51,79 @@ def begin_rollback(wanted: ManualRollback, start: Start, now: datetime, world: W
     running = read_task_definition(found["taskDefinition"], world.ecs)
     record = world.ledger.service(service)
     deployment = as_deployment(wanted, start, running, world)
-    case = Case(start.hold(service), deployment, start.started_at, now)
+    case = Case(start.claim_id(service), deployment, start.started_at, now)
     try:
-        begun = world.ledger.deployment(case.hold)  # by an earlier try, whose answer was lost
-        known = _Target(good=begun.back) if begun and begun.back else None
+        begun = world.ledger.deployment(case.claim)  # by an earlier try, whose answer was lost
+        known = _Target(good=begun.good_target) if begun and begun.good_target else None
         target = known or _target(wanted.to, record, running, case, world)
     except _Rejected as why:
         return case.end("REJECTED", str(why))
-    baseline = record.before or previous_task_definition(found)
+    baseline = record.before or last_completed_task_definition(found)
     if nothing_to_do := _no_change(target, running, deployment):
         refused = None
-        if record.holder and not _watches(record.holder, service, world):
-            refused = case.take(world.ledger, baseline)
+        if record.claim and not _watches(record.claim, service, world):
+            refused = case.claim_service(world.ledger, baseline)
         return refused or case.end("NO_CHANGE", nothing_to_do)
-    if refused := case.take(world.ledger, baseline):
+    if refused := case.claim_service(world.ledger, baseline):
         return refused
     if read_service(service, world.ecs)["taskDefinition"] != running.arn:
         return case.wait("the service was changed a moment ago", 1)
-    back = target.good
-    previous = read_task_definition(back.task_definition, world.ecs) if back else None
+    good = target.good
+    rollback_target = read_task_definition(good.task_definition, world.ecs) if good else None
     world.ledger.open(
-        case.hold, case.deployment, previous.arn if previous else None, back, running.arn, now
+        case.claim,
+        case.deployment,
+        rollback_target.arn if rollback_target else None,
+        good,
+        running.arn,
+        now,
     )
-    if superseded := _quarantine_what_it_leaves(case, target, world):
+    if superseded := _quarantine_what_it_abandons(case, target, world):
         return superseded
     return case.go(
-        by_hand=True,
+        manual_rollback=True,
         updated=True,
-        previous=previous.arn if previous else None,
-        previous_images=previous.images if previous else {},
+        rollback_target=rollback_target.arn if rollback_target else None,
+        rollback_target_images=rollback_target.images if rollback_target else {},
         image=target.image,
         task_definition=running.arn,
         alarms_firing=_firing(case.deployment.policy, world),
-        gates=_gates(back, record),
+        gates=_gates(good, record),
     )
 
 
-def _gates(back: Good | None, record: ServiceRecord) -> tuple[str, ...]:
+def _gates(target: Good | None, record: ServiceRecord) -> tuple[str, ...]:
     """None keeps a person from going back; what is known of where to, they want to know."""
-    if back is None or all(
-        back.task_definition != good.task_definition for good in record.all_good
+    if target is None or all(
+        target.task_definition != good.task_definition for good in record.all_good
     ):
         return ()
-    return (f"{short(back.task_definition)} has passed every gate on this service before",)
+    return (
+        f"{resource_name(target.task_definition)} has passed every gate on this service before",
+    )
 
 
-def _watches(holder: Holder, service: str, world: World) -> bool:
-    """Whether the holder has changed the service, and watches what became of it or goes back from it.
+def _watches(claim: Claim, service: str, world: World) -> bool:
+    """Whether the deployment has changed the service, and watches what became of it or goes back from it.
 
     It has to go on. One that has not changed it yet, or is about to, must not put anything there after this.
     """
-    hold = Hold(service=service, deployment=holder.deployment, execution=holder.execution)
-    record = world.ledger.deployment(hold)
-    return record is not None and record.changing and holder.changing_until is None
+    own = ClaimId(service=service, deployment=claim.deployment, execution=claim.execution)
+    record = world.ledger.deployment(own)
+    return record is not None and record.changing and claim.changing_until is None
 
 
-def _quarantine_what_it_leaves(case: Case, target: _Target, world: World) -> Beginning | None:
+def _quarantine_what_it_abandons(case: Case, target: _Target, world: World) -> Beginning | None:
     """Remember at once what a person knows: one that takes over from this must not go back there."""
-    left = case.deployment.release.image
+    abandoned = case.deployment.release.image
     there = target.good or target.image
-    if not left.digest or (there is not None and there.digest == left.digest):
+    if not abandoned.digest or (there is not None and there.digest == abandoned.digest):
         return None  # not known, or it goes back to another task definition of the same image
     why = Quarantined(
-        at=case.now, reason="a rollback by hand has left it", deployment=case.hold.deployment
+        at=case.now, reason="a manual rollback has abandoned it", deployment=case.claim.deployment
     )
     try:
-        world.ledger.quarantine(case.hold, left.digest, why)
+        world.ledger.quarantine(case.claim, abandoned.digest, why)
     except Superseded as newer:
         return case.end("SUPERSEDED", str(newer))
     return None
@@ -126,14 +133,14 @@ def _no_change(target: _Target, running: Revision, deployment: Deployment) -> st
     """Why there is nothing to do; empty where there is."""
     service = deployment.service
     if target.good and target.good.task_definition == running.arn:
-        return f"service {service} has {short(running.arn)} already"
+        return f"service {service} has {resource_name(running.arn)} already"
     if target.image and _runs(target.image, running, deployment):
         return f"service {service} runs {target.image} already"
     return ""
 
 
 def _runs(image: Image, running: Revision, deployment: Deployment) -> bool:
-    """Whether putting the image on the service would change nothing: that is no way back."""
+    """Whether putting the image on the service would change nothing: that is no rollback."""
     content, container = running.content, deployment.policy.container
     return with_image(content, image, container, deployment.service) == content
 
@@ -141,12 +148,12 @@ def _runs(image: Image, running: Revision, deployment: Deployment) -> bool:
 def as_deployment(
     wanted: ManualRollback, start: Start, running: Revision, world: World
 ) -> Deployment:
-    """The rollback as a deployment: its image is the one that it leaves.
+    """The rollback as a deployment: its image is the one that it abandons.
 
     Raises:
         AwsUnavailable, AwsRefused: from AWS.
     """
-    image, policy = _left(wanted.service, running, world)
+    image, policy = _abandoned(wanted.service, running, world)
     release = Release(
         id=start.execution.rpartition(":")[2],
         image=image,
@@ -157,7 +164,7 @@ def as_deployment(
     return Deployment(release=release, stage=None, service=wanted.service, policy=policy)
 
 
-def _left(service: str, running: Revision, world: World) -> tuple[Image, Policy]:
+def _abandoned(service: str, running: Revision, world: World) -> tuple[Image, Policy]:
     """The image that the service runs, and its policy; the defaults where no plan has the service."""
     images = [image_of(reference, world.ecr) for reference in running.images.values()]
     for image in images:
@@ -174,8 +181,8 @@ def _target(
     to: str | None, record: ServiceRecord, running: Revision, case: Case, world: World
 ) -> _Target:
     if to is None:
-        # What is under way is what to leave, whether it is on the service or gone back from already.
-        theirs = record.holder is not None and record.holder.execution != case.hold.execution
+        # What is under way is what to abandon, whether it is on the service or gone back from already.
+        theirs = record.claim is not None and record.claim.execution != case.claim.execution
         if (theirs or running.arn in record.unproven) and record.last_good:
             return _Target(good=record.last_good)
         return _last_good_before(record, running, case.deployment.release.image.digest)
@@ -184,14 +191,14 @@ def _target(
     return _of_image(to, record, case.deployment.release.image, world)
 
 
-def _last_good_before(record: ServiceRecord, running: Revision, left: str) -> _Target:
+def _last_good_before(record: ServiceRecord, running: Revision, abandoned: str) -> _Target:
     for good in record.all_good:
         # With other settings, as its stack may have given it, it is the same version.
-        if good.task_definition != running.arn and (not left or good.digest != left):
+        if good.task_definition != running.arn and (not abandoned or good.digest != abandoned):
             return _Target(good=good)
     raise _Rejected(
-        f"there is no last good version of service {record.service} before {short(running.arn)}: no other "
-        'one has passed every gate here; name what to go back to as "to" (a digest, a tag or a task '
+        f"there is no last good version of service {record.service} before {resource_name(running.arn)}: no "
+        'other one has passed every gate here; name what to go back to as "to" (a digest, a tag or a task '
         "definition)"
     )
 
@@ -217,23 +224,23 @@ def _named(name: str, record: ServiceRecord, case: Case, world: World) -> Good:
     return next(known, unknown)
 
 
-def _of_image(to: str, record: ServiceRecord, left: Image, world: World) -> _Target:
+def _of_image(to: str, record: ServiceRecord, abandoned: Image, world: World) -> _Target:
     """A digest, or a tag of the repository that the service's image is from."""
     by: dict[str, Any] = {"imageDigest": to} if to.startswith("sha256:") else {"imageTag": to}
-    found = find_image(left.repository, by, world.ecr)
+    found = find_image(abandoned.repository, by, world.ecr)
     digest = str(found["imageDigest"]) if found else to
     known = [g for g in record.good if g.digest == digest or (not found and g.tag == to)]
     if known:
         return _Target(good=known[0])
     if not found:
-        raise _Rejected(f"repository {left.repository} holds no image {to}")
+        raise _Rejected(f"repository {abandoned.repository} holds no image {to}")
     tag = None if to.startswith("sha256:") else to
-    return _Target(image=left.model_copy(update={"digest": digest, "tag": tag}))
+    return _Target(image=abandoned.model_copy(update={"digest": digest, "tag": tag}))
 
 
 def _firing(policy: Policy, world: World) -> tuple[str, ...]:
     try:
         alarms = read_alarms(policy.alarm_names, world.cloudwatch)
     except (AwsUnavailable, AwsRefused):
-        return ()  # told for information only; a rollback waits for no alarm
+        return ()  # for information only; a rollback waits for no alarm
     return tuple(name for name, alarm in alarms.items() if alarm.state == "ALARM")

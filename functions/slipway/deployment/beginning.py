@@ -14,7 +14,7 @@ from slipway.ecs.service import Service
 from slipway.errors import InvalidInput, Superseded
 from slipway.image import Image
 from slipway.ledger.ledger import Busy, Ledger, refuse_older
-from slipway.ledger.records import Hold, ServiceRecord, deployment_id
+from slipway.ledger.records import ClaimId, ServiceRecord, deployment_id
 from slipway.model import Model
 from slipway.release.plan import ServiceName
 from slipway.release.release import Deployment
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 BUSY_SECONDS = 2
-"""Between two looks whether a holder has ended its change, which takes half a minute at most."""
+"""Between two checks whether another deployment has ended its change, which takes half a minute at most."""
 
 
 class Start(Model):
@@ -38,10 +38,10 @@ class Start(Model):
     """ARN."""
     started_at: AwareDatetime
 
-    def hold(self, service: str) -> Hold:
-        """What the steps of this execution work for."""
+    def claim_id(self, service: str) -> ClaimId:
+        """The claim that the steps of this execution work under."""
         own = deployment_id(self.started_at, self.execution)
-        return Hold(service=service, deployment=own, execution=self.execution)
+        return ClaimId(service=service, deployment=own, execution=self.execution)
 
 
 class ManualRollback(Model):
@@ -75,7 +75,7 @@ class Decision(StrEnum):
     """What comes next."""
 
     GO = "GO"  # on with it
-    BACK = "BACK"  # straight to RollBack: a dead execution has changed the service
+    ROLL_BACK = "ROLL_BACK"  # straight to RollBack: a dead execution has changed the service
     WAIT = "WAIT"  # and begin again
     END = "END"  # with an outcome
 
@@ -84,7 +84,7 @@ class Beginning(Model):
     """What was decided, and what the deployment starts from."""
 
     decision: Decision
-    hold: Hold
+    claim: ClaimId
     deployment: Deployment
     outcome: str | None = None
     """Of END."""
@@ -92,22 +92,21 @@ class Beginning(Model):
     evidence: tuple[str, ...] = ()
     wait_seconds: int = 0
     began_at: datetime
-    by_hand: bool = False
-    """A rollback by hand: it goes back instead of forth."""
+    manual_rollback: bool = False
     updated: bool = False
     """Whether ``task_definition`` is known to have been put on the service."""
-    previous: str | None = None
+    rollback_target: str | None = None
     """ARN of the task definition to go back to; None where it has to be registered first."""
-    previous_images: Mapping[str, str] = {}
+    rollback_target_images: Mapping[str, str] = {}
     """What it runs, by container."""
     replaced: str | None = None
     """ARN of what the service runs now: where ECS's circuit breaker goes back to, good or not."""
     image: Image | None = None
-    """Of a rollback by hand to an image that no known task definition has."""
+    """Of a manual rollback to an image that no known task definition has."""
     task_definition: str | None = None
     """ARN of the task definition to go back from, where that is known already."""
     unproven: tuple[str, ...] = ()
-    """ARNs of what others may have left on the service with nobody having seen to it: if this one fails
+    """ARNs of what others may have put on the service with nobody having seen to it: if this one fails
     before it comes to change anything, that must not stay."""
     alarms_firing: tuple[str, ...] = ()
     """Alarms of the policy that are in ALARM now: they can't fail this deployment until they fire anew."""
@@ -117,7 +116,7 @@ class Beginning(Model):
 
 @dataclass(frozen=True)
 class World:
-    """What BeginDeployment looks at."""
+    """What BeginDeployment reads."""
 
     ledger: Ledger
     ecs: ECSClient
@@ -130,7 +129,7 @@ class World:
 class Case:
     """One deployment that wants to begin, at one moment."""
 
-    hold: Hold
+    claim: ClaimId
     deployment: Deployment
     started_at: datetime
     now: datetime
@@ -160,9 +159,9 @@ class Case:
         """It goes on."""
         return self._decide(Decision.GO, **what)
 
-    def back(self, **what: Any) -> Beginning:
+    def roll_back(self, **what: Any) -> Beginning:
         """It goes back."""
-        return self._decide(Decision.BACK, **what)
+        return self._decide(Decision.ROLL_BACK, **what)
 
     def refused_as_older(self, record: ServiceRecord) -> Beginning | None:
         """Its end, where a newer release was accepted on the service."""
@@ -172,10 +171,10 @@ class Case:
             return self.end("SUPERSEDED", str(newer))
         return None
 
-    def take(self, ledger: Ledger, baseline: str) -> Beginning | None:
-        """Take the service; what is decided where that can't be."""
+    def claim_service(self, ledger: Ledger, baseline: str) -> Beginning | None:
+        """Claim the service; what is decided where that can't be."""
         try:
-            ledger.take(self.hold, self.deployment, baseline, self.now)
+            ledger.claim(self.claim, self.deployment, baseline, self.now)
         except Superseded as newer:
             return self.end("SUPERSEDED", str(newer))
         except Busy as busy:
@@ -184,15 +183,19 @@ class Case:
 
     def _decide(self, decision: Decision, **what: Any) -> Beginning:
         return Beginning(
-            decision=decision, hold=self.hold, deployment=self.deployment, began_at=self.now, **what
+            decision=decision,
+            claim=self.claim,
+            deployment=self.deployment,
+            began_at=self.now,
+            **what,
         )
 
 
 def refuse_other_kinds(service: str, found: Service) -> None:
     """Refuse a service that Slipway does not know how to judge.
 
-    Slipway's verdict is made of what a rolling update leaves to be seen. The others keep two sets of
-    tasks, or leave the rollout to another service: judged by these rules they would look good too early.
+    Slipway's verdict is made of what can be observed of a rolling update. The others keep two sets of
+    tasks, or leave the deployment to another AWS service: by these rules they would be healthy too early.
 
     Raises:
         InvalidInput: names the kind.

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AwareDatetime
 
-from slipway.aws import short
+from slipway.aws import resource_name
 from slipway.ecs.kept_image import keep_image
-from slipway.ecs.service import Update, primary, read_service
+from slipway.ecs.service import Update, primary_deployment, read_service
 from slipway.errors import InvalidInput, reason_of
 from slipway.image import Image
 from slipway.ledger.ledger import Ledger
 from slipway.ledger.records import (
+    ClaimId,
     DeploymentRecord,
     Good,
-    Hold,
     Quarantined,
     ServiceRecord,
     deployment_id,
-    text,
+    timestamp,
 )
 from slipway.model import IfReadable, Model
 from slipway.release.plan import ServiceName
@@ -46,7 +46,7 @@ class Ending(Model):
     rollback_reason: str | None = None
     """Why rolling back failed, likewise."""
     evidence: tuple[str, ...] = ()
-    hold: Hold | None = None
+    claim: ClaimId | None = None
     """None where BeginDeployment never answered."""
     execution: str
     """ARN."""
@@ -54,7 +54,7 @@ class Ending(Model):
     deployment: Annotated[Deployment | None, IfReadable] = None
     service: Annotated[ServiceName | None, IfReadable] = None
     image: Image | None = None
-    """What a rollback by hand went back to, where no task definition was known for it."""
+    """What a manual rollback went back to, where no task definition was known for it."""
     task_definition: str | None = None
     """ARN of the task definition of this deployment; None where it got none."""
     update: Update | None = None
@@ -69,12 +69,13 @@ class Finished(Model):
     outcome: str
     reason: str
     evidence: tuple[str, ...]
-    hold: Hold | None
+    claim: ClaimId | None
     """None where there is nothing in the ledger: not even a service was named."""
     left_to_recovery: bool = False
-    """It failed before it could see to what others have left on the service, or another execution has the
-    service for the same deployment: the one that recovers it, or the dead one, of which a recovery could not
-    take it. Nothing is written; Recover, called by the execution's failure, finds the service held."""
+    """It failed before it could see to what others have put on the service, or another execution has
+    claimed the service for the same deployment: the one that recovers it, or the dead one, of which a
+    recovery could not take it over. Nothing is written; Recover, called by the execution's failure, finds
+    the service claimed."""
 
 
 def finish(
@@ -93,56 +94,56 @@ def finish(
     Raises:
         AwsUnavailable, AwsRefused: from AWS.
     """
-    hold = ending.hold or _hold(ending)
+    claim = ending.claim or _claim(ending)
     reason = _sentence(ending)
-    if hold is None:
-        return Finished(outcome=ending.outcome, reason=reason, evidence=ending.evidence, hold=None)
-    record = ledger.deployment(hold)
+    if claim is None:
+        return Finished(outcome=ending.outcome, reason=reason, evidence=ending.evidence, claim=None)
+    record = ledger.deployment(claim)
     if record and record.outcome:
-        ledger.free(hold)  # taken by a step that outlived its execution
-        return _recorded(record, hold)
+        ledger.free(claim)  # claimed by a step that outlived its execution
+        return _recorded(record, claim)
     unseen = ending.outcome == "FAILED" and ending.restored is None
-    if unseen and _owes(ledger.service(hold.service), record, hold):
-        return _left_to_recovery(ending, hold)
-    outcome, reason = _checked(ending, reason, hold.service, ecs)
+    if unseen and _owes(ledger.service(claim.service), record, claim):
+        return _left_to_recovery(ending, claim)
+    outcome, reason = _checked(ending, reason, claim.service, ecs)
     good = _good(outcome, ending, record, now)
     if good and (asked := ending.deployment or (record.deployment if record else None)):
         ending = _with_kept_image(ending, asked, good, ecs, ssm)
     tried = record is not None and record.was_tried
-    quarantine = _quarantine(outcome, reason, ending, good, hold, now) if tried else None
+    quarantine = _quarantine(outcome, reason, ending, good, claim, now) if tried else None
     asked, expires = ending.deployment, now + history
     written = _written(outcome, reason, ending, now, expires)
-    if ledger.finish(hold, asked, written, good, quarantine):
-        return Finished(outcome=outcome, reason=reason, evidence=ending.evidence, hold=hold)
+    if ledger.finish(claim, asked, written, good, quarantine):
+        return Finished(outcome=outcome, reason=reason, evidence=ending.evidence, claim=claim)
     if record and outcome in NEEDS_THE_SERVICE:
-        outcome, reason = "SUPERSEDED", f"another deployment has taken the service over; {reason}"
+        outcome, reason = "SUPERSEDED", f"another deployment has claimed the service; {reason}"
     written = _written(outcome, reason, ending, now, expires)
-    recorded = ledger.finish_without_service(hold, asked, written)
-    return _recorded(recorded, hold) if recorded else _left_to_recovery(ending, hold)
+    recorded = ledger.finish_without_service(claim, asked, written)
+    return _recorded(recorded, claim) if recorded else _left_to_recovery(ending, claim)
 
 
-def _owes(service: ServiceRecord, record: DeploymentRecord | None, hold: Hold) -> bool:
-    """Whether the deployment holds the service, with something there that nobody has seen to."""
-    ours = service.holder is not None and service.holder.execution == hold.execution
-    return ours and bool(service.left(service.way_back(record)))
+def _owes(service: ServiceRecord, record: DeploymentRecord | None, claim: ClaimId) -> bool:
+    """Whether the deployment has the claim, with something on the service that nobody has seen to."""
+    ours = service.claim is not None and service.claim.execution == claim.execution
+    return ours and bool(service.abandoned(service.rollback_target(record)))
 
 
-def _left_to_recovery(ending: Ending, hold: Hold) -> Finished:
+def _left_to_recovery(ending: Ending, claim: ClaimId) -> Finished:
     return Finished(
         outcome=ending.outcome,
         reason=_sentence(ending),
         evidence=ending.evidence,
-        hold=hold,
+        claim=claim,
         left_to_recovery=True,
     )
 
 
-def _hold(ending: Ending) -> Hold | None:
+def _claim(ending: Ending) -> ClaimId | None:
     service = ending.deployment.service if ending.deployment else ending.service
     if service is None:
         return None
     own = deployment_id(ending.started_at, ending.execution)
-    return Hold(service=service, deployment=own, execution=ending.execution)
+    return ClaimId(service=service, deployment=own, execution=ending.execution)
 
 
 def _sentence(ending: Ending) -> str:
@@ -152,9 +153,9 @@ def _sentence(ending: Ending) -> str:
     return f"{why}; rolling back failed: {reason_of(ending.rollback_reason)}"
 
 
-def _recorded(record: DeploymentRecord, hold: Hold) -> Finished:
+def _recorded(record: DeploymentRecord, claim: ClaimId) -> Finished:
     return Finished(
-        outcome=str(record.outcome), reason=record.reason, evidence=record.evidence, hold=hold
+        outcome=str(record.outcome), reason=record.reason, evidence=record.evidence, claim=claim
     )
 
 
@@ -163,11 +164,11 @@ def _checked(ending: Ending, reason: str, service: str, ecs: ECSClient) -> tuple
     if ending.outcome != "SUCCEEDED":
         return ending.outcome, reason
     try:
-        now = primary(read_service(service, ecs))
+        now = primary_deployment(read_service(service, ecs))
     except InvalidInput as gone:
         return "SUPERSEDED", str(gone)
     if ending.update is None or now["id"] != ending.update.deployment_id:
-        other = short(now["taskDefinition"])
+        other = resource_name(now["taskDefinition"])
         return "SUPERSEDED", f"it was good, but someone else has put {other} on the service"
     return ending.outcome, reason
 
@@ -183,8 +184,8 @@ def _good(
         )
     if outcome != "ROLLED_BACK" or ending.restored is None:
         return None
-    if record and record.back:  # the same, but for a revision that had to be registered anew
-        return record.back.model_copy(update={"task_definition": ending.restored})
+    if record and record.good_target:  # the same, but for a revision that had to be registered anew
+        return record.good_target.model_copy(update={"task_definition": ending.restored})
     if ending.image:
         image = ending.image
         return Good(task_definition=ending.restored, digest=image.digest, tag=image.tag, at=now)
@@ -194,7 +195,7 @@ def _good(
 def _with_kept_image(
     ending: Ending, asked: Deployment, good: Good, ecs: ECSClient, ssm: SSMClient
 ) -> Ending:
-    # While the service is still held: of two deployments, the later one's image is to stay.
+    # While the service is still claimed: of two deployments, the later one's image is to stay.
     problem = keep_image(asked, good.task_definition, ecs, ssm)
     if problem is None:
         return ending
@@ -202,14 +203,14 @@ def _with_kept_image(
 
 
 def _quarantine(
-    outcome: str, reason: str, ending: Ending, good: Good | None, hold: Hold, now: datetime
+    outcome: str, reason: str, ending: Ending, good: Good | None, claim: ClaimId, now: datetime
 ) -> Quarantined | None:
     """Why the image is not deployed to this service again by itself."""
     if outcome not in {"ROLLED_BACK", "ROLLBACK_FAILED"} or ending.deployment is None:
         return None
     if good and good.digest == ending.deployment.release.image.digest:
         return None  # it went back to another task definition of the same image
-    return Quarantined(at=now, reason=reason[:QUARANTINE_REASON], deployment=hold.deployment)
+    return Quarantined(at=now, reason=reason[:QUARANTINE_REASON], deployment=claim.deployment)
 
 
 def _written(
@@ -219,6 +220,6 @@ def _written(
         "outcome": outcome,
         "reason": reason[:REASON],
         "evidence": list(ending.evidence),
-        "ended_at": text(now),
+        "ended_at": timestamp(now),
         "expires_at": int(expires.timestamp()),
     }

@@ -1,11 +1,11 @@
-"""The gates: what keeps a deployment from beginning, and what those tell that let it through."""
+"""The gates: what keeps a deployment from beginning, and what is reported of those that let it through."""
 
 from __future__ import annotations
 
 from slipway.deployment.beginning import Beginning, Case, World
 from slipway.errors import InvalidInput
 from slipway.health.alarms import Alarm
-from slipway.ledger.records import ServiceRecord, text
+from slipway.ledger.records import ServiceRecord, timestamp
 from slipway.release.freeze import FREEZE_PARAMETER, frozen_until, parse_freeze
 from slipway.release.parameters import read_parameter
 
@@ -18,8 +18,8 @@ def quarantined(case: Case, record: ServiceRecord) -> Beginning | None:
         return None
     return case.end(
         "REJECTED",
-        f"image {release.image} is quarantined on service {case.service} since {text(found.at)}: "
-        f'{found.reason}; start it by hand with "force": true, or release the quarantine',
+        f"image {release.image} is quarantined on service {case.service} since {timestamp(found.at)}: "
+        f'{found.reason}; start it manually with "force": true, or release the quarantine',
     )
 
 
@@ -30,15 +30,15 @@ def frozen(case: Case, world: World) -> Beginning | None:
         InvalidInput: the freeze of the whole pipeline can't be read.
         AwsUnavailable, AwsRefused: from SSM.
     """
-    held = read_parameter(FREEZE_PARAMETER, world.ssm)
-    whole = parse_freeze(held) if held is not None else ()
+    parameter = read_parameter(FREEZE_PARAMETER, world.ssm)
+    whole = parse_freeze(parameter) if parameter is not None else ()
     until = frozen_until((*whole, *case.deployment.policy.freeze), case.now)
     if until is None:
         return None
     return case.end(
         "REJECTED",
-        f"deployments to service {case.service} are frozen until {text(until)} "
-        f'(see {FREEZE_PARAMETER} and "freeze" in the plan); start it by hand after that',
+        f"deployments to service {case.service} are frozen until {timestamp(until)} "
+        f'(see {FREEZE_PARAMETER} and "freeze" in the plan); start it manually after that',
     )
 
 
@@ -74,7 +74,7 @@ def passed(case: Case, record: ServiceRecord, alarms: dict[str, Alarm]) -> tuple
     else:  # where it was not started by force, a person has quarantined it since it passed
         quarantine = "its image is quarantined; it was started by force" if release.force else ""
     gates = (
-        "no newer release has the service",
+        "no newer release has claimed the service",
         quarantine,
         "no freeze is in force",
         _quiet_alarms(alarms),

@@ -11,7 +11,7 @@ from slipway.aws import calling, error_code
 from slipway.deployment.beginning import Recovery
 from slipway.errors import AwsRefused, InvalidInput, SlipwayError
 from slipway.ledger.ledger import Ledger
-from slipway.ledger.records import Hold, deployment_id
+from slipway.ledger.records import ClaimId, deployment_id
 from slipway.model import parse
 from slipway.release.plan import ServiceName
 from slipway.release.release import unique_name
@@ -70,7 +70,7 @@ def recover(execution: str, machine: str, ledger: Ledger, stepfunctions: SFNClie
     if service is None:
         return "it names no service: it can't have changed one"
     if _has_ended(
-        Hold(service=service, deployment=recovery.deployment, execution=execution), ledger
+        ClaimId(service=service, deployment=recovery.deployment, execution=execution), ledger
     ):
         return "it has come to its end"
     if recovery.attempt > ATTEMPTS:
@@ -87,7 +87,7 @@ def recover(execution: str, machine: str, ledger: Ledger, stepfunctions: SFNClie
             )
     except AwsRefused as refused:
         if error_code(refused.__cause__) == "ExecutionAlreadyExists":
-            # That one may have died as well, with nobody told of it.
+            # That one may have died as well, with nobody notified of it.
             own = machine.replace(":stateMachine:", ":execution:") + f":{name}"
             return recover(own, machine, ledger, stepfunctions)
         raise
@@ -113,12 +113,12 @@ def _service(start: dict[str, Any]) -> str | None:
         return None
 
 
-def _has_ended(hold: Hold, ledger: Ledger) -> bool:
-    """Whether its end is written and told (no change is not), and the service is free of it."""
-    record = ledger.deployment(hold)
+def _has_ended(claim: ClaimId, ledger: Ledger) -> bool:
+    """Whether its end is written and notified (no change is not), and the service is free of it."""
+    record = ledger.deployment(claim)
     if record is None or record.outcome is None:
         return False
-    if record.outcome != "NO_CHANGE" and "end" not in record.told:
+    if record.outcome != "NO_CHANGE" and "end" not in record.notified:
         return False
-    holder = ledger.service(hold.service).holder
-    return holder is None or holder.deployment != hold.deployment
+    current = ledger.service(claim.service).claim
+    return current is None or current.deployment != claim.deployment

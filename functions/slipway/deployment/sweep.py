@@ -1,4 +1,4 @@
-"""What nobody announced: images whose push event was lost, and holders that no longer live."""
+"""What nobody announced: images whose push event was lost, and claims whose execution no longer lives."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slipway.aws import calling, error_code
 from slipway.deployment.recovery import recover
 from slipway.errors import AwsRefused, SlipwayError
 from slipway.ledger.ledger import CLOCKS_APART_SECONDS, Ledger
-from slipway.ledger.records import text
+from slipway.ledger.records import timestamp
 from slipway.release.plan import PARAMETER_PREFIX, Plan, Route, parse_plan
 from slipway.release.registry import every_image
 from slipway.release.release import unique_name
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
 
-# EventBridge tries for a day. What is older was told of, though the ledger may have forgotten how it ended.
+# EventBridge tries for a day. People were notified of what is older, though the ledger may have forgotten
+# how it ended.
 LONG_AGO = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class Sweeper:
-    """What the sweep looks at and works with."""
+    """What the sweep reads and works with."""
 
     ledger: Ledger
     ssm: SSMClient
@@ -44,7 +45,7 @@ class Sweeper:
     """How long an image has to be there: until then its event may still come."""
 
     def sweep(self, now: datetime) -> dict[str, list[str]]:
-        """Start the releases that were missed, and have dead holders recovered.
+        """Start the releases that were missed, and have dead executions recovered.
 
         One thing that goes wrong does not keep the others from being done; it is among the problems.
         """
@@ -115,7 +116,7 @@ class Sweeper:
             "id": name,
             "detail-type": "ECR Image Action",
             "source": SWEPT,
-            "time": text(pushed_at),
+            "time": timestamp(pushed_at),
             "detail": {
                 "result": "SUCCESS",
                 "action-type": "PUSH",
@@ -137,7 +138,7 @@ class Sweeper:
 
     def _ran_out(self, now: datetime) -> Iterator[str]:
         """The executions whose lease on a service ran out."""
-        for record in self.ledger.held():
-            holder = record.holder
-            if holder and holder.lease_until < now - timedelta(seconds=CLOCKS_APART_SECONDS):
-                yield holder.execution
+        for record in self.ledger.claimed():
+            claim = record.claim
+            if claim and claim.lease_until < now - timedelta(seconds=CLOCKS_APART_SECONDS):
+                yield claim.execution

@@ -30,7 +30,7 @@ def keep_image(
 ) -> str | None:
     """Keep the image of a good task definition, where the service has a parameter for it.
 
-    A deployment that is good stays good where this fails: what is wrong is told, and that is all.
+    A deployment that is good stays good where this fails: what is wrong is reported, and that is all.
 
     Args:
         task_definition: ARN.

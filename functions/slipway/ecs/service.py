@@ -25,7 +25,7 @@ class Update(Model):
     """When ECS made it, by ECS's clock; where it was there already, when our deployment began."""
 
 
-def split(service: str) -> tuple[str, str]:
+def split_service_name(service: str) -> tuple[str, str]:
     """Cluster and name of ``cluster/service``."""
     cluster, _, name = service.partition("/")
     return cluster, name
@@ -38,7 +38,7 @@ def read_service(service: str, ecs: ECSClient) -> Service:
         InvalidInput: the cluster or the service does not exist, or the service is being deleted.
         AwsUnavailable, AwsRefused: from ECS.
     """
-    cluster, name = split(service)
+    cluster, name = split_service_name(service)
     try:
         with calling("ecs:DescribeServices", f"service {service}"):
             found = ecs.describe_services(cluster=cluster, services=[name])
@@ -54,28 +54,30 @@ def read_service(service: str, ecs: ECSClient) -> Service:
     return read
 
 
-def primary(service: Service) -> dict[str, Any]:
+def primary_deployment(service: Service) -> dict[str, Any]:
     """The deployment that ECS is steering the service to."""
     return next(d for d in service["deployments"] if d["status"] == "PRIMARY")
 
 
 def has_settled(service: Service) -> bool:
-    """Whether no rollout is under way."""
-    return bool(primary(service).get("rolloutState") == "COMPLETED")
+    """Whether no service deployment is under way."""
+    return bool(primary_deployment(service).get("rolloutState") == "COMPLETED")
 
 
-def previous_task_definition(service: Service) -> str:
-    """The task definition to go back to: of the newest deployment whose rollout completed.
+def last_completed_task_definition(service: Service) -> str:
+    """The task definition of the newest of ECS's deployments that completed.
 
     A service that is just being changed runs one that nobody has seen healthy yet. Where none has
     completed (the service never was healthy), it is the one that it has now.
     """
     newest_first = sorted(service["deployments"], key=lambda d: d["createdAt"], reverse=True)
     completed = (d for d in newest_first if d.get("rolloutState") == "COMPLETED")
-    return str(next(completed, primary(service))["taskDefinition"])
+    return str(next(completed, primary_deployment(service))["taskDefinition"])
 
 
-def update(service: str, task_definition: str, since: datetime, ecs: ECSClient) -> Update:
+def update_unless_done(
+    service: str, task_definition: str, since: datetime, ecs: ECSClient
+) -> Update:
     """Put ``task_definition`` on the service, once: a service that has it is left alone.
 
     Nothing else is sent: a desired count would undo what auto scaling has done.
@@ -83,25 +85,25 @@ def update(service: str, task_definition: str, since: datetime, ecs: ECSClient) 
     Args:
         since: when the deployment began: what was there before, it is not to blame for.
     """
-    before = primary(read_service(service, ecs))
+    before = primary_deployment(read_service(service, ecs))
     if before["taskDefinition"] == task_definition:
-        there = update_of(before)
+        there = update_from(before)
         return there.model_copy(update={"started_at": max(there.started_at, since)})
-    return put(service, task_definition, ecs)
+    return update_service(service, task_definition, ecs)
 
 
-def put(service: str, task_definition: str, ecs: ECSClient) -> Update:
+def update_service(service: str, task_definition: str, ecs: ECSClient) -> Update:
     """Give the service this task definition, whatever it has; nothing else is sent.
 
     Raises:
         AwsUnavailable, AwsRefused: from ECS.
     """
-    cluster, name = split(service)
+    cluster, name = split_service_name(service)
     with calling("ecs:UpdateService", f"service {service}"):
         answer = ecs.update_service(cluster=cluster, service=name, taskDefinition=task_definition)
-    return update_of(primary(dict(answer["service"])))
+    return update_from(primary_deployment(dict(answer["service"])))
 
 
-def update_of(deployment: dict[str, Any]) -> Update:
+def update_from(deployment: dict[str, Any]) -> Update:
     """An ECS deployment as DescribeServices has it, as what there is to watch."""
     return Update(deployment_id=deployment["id"], started_at=deployment["createdAt"])

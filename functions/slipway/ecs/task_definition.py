@@ -57,7 +57,7 @@ def register(deployment: Deployment, image: Image, since: datetime, ecs: ECSClie
     )
 
 
-def active(name: str, since: datetime, ecs: ECSClient) -> str:
+def usable_revision(name: str, since: datetime, ecs: ECSClient) -> str:
     """The ARN of a revision that a service can be given: this one, or the same content registered anew.
 
     ECS takes no update to a revision that was deregistered (INACTIVE, or DELETE_IN_PROGRESS after that).
@@ -75,7 +75,7 @@ def active(name: str, since: datetime, ecs: ECSClient) -> str:
     return _registered_since(since, revision.content, ecs) or _register(revision.content, ecs)
 
 
-def same(one: str, other: str, ecs: ECSClient) -> bool:
+def same_content(one: str, other: str, ecs: ECSClient) -> bool:
     """Whether two revisions have the same content, tags and all.
 
     Raises:
@@ -158,7 +158,7 @@ def with_image(
 
 
 def tagged(content: TaskDefinition, release_id: str, image_tag: str | None) -> TaskDefinition:
-    """``content`` with the tags that tell where it comes from.
+    """``content`` with the tags that say where it comes from.
 
     Raises:
         InvalidInput: the task definition has too many tags of its own.

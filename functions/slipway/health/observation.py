@@ -1,4 +1,4 @@
-"""One look at a deployment: what ECS, the load balancer and CloudWatch say, nothing decided."""
+"""One check of a deployment: what ECS, the load balancer and CloudWatch say, nothing decided."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from slipway.aws import calling, short
-from slipway.ecs.service import Service, primary, read_service, split
+from slipway.aws import calling, resource_name
+from slipway.ecs.service import Service, primary_deployment, read_service, split_service_name
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.health.alarms import Alarm, read_alarms
 from slipway.health.stopped_tasks import StoppedTask, stopped_task
@@ -23,8 +23,8 @@ DESCRIBE_TASKS_LIMIT = 100
 LATER = datetime.max.replace(tzinfo=UTC)
 
 
-class Rollout(Model):
-    """An ECS deployment."""
+class ServiceDeployment(Model):
+    """One of ECS's deployments of the service."""
 
     id: str
     state: str
@@ -47,14 +47,14 @@ class RunningTask(Model):
 
 
 class Observation(Model):
-    """What one look found. ``rollout`` is ours, None once ECS no longer lists it."""
+    """What one check of AWS found. ``service_deployment`` is ours, None once ECS no longer lists it."""
 
     exists: bool = True
     """False once the service is gone."""
     primary: str = ""
     """ID of the service's primary deployment."""
     primary_task_definition: str = ""
-    rollout: Rollout | None = None
+    service_deployment: ServiceDeployment | None = None
     failure: str = ""
     """The service event that says that our deployment failed."""
     has_health_check: bool = False
@@ -75,11 +75,11 @@ def observe(
     elbv2: ElasticLoadBalancingv2Client,
     cloudwatch: CloudWatchClient,
 ) -> Observation:
-    """Look at the ECS deployment ``deployment_id`` of ``cluster/service`` and at the named alarms.
+    """Observe the ECS deployment ``deployment_id`` of ``cluster/service`` and at the named alarms.
 
     Raises:
-        AwsUnavailable, AwsRefused: from ECS or the load balancer; an error while looking says nothing
-            about the deployment. Alarms that can't be read leave the rest of the look as it is.
+        AwsUnavailable, AwsRefused: from ECS or the load balancer; an error while observing says nothing
+            about the deployment. Alarms that can't be read leave the rest of the observation as it is.
     """
     try:
         found = read_service(service, ecs)
@@ -94,9 +94,9 @@ def observe(
     targets = read_targets(service, found.get("loadBalancers", []), running, ecs, elbv2)
     read, unreadable = _read_alarms(alarms, cloudwatch)
     return Observation(
-        primary=primary(found)["id"],
-        primary_task_definition=primary(found)["taskDefinition"],
-        rollout=_rollout(ours) if ours else None,
+        primary=primary_deployment(found)["id"],
+        primary_task_definition=primary_deployment(found)["taskDefinition"],
+        service_deployment=_service_deployment(ours) if ours else None,
         failure=_failure_event(found, deployment_id),
         has_health_check=bool(checked),
         running=tuple(_running(task, checked, targets) for task in running),
@@ -118,8 +118,8 @@ def _read_alarms(
         return {}, str(error)
 
 
-def _rollout(deployment: dict[str, Any]) -> Rollout:
-    return Rollout(
+def _service_deployment(deployment: dict[str, Any]) -> ServiceDeployment:
+    return ServiceDeployment(
         id=deployment["id"],
         state=deployment.get("rolloutState", "IN_PROGRESS"),
         reason=deployment.get("rolloutStateReason", ""),
@@ -167,7 +167,7 @@ def _health(task: dict[str, Any], checked: set[str]) -> str:
 
 def _read_tasks(service: str, deployment_id: str, ecs: ECSClient) -> list[dict[str, Any]]:
     # By service and then by startedBy: ListTasks takes startedBy as its only filter, without a status.
-    cluster, name = split(service)
+    cluster, name = split_service_name(service)
     arns: list[str] = []
     pages = ecs.get_paginator("list_tasks")
     with calling("ecs:ListTasks", f"service {service}"):
@@ -188,7 +188,7 @@ def _running(
     task: dict[str, Any], checked: set[str], targets: dict[str, tuple[Target, ...]]
 ) -> RunningTask:
     return RunningTask(
-        id=short(task["taskArn"]),
+        id=resource_name(task["taskArn"]),
         status=task["lastStatus"],
         health=_health(task, checked),
         targets=targets[task["taskArn"]],

@@ -1,11 +1,11 @@
-"""Tasks that have stopped, as ECS tells of them; nothing is decided."""
+"""Tasks that have stopped, as ECS describes them; nothing is decided."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
 
-from slipway.aws import short
+from slipway.aws import resource_name
 from slipway.model import Model
 
 
@@ -48,7 +48,7 @@ def stopped_task(task: dict[str, Any], helpers: Collection[str]) -> StoppedTask:
         helpers: the names of the containers that are not essential, as far as they are known.
     """
     return StoppedTask(
-        id=short(task["taskArn"]),
+        id=resource_name(task["taskArn"]),
         task_definition=task["taskDefinitionArn"],
         code=task.get("stopCode", ""),
         reason=task.get("stoppedReason", ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slipway.aws import calling
-from slipway.ecs.service import split
+from slipway.ecs.service import split_service_name
 from slipway.model import Model
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _instance_ids(service: str, tasks: list[dict[str, Any]], ecs: ECSClient) -> 
     with calling("ecs:DescribeContainerInstances", f"service {service}"):
         for start in range(0, len(arns), DESCRIBE_LIMIT):
             found = ecs.describe_container_instances(
-                cluster=split(service)[0],
+                cluster=split_service_name(service)[0],
                 containerInstances=arns[start : start + DESCRIBE_LIMIT],
             )
             ids |= {

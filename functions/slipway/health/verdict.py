@@ -1,11 +1,11 @@
-"""The verdict: what one look at a deployment says. Every rule is here, and nothing here talks to AWS.
+"""The verdict: what one check of a deployment says. Every rule is here, and nothing here talks to AWS.
 
 Which stopped tasks count is in `failed`.
 
 Read from top to bottom, the first rule that applies decides::
 
-    gone, or primary is not ours      SUPERSEDED    (after: our rollout FAILED, which the circuit
-    our rollout FAILED                FAILED         breaker answers with another primary)
+    gone, or primary is not ours      SUPERSEDED    (after: our service deployment FAILED, which the
+    our service deployment FAILED     FAILED         circuit breaker answers with another primary)
     an alarm went to ALARM            FAILED
     a task can never start            FAILED
     two tasks failed                  FAILED
@@ -21,7 +21,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime
 
-from slipway.aws import short
+from slipway.aws import resource_name
 from slipway.health.failed_tasks import Failed, describe, failed_container, has_failed, never_starts
 from slipway.health.observation import Observation, RunningTask
 from slipway.model import Model
@@ -30,8 +30,8 @@ from slipway.release.plan import Policy
 FAILED_TASKS_LIMIT = 2
 
 
-class Judgement(StrEnum):
-    """What a look can say."""
+class Verdict(StrEnum):
+    """What a check can say."""
 
     PENDING = "PENDING"
     HEALTHY = "HEALTHY"
@@ -46,136 +46,155 @@ class Watch(Model):
     started_at: AwareDatetime
     """When ECS made the deployment."""
     healthy_at: AwareDatetime | None = None
-    """When it was first seen HEALTHY: the start of the bake."""
+    """When it was first HEALTHY: the start of the bake."""
     policy: Policy
-    back: bool = False
-    """Whether it is the way back: of that, people are not told once more that it failed."""
+    rolling_back: bool = False
+    """Whether it is the rollback: people are not notified once more that it failed."""
     progress: str = ""
-    """What people were told last of how far it is."""
+    """The line about its progress that people were notified of last."""
 
 
-class Verdict(Model):
-    """What one look says, with the reason in a sentence and its evidence, one fact a line."""
+class CheckResult(Model):
+    """What one check says, with the reason in a sentence and its evidence, one fact a line."""
 
-    verdict: Judgement
+    verdict: Verdict
     reason: str
     evidence: tuple[str, ...] = ()
     healthy_at: datetime | None = None
     baked: bool = False
     """HEALTHY, and the bake is over."""
     wait_seconds: int
-    """How long to wait until the next look."""
+    """How long to wait until the next check."""
     desired: int = 0
     healthy: int = 0
     """Tasks that run and are healthy in every target group."""
     failed: Failed | None = None
     """FAILED: the container whose log may say why, where a task failed."""
     progress: str = ""
-    """How far it is, in one line, as `progress` tells it."""
+    """How far it is, in one line, as `progress` says it."""
 
 
-def superseded(reason: str, watch: Watch) -> Verdict:
-    """The verdict where another deployment has the service, whatever there is to be seen."""
-    return Verdict(
-        verdict=Judgement.SUPERSEDED,
+def superseded(reason: str, watch: Watch) -> CheckResult:
+    """The result where another deployment has claimed the service, whatever there is to observe."""
+    return CheckResult(
+        verdict=Verdict.SUPERSEDED,
         reason=reason,
         healthy_at=watch.healthy_at,
         wait_seconds=watch.policy.poll_seconds,
     )
 
 
-def judge(seen: Observation, watch: Watch, now: datetime) -> Verdict:
-    """Turn what was seen into a verdict."""
-    missing = _missing(seen, watch)
+def judge(observation: Observation, watch: Watch, now: datetime) -> CheckResult:
+    """Turn an observation into a verdict."""
+    missing = _missing(observation, watch)
     healthy_at = watch.healthy_at or (None if missing else now)
     baked_at = healthy_at + timedelta(seconds=watch.policy.bake_seconds) if healthy_at else None
     baked = not missing and baked_at is not None and now >= baked_at
-    verdict, reason = _superseded_or_failed(seen, watch) or (
-        (Judgement.HEALTHY, "every task is healthy")
+    verdict, reason = _superseded_or_failed(observation, watch) or (
+        (Verdict.HEALTHY, "every task is healthy")
         if not missing
-        else (Judgement.FAILED, f"{_out_of_time(watch)}: {missing[0]}")
+        else (Verdict.FAILED, f"{_out_of_time(watch)}: {missing[0]}")
         if now >= _deadline(watch, baked_at)
-        else (Judgement.PENDING, missing[0])
+        else (Verdict.PENDING, missing[0])
     )
-    return Verdict(
+    return CheckResult(
         verdict=verdict,
         reason=reason,
-        evidence=evidence(seen, watch, missing),
+        evidence=evidence(observation, watch, missing),
         healthy_at=healthy_at,
-        baked=verdict is Judgement.HEALTHY and baked,
+        baked=verdict is Verdict.HEALTHY and baked,
         wait_seconds=_wait_seconds(watch, baked_at, now),
-        desired=seen.rollout.desired if seen.rollout else 0,
-        healthy=sum(not _task_missing(task, seen) for task in seen.running),
-        failed=failed_container(seen.stopped) if verdict is Judgement.FAILED else None,
+        desired=observation.service_deployment.desired if observation.service_deployment else 0,
+        healthy=sum(not _task_missing(task, observation) for task in observation.running),
+        failed=failed_container(observation.stopped) if verdict is Verdict.FAILED else None,
     )
 
 
-def _superseded_or_failed(seen: Observation, watch: Watch) -> tuple[Judgement, str] | None:
-    if not seen.exists:
-        return Judgement.SUPERSEDED, seen.failure
-    if seen.failure or (seen.rollout and seen.rollout.state == "FAILED"):
-        told = (
-            seen.rollout.reason if seen.rollout and seen.rollout.state == "FAILED" else seen.failure
+def _superseded_or_failed(observation: Observation, watch: Watch) -> tuple[Verdict, str] | None:
+    if not observation.exists:
+        return Verdict.SUPERSEDED, observation.failure
+    if observation.failure or (
+        observation.service_deployment and observation.service_deployment.state == "FAILED"
+    ):
+        said = (
+            observation.service_deployment.reason
+            if observation.service_deployment and observation.service_deployment.state == "FAILED"
+            else observation.failure
         )
-        return Judgement.FAILED, f"ECS gave the rollout up: {told}"
-    if seen.primary != watch.deployment_id:
-        other = short(seen.primary_task_definition)
-        return Judgement.SUPERSEDED, f"someone else has put {other} on the service ({seen.primary})"
-    if fired := fired_alarms(seen, watch):
-        alarm = seen.alarms[fired[0]]
-        return Judgement.FAILED, f"alarm {alarm.name} went to ALARM: {alarm.reason}"
-    for task in seen.stopped:
+        return Verdict.FAILED, f"ECS marked the service deployment as failed: {said}"
+    if observation.primary != watch.deployment_id:
+        other = resource_name(observation.primary_task_definition)
+        return (
+            Verdict.SUPERSEDED,
+            f"someone else has put {other} on the service ({observation.primary})",
+        )
+    if fired := fired_alarms(observation, watch):
+        alarm = observation.alarms[fired[0]]
+        return Verdict.FAILED, f"alarm {alarm.name} went to ALARM: {alarm.reason}"
+    for task in observation.stopped:
         if never_starts(task):
-            return Judgement.FAILED, f"a task can never start: {describe(task)}"
-    failed = [task for task in seen.stopped if has_failed(task)]
+            return Verdict.FAILED, f"a task can never start: {describe(task)}"
+    failed = [task for task in observation.stopped if has_failed(task)]
     if len(failed) >= FAILED_TASKS_LIMIT:
-        return Judgement.FAILED, f"{len(failed)} tasks failed, the last one: {describe(failed[-1])}"
+        return Verdict.FAILED, f"{len(failed)} tasks failed, the last one: {describe(failed[-1])}"
     return None
 
 
-def fired_alarms(seen: Observation, watch: Watch) -> list[str]:
+def fired_alarms(observation: Observation, watch: Watch) -> list[str]:
     """The alarms that went to ALARM since the deployment started.
 
-    One that was firing before tells nothing about this deployment, until it has been OK again.
+    One that was firing before says nothing about this deployment, until it has been OK again.
     """
     return [
         name
-        for name, alarm in seen.alarms.items()
+        for name, alarm in observation.alarms.items()
         if alarm.state == "ALARM" and alarm.changed_at >= watch.started_at
     ]
 
 
-def evidence(seen: Observation, watch: Watch, missing: list[str]) -> tuple[str, ...]:
+def evidence(observation: Observation, watch: Watch, missing: list[str]) -> tuple[str, ...]:
     """The facts behind the verdict, one a line, the strongest first."""
-    alarms = [f"alarm {n} is in ALARM: {seen.alarms[n].reason}" for n in fired_alarms(seen, watch)]
-    stopped = [f"stopped: {describe(task)}" for task in seen.stopped if has_failed(task)]
-    rollout = [f"ECS says: {seen.rollout.reason}"] if seen.rollout and seen.rollout.reason else []
-    return (*alarms, *stopped[:5], *missing[:10], *rollout)
+    alarms = [
+        f"alarm {n} is in ALARM: {observation.alarms[n].reason}"
+        for n in fired_alarms(observation, watch)
+    ]
+    stopped = [f"stopped: {describe(task)}" for task in observation.stopped if has_failed(task)]
+    service_deployment = (
+        [f"ECS says: {observation.service_deployment.reason}"]
+        if observation.service_deployment and observation.service_deployment.reason
+        else []
+    )
+    return (*alarms, *stopped[:5], *missing[:10], *service_deployment)
 
 
-def _missing(seen: Observation, watch: Watch) -> list[str]:
+def _missing(observation: Observation, watch: Watch) -> list[str]:
     """What is not yet as it should be, one a line; empty when the deployment is healthy."""
-    rollout = seen.rollout
-    if rollout is None:
+    service_deployment = observation.service_deployment
+    if service_deployment is None:
         return ["ECS does not list the deployment"]
     missing = [
-        f"task {t.id} {problem}" for t in seen.running if (problem := _task_missing(t, seen))
+        f"task {t.id} {problem}"
+        for t in observation.running
+        if (problem := _task_missing(t, observation))
     ]
-    listed = sum(task.status == "RUNNING" for task in seen.running)
-    if min(rollout.running, listed) < rollout.desired:
-        missing.insert(0, f"{min(rollout.running, listed)} of {rollout.desired} tasks are running")
-    if rollout.state != "COMPLETED":
-        missing.append(f"ECS's rollout is {rollout.state}")
+    listed = sum(task.status == "RUNNING" for task in observation.running)
+    if min(service_deployment.running, listed) < service_deployment.desired:
+        missing.insert(
+            0,
+            f"{min(service_deployment.running, listed)} of {service_deployment.desired} tasks are running",
+        )
+    if service_deployment.state != "COMPLETED":
+        missing.append(f"ECS's service deployment is {service_deployment.state}")
     # Neither good nor bad: the tasks may be healthy, but nobody would see the alarm fire.
-    unread = [name for name in watch.policy.alarm_names if name not in seen.alarms]
-    why = f": {seen.alarms_unreadable}" if seen.alarms_unreadable else ""
+    unread = [name for name in watch.policy.alarm_names if name not in observation.alarms]
+    why = f": {observation.alarms_unreadable}" if observation.alarms_unreadable else ""
     return missing + [f"alarm {name} can't be read{why}" for name in unread]
 
 
-def _task_missing(task: RunningTask, seen: Observation) -> str:
+def _task_missing(task: RunningTask, observation: Observation) -> str:
     if task.status != "RUNNING":
         return f"is {task.status}"
-    if task.health == "UNHEALTHY" or (seen.has_health_check and task.health != "HEALTHY"):
+    if task.health == "UNHEALTHY" or (observation.has_health_check and task.health != "HEALTHY"):
         return f"has container health {task.health}"
     for target in task.targets:
         if target.state != "healthy":
@@ -199,5 +218,5 @@ def _out_of_time(watch: Watch) -> str:
 def _wait_seconds(watch: Watch, baked_at: datetime | None, now: datetime) -> int:
     if baked_at is None or baked_at <= now:
         return watch.policy.poll_seconds
-    left = int((baked_at - now).total_seconds()) + 1  # rounded up: the next look finds it baked
+    left = int((baked_at - now).total_seconds()) + 1  # rounded up: the next check finds it baked
     return min(watch.policy.poll_seconds, left)

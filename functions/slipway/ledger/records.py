@@ -17,8 +17,8 @@ GOOD_KEPT = 10
 QUARANTINED_KEPT = 100
 
 
-class Hold(Model):
-    """For which deployment a step works, and in which execution."""
+class ClaimId(Model):
+    """Which claim a step works under: the service, the deployment, and the execution at work."""
 
     service: ServiceName
     deployment: str
@@ -46,26 +46,26 @@ class Quarantined(Model):
     deployment: str
 
 
-class Holder(Model):
-    """Who holds a service."""
+class Claim(Model):
+    """A deployment's exclusive right to change a service."""
 
     deployment: str
     execution: str
     release: str
     """What people know the release by: its image."""
-    taken_at: AwareDatetime
+    claimed_at: AwareDatetime
     lease_until: AwareDatetime
     changing_until: AwareDatetime | None = None
-    """Set while it changes the service: until then nobody takes over."""
+    """Set while it changes the service: until then no other deployment can claim it."""
 
 
 class ServiceRecord(Model):
     """What the ledger knows of a service."""
 
     service: ServiceName
-    holder: Holder | None = None
+    claim: Claim | None = None
     newest: str = ""
-    """`order` of the newest release that was accepted."""
+    """`release_order` of the newest release that was accepted."""
     good: tuple[Good, ...] = ()
     """Newest first."""
     quarantined: Mapping[str, Quarantined] = {}
@@ -84,16 +84,16 @@ class ServiceRecord(Model):
     @property
     def before(self) -> str | None:
         """ARN of what it ran before it was changed, as long as nobody has seen that change to its end."""
-        return self.baseline if self.holder or self.unproven else None
+        return self.baseline if self.claim or self.unproven else None
 
-    def way_back(self, opened: DeploymentRecord | None) -> str | None:
+    def rollback_target(self, opened: DeploymentRecord | None) -> str | None:
         """ARN of what a deployment goes back to, also one that did not live to write it down."""
         good = self.last_good.task_definition if self.last_good else self.baseline
-        return (opened.previous if opened else None) or good
+        return (opened.rollback_target if opened else None) or good
 
-    def left(self, previous: str | None) -> tuple[str, ...]:
-        """ARNs of what must not stay there, for one that goes back to ``previous``."""
-        return tuple(arn for arn in dict.fromkeys(self.unproven) if arn != previous)
+    def abandoned(self, rollback_target: str | None) -> tuple[str, ...]:
+        """ARNs of what must not stay on the service, for a deployment with this rollback target."""
+        return tuple(arn for arn in dict.fromkeys(self.unproven) if arn != rollback_target)
 
     @property
     def all_good(self) -> tuple[Good, ...]:
@@ -147,30 +147,32 @@ class DeploymentRecord(Model):
     """What the ledger knows of a deployment."""
 
     deployment: Deployment | None = None
-    """What was asked; None where only the telling of it was written."""
+    """What was asked; None where only the notification was written."""
     steps: Mapping[str, AwareDatetime] = {}
-    """When each step was done; `HEALTHY` is when it was first seen so."""
-    previous: str | None = None
+    """When each step was done; `HEALTHY` is when it was first found so."""
+    rollback_target: str | None = None
     """ARN of what to go back to."""
     task_definition: str | None = None
-    """ARN of what was put on the service, or was about to be; of a rollback by hand, what it leaves."""
+    """ARN of what was put on the service, or was about to be; of a manual rollback, what it abandons."""
     changing: bool = False
     """Whether the service may have been changed."""
     ecs_deployment: str | None = None
     """The ECS deployment, once UpdateService is known to have been done."""
-    back: Good | None = None
-    """The good one behind ``previous``; None where nothing was good yet."""
+    good_target: Good | None = None
+    """The good one behind ``rollback_target``; None where nothing was good yet."""
     outcome: str | None = None
     reason: str = ""
     evidence: tuple[str, ...] = ()
-    told: Mapping[str, AwareDatetime] = {}
-    """When people were told of what: ``start``, ``end``."""
+    notified: Mapping[str, AwareDatetime] = {}
+    """When people were notified of what: ``start``, ``end``."""
 
     @property
     def was_tried(self) -> bool:
-        """Whether its image was on the service, or was about to be; a rollback by hand leaves it there."""
-        by_hand = self.deployment and self.deployment.release.started_by == "manual rollback"
-        return bool(by_hand) or "UpdateService" in self.steps
+        """Whether its image was on the service, or was about to be; a manual rollback finds it there."""
+        manual_rollback = (
+            self.deployment and self.deployment.release.started_by == "manual rollback"
+        )
+        return bool(manual_rollback) or "UpdateService" in self.steps
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> DeploymentRecord:
@@ -181,17 +183,17 @@ class DeploymentRecord(Model):
 def deployment_id(started_at: datetime, execution: str) -> str:
     """The id of the deployment whose first execution has this ARN and started then.
 
-    Step Functions tells the start in milliseconds, whether a state asks for it or DescribeExecution does.
+    Step Functions gives the start in milliseconds, whether a state asks for it or DescribeExecution does.
     """
     moment = started_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return f"{moment}#{execution.rpartition(':')[2]}"
 
 
-def order(release: Release) -> str:
+def release_order(release: Release) -> str:
     """What releases are ordered by: their time, and where two have the same, their id."""
-    return f"{text(release.released_at)}#{release.id}"
+    return f"{timestamp(release.released_at)}#{release.id}"
 
 
-def text(moment: datetime) -> str:
+def timestamp(moment: datetime) -> str:
     """A moment as the ledger writes it: UTC, always of the same width."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from slipway.image import short_digest
 from slipway.notices.notice import Kind, Notice
-from slipway.text import cut, one_line, visible
+from slipway.text import one_line, truncate, visible
 
 # AWS names no lengths. Slack shows 3,000 characters of a section, and 150 of a header.
 TITLE_LENGTH = 150
@@ -68,7 +68,7 @@ def chat_of(notice: Notice) -> str:
 
 
 def _id(notice: Notice) -> str:
-    """Equal for the same event that is told twice, as far as that can be known."""
+    """Equal for the same event that is notified twice, as far as that can be known."""
     moment = (
         "" if notice.kind in {Kind.START, Kind.END} else f"#{notice.stage or notice.at.isoformat()}"
     )
@@ -85,7 +85,7 @@ def _context(notice: Notice) -> dict[str, str]:
         "tag": notice.tag,
         "digest": notice.image.digest if notice.image else None,
         "taskDefinition": notice.task_definition,
-        "previous": notice.previous,
+        "rollbackTarget": notice.rollback_target,
         "startedBy": notice.started_by,
     }
     ours = {"execution": notice.execution} if notice.execution else {}
@@ -118,7 +118,7 @@ def _rendered(notice: Notice, share: float) -> str:
         "Running now": f"{_code(running.task_definition, room(250))}{count}" if running else "",
         "Image": _image(notice, room(250)),
         "Started by": _code(notice.started_by, room(250)) if notice.started_by else "",
-        "Before": _code(notice.previous, room(250)) if notice.previous else "",
+        "Before": _code(notice.rollback_target, room(250)) if notice.rollback_target else "",
     }
     first, rest = ("Why", "Now"), ("Running now", "Image", "Started by", "Before")
     lines = [
@@ -149,7 +149,7 @@ def _log(notice: Notice, room: int) -> list[str]:
         return []
     heading = f"*Last lines of container {_text(log.container, min(room, FACT_LENGTH))}:*"
     lines = [
-        cut(line, min(room, FACT_LENGTH))
+        truncate(line, min(room, FACT_LENGTH))
         for text in log.lines
         for line in visible(text).split("\n")
     ]
@@ -179,12 +179,12 @@ def _next_steps(notice: Notice) -> list[str]:
 
 def _code(text: str, limit: int = FACT_LENGTH) -> str:
     """In one line of code, where no chat reads markup."""
-    return f"`{_neutral(cut(one_line(text), limit)).translate(_IN_CODE)}`"
+    return f"`{_neutral(truncate(one_line(text), limit)).translate(_IN_CODE)}`"
 
 
 def _text(text: str, limit: int = FACT_LENGTH) -> str:
     """In one line where chats do read markup."""
-    neutral = _neutral(cut(one_line(text), limit)).translate(_IN_TEXT)
+    neutral = _neutral(truncate(one_line(text), limit)).translate(_IN_TEXT)
     neutral = re.sub(r"(?<!\w)_|_(?!\w)", "\uff3f", neutral)  # italics, but not ROLLED_BACK
     return re.sub(r":(?=[\w+'-]+:)", "\u2236", neutral)  # an emoji's name
 

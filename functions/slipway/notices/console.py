@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from slipway.ecs.service import split
+from slipway.ecs.service import split_service_name
 
 HOSTS = {
     "aws": "console.aws.amazon.com",
@@ -31,7 +31,7 @@ class Console:
 
     def health(self, service: str) -> str:
         """The health of ``cluster/service``: its tasks, targets and events."""
-        cluster, name = (quote(part, safe="") for part in split(service))
+        cluster, name = (quote(part, safe="") for part in split_service_name(service))
         return f"{self._url}/ecs/v2/clusters/{cluster}/services/{name}/health?region={self._region}"
 
     def alarm(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What Notify looks at before it tells of an end: what runs now, and what the failed container wrote."""
+"""What Notify reads before it reports an end: what runs now, and what the failed container wrote."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aws_lambda_powertools import Logger
 
-from slipway.aws import short
-from slipway.ecs.service import primary, read_service
+from slipway.aws import resource_name
+from slipway.ecs.service import primary_deployment, read_service
 from slipway.ecs.task_definition import read_task_definition
 from slipway.notices.logs import read_log
-from slipway.notices.news import News, Seen, images
+from slipway.notices.news import CurrentState, News, images
 from slipway.notices.notice import ContainerLog, Running, Tasks
 
 if TYPE_CHECKING:
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # A call that AWS does not answer takes half a minute with its tries. After one of those, the ledger's too,
-# nothing else is looked at, so that within the function's minute there is time to tell what is known.
+# nothing else is read, so that within the function's minute there is time to report what is known.
 PATIENCE_SECONDS = 10
 
 
-def look(
+def read_current_state(
     news: News,
     ecs: ECSClient,
     logs_for: Callable[[str], CloudWatchLogsClient],
     logger: Logger,
     begun: float,
     clock: Callable[[], float] = time.monotonic,
-) -> Seen:
-    """Look, as far as it goes: an error is written to the log and leaves out what could not be seen.
+) -> CurrentState:
+    """Read it, as far as it goes: an error is written to the log and leaves out what could not be read.
 
     Args:
         begun: when the function began, by the clock.
@@ -42,12 +42,12 @@ def look(
 
     def attempt(what: str, read: Callable[[], T]) -> T | None:
         if clock() - begun > PATIENCE_SECONDS:
-            logger.error("there is no time left to look at %s", what)
+            logger.error("there is no time left to read %s", what)
             return None
         try:
             return read()
-        except Exception:  # whatever it is: people are told all the same
-            logger.exception("can't look at %s", what)
+        except Exception:  # whatever it is: people are notified all the same
+            logger.exception("can't read %s", what)
             return None
 
     def running() -> Running | None:
@@ -57,16 +57,16 @@ def look(
         return read_log(news.failed, ecs, logs_for) if news.failed else None
 
     if news.kind != "end":
-        return Seen()
+        return CurrentState()
     # The log first: it says why, and what runs can be looked up by whoever reads the mail.
     written = attempt("the log of the failed container", log)
-    return Seen(log=written, running=attempt("what runs now", running))
+    return CurrentState(log=written, running=attempt("what runs now", running))
 
 
 def _running(service: str, ecs: ECSClient) -> Running:
-    now = primary(read_service(service, ecs))
+    now = primary_deployment(read_service(service, ecs))
     return Running(
-        task_definition=short(now["taskDefinition"]),
+        task_definition=resource_name(now["taskDefinition"]),
         images=images(read_task_definition(now["taskDefinition"], ecs).images),
         tasks=Tasks(desired=now["desiredCount"], healthy=now["runningCount"]),
     )

@@ -9,7 +9,7 @@ from datetime import UTC
 
 from slipway.image import short_digest
 from slipway.notices.notice import ContainerLog, Kind, Notice, Running
-from slipway.text import cut, one_line, visible
+from slipway.text import one_line, truncate, visible
 
 WIDTH = 72
 # SNS takes no line breaks and no control characters, and fewer than 100 characters (API reference,
@@ -81,7 +81,7 @@ def _log(log: ContainerLog | None) -> list[str]:
     if log is None:
         return []
     lines = [line for written in log.lines for line in visible(written).split("\n")]
-    shown = [f"  | {cut(line, LOG_LINE_LENGTH)}".rstrip() for line in lines]
+    shown = [f"  | {truncate(line, LOG_LINE_LENGTH)}".rstrip() for line in lines]
     nothing = f"there are none to show: {log.problem}" if log.problem else "it wrote nothing"
     where = {
         "container": log.container,
@@ -109,8 +109,8 @@ def _facts(notice: Notice) -> Iterator[str]:
         facts: dict[str, str | None] = {"name": notice.about, "state": notice.outcome}
     else:
         before = (
-            "goes back to"
-            if notice.by_hand
+            "rolls back to"
+            if notice.manual_rollback
             else "replaces"
             if notice.kind is Kind.START
             else "before"
@@ -118,11 +118,13 @@ def _facts(notice: Notice) -> Iterator[str]:
         facts = {
             "service": notice.service,
             "stage": notice.stage,
-            "leaves" if notice.by_hand else "image": _image(notice),
+            "rolls back from" if notice.manual_rollback else "image": _image(notice),
             "digest": notice.image.digest if notice.image else None,
             "started by": notice.started_by,
             "task definition": notice.task_definition,
-            before: "\n".join([*filter(None, [notice.previous]), *_images(notice.previous_images)]),
+            before: "\n".join(
+                [*filter(None, [notice.rollback_target]), *_images(notice.rollback_target_images)]
+            ),
         }
     facts["time"] = f"{notice.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     for label, value in facts.items():

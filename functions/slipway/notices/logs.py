@@ -32,7 +32,7 @@ def read_log(
 ) -> ContainerLog | None:
     """The last lines of the container's log, with what looks like a secret blotted out.
 
-    Where they can't be read, ``problem`` says why: people are told that it failed all the same.
+    Where they can't be read, ``problem`` says why: people are notified that it failed all the same.
 
     Args:
         logs_for: the client of a region, which is the one that the container writes to.

@@ -1,4 +1,4 @@
-"""News, the input of Notify, and the notice that is made of it: every rule about what people are told."""
+"""News, the input of Notify, and the notice that is made of it: every rule about notices."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from slipway.aws import short
+from slipway.aws import resource_name
 from slipway.errors import reason_of
 from slipway.health.failed_tasks import Failed
 from slipway.image import Image, short_digest
-from slipway.ledger.records import Hold
+from slipway.ledger.records import ClaimId
 from slipway.model import IfReadable, Model
 from slipway.notices.next_steps import commands_of, links_of
-from slipway.notices.notice import BY_HAND, ContainerLog, Kind, Notice, Running
+from slipway.notices.notice import MANUAL_ROLLBACK, ContainerLog, Kind, Notice, Running
 from slipway.notices.sanitize import harmless
 from slipway.notices.wording import meaning_of, title_of
-from slipway.text import cut, one_line
+from slipway.text import one_line, truncate
 
 TITLE_LENGTH = 200
 
@@ -29,7 +29,7 @@ class News(Model):
     kind: Literal["start", "stage", "end"] = "end"
     outcome: str
     """STARTED where it is no end."""
-    hold: Hold | None = None
+    claim: ClaimId | None = None
     """In the ledger; None for a release, and where the ledger could not be written."""
     reason: str
     """A sentence, or the Cause of a failed task as Step Functions gives it."""
@@ -40,7 +40,7 @@ class News(Model):
     execution: str
     """ARN."""
     release: Annotated[str | None, IfReadable] = None
-    """Of a release and its stages: the id of the event, or the name of an execution started by hand."""
+    """Of a release and its stages: the id of the event, or the name of an execution started manually."""
     service: Annotated[str | None, IfReadable] = None
     """``cluster/service``; None for a release."""
     services: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class News(Model):
     """The first is 1."""
     stage_count: int = 0
     image: Annotated[Image | None, IfReadable] = None
-    """None where the release failed before it was known; of a rollback by hand the one that it leaves."""
+    """None where the release failed before it was known; of a manual rollback the one that it abandons."""
     repository: Annotated[str | None, IfReadable] = None
     tag: Annotated[str | None, IfReadable] = None
     """What the release was started with, where its image is not known."""
@@ -58,9 +58,9 @@ class News(Model):
     """What or who started it."""
     task_definition: str | None = None
     """ARN of the task definition of this deployment; None where it got none."""
-    previous: str | None = None
+    rollback_target: str | None = None
     """ARN of the task definition to go back to."""
-    previous_images: Annotated[dict[str, str], Field(default_factory=dict)]
+    rollback_target_images: Annotated[dict[str, str], Field(default_factory=dict)]
     gates: tuple[str, ...] = ()
     """What it passed before it was allowed to start."""
     alarms_firing: tuple[str, ...] = ()
@@ -73,30 +73,30 @@ class News(Model):
 
     @property
     def about(self) -> str:
-        """What the notice is about: equal for all that is told of one deployment, or of one release.
+        """What the notice is about: equal for every notice of one deployment, or of one release.
 
         An event that is delivered twice makes two executions of one release.
         """
-        if self.hold:
-            return f"{self.hold.service}#{self.hold.deployment}"
+        if self.claim:
+            return f"{self.claim.service}#{self.claim.deployment}"
         return f"release#{self.release}" if self.release else self.execution
 
     @property
     def event(self) -> str:
-        """Which of the events of what it is about; people are told of each once."""
+        """Which of the events of what it is about; people are notified of each once."""
         return f"stage_{self.stage_number}" if self.kind == "stage" else self.kind
 
     @property
-    def by_hand(self) -> bool:
-        """Whether it is a rollback by hand."""
-        return (self.started_by or "").startswith(BY_HAND)
+    def manual_rollback(self) -> bool:
+        """Whether it is a manual rollback."""
+        return (self.started_by or "").startswith(MANUAL_ROLLBACK)
 
     @property
-    def back_to(self) -> str | None:
+    def rollback_target_name(self) -> str | None:
         """``family:revision`` that it goes back to, or would."""
-        # A rollback by hand may have to register it first.
-        arn = self.previous or (self.task_definition if self.by_hand else None)
-        return short(arn) if arn else None
+        # A manual rollback may have to register it first.
+        arn = self.rollback_target or (self.task_definition if self.manual_rollback else None)
+        return resource_name(arn) if arn else None
 
     @property
     def what(self) -> str:
@@ -109,14 +109,14 @@ class News(Model):
         return f"{repository}@{digest}" if digest else repository
 
 
-class Seen(Model):
-    """What Notify looked at; None where there was nothing to see, or it could not be read."""
+class CurrentState(Model):
+    """What Notify read; None where there was nothing to read, or it could not be read."""
 
     running: Running | None = None
     log: ContainerLog | None = None
 
 
-def notice_of(news: News, seen: Seen, now: datetime, ledger: str) -> Notice:
+def notice_of(news: News, state: CurrentState, now: datetime, ledger: str) -> Notice:
     """The notice of the news, with all text from outside made harmless.
 
     Args:
@@ -129,11 +129,11 @@ def notice_of(news: News, seen: Seen, now: datetime, ledger: str) -> Notice:
         about=news.about,
         at=now,
         outcome=news.outcome if ended else None,
-        title=cut(one_line(title_of(news)), TITLE_LENGTH),
+        title=truncate(one_line(title_of(news)), TITLE_LENGTH),
         meaning=meaning_of(news),
         reason=news.sentence if ended else "",
         evidence=tuple(reason_of(fact) for fact in news.evidence),
-        log=seen.log,
+        log=state.log,
         service=news.service,
         stage=news.stage,
         repository=news.image.repository if news.image else news.repository,
@@ -141,13 +141,13 @@ def notice_of(news: News, seen: Seen, now: datetime, ledger: str) -> Notice:
         tag=(news.image.tag if news.image else None) or news.tag,
         started_by=news.started_by,
         task_definition=_name(news.task_definition),
-        previous=_name(news.previous),
-        previous_images=images(news.previous_images),
-        running=seen.running,
+        rollback_target=_name(news.rollback_target),
+        rollback_target_images=images(news.rollback_target_images),
+        running=state.running,
         gates=news.gates,
         alarms_firing=news.alarms_firing,
         execution=news.execution,
-        links=links_of(news, seen.log),
+        links=links_of(news, state.log),
         commands=commands_of(news, ledger),
     )
     return harmless(notice)
@@ -159,7 +159,7 @@ def images(by_container: Mapping[str, str]) -> dict[str, str]:
 
 
 def _name(arn: str | None) -> str | None:
-    return short(arn) if arn else None
+    return resource_name(arn) if arn else None
 
 
 def _without_registry(reference: str) -> str:

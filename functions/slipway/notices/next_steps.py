@@ -63,7 +63,7 @@ def _commands(news: News, ledger: str) -> Iterator[Command]:
         return
     yield from _roll_back(news, news.service)
     image = news.image if news.image and news.image.digest else None
-    if image is None or (news.by_hand and not news.outcome.startswith("ROLL")):
+    if image is None or (news.manual_rollback and not news.outcome.startswith("ROLL")):
         return
     if news.outcome.startswith("ROLL"):
         yield _release_quarantine(news, news.service, image, ledger)
@@ -80,13 +80,13 @@ def _commands(news: News, ledger: str) -> Iterator[Command]:
 
 def _roll_back(news: News, service: str) -> Iterator[Command]:
     """None where the version before is back, or was never away, or where that is what is going on."""
-    if news.outcome == "STARTED" and news.by_hand:
+    if news.outcome == "STARTED" and news.manual_rollback:
         return
     if news.outcome not in {"STARTED", "SUCCEEDED", "ROLLBACK_FAILED"}:
         return
-    to = {"to": news.back_to} if news.back_to else {}
+    to = {"to": news.rollback_target_name} if news.rollback_target_name else {}
     again = "Try once more to go back" if news.outcome == "ROLLBACK_FAILED" else "Roll back"
-    title = f"{again} to {news.back_to or 'the last good version before it'}"
+    title = f"{again} to {news.rollback_target_name or 'the last good version before it'}"
     start = {"action": "rollback", "service": service, **to}
     yield _start(title, _machine(news), start)
 
@@ -108,7 +108,7 @@ def _release_quarantine(news: News, service: str, image: Image, ledger: str) -> 
     lines = (
         f"aws dynamodb update-item --region {shlex.quote(news.execution.split(':')[3])}",
         f"--table-name {shlex.quote(ledger)}",
-        f"--key {shlex.quote(inert({'pk': {'S': 'service'}, 'sk': {'S': service}}))}",
+        f"--key {shlex.quote(escaped_json({'pk': {'S': 'service'}, 'sk': {'S': service}}))}",
         "--update-expression 'REMOVE quarantined.#d'",
         f"--expression-attribute-names {shlex.quote(json.dumps({'#d': image.digest}))}",
     )
@@ -131,11 +131,11 @@ def _start(title: str, machine: str, start: dict[str, Any]) -> Command:
     lines = (
         f"aws stepfunctions start-execution --region {shlex.quote(region)}",
         f"--state-machine-arn {shlex.quote(machine)}",
-        f"--input {shlex.quote(inert(start))}",
+        f"--input {shlex.quote(escaped_json(start))}",
     )
     return Command(title=title, command=" \\\n  ".join(lines))
 
 
-def inert(value: Any) -> str:
+def escaped_json(value: Any) -> str:
     """JSON in which no character means anything to anyone but to JSON: the rest is written as its code."""
     return _SPECIAL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value))

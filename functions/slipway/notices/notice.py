@@ -1,4 +1,4 @@
-"""The notice: what people are told about one event of a deployment or a release, before it has a form.
+"""The notice: what people are notified of about one event of a deployment or a release, before it has a form.
 
 Mails, Slack's messages and those of Amazon Q Developer are made of it, and whoever subscribes with a
 function or an HTTPS endpoint gets it as it is; its JSON Schema is docs/notice.schema.json.
@@ -15,15 +15,15 @@ from pydantic import AwareDatetime
 from slipway.image import Image
 from slipway.model import Model
 
-BY_HAND = "manual rollback"
-"""What `started_by` of a rollback by hand begins with; who it was may follow."""
+MANUAL_ROLLBACK = "manual rollback"
+"""What `started_by` of a manual rollback begins with; who it was may follow."""
 
 
 class Kind(StrEnum):
     """What it is about."""
 
     START = "start"  # a deployment starts
-    PROGRESS = "progress"  # another look found something new; only Slack's bot is told
+    PROGRESS = "progress"  # another check found something new; only Slack's bot is notified
     END = "end"  # a deployment has ended, or a release without coming to one
     STAGE = "stage"  # the next stage of a release starts
     ALARM = "alarm"  # one of Slipway's own alarms changed its state
@@ -86,7 +86,7 @@ class Notice(Model):
     version: Literal["1"] = "1"
     kind: Kind
     about: str
-    """Equal for everything that is told of one deployment (``production/api#<its id>``), of one release
+    """Equal for every notice of one deployment (``production/api#<its id>``), of one release
     (``release#<its id>``), or of one alarm (its name)."""
     at: AwareDatetime
     """When it was found out: of two about the same, the later one is right."""
@@ -112,9 +112,9 @@ class Notice(Model):
     """``push``, ``manual start by jo``."""
     task_definition: str | None = None
     """``family:revision`` of this deployment."""
-    previous: str | None = None
-    """``family:revision`` that it replaces, and goes back to."""
-    previous_images: Mapping[str, str] = {}
+    rollback_target: str | None = None
+    """``family:revision`` that it replaces, and goes back to if it fails."""
+    rollback_target_images: Mapping[str, str] = {}
     """As `Running.images`."""
     running: Running | None = None
     """Known at an end."""
@@ -130,6 +130,6 @@ class Notice(Model):
     commands: tuple[Command, ...] = ()
 
     @property
-    def by_hand(self) -> bool:
-        """Whether it is of a rollback by hand, whose image is the one that it goes away from."""
-        return (self.started_by or "").startswith(BY_HAND)
+    def manual_rollback(self) -> bool:
+        """Whether it is of a manual rollback, whose image is the one that it abandons."""
+        return (self.started_by or "").startswith(MANUAL_ROLLBACK)

@@ -11,7 +11,7 @@ from slipway.notices.console import Console
 from slipway.notices.news import TITLE_LENGTH
 from slipway.notices.notice import Kind, Link, Notice
 from slipway.notices.sanitize import harmless
-from slipway.text import cut
+from slipway.text import truncate
 
 STATES = {"ALARM": "somebody has to look", "OK": "it is over"}
 DETAIL_TYPE = "CloudWatch Alarm State Change"
@@ -33,24 +33,25 @@ MEANINGS = {
         firing="a push could not be delivered",
         over="no undelivered push is left",
         sentence=(
-            "EventBridge could not tell Slipway of a push within a day, so that no release may have started "
-            "for it; what the sweep has not started meanwhile has to be started by hand"
+            "EventBridge could not deliver a push to Slipway within a day, so that no release may have "
+            "started for it; what the sweep has not started meanwhile has to be started manually"
         ),
     ),
     "UnrecoveredNotEmpty": Meaning(
         firing="a deployment died and could not be ended",
         over="no deployment is left that could not be ended",
         sentence=(
-            "the execution of a deployment died, and it could not be brought to its end: it holds its "
-            "service, where anything may run, until a newer release takes it or a person frees it"
+            "the execution of a deployment died, and it could not be brought to its end: it has "
+            "claimed its service, where anything may run, until a newer release claims it or a person "
+            "frees it"
         ),
     ),
-    "UntoldSlackNotEmpty": Meaning(
-        firing="Slack was not told of something",
-        over="nothing is left that Slack was not told of",
+    "UndeliveredSlackNotEmpty": Meaning(
+        firing="Slack did not get a notice",
+        over="no notice is left that Slack did not get",
         sentence=(
-            "TellSlack could not get a message through to Slack, and has given up; deployments and mails go "
-            "on as ever"
+            "NotifySlack could not get a message through to Slack, and has given up; deployments and mails "
+            "go on as ever"
         ),
     ),
 }
@@ -92,17 +93,17 @@ def alarm_notice(event: dict[str, Any]) -> Notice:
     Raises:
         InvalidInput: names what the event does not have.
     """
-    told = parse(AlarmEvent, event, "the event")
-    name, state = told.detail.name, told.detail.state
+    changed = parse(AlarmEvent, event, "the event")
+    name, state = changed.detail.name, changed.detail.state
     title, reason = _words(name, state.value)
-    link = Link(title="alarm", url=Console(told.resources[0]).alarm(name))
+    link = Link(title="alarm", url=Console(changed.resources[0]).alarm(name))
     return harmless(
         Notice(
             kind=Kind.ALARM,
             about=name,
-            at=told.time,
+            at=changed.time,
             outcome=state.value,
-            title=cut(title, TITLE_LENGTH),
+            title=truncate(title, TITLE_LENGTH),
             meaning=STATES.get(state.value, "CloudWatch knows nothing of it"),
             reason=reason,
             evidence=(f"CloudWatch says: {state.reason}",) if state.reason else (),

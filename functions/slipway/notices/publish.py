@@ -11,7 +11,7 @@ from slipway.notices.chat import chat_of
 from slipway.notices.email import subject_of, text_of
 from slipway.notices.notice import Notice
 from slipway.notices.sanitize import harmless, shortened
-from slipway.text import cut
+from slipway.text import truncate
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -57,7 +57,7 @@ def attributes_of(notice: Notice) -> dict[str, str]:
         "service": notice.service,
         "stage": notice.stage,
     }
-    return {name: cut(value, ATTRIBUTE_LENGTH) for name, value in values.items() if value}
+    return {name: truncate(value, ATTRIBUTE_LENGTH) for name, value in values.items() if value}
 
 
 def _fitting(notice: Notice, chat: bool) -> tuple[Attributes, str]:

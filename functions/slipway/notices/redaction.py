@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 MASK = "*****"
 
-# What may follow in a name: DB_PASSWORD_PROD, secret_key_base. Not what tells of a secret without being one
+# What may follow in a name: DB_PASSWORD_PROD, secret_key_base. Not what speaks of a secret without being one
 # (TOKEN_FILE, PASSWORD_MIN_LENGTH), nor the code of an error (TOKEN_EXPIRED). Bounded, as is all that could
 # be tried at each place of a long line.
 ABOUT = (
@@ -38,11 +38,11 @@ NAMES = (
     rf"|access[_-]?key[_-]?id|signature|[?&]sig)|{KEY}){PARTS}"
 )
 SCHEME = r"(?:(?i:Bearer|Basic|Digest|Token|ApiKey|Negotiate)\s+)?"
-# Words that tell that there is no secret, and ARNs, which tell only where it is.
-TELLING = r"(?!(?i:null|none|<?nil>?|undefined|unset|empty|true|false)(?:[\s,;\"'&)}\]\\]|$)|arn:)"
+# Words that say that there is no secret, and ARNs, which say only where it is.
+HARMLESS = r"(?!(?i:null|none|<?nil>?|undefined|unset|empty|true|false)(?:[\s,;\"'&)}\]\\]|$)|arn:)"
 # No word of a sentence: "invalid token: expired" is no secret.
 ODD = r"(?=\S{0,99}(?:\d|[a-z][A-Z]|[A-Za-z][!@#$%^*+=~]))"
-# Of a line that tells what is wrong with a password, by a word before it or one of the first of what follows.
+# Of a line that says what is wrong with a password, by a word before it or one of the first of what follows.
 WRONG = r"(?i:invalid|wrong|bad|incorrect|missing|weak|expired|empty|unknown|no)"
 TALK = (
     r"(?!(?:\S{1,40}[ \t]+){0,3}(?i:is|was|are|has|must|may|can|cannot|could|should|does|did|do|not|no|too"
@@ -74,11 +74,11 @@ URL = (
 PHRASE = (
     # Several plain words: all of what is left, as far as it is not a pair again.
     rf"(?m)^(?!.*\b{WRONG}[ \t]+(?i:password|passphrase))"
-    rf"(.*?(?i:{PASSWORDS}){PARTS}\s*:[ \t]+){TELLING}{TALK}{WORDS}"
+    rf"(.*?(?i:{PASSWORDS}){PARTS}\s*:[ \t]+){HARMLESS}{TALK}{WORDS}"
 )
 STRUCT = (
     # A struct as Go prints it: {User:app Password:letmein}.
-    rf"((?<=[{{ ])\w{{0,40}}?{NAMES}:){TELLING}[^\s{{}}\"',](?:[^\n{{}}\"',]{{0,100}}?)"
+    rf"((?<=[{{ ])\w{{0,40}}?{NAMES}:){HARMLESS}[^\s{{}}\"',](?:[^\n{{}}\"',]{{0,100}}?)"
     r"(?=\}|[ ]\w{1,40}(?=:)[^\n{}]{0,200}(?:\}|[:&]\{))"
 )
 
@@ -99,19 +99,19 @@ PATTERNS = (
     rf"(\b(?:Bearer|Basic)\s+){ODD}[^\s,\"']{{8,}}",
     r"(?i)(\b(?:set-)?cookie[\"']?\s*[:=]\s*[\"']?)[^\"'\s][^\"']*",
     PHRASE,
-    rf"(?m)^([ \t]*[\w.-]*{NAMES}[ \t]*=[ \t]*){TELLING}{TALK}{WORDS}",
+    rf"(?m)^([ \t]*[\w.-]*{NAMES}[ \t]*=[ \t]*){HARMLESS}{TALK}{WORDS}",
     STRUCT,
     # A list of values.
     rf"({NAMES}\\*[\"']?\s*[:=]>?\s*\[)(?=\s*[bru]?\\*[\"'])[^\]]+",
     # A value in quotes, which may be those of a JSON text within another; then one without.
-    rf"({NAMES}\\*[\"']?\s*[:=]>?\s*{SCHEME}[bru]?\")(?!\"){TELLING}(?:[^\"\\]|\\.)+",
-    rf"({NAMES}\\*[\"']?\s*[:=]>?\s*{SCHEME}[bru]?'){TELLING}[^']+",
-    rf"({NAMES}\\+\"\s*[:=]\s*\\+\"{SCHEME}){TELLING}[^\"\\]+",
-    rf"({NAMES}[\"']?(?:=>?|\s+=>?\s+){SCHEME}){TELLING}[^\s&;\"']+",
-    rf"({NAMES}(?:[\"']\s*:\s*|\s*:\s+){SCHEME}){TELLING}{ODD}[^\s,\"'}}\]]{{6,}}",
-    rf"{NO_IMAGE}([\w.-]{{0,40}}{NAMES}:){TELLING}{NO_VERSION}{ODD}[^\s,\"'}}\]]{{6,}}",
-    rf"(?m)^([ \t]*[\w.-]*{NAMES}\s*:\s+){TELLING}[^\s\"']+\s*$",  # nothing else in the line
-    rf"((?<![\w-])--?[\w-]{{0,40}}{NAMES}\s+){TELLING}{ODD}[^\s\"'-]\S*",
+    rf"({NAMES}\\*[\"']?\s*[:=]>?\s*{SCHEME}[bru]?\")(?!\"){HARMLESS}(?:[^\"\\]|\\.)+",
+    rf"({NAMES}\\*[\"']?\s*[:=]>?\s*{SCHEME}[bru]?'){HARMLESS}[^']+",
+    rf"({NAMES}\\+\"\s*[:=]\s*\\+\"{SCHEME}){HARMLESS}[^\"\\]+",
+    rf"({NAMES}[\"']?(?:=>?|\s+=>?\s+){SCHEME}){HARMLESS}[^\s&;\"']+",
+    rf"({NAMES}(?:[\"']\s*:\s*|\s*:\s+){SCHEME}){HARMLESS}{ODD}[^\s,\"'}}\]]{{6,}}",
+    rf"{NO_IMAGE}([\w.-]{{0,40}}{NAMES}:){HARMLESS}{NO_VERSION}{ODD}[^\s,\"'}}\]]{{6,}}",
+    rf"(?m)^([ \t]*[\w.-]*{NAMES}\s*:\s+){HARMLESS}[^\s\"']+\s*$",  # nothing else in the line
+    rf"((?<![\w-])--?[\w-]{{0,40}}{NAMES}\s+){HARMLESS}{ODD}[^\s\"'-]\S*",
 )
 
 BEGIN = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY")

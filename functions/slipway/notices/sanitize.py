@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from slipway.notices.notice import Notice
-from slipway.text import cut, one_line, visible
+from slipway.text import one_line, truncate, visible
 
 WAS_CUT = "some of this was cut to fit; the whole is in the execution's history"
 
@@ -32,7 +32,7 @@ def shortened(notice: Notice, characters: int, items: int) -> Notice:
     """
 
     def made(name: str, text: str) -> str:
-        return text if name in _WHOLE else cut(text, characters)
+        return text if name in _WHOLE else truncate(text, characters)
 
     if notice.log:
         log = notice.log.model_copy(update={"lines": notice.log.lines[-items:]})

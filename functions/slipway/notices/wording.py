@@ -13,7 +13,7 @@ MEANING = {
     "SUCCEEDED": "it is live, healthy, and baked",
     "NO_CHANGE": "nothing was changed",
     "ROLLED_BACK": "the last good version is back and healthy",
-    "ROLLBACK_FAILED": "the previous version is not known to be back and healthy: ACT NOW",
+    "ROLLBACK_FAILED": "the last good version is not known to be back and healthy: ACT NOW",
     "SUPERSEDED": "a newer release or someone else has the service; that was left alone",
     "REJECTED": "it was not allowed to begin; nothing was changed",
     "FAILED": "nothing was changed",
@@ -21,10 +21,10 @@ MEANING = {
         "it is healthy, but that could not be written down: the last good version will be put back"
     ),
 }
-MEANING_BY_HAND = {
-    "STARTED": "it is going back, as it was told to",
-    "ROLLED_BACK": "what it was told to go back to is live, healthy, and baked",
-    "ROLLBACK_FAILED": "what it was to go back to is not known to be there and healthy: ACT NOW",
+MEANING_OF_MANUAL_ROLLBACK = {
+    "STARTED": "it is going back, as a person asked",
+    "ROLLED_BACK": "the version that a person asked for is live, healthy, and baked",
+    "ROLLBACK_FAILED": "the version that a person asked for is not known to be there and healthy: ACT NOW",
 }
 MEANING_OF_RELEASE = {
     "IGNORED": "nothing was deployed",
@@ -39,16 +39,12 @@ def title_of(news: News) -> str:
         return f"{stage}: {', '.join(filter(None, [news.stage, news.what]))}"
     if news.service is None:
         return f"{news.outcome}: {f'release of {news.what}' if news.what else 'a release'}"
-    if not news.by_hand:
+    if not news.manual_rollback:
         return f"{news.outcome}: {', '.join(filter(None, [news.service, news.what]))}"
     way = [f"from {news.what}"] if news.what else []
-    way += [f"to {news.back_to}"] if news.back_to else []
+    way += [f"to {news.rollback_target_name}"] if news.rollback_target_name else []
     what = ", ".join([str(news.service), *([" ".join(way)] if way else [])])
-    if news.outcome == "STARTED":
-        return f"ROLLBACK STARTED by hand: {what}"
-    if news.outcome in {"ROLLED_BACK", "ROLLBACK_FAILED"}:
-        return f"{news.outcome} by hand: {what}"
-    return f"{news.outcome}: rollback by hand of {what}"
+    return f"{news.outcome}: manual rollback of {what}"
 
 
 def meaning_of(news: News) -> str:
@@ -57,8 +53,8 @@ def meaning_of(news: News) -> str:
         return f"it goes to {_listed(news.services)}"
     if news.service is None:
         return MEANING_OF_RELEASE.get(news.outcome, "the release did not go through")
-    if news.by_hand and news.outcome in MEANING_BY_HAND:
-        return MEANING_BY_HAND[news.outcome]
+    if news.manual_rollback and news.outcome in MEANING_OF_MANUAL_ROLLBACK:
+        return MEANING_OF_MANUAL_ROLLBACK[news.outcome]
     return MEANING.get(news.outcome, "see the execution")
 
 

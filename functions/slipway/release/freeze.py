@@ -30,7 +30,7 @@ from slipway.model import Model, parse
 FREEZE_PARAMETER = "/slipway/freeze"
 
 # Windows can follow each other without end (hours: 24, every day). So many are joined, which is 41 days
-# of the shortest ones; the end told then is one of many, and whoever comes back then is frozen still.
+# of the shortest ones; the end given then is one of many, and whoever comes back then is frozen still.
 JOINED_LIMIT = 1000
 
 # Far from the ends of Python's calendar, where adding hours or an offset is an error.
@@ -82,7 +82,7 @@ class CronWindow(Model):
 
     def end_at(self, moment: datetime) -> datetime | None:
         """The end of the window that is on at ``moment``; None where none is on. In UTC, both."""
-        # Backwards the library tells firings before a time only; they are whole seconds.
+        # Backwards the library gives firings before a time only; they are whole seconds.
         before = moment.replace(microsecond=0) + timedelta(seconds=1)
         # There is one: the rarest day, 29 February on some weekday, comes again within 40 years, and the
         # library looks back 50. The last window to start is the last one to end.
@@ -113,7 +113,7 @@ class DatedWindow(Model):
 
 
 def _by_form(value: Any, _union: ValidatorFunctionWrapHandler) -> CronWindow | DatedWindow:
-    # A union would tell what is wrong with a window as either form; people mean one of them.
+    # A union would say what is wrong with a window as either form; people mean one of them.
     if isinstance(value, CronWindow | DatedWindow):
         return value
     keys = set(value) if isinstance(value, dict) else set()
@@ -136,8 +136,8 @@ def frozen_until(windows: Collection[Window], now: datetime) -> datetime | None:
     """The end of the freeze that is on at ``now``, a time with an offset; None where none is on.
 
     A window is on from its start, inclusive, to its end, exclusive. One that overlaps with another, or
-    starts as that ends, makes one freeze with it, so that nothing is frozen at the end told, which is in
-    UTC. Of windows that follow each other without end, the end of the thousandth (JOINED_LIMIT) is told.
+    starts as that ends, makes one freeze with it, so that nothing is frozen at the end given, which is in
+    UTC. Of windows that follow each other without end, the end of the thousandth (JOINED_LIMIT) is given.
     """
     now = now.astimezone(UTC)
     end = now

@@ -57,7 +57,7 @@ _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 def _by_form(value: Any, _union: ValidatorFunctionWrapHandler) -> str | GuardingAlarm:
-    # A union would tell what is wrong with an alarm as either form; people mean one of them.
+    # A union would say what is wrong with an alarm as either form; people mean one of them.
     if isinstance(value, GuardingAlarm):
         return value
     if isinstance(value, str):
@@ -94,7 +94,7 @@ class Policy(Model):
         description="how long it may take to become healthy",
     )
     poll_seconds: int = Field(
-        default=15, ge=1, le=300, strict=True, description="time between two looks"
+        default=15, ge=1, le=300, strict=True, description="time between two checks"
     )
     container: Name | None = Field(
         default=None,

@@ -70,7 +70,7 @@ def image_of(reference: str, ecr: ECRClient) -> Image:
     """The image that a container of a task definition names.
 
     ``registry/repository@sha256:...``, or ``registry/repository:tag``, whose digest is then ECR's word of
-    now; empty where ECR no longer has the tag or does not tell, or the image is from elsewhere.
+    now; empty where ECR no longer has the tag or does not say, or the image is from elsewhere.
 
     Raises:
         AwsUnavailable: from ECR.

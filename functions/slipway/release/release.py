@@ -18,14 +18,14 @@ class Release(Model):
     """One image on its way through the stages."""
 
     id: str
-    """The ECR event's id, or the execution's name for a start by hand."""
+    """The ECR event's id, or the execution's name for a manual start."""
     image: Image
     released_at: AwareDatetime
-    """When it was pushed, or started by hand: what releases are ordered by, whenever they arrive."""
+    """When it was pushed, or started manually: what releases are ordered by, whenever they arrive."""
     started_by: str
     """``push``, ``sweep``, ``manual start`` or ``manual rollback``."""
     by: str | None = None
-    """Who started it by hand, in their own words."""
+    """Who started it manually, in their own words."""
     force: bool = False
     """Whether its image may be quarantined."""
 
@@ -35,7 +35,7 @@ class Deployment(Model):
 
     release: Release
     stage: str | None
-    """None for a rollback by hand."""
+    """None for a manual rollback."""
     service: ServiceName
     policy: Policy
 

@@ -87,7 +87,7 @@ def resolve(
     Args:
         start: an EventBridge event ``ECR Image Action``, or a ManualStart.
         execution: the name of the release's execution.
-        started_at: when that execution started, which is the time of a release that is started by hand.
+        started_at: when that execution started, which is the time of a release that is started manually.
 
     Raises:
         InvalidInput: the plan or the manual start is wrong, or names what does not exist.
@@ -135,16 +135,16 @@ def _resolve_push(event: dict[str, Any], ssm: SSMClient, ecr: ECRClient) -> Reso
     return _resolution(release, route)
 
 
-def _pushed_at(told: datetime, seen: datetime | None) -> datetime:
+def _pushed_at(in_event: datetime, in_ecr: datetime | None) -> datetime:
     """When it was pushed, as exactly as AWS says.
 
     The event has whole seconds. ECR has milliseconds, but keeps the first time where an image that it
     has already gets another tag; so that one counts only where it lies in the event's own second.
     """
-    second = told.replace(microsecond=0)
-    if seen is not None and second <= seen < second + timedelta(seconds=1):
-        return seen
-    return told
+    second = in_event.replace(microsecond=0)
+    if in_ecr is not None and second <= in_ecr < second + timedelta(seconds=1):
+        return in_ecr
+    return in_event
 
 
 def _resolve_manual_start(

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from slipway.slack.text import cut, length
+from slipway.slack.text import truncate_utf16, utf16_length
 from slipway.text import one_line, visible
 
 Block = dict[str, Any]
@@ -29,7 +29,7 @@ URL_LENGTH = 3000
 
 def header(symbol: str, title: str) -> Block:
     """A line in large letters, after an emoji of ours."""
-    shown = f"{symbol} {cut(one_line(title), HEADER_LENGTH - SYMBOL_LENGTH)}"
+    shown = f"{symbol} {truncate_utf16(one_line(title), HEADER_LENGTH - SYMBOL_LENGTH)}"
     return {"type": "header", "text": {"type": "plain_text", "text": shown, "emoji": False}}
 
 
@@ -66,8 +66,8 @@ def text(of: str, *styles: str) -> Element:
 
 def link(title: str, url: str) -> Element:
     """A link; where Slack would not take it, its title and the address as a text."""
-    if not url.startswith("https://") or one_line(url) != url or length(url) > URL_LENGTH:
-        return text(cut(one_line(f"{title}: {url}"), 300))
+    if not url.startswith("https://") or one_line(url) != url or utf16_length(url) > URL_LENGTH:
+        return text(truncate_utf16(one_line(f"{title}: {url}"), 300))
     return {"type": "link", "url": url, "text": one_line(title) or url}
 
 
@@ -81,4 +81,4 @@ def joined(elements: Sequence[Element], by: str) -> list[Element]:
 
 def size(blocks: Sequence[Mapping[str, Any]]) -> int:
     """What counts against MESSAGE_LENGTH, more rather than less: the characters of the JSON."""
-    return length(json.dumps(blocks, ensure_ascii=False, separators=(",", ":")))
+    return utf16_length(json.dumps(blocks, ensure_ascii=False, separators=(",", ":")))

@@ -20,7 +20,7 @@ from slipway.slack.block_kit import (
 )
 from slipway.slack.details import details
 from slipway.slack.room import Room
-from slipway.slack.text import cut, inert
+from slipway.slack.text import escape_mrkdwn, truncate_utf16
 from slipway.text import one_line
 
 # The shapes differ, not only the colours, and each stands beside the word.
@@ -56,7 +56,7 @@ def details_of(notice: Notice) -> dict[str, Any] | None:
 
     def render(room: Room) -> list[Block]:
         shown = [rich(*details(notice, room))]
-        return [*shown, rich(line(*room.whole(notice)))] if room.was_cut else shown
+        return [*shown, rich(line(*room.whole(notice)))] if room.was_truncated else shown
 
     return _message(notice, render)
 
@@ -77,7 +77,15 @@ def continued(start: Notice | None, notice: Notice) -> Notice:
         return notice
     of_start = {
         name: getattr(start, name)
-        for name in ("stage", "repository", "image", "tag", "started_by", "previous", "links")
+        for name in (
+            "stage",
+            "repository",
+            "image",
+            "tag",
+            "started_by",
+            "rollback_target",
+            "links",
+        )
         if not getattr(notice, name)
     }
     return notice.model_copy(update=of_start)
@@ -89,7 +97,7 @@ def _message(notice: Notice, render: Callable[[Room], list[Block]]) -> dict[str,
     least = render(Room(SHARES[-1]))
     blocks = next((blocks for blocks in renderings if size(blocks) <= MESSAGE_LENGTH), least)
     said = " - ".join(one_line(part) for part in (_title(notice), notice.reason) if part)
-    fallback = f"{_symbol(notice)} {inert(cut(said, FALLBACK_LENGTH))}"
+    fallback = f"{_symbol(notice)} {escape_mrkdwn(truncate_utf16(said, FALLBACK_LENGTH))}"
     return {"text": fallback, "blocks": blocks}
 
 
@@ -116,8 +124,8 @@ def _reason(notice: Notice, room: Room) -> list[Element]:
     """The reason with what it means; what stands in further lines of the reason is a list below it."""
     why, *more = [part for part in notice.reason.splitlines() if one_line(part)] or [""]
     said = [
-        *([text(room.cut(why, 600), "bold")] if why else []),
-        *([text(room.cut(notice.meaning, 300))] if notice.meaning else []),
+        *([text(room.truncate(why, 600), "bold")] if why else []),
+        *([text(room.truncate(notice.meaning, 300))] if notice.meaning else []),
     ]
     listed = [[text(one)] for one in room.first(tuple(more), 1000, 300)]
     return [
@@ -128,17 +136,17 @@ def _reason(notice: Notice, room: Room) -> list[Element]:
 
 def _facts(notice: Notice, room: Room) -> list[list[Element]]:
     running = notice.running
-    before = "goes back to" if notice.by_hand else "replaces"
+    before = "rolls back to" if notice.manual_rollback else "replaces"
     facts = {
         "image": str(notice.image) if notice.image else None,
         "tag": notice.tag if notice.image is None else None,
         "stage": notice.stage,
         "started by": notice.started_by,
-        before: notice.previous if notice.kind in {Kind.START, Kind.PROGRESS} else None,
+        before: notice.rollback_target if notice.kind in {Kind.START, Kind.PROGRESS} else None,
         "running now": running.task_definition if running else None,
     }
     lines = [
-        [text(f"{name}: "), text(room.cut(fact, 200), "code")]
+        [text(f"{name}: "), text(room.truncate(fact, 200), "code")]
         for name, fact in facts.items()
         if fact
     ]
@@ -173,5 +181,5 @@ def _foot(notice: Notice, room: Room) -> Block:
         "fallback": f"{notice.at:%Y-%m-%d %H:%M:%S %Z}",
     }
     links = [part for one in room.links(notice) for part in (text("  ·  "), one)]
-    cuts = [text("\n"), *room.whole(notice)] if room.was_cut else []
+    cuts = [text("\n"), *room.whole(notice)] if room.was_truncated else []
     return rich(line(when, *links, *cuts))

@@ -36,7 +36,7 @@ class SlackRefused(SlipwayError):  # noqa: N818 - as AwsRefused
 
 
 class SlackUnavailable(SlipwayError):  # noqa: N818 - as AwsUnavailable
-    """Slack did not answer, or told us to wait longer than the function can; trying later can help."""
+    """Slack did not answer, or asked us to wait longer than the function can; trying later can help."""
 
 
 class Slack:
@@ -111,7 +111,7 @@ class Slack:
         except (OSError, HTTPException, SlackClientError, ValueError) as error:
             # Raised below: the other error, which may show an address, is not to go along.
             status, answer, wait = 0, {"error": f"{type(error).__name__}: {error}"}, ""
-        said = _told(answer, content)
+        said = _reason(answer, content)
         of = f"{method} with secret {self._secret.arn}"
         if status == 0:
             raise SlackUnavailable(f"no answer from Slack to {of}: {said}")
@@ -147,7 +147,7 @@ class Slack:
         return given.status_code, {"ok": False, **data}, given.headers.get("Retry-After", "")
 
 
-def _told(answer: Mapping[str, Any], content: str) -> str:
+def _reason(answer: Mapping[str, Any], content: str) -> str:
     """What Slack says, in a line; whatever it is, without the secret."""
     said = [str(answer.get("error", "nothing"))]
     said += [f"{name} {answer[name]}" for name in ("needed", "provided") if name in answer]

@@ -1,4 +1,4 @@
-"""Telling Slack of a notice: as one message that is updated as it goes, or through a webhook once each."""
+"""Delivering a notice to Slack: as one message that is updated as it goes, or through a webhook once each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from slipway.slack.blocks import continued, details_of, message_of, whole_of
 from slipway.slack.client import Slack, SlackRefused
 from slipway.slack.record import Records, Sent, Turn
 
-# Nobody is called by a message that changes: whoever has to look is told in the channel, too.
+# Nobody is called by a message that changes: whoever has to act is notified in the channel, too.
 BAD = {"ROLLED_BACK", "ROLLBACK_FAILED", "FAILED", "LedgerNotWritten"}
 GONE = {"message_not_found"}
 # The workspace does not let this bot change it any more.
@@ -35,7 +35,7 @@ def decide(sent: Sent | None, notice: Notice) -> Do:
                  (older: dropped)                (anything but another end: dropped)
 
     Another end is right where it came later and says something else, as a recovery's. An alarm that goes
-    off again gets a new message, whatever was told of it before: it must be seen.
+    off again gets a new message, whatever was sent of it before: it must be noticed.
     """
     if sent is None:
         return Do.DROP if notice.kind is Kind.PROGRESS else Do.POST
@@ -52,16 +52,16 @@ def decide(sent: Sent | None, notice: Notice) -> Do:
     return Do.UPDATE if notice.at >= sent.at else Do.DROP
 
 
-def tell(notice: Notice, slack: Slack, records: Records) -> Do:
-    """Tell Slack; return what was done.
+def notify(notice: Notice, slack: Slack, records: Records) -> Do:
+    """Notify Slack; return what was done.
 
-    Telling again what was told does nothing, but for what is still missing of it. A progress does not wait
-    for its turn: whoever has it tells something that is worth more, or the next one will.
+    Notifying again of the same does nothing, but for what is still missing of it. A progress does not wait
+    for its turn: whoever has it sends something that is worth more, or the next one will.
 
     Raises:
-        SlackRefused, SlackUnavailable, InvalidInput, AwsRefused, AwsUnavailable: it is not told, or not
-            all of it.
-        StillTelling: it is another invocation's turn.
+        SlackRefused, SlackUnavailable, InvalidInput, AwsRefused, AwsUnavailable: Slack is not notified, or
+            not of all of it.
+        StillNotifying: it is another invocation's turn.
     """
     waits = notice.kind is not Kind.PROGRESS
     threads = slack.has_threads()
@@ -73,7 +73,7 @@ def tell(notice: Notice, slack: Slack, records: Records) -> Do:
         sent = turn.sent()
         what = decide(sent, notice)
         if threads:
-            return _tell_as_bot(notice, what, sent, slack, turn)
+            return _notify_as_bot(notice, what, sent, slack, turn)
         if what in {Do.POST, Do.UPDATE}:
             slack.send(whole_of(notice))
             turn.note_shown(notice, None, anew=True)
@@ -81,7 +81,7 @@ def tell(notice: Notice, slack: Slack, records: Records) -> Do:
         return Do.DROP
 
 
-def _tell_as_bot(notice: Notice, what: Do, sent: Sent | None, slack: Slack, turn: Turn) -> Do:
+def _notify_as_bot(notice: Notice, what: Do, sent: Sent | None, slack: Slack, turn: Turn) -> Do:
     card = message_of(continued(sent.start if sent else None, notice))
     message = (sent.channel, sent.ts) if sent and sent.channel and sent.ts else None
     if what is Do.UPDATE:
@@ -91,7 +91,7 @@ def _tell_as_bot(notice: Notice, what: Do, sent: Sent | None, slack: Slack, turn
     elif what is Do.POST:
         turn.note_shown(notice, slack.post(card), anew=True)
     if what is not Do.DROP:
-        _tell_details(notice, card, slack, turn)
+        _notify_details(notice, card, slack, turn)
     return what
 
 
@@ -108,7 +108,7 @@ def _updated(notice: Notice, card: dict[str, Any], message: tuple[str, str], sla
     return Do.UPDATE
 
 
-def _tell_details(notice: Notice, card: dict[str, Any], slack: Slack, turn: Turn) -> None:
+def _notify_details(notice: Notice, card: dict[str, Any], slack: Slack, turn: Turn) -> None:
     """Put the details into the thread, unless they stand there; of a bad end that has none, the card."""
     sent = turn.sent()
     if sent is None or sent.ts is None or _name(notice) in sent.details:
@@ -121,10 +121,12 @@ def _tell_details(notice: Notice, card: dict[str, Any], slack: Slack, turn: Turn
 
 
 def _calls(notice: Notice) -> bool:
-    """Whether somebody has to look, which nobody has who wanted it so."""
-    return notice.outcome in BAD and not (notice.by_hand and notice.outcome == "ROLLED_BACK")
+    """Whether somebody has to act, which nobody has who asked for it."""
+    return notice.outcome in BAD and not (
+        notice.manual_rollback and notice.outcome == "ROLLED_BACK"
+    )
 
 
 def _name(of: Notice | Sent) -> str:
-    """What is told, as one word: ``start``, ``end:ROLLED_BACK``."""
+    """The event, as one word: ``start``, ``end:ROLLED_BACK``."""
     return f"{of.kind}:{of.outcome}" if of.outcome else of.kind.value

@@ -19,7 +19,7 @@ def details(notice: Notice, room: Room) -> list[Element]:
     """The elements of a rich text block; none where there is nothing but what the card says."""
     if notice.kind is Kind.PROGRESS:
         return []
-    before = "Goes back to" if notice.by_hand else "Replaces"
+    before = "Rolls back to" if notice.manual_rollback else "Replaces"
     return [
         *_listed("Evidence", room.first(notice.evidence, EVIDENCE, 500)),
         *_log(notice.log, room),
@@ -28,7 +28,7 @@ def details(notice: Notice, room: Room) -> list[Element]:
             "Does not guard this deployment, for it was in ALARM before", _alarms(notice, room)
         ),
         *_images("Running now", notice.running.images if notice.running else {}, room),
-        *_images(before, notice.previous_images if notice.kind is Kind.START else {}, room),
+        *_images(before, notice.rollback_target_images if notice.kind is Kind.START else {}, room),
         *_digest(notice, room),
         *_commands(notice, room),
     ]
@@ -63,18 +63,20 @@ def _shorter(image: str) -> str:
 def _digest(notice: Notice, room: Room) -> list[Element]:
     if notice.image is None or notice.kind is not Kind.START:
         return []
-    return [_heading("Digest"), bullets([[text(room.cut(notice.image.digest, 200), "code")]])]
+    return [_heading("Digest"), bullets([[text(room.truncate(notice.image.digest, 200), "code")]])]
 
 
 def _log(log: ContainerLog | None, room: Room) -> list[Element]:
     if log is None:
         return []
     where = line(
-        text(f"Last lines of container {room.cut(log.container, 200)}", "bold"),
-        text(f" (task {room.cut(log.task, 40)}, {room.cut(f'{log.group} {log.stream}', 300)})"),
+        text(f"Last lines of container {room.truncate(log.container, 200)}", "bold"),
+        text(
+            f" (task {room.truncate(log.task, 40)}, {room.truncate(f'{log.group} {log.stream}', 300)})"
+        ),
     )
     if log.problem:
-        return [where, line(text(room.cut(log.problem, 500)))]
+        return [where, line(text(room.truncate(log.problem, 500)))]
     if not any(said.strip() for said in log.lines):
         return [where, line(text("It wrote nothing."))]
     return [where, preformatted(room.last(log.lines, LOG, 400))]
@@ -84,10 +86,10 @@ def _commands(notice: Notice, room: Room) -> list[Element]:
     """Each whole or not at all: half a command may do something else."""
     shown: list[Element] = []
     for command in notice.commands[:COMMANDS]:
-        shown.append(_heading(room.cut(command.title, 200)))
+        shown.append(_heading(room.truncate(command.title, 200)))
         if len(command.command) <= room.of(COMMAND):
             shown.append(preformatted(command.command))
         else:
-            room.was_cut = True
+            room.was_truncated = True
             shown.append(line(text("Too long for Slack: it is in the mail.")))
     return shown

@@ -1,4 +1,4 @@
-"""What Slack was told of each deployment, release and alarm: items in the ledger's table.
+"""What was sent to Slack of each deployment, release and alarm: items in the ledger's table.
 
 ==================  =================================  ================================================
 pk                  sk                                 the item
@@ -8,11 +8,11 @@ pk                  sk                                 the item
                                                        thread, whose turn it is; expires
 ==================  =================================  ================================================
 
-Only one invocation at a time may tell of the same thing: of two with the same notice one would post a
+Only one invocation at a time may notify of the same thing: of two with the same notice one would post a
 second message, and of two notices the older one could be shown last.
 
   one      --take-----post----note----give back--
-  another      --take?-----take?---------------take: finds it told--
+  another      --take?-----take?---------------take: finds it sent--
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pydantic import AwareDatetime, ValidationError
 
 from slipway.errors import SlipwayError
 from slipway.ledger.items import Items, Key, NoLonger, Update
-from slipway.ledger.records import text
+from slipway.ledger.records import timestamp
 from slipway.model import Model
 from slipway.notices.notice import Kind, Notice
 
@@ -42,8 +42,8 @@ _FREE = "(attribute_not_exists(#turn) OR #turn_until < :now OR #turn = :turn)"
 _OURS = "#turn = :turn"
 
 
-class StillTelling(SlipwayError):  # noqa: N818 - no fault: it is another's turn
-    """Another invocation is telling of the same; Lambda tries this one again."""
+class StillNotifying(SlipwayError):  # noqa: N818 - no fault: it is another's turn
+    """Another invocation is notifying of the same; Lambda tries this one again."""
 
 
 class Sent(Model):
@@ -94,7 +94,7 @@ class Records:
         self._left = left
 
     def known(self, about: str) -> bool:
-        """Whether something was told, or is being told."""
+        """Whether something was sent, or is being sent."""
         return bool(self._items.get((PARTITION, about)))
 
     @contextmanager
@@ -109,7 +109,7 @@ class Records:
         half = self._left() / 2
         while not turn.taken():
             if not waits or self._left() < half:
-                raise StillTelling(f"Slack is still being told of {about} by another invocation")
+                raise StillNotifying(f"another invocation is still notifying Slack of {about}")
             time.sleep(PAUSE_SECONDS)
         try:
             yield turn
@@ -118,7 +118,7 @@ class Records:
 
 
 class Turn:
-    """The turn to tell of one thing."""
+    """The turn to notify of one thing."""
 
     def __init__(self, items: Items, key: Key, keep: timedelta) -> None:
         self._items = items
@@ -131,8 +131,8 @@ class Turn:
         now = datetime.now(UTC)
         values = {
             **self._values,
-            ":now": text(now),
-            ":until": text(now + timedelta(seconds=TURN_SECONDS)),
+            ":now": timestamp(now),
+            ":until": timestamp(now + timedelta(seconds=TURN_SECONDS)),
             ":expires": self._expires(now),
         }
         # An item that nothing was ever written into but turns has to go, too.
@@ -162,7 +162,7 @@ class Turn:
         shown: dict[str, Any] = {
             "kind": notice.kind.value,
             "outcome": notice.outcome,
-            "at": text(notice.at),
+            "at": timestamp(notice.at),
             "channel": channel,
             "ts": ts,
             "edited": not anew,
@@ -191,7 +191,7 @@ class Turn:
                 Update(self._key, update.arguments["UpdateExpression"], _OURS, arguments)
             )
         except NoLonger:
-            raise StillTelling(f"it took too long to tell Slack of {self._key[1]}") from None
+            raise StillNotifying(f"it took too long to notify Slack of {self._key[1]}") from None
 
     def _expires(self, now: datetime) -> int:
         return int((now + self._keep).timestamp())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slipway.notices.notice import Notice
 from slipway.slack.block_kit import Element, link, text
-from slipway.slack.text import cut, length
+from slipway.slack.text import truncate_utf16, utf16_length
 from slipway.text import one_line, visible
 
 LINKS = 6
@@ -18,17 +18,17 @@ class Room:
     def __init__(self, share: float) -> None:
         """A ``share`` of 1 is all there is."""
         self._share = share
-        self.was_cut = False
+        self.was_truncated = False
 
     def of(self, limit: int) -> int:
         """What there is of a limit, in characters or items; never nothing."""
         return max(1, int(limit * self._share))
 
-    def cut(self, said: str, limit: int) -> str:
+    def truncate(self, said: str, limit: int) -> str:
         """The text in one line, of no more than this."""
         whole = one_line(said)
-        shown = cut(whole, max(10, self.of(limit)))
-        self.was_cut |= shown != whole
+        shown = truncate_utf16(whole, max(10, self.of(limit)))
+        self.was_truncated |= shown != whole
         return shown
 
     def first(self, lines: tuple[str, ...], limit: int, each: int) -> list[str]:
@@ -36,10 +36,10 @@ class Room:
         shown: list[str] = []
         room = self.of(limit)
         for said in lines:
-            one = self.cut(said, each)
-            room -= length(one)
+            one = self.truncate(said, each)
+            room -= utf16_length(one)
             if room < 0 and shown:
-                self.was_cut = True
+                self.was_truncated = True
                 break
             shown.append(one)
         return shown
@@ -50,11 +50,11 @@ class Room:
         room = self.of(limit)
         for said in reversed(lines):
             whole = visible(said).replace("\n", "\ufffd")
-            one = cut(whole, max(10, self.of(each)))
-            self.was_cut |= one != whole
-            room -= length(one) + 1
+            one = truncate_utf16(whole, max(10, self.of(each)))
+            self.was_truncated |= one != whole
+            room -= utf16_length(one) + 1
             if room < 0 and shown:
-                self.was_cut = True
+                self.was_truncated = True
                 break
             shown.insert(0, one)
         return "\n".join(shown)
@@ -64,9 +64,9 @@ class Room:
         shown: list[Element] = []
         room = self.of(URLS)
         for one in notice.links[:LINKS]:
-            room -= length(one.url)
+            room -= utf16_length(one.url)
             if room >= 0 or not shown:
-                shown.append(link(cut(one_line(one.title), TITLE), one.url))
+                shown.append(link(truncate_utf16(one_line(one.title), TITLE), one.url))
         return shown
 
     def whole(self, notice: Notice) -> list[Element]:
@@ -75,7 +75,7 @@ class Room:
         for one in [*executions, *notice.links][:1]:
             return [
                 text("Cut here; the whole is behind ", "italic"),
-                link(cut(one_line(one.title), TITLE), one.url),
+                link(truncate_utf16(one_line(one.title), TITLE), one.url),
             ]
         where = "in the history of its execution" if notice.execution else "in what SNS has sent"
         return [text(f"Cut here; the whole is {where}.", "italic")]

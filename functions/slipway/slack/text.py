@@ -5,27 +5,27 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from slipway.text import CUT
+from slipway.text import ELLIPSIS
 
 _SEPARATED = "\u200b"  # zero width space: not seen, and no word goes on across it
 
 
-def length(text: str) -> int:
+def utf16_length(text: str) -> int:
     """As JavaScript counts characters: an emoji is two."""
     return len(text.encode("utf-16-le")) // 2
 
 
-def cut(text: str, limit: int) -> str:
+def truncate_utf16(text: str, limit: int) -> str:
     """At most ``limit`` characters as Slack counts, cut where a letter ends, with what is drawn onto it."""
-    if length(text) <= limit:
+    if utf16_length(text) <= limit:
         return text
-    room = limit - length(CUT)
+    room = limit - utf16_length(ELLIPSIS)
     end = 0
-    while (room := room - length(text[end])) >= 0:
+    while (room := room - utf16_length(text[end])) >= 0:
         end += 1
     while end and _is_drawn_on(text[end]):
         end -= 1
-    return text[:end].rstrip() + CUT
+    return text[:end].rstrip() + ELLIPSIS
 
 
 def _is_drawn_on(letter: str) -> bool:
@@ -33,7 +33,7 @@ def _is_drawn_on(letter: str) -> bool:
     return skin or unicodedata.category(letter) in {"Mn", "Me"}
 
 
-def inert(text: str) -> str:
+def escape_mrkdwn(text: str) -> str:
     """For a message's ``text``, the only place where Slack looks for its control sequences and for links.
 
     https://docs.slack.dev/messaging/formatting-message-text names the three characters to escape. Names

@@ -37,7 +37,7 @@ def test_what_is_made_up_in_every_run_does_not_count(recorded: str, got: str) ->
 
 
 @pytest.mark.parametrize(
-    ("recorded", "got", "told"),
+    ("recorded", "got", "difference"),
     [
         ({"a": 1}, {"a": 2}, "answer.a is 2, recorded is 1"),
         ({"a": 1}, {"a": 1.0}, "answer.a is 1.0, recorded is 1"),
@@ -52,9 +52,9 @@ def test_what_is_made_up_in_every_run_does_not_count(recorded: str, got: str) ->
         ("task-definition/api:2", "task-definition/api:3", None),
     ],
 )
-def test_everything_else_counts(recorded: Any, got: Any, told: str | None) -> None:
+def test_everything_else_counts(recorded: Any, got: Any, difference: str | None) -> None:
     (line,) = differ(recorded, got)
-    assert told in (None, line)
+    assert difference in (None, line)
 
 
 def test_how_many_tasks_were_stopped_alike_does_not_count() -> None:
@@ -74,7 +74,7 @@ def test_where_the_code_of_an_exception_lay_does_not_count() -> None:
     assert differ({"requestId": "1"}, {"requestId": "2"}) != []
 
 
-def test_an_exception_is_told_where_an_answer_was_recorded() -> None:
+def test_an_exception_is_reported_where_an_answer_was_recorded() -> None:
     raised = {"errorMessage": "no", "errorType": "InvalidInput"}
     assert differ({"verdict": "HEALTHY"}, raised) == [
         "answer.verdict is missing, recorded is 'HEALTHY'",

@@ -114,7 +114,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_answers", lambda *_: False)
 
 
-def test_who_is_not_root_is_told_so(
+def test_a_user_who_is_not_root_is_told_so(
     no_engine: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

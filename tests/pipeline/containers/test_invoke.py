@@ -42,7 +42,7 @@ def local(containers: Engine, environment: dict[str, str]) -> Any:
     if not containers.private:
         pytest.skip("port 4566 may be taken")
     with subprocess.Popen(
-        containers.command([sys.executable, "-m", "tools.samlocal.by_hand"]),
+        containers.command([sys.executable, "-m", "tools.samlocal.local_invoke"]),
         cwd=REPO,
         env=containers.environment(os.environ),
         stdout=subprocess.PIPE,

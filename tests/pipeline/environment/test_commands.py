@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.support.commands import Page
+from tests.support.environment_services import runs
 from tests.support.environments import Environment
-from tests.support.rollouts import runs
 
 PAGE = Page("environment.md")
 NOT_LOCAL = {

@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tests.support.commands import Page
+from tests.support.environment_services import (
+    alarmed,
+    deploys_and_rolls_back,
+    desired,
+    discovered,
+    kept,
+    runs,
+)
 from tests.support.environments import REPO, Environment, add_service, change_stack, ended_stack
-from tests.support.rollouts import alarmed, desired, discovered, kept, rolls_out_and_back, runs
 from tools import sam
 
 
@@ -17,10 +24,10 @@ def environment(on_fargate: Environment) -> Environment:
 
 
 @pytest.mark.parametrize("name", ["api", "worker"])
-def test_a_good_image_rolls_out_and_a_bad_one_rolls_back(
+def test_a_good_image_is_deployed_and_a_bad_one_rolled_back(
     name: str, environment: Environment
 ) -> None:
-    rolls_out_and_back(environment, name)
+    deploys_and_rolls_back(environment, name)
     addresses = {
         detail["value"]
         for task in environment.tasks(name)
@@ -68,7 +75,7 @@ def test_what_can_be_had_besides_is_there_where_it_is_asked_for(environment: Env
     assert replication["repositoryFilters"][0]["filter"] == "shop"
 
 
-def test_busy_tasks_get_more_and_a_rollout_keeps_their_number(environment: Environment) -> None:
+def test_busy_tasks_get_more_and_a_deployment_keeps_their_number(environment: Environment) -> None:
     alarmed(environment, "production-api-busy")
     desired(environment, 3)
     alarmed(environment, "production-api-busy", "OK")
@@ -174,7 +181,7 @@ def test_an_update_that_fails_elsewhere_does_not_come_to_the_service(
     runs(environment, "api", good.partition("@")[2])
 
 
-def test_after_an_update_that_failed_the_last_good_image_is_brought_back_by_hand(
+def test_after_an_update_that_failed_the_last_good_image_is_deployed_manually(
     environment: Environment,
 ) -> None:
     first = environment.push("v5", "shop/worker")

@@ -6,8 +6,8 @@ import pytest
 
 from localaws.sns import sns
 from tests.support.commands import Page
+from tests.support.environment_services import alarmed, deploys_and_rolls_back, discovered
 from tests.support.environments import CLUSTER, PATIENCE_SECONDS, Environment, add_service
-from tests.support.rollouts import alarmed, discovered, rolls_out_and_back
 from tests.support.waiting import wait_for
 
 
@@ -28,10 +28,10 @@ def environment(on_instances: Environment) -> Environment:
 
 
 @pytest.mark.parametrize("name", ["api", "bridged"])
-def test_a_good_image_rolls_out_and_a_bad_one_rolls_back(
+def test_a_good_image_is_deployed_and_a_bad_one_rolled_back(
     name: str, environment: Environment
 ) -> None:
-    rolls_out_and_back(environment, name)
+    deploys_and_rolls_back(environment, name)
     provider = environment.of("Cluster")["InstanceCapacityProvider"]
     assert {task["capacityProviderName"] for task in environment.tasks(name)} == {provider}
 
@@ -74,15 +74,15 @@ def instances(environment: Environment) -> int:
     return len(found["containerInstanceArns"])
 
 
-def test_busy_instances_get_another_one_and_people_are_told(environment: Environment) -> None:
+def test_busy_instances_get_another_one_and_people_are_notified(environment: Environment) -> None:
     names = environment.physical("Cluster")
     alarmed(environment, names["InstancesBusy"])
     wait_for(lambda: instances(environment) == 3, "a third instance", PATIENCE_SECONDS)
 
-    def told() -> bool:
+    def notified() -> bool:
         return any("autoscaling:EC2_INSTANCE_LAUNCH" in mail["text"] for mail in sns.mails())
 
-    wait_for(told, "the mail about it", PATIENCE_SECONDS)
+    wait_for(notified, "the mail about it", PATIENCE_SECONDS)
 
 
 def test_the_service_moves_to_fargate_and_then_the_instances_go(environment: Environment) -> None:

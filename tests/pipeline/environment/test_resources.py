@@ -142,7 +142,7 @@ def test_s3_and_dynamodb_are_reached_through_gateway_endpoints(environment: Envi
     assert interfaces == wanted
 
 
-def test_flow_logs_tell_who_talked_to_whom(environment: Environment) -> None:
+def test_flow_logs_say_who_talked_to_whom(environment: Environment) -> None:
     vpc = environment.of("Network")["VpcId"]
     (log,) = environment.client("ec2").describe_flow_logs(
         Filters=[{"Name": "resource-id", "Values": [vpc]}]
@@ -338,11 +338,11 @@ def test_the_infrastructure_topic_hears_of_instances(environment: Environment) -
     assert environment.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
     if on_ec2(environment):
         name = auto_scaling_group(environment)["AutoScalingGroupName"]
-        told = environment.client("autoscaling").describe_notification_configurations(
+        notified = environment.client("autoscaling").describe_notification_configurations(
             AutoScalingGroupNames=[name]
         )["NotificationConfigurations"]
-        assert {entry["TopicARN"] for entry in told} == {topic}
-        assert len(told) == 4
+        assert {entry["TopicARN"] for entry in notified} == {topic}
+        assert len(notified) == 4
 
 
 def test_the_bastions_security_group_is_closed_unless_somebody_is_named(
@@ -467,7 +467,7 @@ def test_the_service_scales_by_steps_with_an_alarm_for_each_way(environment: Env
     }
 
 
-def test_alarms_tell_the_topic_of_what_must_not_be(environment: Environment) -> None:
+def test_alarms_notify_the_topic_of_what_must_not_be(environment: Environment) -> None:
     names = [f"production-api-{kind}" for kind in ("5xx", "latency", "unhealthy", "tasks")]
     alarms = environment.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
     assert len(alarms) == 4
@@ -482,7 +482,7 @@ def test_the_services_image_is_the_first_one(environment: Environment) -> None:
     assert environment.images() == {first}
 
 
-def test_people_are_told_where_the_load_balancer_itself_answers_for_services(
+def test_people_are_notified_where_the_load_balancer_itself_answers_for_services(
     environment: Environment,
 ) -> None:
     name = environment.physical("Cluster")["BadGateway"]

@@ -65,9 +65,9 @@ def stop(account: Account, story: Story, state: str, when: str) -> list[str]:
         wrong.append(f"its outcomes are {outcomes}")
     if old is (outcomes == ["SUCCEEDED"]):
         wrong.append(f"it ended {outcomes} on the {'old' if old else 'new'} image")
-    told = {mail["attributes"]["outcome"] for mail in shop.mails()}
-    if told != set(outcomes):
-        wrong.append(f"people were told {told} of {outcomes}")
+    notified = {mail["attributes"]["outcome"] for mail in shop.mails()}
+    if notified != set(outcomes):
+        wrong.append(f"people were notified of {notified} of {outcomes}")
     return [f"{state} {when}: {problem}" for problem in wrong]
 
 

@@ -18,16 +18,16 @@ SERVICES = 40
 STORM_SECONDS = 5 * ENDED_SECONDS
 
 
-class Holders:
-    """Every holder that the service had, as seen by someone who looks all the time."""
+class Claims:
+    """Every claim on the service, as observed by someone who checks all the time."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
         self._stop = threading.Event()
-        self.seen: list[tuple[str, str]] = []  # release time, execution
-        self._thread = threading.Thread(target=self._look)
+        self.observed: list[tuple[str, str]] = []  # release time, execution
+        self._thread = threading.Thread(target=self._observe)
 
-    def __enter__(self) -> Holders:
+    def __enter__(self) -> Claims:
         self._thread.start()
         return self
 
@@ -35,13 +35,13 @@ class Holders:
         self._stop.set()
         self._thread.join()
 
-    def _look(self) -> None:
+    def _observe(self) -> None:
         while not self._stop.is_set():
             record = self._shop.record()
-            if record.holder:
-                found = (record.newest, record.holder.execution)
-                if not self.seen or self.seen[-1] != found:
-                    self.seen.append(found)
+            if record.claim:
+                found = (record.newest, record.claim.execution)
+                if not self.observed or self.observed[-1] != found:
+                    self.observed.append(found)
 
 
 def test_of_fifty_pushes_of_one_service_the_newest_wins_and_nothing_is_left(
@@ -49,13 +49,13 @@ def test_of_fifty_pushes_of_one_service_the_newest_wins_and_nothing_is_left(
 ) -> None:
     shop = account.shop(tagged=False, tasks=1)
     tags = [f"v{number}" for number in range(PUSHES)]
-    # Pushed in order while nobody listens, then told in random order, some twice.
+    # Pushed in order while nobody listens, then sent in random order, some twice.
     with account.disabled("aws.ecr"):
         digests = {tag: push_later(shop, tag) for tag in tags}
-    told = [event_of(shop, tag, digests[tag]) for tag in tags]
-    shuffled = [*told, *random.Random(3).sample(told, DUPLICATES)]
+    events = [event_of(shop, tag, digests[tag]) for tag in tags]
+    shuffled = [*events, *random.Random(3).sample(events, DUPLICATES)]
     random.Random(4).shuffle(shuffled)
-    with Holders(shop) as holders:
+    with Claims(shop) as claims:
         for event in shuffled:
             account.start("ReleaseStateMachineArn", event)
             time.sleep(
@@ -69,11 +69,13 @@ def test_of_fifty_pushes_of_one_service_the_newest_wins_and_nothing_is_left(
     assert set(outcomes.values()) <= {"SUPERSEDED", "NO_CHANGE"}
     assert shop.running() == digests[newest]
     record = shop.record()
-    assert record.holder is None
+    assert record.claim is None
     assert record.last_good is not None
     assert record.last_good.digest == digests[newest]
     # One at a time, each newer than the one before.
-    assert [order for order, _ in holders.seen] == sorted({order for order, _ in holders.seen})
+    assert [order for order, _ in claims.observed] == sorted(
+        {order for order, _ in claims.observed}
+    )
 
 
 def push_later(shop: Shop, tag: str) -> str:
@@ -118,4 +120,4 @@ def test_forty_services_that_are_pushed_at_once_all_succeed(account: Account) ->
         wait_for(lambda shop=shop: ended(shop, 1), f"{shop.service} to end", STORM_SECONDS)
         (item,) = shop.history()
         assert (item["outcome"], shop.running()) == ("SUCCEEDED", digest)
-        assert shop.record().holder is None
+        assert shop.record().claim is None

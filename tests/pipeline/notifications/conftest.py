@@ -1,4 +1,4 @@
-"""A Slack that is told by a bot, and one by a webhook."""
+"""A Slack that is notified by a bot, and one by a webhook."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def bot() -> Iterator[Channel]:
 @pytest.fixture(scope="module")
 def webhook() -> Iterator[Channel]:
     """With an incoming webhook: a message for each start and each end."""
-    with channel(ChatNotifications="true", TellNoChange="true") as made:
+    with channel(ChatNotifications="true", NotifyNoChange="true") as made:
         yield made

@@ -1,4 +1,4 @@
-"""A bot tells Slack how the deployed pipeline goes: one message for each deployment, in order, once each."""
+"""A bot shows in Slack how the deployed pipeline goes: a message for each deployment, in order, once each."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_each_of_several_stages_has_its_messages_in_order(bot: Channel) -> None:
     ]
 
 
-def test_through_a_rate_limit_and_a_slack_that_is_down_for_a_while_the_end_is_told(
+def test_through_a_rate_limit_and_a_slack_that_is_down_for_a_while_the_end_is_notified(
     bot: Channel,
 ) -> None:
     shop = bot.account.shop()
@@ -112,16 +112,16 @@ def test_a_wrong_token_leaves_the_deployment_alone_and_fires_the_alarm(bot: Chan
     try:
         shop.push("v2")
         assert shop.deployed("v2").outcome == "SUCCEEDED"
-        untold = wait_for(bot.untold, "what Slack could not be told", ENDED_SECONDS)
-        error = json.dumps(untold[0]["responsePayload"])
+        undelivered = wait_for(bot.undelivered, "what Slack did not get", ENDED_SECONDS)
+        error = json.dumps(undelivered[0]["responsePayload"])
         assert bot.secret in error
         assert "invalid_auth" in error
-        assert "xoxb-" not in json.dumps(untold)
+        assert "xoxb-" not in json.dumps(undelivered)
         wait_for(lambda: bot.alarm() == "ALARM", "the alarm", ENDED_SECONDS)
         mail = wait_for(lambda: mails_of_alarms()[before:], "the alarm's mail", ENDED_SECONDS)[0]
-        assert "UntoldSlack" in mail["subject"] + mail["text"]
+        assert "UndeliveredSlack" in mail["subject"] + mail["text"]
         assert "docs/operations.md" in mail["text"]
-        assert "invalid_auth" in PAGE.run("what Slack could not be told")
+        assert "invalid_auth" in PAGE.run("what Slack did not get")
     finally:
         bot.slack.token = TOKEN
         bot.mended()
@@ -133,8 +133,8 @@ def test_a_channel_that_does_not_exist_leaves_the_deployment_alone(bot: Channel)
     try:
         shop.push("v2")
         assert shop.deployed("v2").outcome == "SUCCEEDED"
-        untold = wait_for(bot.untold, "what Slack could not be told", ENDED_SECONDS)
-        assert "to channel C9999999999: channel_not_found" in json.dumps(untold[0])
+        undelivered = wait_for(bot.undelivered, "what Slack did not get", ENDED_SECONDS)
+        assert "to channel C9999999999: channel_not_found" in json.dumps(undelivered[0])
     finally:
         bot.set(SLACK_CHANNEL=CHANNEL)
         bot.mended()
@@ -147,8 +147,8 @@ def test_a_secret_that_is_missing_leaves_the_deployment_alone(bot: Channel) -> N
     try:
         shop.push("v2")
         assert shop.deployed("v2").outcome == "SUCCEEDED"
-        untold = wait_for(bot.untold, "what Slack could not be told", ENDED_SECONDS)
-        assert missing in json.dumps(untold[0]["responsePayload"])
+        undelivered = wait_for(bot.undelivered, "what Slack did not get", ENDED_SECONDS)
+        assert missing in json.dumps(undelivered[0]["responsePayload"])
     finally:
         bot.set(SLACK_SECRET=bot.secret)
         bot.mended()
@@ -206,21 +206,21 @@ def test_every_command_of_the_page_was_run() -> None:
     assert PAGE.not_run == set()
 
 
-def test_the_template_allows_what_telling_slack_takes_and_nothing_else(bot: Channel) -> None:
+def test_the_template_allows_what_notifying_slack_needs_and_nothing_else(bot: Channel) -> None:
     names = {name: step for step, name in bot.account.functions().items()}
     calls = requests.get(f"{bot.aws.url}/_localaws/calls", timeout=10).json()
     used = {
         (step, permission)
         for call in calls
         for permission in call["permissions"]
-        if (step := names[call["function"]]) in {"TellSlack", "CheckDeployment"}
+        if (step := names[call["function"]]) in {"NotifySlack", "CheckDeployment"}
     }
     allowed = {
         action
-        for statement in inline_policy(bot.account, "TellSlack")[2]
+        for statement in inline_policy(bot.account, "NotifySlack")[2]
         for action in actions(statement)
     }
     assert ("CheckDeployment", "sns:Publish") in used
-    of_slack = {permission for step, permission in used if step == "TellSlack"}
+    of_slack = {permission for step, permission in used if step == "NotifySlack"}
     # A secret is kept in one of two places; a key of one's own is not what it is encrypted with here.
     assert allowed - of_slack == {"ssm:GetParameter", "kms:Decrypt"}

@@ -75,7 +75,7 @@ def test_nothing_is_published_about_progress(webhook: Channel, heard: list[dict[
     assert kinds() == ["start", "end"]
 
 
-def test_those_who_asked_for_it_are_told_what_runs_already_and_what_is_ignored(
+def test_no_change_and_ignored_are_notified_if_notify_no_change_is_set(
     webhook: Channel,
 ) -> None:
     shop = webhook.account.shop()
@@ -85,13 +85,13 @@ def test_those_who_asked_for_it_are_told_what_runs_already_and_what_is_ignored(
     assert webhook.account.start_release(again).outcome == "SUCCEEDED"
     shop.push("nightly")
     assert shop.released("nightly").outcome == "IGNORED"
-    told = [
+    notified = [
         mail["attributes"]["outcome"]
         for mail in sns.mails()
         if mail["attributes"].get("repository") == shop.repository
         and mail["attributes"]["kind"] == "end"
     ]
-    assert told[-3:] == ["SUCCEEDED", "NO_CHANGE", "IGNORED"]
+    assert notified[-3:] == ["SUCCEEDED", "NO_CHANGE", "IGNORED"]
 
 
 def test_a_webhook_that_is_gone_leaves_the_deployment_alone_and_fires_the_alarm(
@@ -102,11 +102,11 @@ def test_a_webhook_that_is_gone_leaves_the_deployment_alone_and_fires_the_alarm(
     webhook.slack.path = "/services/another"
     shop.push("v2")
     assert shop.deployed("v2").outcome == "SUCCEEDED"
-    untold = wait_for(webhook.untold, "what Slack could not be told", ENDED_SECONDS)
-    said = json.dumps(untold[0]["responsePayload"])
+    undelivered = wait_for(webhook.undelivered, "what Slack did not get", ENDED_SECONDS)
+    said = json.dumps(undelivered[0]["responsePayload"])
     assert webhook.secret in said
     assert "404" in said
     assert "no_service" in said
-    assert "/T0001/B0001/" not in json.dumps(untold)
+    assert "/T0001/B0001/" not in json.dumps(undelivered)
     wait_for(lambda: webhook.alarm() == "ALARM", "the alarm", ENDED_SECONDS)
     wait_for(lambda: mails_of_alarms()[before:], "the alarm's mail", ENDED_SECONDS)

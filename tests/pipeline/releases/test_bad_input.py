@@ -1,4 +1,4 @@
-"""What a user can get wrong: told clearly, and nothing is changed."""
+"""What a user can get wrong: reported clearly, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVENT = {
 }
 
 
-def test_a_plan_that_is_not_json_fails_the_release_and_is_told(account: Account) -> None:
+def test_a_plan_that_is_not_json_fails_the_release_and_is_notified(account: Account) -> None:
     shop = account.shop()
     seed.plan(shop.repository, "{routes")
     shop.push("v2")
@@ -31,7 +31,7 @@ def test_a_plan_that_is_not_json_fails_the_release_and_is_told(account: Account)
     assert shop.running() == shop.v1
 
 
-def test_a_wrong_plan_is_told_with_the_path_of_each_wrong_field(account: Account) -> None:
+def test_a_wrong_plan_is_notified_with_the_path_of_each_wrong_field(account: Account) -> None:
     shop = account.shop()
     wrong = {"service": "no-cluster", "bake_seconds": -1, "alarm": "typo"}
     shop.plan([{"name": "production", "services": [wrong]}])
@@ -43,18 +43,20 @@ def test_a_wrong_plan_is_told_with_the_path_of_each_wrong_field(account: Account
 
 
 @pytest.mark.parametrize(
-    ("service", "told"),
+    ("service", "message"),
     [
         ("nowhere/api", "cluster nowhere of service nowhere/api does not exist"),
         ("production/missing", "cluster production has no service missing"),
     ],
 )
-def test_a_service_that_does_not_exist_is_named(account: Account, service: str, told: str) -> None:
+def test_a_service_that_does_not_exist_is_named(
+    account: Account, service: str, message: str
+) -> None:
     shop = account.shop()
     shop.plan([{"name": "production", "services": [shop.planned(service)]}])
     shop.push("v2")
     deployment = shop.deployed("v2", service)
-    assert (deployment.outcome, deployment.reason) == ("FAILED", told)
+    assert (deployment.outcome, deployment.reason) == ("FAILED", message)
     assert len(shop.mails(service)) >= 1
 
 
@@ -85,7 +87,7 @@ def test_an_alarm_that_does_not_exist_is_named_before_anything_changes(account: 
 
 
 @pytest.mark.parametrize(
-    ("start", "told"),
+    ("start", "message"),
     [
         ({}, "repository: Field required"),
         ({"repository": "{shop}"}, "name the image by tag or by digest, one of the two"),
@@ -100,7 +102,7 @@ def test_an_alarm_that_does_not_exist_is_named_before_anything_changes(account: 
     ],
 )
 def test_a_wrong_manual_start_says_what_is_wrong(
-    account: Account, start: dict[str, object], told: str
+    account: Account, start: dict[str, object], message: str
 ) -> None:
     shop = account.shop()
     filled = {
@@ -109,7 +111,7 @@ def test_a_wrong_manual_start_says_what_is_wrong(
     }
     release = account.start_release(filled)
     assert release.outcome == "ReleaseFailed"
-    assert told in release.reason
+    assert message in release.reason
     assert "Traceback" not in release.reason
 
 

@@ -1,4 +1,4 @@
-"""Going back by hand: one state machine start."""
+"""Going back manually: one state machine start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.waiting import wait_for
 
 @pytest.fixture
 def shop(account: Account) -> Shop:
-    """One that has v1 by hand, and v2 and v3 by Slipway."""
+    """One that has v1 manually, and v2 and v3 by Slipway."""
     shop = account.shop(tasks=1)
     for tag in ("v2", "v3"):
         shop.push(tag)
@@ -24,7 +24,9 @@ def family(shop: Shop) -> str:
     return shop.service.replace("/", "-")
 
 
-def test_it_goes_to_the_last_good_version_before_and_quarantines_what_it_left(shop: Shop) -> None:
+def test_a_manual_rollback_goes_to_the_last_good_version_and_quarantines_the_abandoned_one(
+    shop: Shop,
+) -> None:
     v2, v3 = (item["deployment"]["release"]["image"]["digest"] for item in shop.history())
     back = shop.roll_back(by="jo")
     assert back.outcome == "ROLLED_BACK"
@@ -68,10 +70,10 @@ def test_it_passes_a_freeze(account: Account, shop: Shop) -> None:
         ssm.delete_parameter(Name="/slipway/freeze")
 
 
-def test_it_takes_over_from_a_deployment_that_is_under_way(shop: Shop) -> None:
+def test_a_manual_rollback_takes_over_from_a_deployment_that_is_under_way(shop: Shop) -> None:
     v3 = shop.running()
     shop.push("v4", behaviour="slow", start_seconds="600")
-    wait_for(lambda: "CheckDeployment" in str(shop.record().holder) or shop.revisions() == 4, "v4")
+    wait_for(lambda: "CheckDeployment" in str(shop.record().claim) or shop.revisions() == 4, "v4")
     wait_for(lambda: len(shop.described()["deployments"]) == 2, "v4 to be on its way")
     assert shop.roll_back().outcome == "ROLLED_BACK"
     assert shop.running() == v3
@@ -80,7 +82,7 @@ def test_it_takes_over_from_a_deployment_that_is_under_way(shop: Shop) -> None:
     assert "SUPERSEDED" in [item["outcome"] for item in shop.history()]
 
 
-def test_one_that_took_over_and_cannot_go_back_there_goes_back_to_the_last_good(
+def test_a_manual_rollback_that_took_over_and_cannot_reach_its_target_goes_to_the_last_good(
     account: Account, shop: Shop
 ) -> None:
     v3 = shop.running()
@@ -98,7 +100,9 @@ def test_one_that_took_over_and_cannot_go_back_there_goes_back_to_the_last_good(
     assert list(shop.record().quarantined) == [v4]
 
 
-def test_what_it_left_is_not_gone_back_to_by_one_that_takes_over_from_it(shop: Shop) -> None:
+def test_the_image_that_a_manual_rollback_abandons_is_no_rollback_target_after_a_takeover(
+    shop: Shop,
+) -> None:
     v2 = shop.history()[0]["deployment"]["release"]["image"]["digest"]
     planned = shop.planned(shop.service, bake_seconds=600)
     shop.plan([{"name": "production", "services": [planned]}])

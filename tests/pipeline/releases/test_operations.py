@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from slipway.ledger.records import Hold
+from slipway.ledger.records import ClaimId
 from slipway.release.freeze import parse_freeze
 from slipway.release.release import Deployment
 from tests.support.account import Account, Shop
@@ -51,7 +51,7 @@ def digest_of(shop: Shop, tag: str) -> str:
     return next(str(image["digest"]) for image in images if image["tag"] == tag)
 
 
-def test_what_runs_where_and_what_happened_is_told(shop: Shop) -> None:
+def test_the_commands_say_what_runs_where_and_what_happened(shop: Shop) -> None:
     lines = run("what runs where", shop).splitlines()
     (line,) = (line for line in lines if line.startswith(f"{shop.service}\t"))
     assert line.split("\t")[1] == "v3"
@@ -62,8 +62,8 @@ def test_what_runs_where_and_what_happened_is_told(shop: Shop) -> None:
         ["v2", "push", "None", "SUCCEEDED"],
     ]
     whole = run("the newest deployment of a service", shop)
-    for told in ("UpdateService", "RollBack", "exit code", ":execution:"):
-        assert told in whole
+    for fact in ("UpdateService", "RollBack", "exit code", ":execution:"):
+        assert fact in whole
 
 
 def test_what_a_container_wrote_is_shown(account: Account, shop: Shop) -> None:
@@ -76,7 +76,7 @@ def test_what_a_container_wrote_is_shown(account: Account, shop: Shop) -> None:
     assert "no database" in run("what the containers wrote", shop)
 
 
-def test_a_quarantined_digest_is_told_released_and_forced(shop: Shop) -> None:
+def test_a_quarantined_digest_is_shown_released_and_forced(shop: Shop) -> None:
     digest = digest_of(shop, "v4")
     assert digest in run("what is quarantined, and why", shop)
     run("deploy a quarantined digest", shop, DIGEST=digest)
@@ -150,14 +150,14 @@ def test_what_could_not_be_delivered_or_recovered_is_shown_and_purged(
 
 def test_a_service_is_freed(account: Account, shop: Shop) -> None:
     arn = account.outputs["DeploymentStateMachineArn"].replace("stateMachine", "execution")
-    hold = Hold(service=shop.service, deployment="dead", execution=f"{arn}:dead")
+    claim = ClaimId(service=shop.service, deployment="dead", execution=f"{arn}:dead")
     newest = shop.history()[-1]["deployment"]
     release = {**newest["release"], "released_at": datetime.now(UTC)}
     deployment = Deployment.model_validate({**newest, "policy": {}, "release": release})
-    account.ledger.take(hold, deployment, "arn:of:a:task-definition", datetime.now(UTC))
-    assert shop.record().holder is not None
+    account.ledger.claim(claim, deployment, "arn:of:a:task-definition", datetime.now(UTC))
+    assert shop.record().claim is not None
     run("free a service", shop)
-    assert shop.record().holder is None
+    assert shop.record().claim is None
 
 
 def test_every_command_of_the_page_was_run() -> None:

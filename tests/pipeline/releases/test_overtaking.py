@@ -10,9 +10,9 @@ from tests.support.stories import PATIENCE_SECONDS, has_ended
 from tests.support.waiting import wait_for
 
 
-def holder_of(shop: Shop, tag: str) -> bool:
-    holder = shop.record().holder
-    return holder is not None and f":{tag} " in holder.release
+def claim_of(shop: Shop, tag: str) -> bool:
+    claim = shop.record().claim
+    return claim is not None and f":{tag} " in claim.release
 
 
 def baking(account: Account, **settings: Any) -> Shop:
@@ -72,7 +72,7 @@ def test_nobody_takes_over_from_one_that_is_changing_the_service(account: Accoun
     wait_for(lambda: faults.get(hung)["hits"], "v2 to be in the middle of its change")
     digest = shop.push("v3")
     wait_for(lambda: entered(account, shop, "v3", "WaitToBegin"), "v3 to wait")
-    assert holder_of(shop, "v2")
+    assert claim_of(shop, "v2")
     faults.remove(hung)
     assert end(shop) == {"v2": "SUPERSEDED", "v3": "SUCCEEDED"}
     assert shop.running() == digest
@@ -87,7 +87,7 @@ def test_one_that_is_stopped_while_it_waits_leaves_the_other_alone(account: Acco
     shop.push("v3")
     wait_for(lambda: shop.outcomes().get("v3"), "v3 to end")
     assert faults.remove(stopped)["hits"] == 1
-    assert holder_of(shop, "v2")
+    assert claim_of(shop, "v2")
     faults.remove(hung)
     assert end(shop) == {"v2": "SUCCEEDED", "v3": "FAILED"}
     assert shop.running() == digest
@@ -135,9 +135,9 @@ def test_one_that_is_stopped_before_it_writes_what_it_took_over_leaves_nothing_u
     hung = faults.add(action="dynamodb:UpdateItem", how="hang", containing='"v3"')
     shop.push("v3")
     wait_for(lambda: faults.get(hung)["hits"], "v3 to have taken the service")
-    holder = shop.record().holder
-    assert holder is not None
-    account.aws.client("stepfunctions").stop_execution(executionArn=holder.execution)
+    claim = shop.record().claim
+    assert claim is not None
+    account.aws.client("stepfunctions").stop_execution(executionArn=claim.execution)
     assert end(shop) == {"v2": "SUPERSEDED", "v3": "ROLLED_BACK"}
     assert shop.running() == shop.v1
 

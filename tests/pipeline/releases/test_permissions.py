@@ -176,7 +176,7 @@ def test_a_service_whose_targets_cannot_be_read_is_rolled_back_though_nobody_can
     with changed(account, "CheckDeployment", without("elasticloadbalancing:DescribeTargetHealth")):
         shop.push("v2")
         deployment = shop.deployed("v2")
-    # The look at the rollback is refused just as well, so that it is not told as done.
+    # The look at the rollback is refused just as well, so that it is not reported as done.
     assert deployment.outcome == "ROLLBACK_FAILED"
     assert shop.running() == shop.v1
     (mail,) = shop.mails()

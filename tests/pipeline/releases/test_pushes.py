@@ -66,7 +66,7 @@ def test_an_event_of_a_tag_that_has_moved_on_is_ignored(account: Account) -> Non
     assert "has moved on" in again.reason
 
 
-def test_a_tag_that_no_route_matches_is_ignored_and_nobody_is_told(account: Account) -> None:
+def test_a_tag_that_no_route_matches_is_ignored_and_nobody_is_notified(account: Account) -> None:
     shop = account.shop()
     shop.push("main-17")
     release = shop.released("main-17")
@@ -107,7 +107,7 @@ def test_the_image_that_runs_already_is_no_change(account: Account) -> None:
     assert len(shop.mails()) == 1  # of the first
 
 
-def test_the_image_before_is_brought_back_by_a_manual_start(account: Account) -> None:
+def test_a_manual_start_deploys_the_image_before(account: Account) -> None:
     shop = account.shop()
     shop.push("v2")
     assert shop.released("v2").outcome == "SUCCEEDED"

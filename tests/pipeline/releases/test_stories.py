@@ -76,7 +76,7 @@ def test_an_image_that_does_not_get_healthy_in_time_is_rolled_back(account: Acco
     assert shop.running() == shop.v1
 
 
-def test_what_ecs_has_rolled_back_itself_is_told_as_rolled_back(account: Account) -> None:
+def test_what_ecs_has_rolled_back_itself_is_notified_as_rolled_back(account: Account) -> None:
     breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
     shop = account.shop(settings={"deploymentConfiguration": breaker})
     # Slipway looks so rarely that the circuit breaker is first.
@@ -84,5 +84,5 @@ def test_what_ecs_has_rolled_back_itself_is_told_as_rolled_back(account: Account
     shop.push("v2", behaviour="crash")
     deployment = shop.deployed("v2")
     assert deployment.outcome == "ROLLED_BACK"
-    assert "ECS gave the rollout up" in deployment.reason
+    assert "ECS marked the service deployment as failed" in deployment.reason
     assert shop.running() == shop.v1

@@ -39,7 +39,7 @@ def calls(account: Account, function: str) -> int:
 def let_the_lease_run_out(shop: Shop) -> None:
     shop.account.table.update_item(
         Key={"pk": "service", "sk": shop.service},
-        UpdateExpression="SET holder.lease_until = :past",
+        UpdateExpression="SET claim.lease_until = :past",
         ExpressionAttributeValues={":past": "2020-01-01T00:00:00.000000Z"},
     )
 
@@ -89,7 +89,7 @@ def test_a_wrong_plan_does_not_keep_the_others_from_being_swept(account: Account
     account.aws.client("ssm").delete_parameter(Name=f"/slipway/repositories/{broken.repository}")
 
 
-def test_a_holder_that_nobody_recovered_is_recovered_when_its_lease_ran_out(
+def test_a_deployment_that_nobody_recovered_is_recovered_when_its_lease_ran_out(
     account: Account,
 ) -> None:
     shop = account.shop(tasks=1)
@@ -98,7 +98,7 @@ def test_a_holder_that_nobody_recovered_is_recovered_when_its_lease_ran_out(
         shop.push("v2")
         assert shop.released("v2").outcome == "ReleaseFailed"
     sweep(account)
-    assert shop.record().holder is not None  # its lease has not run out
+    assert shop.record().claim is not None  # its lease has not run out
     let_the_lease_run_out(shop)
     sweep(account)
     assert ended(shop) == {"v2": "ROLLED_BACK"}

@@ -20,11 +20,11 @@ from tests.support.builders import (
     URI,
     accepted,
     at,
+    claim,
     deployment,
     ended,
     execution,
     good,
-    hold,
     image,
     quarantined,
     release,
@@ -84,16 +84,16 @@ def under_way(ledger, puts=NEW):
     return own
 
 
-def while_it_looks(monkeypatch, ledger, something):
-    """Something happens just before it takes the service."""
-    take = ledger.take
+def while_it_checks(monkeypatch, ledger, something):
+    """Something happens just before it claims the service."""
+    claim_it = ledger.claim
 
     def late(*arguments):
         monkeypatch.undo()
         something()
-        take(*arguments)
+        claim_it(*arguments)
 
-    monkeypatch.setattr(ledger, "take", late)
+    monkeypatch.setattr(ledger, "claim", late)
 
 
 # --- what it starts from ----------------------------------------------------------------------------
@@ -104,22 +104,26 @@ def test_a_first_deployment_starts_from_what_the_service_runs(world, ecs, ssm):
 
     beginning = begun(world)
 
-    assert (beginning.decision, beginning.previous) == (Decision.GO, OLD)
-    assert beginning.previous_images == {"api": THEIRS}
+    assert (beginning.decision, beginning.rollback_target) == (Decision.GO, OLD)
+    assert beginning.rollback_target_images == {"api": THEIRS}
     assert (beginning.began_at, beginning.evidence, beginning.alarms_firing) == (NOW, (), ())
-    assert not beginning.by_hand
+    assert not beginning.manual_rollback
 
 
-def test_it_holds_the_service_and_has_a_history_from_then_on(world, ecs, ssm, ledger):
+def test_a_deployment_claims_the_service_and_has_a_history_from_then_on(world, ecs, ssm, ledger):
     may_begin(ecs, ssm)
 
     beginning = begun(world)
 
-    service, record = ledger.service(SERVICE), ledger.deployment(hold())
-    assert beginning.hold == hold()
-    assert service.holder.execution == execution()
+    service, record = ledger.service(SERVICE), ledger.deployment(claim())
+    assert beginning.claim == claim()
+    assert service.claim.execution == execution()
     assert (service.newest_at, service.baseline) == (NOW, OLD)
-    assert (record.deployment, record.previous, record.back) == (deployment(), OLD, None)
+    assert (record.deployment, record.rollback_target, record.good_target) == (
+        deployment(),
+        OLD,
+        None,
+    )
     assert (record.changing, dict(record.steps)) == (False, {"BeginDeployment": NOW})
 
 
@@ -130,26 +134,28 @@ def test_what_is_decided_is_read_back_equal_from_json(world, ecs, ssm):
     assert parse(Beginning, beginning.to_json(), "x") == beginning
 
 
-def test_in_mid_rollout_it_goes_back_to_what_completed_before(world, ecs, ssm, ledger):
+def test_during_a_service_deployment_the_rollback_target_is_what_completed_before(
+    world, ecs, ssm, ledger
+):
     runs(ecs, IN_PROGRESS, before(), on=NEW)
     unfrozen(ssm)
     goes_back_to(ecs, OLD)
 
     beginning = begun(world)
 
-    assert (beginning.previous, beginning.evidence) == (OLD, ())
+    assert (beginning.rollback_target, beginning.evidence) == (OLD, ())
     assert ledger.service(SERVICE).baseline == OLD
 
 
-def test_what_ran_before_a_deployment_that_has_ended_is_not_gone_back_to(world, ecs, ssm, ledger):
+def test_what_ran_before_a_deployment_that_has_ended_is_no_rollback_target(world, ecs, ssm, ledger):
     own = accepted(ledger, "e-0", baseline=OTHER, release=OLDER)
     ledger.finish(own, None, {"outcome": "FAILED", "reason": "", "evidence": []}, None, None)
     may_begin(ecs, ssm)
 
-    assert begun(world).previous == OLD
+    assert begun(world).rollback_target == OLD
 
 
-def test_it_goes_back_to_the_last_good_whatever_the_service_runs_and_says_so(
+def test_the_rollback_target_is_the_last_good_version_and_drift_is_reported(
     world, ecs, ssm, ledger
 ):
     ended(ledger, found=good(OTHER))
@@ -159,16 +165,16 @@ def test_it_goes_back_to_the_last_good_whatever_the_service_runs_and_says_so(
 
     beginning = begun(world)
 
-    assert (beginning.previous, beginning.replaced) == (OTHER, OLD)
+    assert (beginning.rollback_target, beginning.replaced) == (OTHER, OLD)
     [said] = beginning.evidence
     assert said == (
         "the service ran shop-api:41, which is not what Slipway last found good there; "
         "it would go back to shop-api:43"
     )
-    assert ledger.deployment(hold()).back == good(OTHER)
+    assert ledger.deployment(claim()).good_target == good(OTHER)
 
 
-def test_it_goes_back_to_the_good_image_with_the_settings_that_the_service_has(
+def test_the_rollback_target_is_the_good_image_with_the_settings_that_the_service_has(
     world, ecs, ssm, ledger
 ):
     """As its stack may have given it them; going back must not undo that."""
@@ -179,13 +185,11 @@ def test_it_goes_back_to_the_good_image_with_the_settings_that_the_service_has(
 
     beginning = begun(world)
 
-    assert (beginning.previous, beginning.evidence) == (OLD, ())
-    assert ledger.deployment(hold()).back == good(OLD, at=good(OTHER).at)
+    assert (beginning.rollback_target, beginning.evidence) == (OLD, ())
+    assert ledger.deployment(claim()).good_target == good(OLD, at=good(OTHER).at)
 
 
-def test_settings_that_are_just_being_rolled_out_are_not_what_it_goes_back_to(
-    world, ecs, ssm, ledger
-):
+def test_settings_that_are_just_being_deployed_are_no_rollback_target(world, ecs, ssm, ledger):
     ended(ledger, found=good(OTHER))
     described(
         ecs,
@@ -196,19 +200,19 @@ def test_settings_that_are_just_being_rolled_out_are_not_what_it_goes_back_to(
     unfrozen(ssm)
     goes_back_to(ecs, OTHER)
 
-    assert begun(world).previous == OTHER
+    assert begun(world).rollback_target == OTHER
 
 
-def test_a_service_that_runs_its_last_good_is_nothing_to_tell_of(world, ecs, ssm, ledger):
+def test_a_service_that_runs_its_last_good_version_has_no_drift(world, ecs, ssm, ledger):
     ended(ledger, found=good(OLD))
     may_begin(ecs, ssm)
 
     beginning = begun(world)
 
-    assert (beginning.previous, beginning.evidence) == (OLD, ())
+    assert (beginning.rollback_target, beginning.evidence) == (OLD, ())
 
 
-def test_it_takes_over_from_an_older_release_and_goes_back_to_what_was_before_that(
+def test_a_takeover_from_an_older_release_has_the_version_before_that_as_its_rollback_target(
     world, ecs, ssm, ledger
 ):
     """What the older one has put there may look settled, but it has not baked."""
@@ -219,8 +223,8 @@ def test_it_takes_over_from_an_older_release_and_goes_back_to_what_was_before_th
 
     beginning = begun(world)
 
-    assert (beginning.previous, beginning.unproven) == (OLD, (NEW,))
-    assert ledger.service(SERVICE).holder.execution == execution()
+    assert (beginning.rollback_target, beginning.unproven) == (OLD, (NEW,))
+    assert ledger.service(SERVICE).claim.execution == execution()
     assert ledger.service(SERVICE).baseline == OLD
 
 
@@ -252,23 +256,21 @@ def test_one_that_took_over_before_anything_was_changed_has_nothing_to_undo(
     assert begun(world).unproven == ()
 
 
-def test_a_service_that_was_left_with_something_unproven_is_seen_to_by_the_next_one(
-    world, ecs, ssm, ledger
-):
+def test_the_next_deployment_sees_to_what_is_unproven_on_a_service(world, ecs, ssm, ledger):
     """A person has freed it, as docs/operations.md says."""
     under_way(ledger)
     key = {"pk": "service", "sk": SERVICE}
-    aws.table().update_item(Key=key, UpdateExpression="REMOVE holder")
+    aws.table().update_item(Key=key, UpdateExpression="REMOVE claim")
     runs(ecs, ON_NEW, on=NEW)
     unfrozen(ssm)
     goes_back_to(ecs, OLD)
 
     beginning = begun(world)
 
-    assert (beginning.previous, beginning.unproven, beginning.evidence) == (OLD, (NEW,), ())
+    assert (beginning.rollback_target, beginning.unproven, beginning.evidence) == (OLD, (NEW,), ())
 
 
-def test_a_good_version_that_was_deleted_is_gone_back_behind(world, ecs, ssm, ledger):
+def test_a_good_version_that_was_deleted_is_passed_over_for_an_older_one(world, ecs, ssm, ledger):
     ended(ledger, found=good(OLD))
     ended(ledger, "e-1", found=good(OTHER, DIGEST))
     runs(ecs)
@@ -278,8 +280,8 @@ def test_a_good_version_that_was_deleted_is_gone_back_behind(world, ecs, ssm, le
 
     beginning = begun(world)
 
-    assert beginning.previous == OLD
-    assert ledger.deployment(hold()).back == good(OLD)
+    assert beginning.rollback_target == OLD
+    assert ledger.deployment(claim()).good_target == good(OLD)
 
 
 def test_a_good_version_that_may_not_be_read_is_not_taken_for_deleted(world, ecs, ssm, ledger):
@@ -315,25 +317,25 @@ def test_a_second_try_remembers_what_the_first_one_took_over(world, ecs, ssm, le
 
 def test_a_try_that_died_before_it_wrote_what_it_took_over_is_made_good(world, ecs, ssm, ledger):
     under_way(ledger)
-    ledger.take(hold(), deployment(), OLD, NOW)  # and no more than that
+    ledger.claim(claim(), deployment(), OLD, NOW)  # and no more than that
     runs(ecs, ON_NEW, on=NEW)
     goes_back_to(ecs, OLD)
 
     assert begun(world).unproven == (NEW,)
 
 
-def test_what_was_found_good_while_it_looked_is_what_it_goes_back_to(
+def test_a_version_that_became_good_meanwhile_is_the_rollback_target(
     world, ecs, ssm, ledger, monkeypatch
 ):
     own = accepted(ledger, "e-0", release=OLDER)
     ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
     late = lambda: ledger.finish(own, None, ending, good(NEW), None)  # noqa: E731
-    while_it_looks(monkeypatch, ledger, late)
+    while_it_checks(monkeypatch, ledger, late)
     runs(ecs, ON_NEW, on=NEW)
     unfrozen(ssm)
     goes_back_to(ecs, NEW)
 
-    assert begun(world).previous == NEW
+    assert begun(world).rollback_target == NEW
 
 
 def test_a_second_try_decides_the_same_without_being_refused_now(world, ecs, ssm, ledger):
@@ -345,13 +347,13 @@ def test_a_second_try_decides_the_same_without_being_refused_now(world, ecs, ssm
     first, second = begun(world), begun(world, at(5))
 
     assert second == first.model_copy(update={"began_at": at(5)})
-    assert ledger.deployment(hold()).steps["BeginDeployment"] == NOW
+    assert ledger.deployment(claim()).steps["BeginDeployment"] == NOW
 
 
 # --- the order of releases --------------------------------------------------------------------------
 
 
-def test_while_the_holder_changes_the_service_it_waits(world, ecs, ssm, ledger):
+def test_a_deployment_waits_while_another_one_changes_the_service(world, ecs, ssm, ledger):
     ledger.start_change(accepted(ledger, "e-0", release=OLDER), "UpdateService", NOW)
     runs(ecs)
     unfrozen(ssm)
@@ -360,7 +362,7 @@ def test_while_the_holder_changes_the_service_it_waits(world, ecs, ssm, ledger):
 
     assert (beginning.decision, beginning.wait_seconds) == (Decision.WAIT, 2)
     assert "shop/api:v1 (abababababab) is changing service production/api" in beginning.reason
-    assert ledger.service(SERVICE).holder.execution == execution("e-0")
+    assert ledger.service(SERVICE).claim.execution == execution("e-0")
 
 
 def test_a_release_that_is_older_than_an_accepted_one_is_superseded(world, ledger):
@@ -370,18 +372,18 @@ def test_a_release_that_is_older_than_an_accepted_one_is_superseded(world, ledge
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "SUPERSEDED")
     assert beginning.reason.startswith("release shop/api:v3 (abababababab) was pushed or started")
-    assert ledger.service(SERVICE).holder.execution == execution("e-2")
+    assert ledger.service(SERVICE).claim.execution == execution("e-2")
 
 
-def test_it_is_superseded_where_a_newer_release_comes_while_it_looks(
+def test_a_deployment_is_superseded_where_a_newer_release_comes_while_it_checks(
     world, ecs, ssm, ledger, monkeypatch
 ):
-    while_it_looks(monkeypatch, ledger, lambda: accepted(ledger, "e-2", release=NEWER))
+    while_it_checks(monkeypatch, ledger, lambda: accepted(ledger, "e-2", release=NEWER))
     runs(ecs)
     unfrozen(ssm)
 
     assert begun(world).outcome == "SUPERSEDED"
-    assert ledger.service(SERVICE).holder.execution == execution("e-2")
+    assert ledger.service(SERVICE).claim.execution == execution("e-2")
 
 
 # --- nothing to change ------------------------------------------------------------------------------
@@ -410,14 +412,14 @@ def test_a_release_that_changes_nothing_knocks_out_an_older_one_under_way(world,
     described(ecs)
 
     assert begun(world).outcome == "NO_CHANGE"
-    assert ledger.service(SERVICE).holder.execution == execution()
+    assert ledger.service(SERVICE).claim.execution == execution()
     assert ledger.service(SERVICE).newest_at == NOW
 
 
 @pytest.mark.parametrize(
-    "meanwhile", [IN_PROGRESS, before(status="PRIMARY")], ids=["rollout", "another"]
+    "meanwhile", [IN_PROGRESS, before(status="PRIMARY")], ids=["service_deployment", "another"]
 )
-def test_what_was_changed_while_it_took_the_service_is_looked_at_again(
+def test_a_service_that_changed_while_it_was_claimed_is_checked_again(
     world, ecs, ledger, meanwhile
 ):
     ended(ledger, found=good(NEW, DIGEST))
@@ -430,7 +432,7 @@ def test_what_was_changed_while_it_took_the_service_is_looked_at_again(
     assert beginning.reason == "the service was changed a moment ago"
 
 
-def test_while_the_holder_changes_the_service_no_change_is_not_known_yet(world, ecs, ledger):
+def test_no_change_is_not_known_while_another_deployment_changes_the_service(world, ecs, ledger):
     ended(ledger, found=good(NEW, DIGEST))
     ledger.start_change(accepted(ledger, "e-0", release=OLDER), "UpdateService", NOW)
     runs_ours(ecs)
@@ -473,17 +475,21 @@ def test_the_images_of_other_containers_are_no_reason_to_deploy(world, ecs, ledg
 
 # --- the gates that it passed -----------------------------------------------------------------------
 
-FREE = ("no newer release has the service", "its image is not quarantined", "no freeze is in force")
+FREE = (
+    "no newer release has claimed the service",
+    "its image is not quarantined",
+    "no freeze is in force",
+)
 
 
-def test_what_it_passed_is_told(world, ecs, ssm):
+def test_the_gates_that_a_deployment_passed_are_listed(world, ecs, ssm):
     may_begin(ecs, ssm)
 
     assert begun(world).gates == FREE
 
 
 @pytest.mark.parametrize(
-    ("states", "told"),
+    ("states", "notified"),
     [
         ({"a": "OK"}, ("its alarm is not firing",)),
         ({"a": "OK", "b": "INSUFFICIENT_DATA"}, ("its 2 alarms are not firing",)),
@@ -493,16 +499,18 @@ def test_what_it_passed_is_told(world, ecs, ssm):
     ],
     ids=str,
 )
-def test_the_alarms_that_guard_it_are_told(world, ecs, ssm, cloudwatch, states, told):
+def test_the_alarms_that_guard_a_deployment_are_counted_among_its_gates(
+    world, ecs, ssm, cloudwatch, states, notified
+):
     runs(ecs)
     unfrozen(ssm)
     alarms_read(cloudwatch, **states)
     goes_back_to(ecs, OLD)
 
-    assert begun(world, policy={"alarms": tuple(states)}).gates == (*FREE, *told)
+    assert begun(world, policy={"alarms": tuple(states)}).gates == (*FREE, *notified)
 
 
-def test_that_a_person_insisted_on_a_quarantined_image_is_told(world, ecs, ssm, ledger):
+def test_a_forced_start_of_a_quarantined_image_is_listed_among_its_gates(world, ecs, ssm, ledger):
     ended(ledger, "ROLLED_BACK", good(), quarantined(), digest=DIGEST)
     may_begin(ecs, ssm)
 
@@ -513,17 +521,15 @@ def test_that_a_person_insisted_on_a_quarantined_image_is_told(world, ecs, ssm, 
     )
 
 
-def test_nothing_is_told_of_a_quarantine_that_came_after_it_had_passed(
-    world, ecs, ssm, ledger, monkeypatch
-):
+def test_a_quarantine_that_came_after_the_gate_is_not_listed(world, ecs, ssm, ledger, monkeypatch):
     may_begin(ecs, ssm)
     bad = quarantined()
-    while_it_looks(monkeypatch, ledger, lambda: ended(ledger, "ROLLED_BACK", None, bad, DIGEST))
+    while_it_checks(monkeypatch, ledger, lambda: ended(ledger, "ROLLED_BACK", None, bad, DIGEST))
 
     assert begun(world).gates == (FREE[0], FREE[2])
 
 
-def test_one_that_does_not_begin_has_no_gates_to_tell(world, ecs, ssm):
+def test_a_deployment_that_does_not_begin_has_no_gates(world, ecs, ssm):
     runs(ecs)
     frozen(ssm, FROZEN)
 
@@ -543,9 +549,9 @@ def test_a_quarantined_image_is_rejected_with_what_it_had_done(world, ecs, ledge
     assert beginning.reason == (
         "image shop/api:v2 (abababababab) is quarantined on service production/api since "
         "2026-11-22T02:59:00.000000Z: two tasks failed; "
-        'start it by hand with "force": true, or release the quarantine'
+        'start it manually with "force": true, or release the quarantine'
     )
-    assert ledger.service(SERVICE).holder is None
+    assert ledger.service(SERVICE).claim is None
 
 
 def test_a_quarantined_image_is_deployed_by_force(world, ecs, ssm, ledger):
@@ -589,9 +595,9 @@ def test_what_is_frozen_is_rejected_until_all_of_it_ends(
     assert (beginning.decision, beginning.outcome) == (Decision.END, "REJECTED")
     assert beginning.reason == (
         f"deployments to service production/api are frozen until {until} "
-        '(see /slipway/freeze and "freeze" in the plan); start it by hand after that'
+        '(see /slipway/freeze and "freeze" in the plan); start it manually after that'
     )
-    assert ledger.service(SERVICE).holder is None
+    assert ledger.service(SERVICE).claim is None
 
 
 def test_a_freeze_of_the_service_counts_where_the_pipeline_has_none(world, ecs, ssm):
@@ -641,7 +647,7 @@ def test_nothing_is_deployed_while_a_blocking_alarm_fires(world, ecs, ssm, cloud
         '("when_firing": "block" in the plan)'
     )
     assert beginning.evidence == ("alarm errors is in ALARM: errors says so",)
-    assert ledger.service(SERVICE).holder is None
+    assert ledger.service(SERVICE).claim is None
 
 
 @pytest.mark.parametrize("state", ["OK", "INSUFFICIENT_DATA"])
@@ -677,7 +683,7 @@ def test_while_an_alarm_cannot_be_read_it_waits(world, ecs, ssm, cloudwatch, led
     assert beginning.reason.startswith(
         f"an alarm that can't be read is neither good nor bad: {code} from "
     )
-    assert ledger.service(SERVICE).holder is None
+    assert ledger.service(SERVICE).claim is None
 
 
 def test_it_waits_for_an_alarm_no_longer_than_it_may_take_to_become_healthy(
@@ -701,7 +707,7 @@ def test_it_waits_for_an_alarm_no_longer_than_it_may_take_to_become_healthy(
     [
         ({}, r"the input of the deployment state machine is not valid:\n  release: "),
         ({"action": "deploy"}, "the input of the deployment state machine is not valid"),
-        ({"action": "rollback"}, r"the rollback by hand is not valid:\n  service: "),
+        ({"action": "rollback"}, r"the manual rollback is not valid:\n  service: "),
         ({"action": "recover"}, r"the input of the recovery is not valid:\n  deployment: "),
     ],
 )
@@ -764,7 +770,7 @@ def test_a_service_with_rolling_updates_is_deployed_to(world, ecs, ssm, kind):
     ("code", "kind"),
     [("AccessDeniedException", AwsRefused), ("ThrottlingException", AwsUnavailable)],
 )
-def test_a_look_that_fails_says_which(world, ecs, code, kind):
+def test_a_read_that_fails_says_which(world, ecs, code, kind):
     described(ecs)
     ecs.refuses("describe_task_definition", code, "not authorized")
 
@@ -772,10 +778,10 @@ def test_a_look_that_fails_says_which(world, ecs, code, kind):
         begun(world)
 
 
-def test_what_was_deregistered_is_gone_back_to_all_the_same(world, ecs, ssm):
+def test_a_deregistered_revision_is_a_rollback_target_all_the_same(world, ecs, ssm):
     """RollBack registers it anew."""
     runs(ecs)
     unfrozen(ssm)
     defined(ecs, asked=OLD, status="INACTIVE")
 
-    assert begun(world).previous == OLD
+    assert begun(world).rollback_target == OLD

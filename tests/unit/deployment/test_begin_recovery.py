@@ -20,10 +20,10 @@ from tests.support.builders import (
     URI,
     accepted,
     at,
+    claim,
     deployment,
     execution,
     good,
-    hold,
     image,
     release,
 )
@@ -31,10 +31,10 @@ from tests.support.ecs_answers import container, defined, described, ecs_deploym
 from tests.support.pushes import planned
 
 WHY = "its execution was stopped (by Ada)"
-BY_HAND = {"action": "rollback", "service": SERVICE, "by": "Ada"}
+MANUAL_ROLLBACK = {"action": "rollback", "service": SERVICE, "by": "Ada"}
 OLDER = release(id="event-0", released_at=at(-60))
 NEWER = release(id="event-2", released_at=at(60))
-OWN = hold(execution=execution("recover-1"))
+OWN = claim(execution=execution("recover-1"))
 """The dead deployment's id, and the execution that recovers it."""
 
 
@@ -47,7 +47,7 @@ def begun(world, start=None, name="recover-1"):
     """The recovery of what execution e-1 was started with."""
     recovery = Recovery(
         action="recover",
-        deployment=hold().deployment,
+        deployment=claim().deployment,
         execution=execution(),
         started_at=NOW,
         why=WHY,
@@ -60,8 +60,8 @@ def begun(world, start=None, name="recover-1"):
 
 def changes(ledger, answered=True):
     """It puts NEW on the service."""
-    own = hold()
-    ledger.take(own, deployment(), OLD, NOW)
+    own = claim()
+    ledger.claim(own, deployment(), OLD, NOW)
     ledger.open(own, deployment(), OLD, good(OLD), None, NOW)
     ledger.start_change(own, "UpdateService", NOW, unproven=NEW, task_definition=NEW)
     if answered:
@@ -76,16 +76,16 @@ def ends_as_failed(beginning):
 # --- it has changed the service ---------------------------------------------------------------------
 
 
-def test_what_the_dead_one_has_changed_is_taken_back(world, ecs, ledger):
+def test_what_the_dead_execution_has_changed_is_rolled_back(world, ecs, ledger):
     changes(ledger)
     defined(ecs, asked=OLD)
 
     beginning = begun(world)
 
-    assert (beginning.decision, beginning.reason) == (Decision.BACK, WHY)
-    assert (beginning.task_definition, beginning.previous) == (NEW, OLD)
-    assert beginning.previous_images == {"api": f"{URI}@{OLD_DIGEST}"}
-    assert (beginning.updated, beginning.by_hand) == (True, False)
+    assert (beginning.decision, beginning.reason) == (Decision.ROLL_BACK, WHY)
+    assert (beginning.task_definition, beginning.rollback_target) == (NEW, OLD)
+    assert beginning.rollback_target_images == {"api": f"{URI}@{OLD_DIGEST}"}
+    assert (beginning.updated, beginning.manual_rollback) == (True, False)
 
 
 def left_by_another_one(ledger):
@@ -93,25 +93,25 @@ def left_by_another_one(ledger):
     older = accepted(ledger, "e-0", release=OLDER)
     ledger.start_change(older, "UpdateService", at(-60), unproven=OTHER)
     ledger.end_change(older, "UpdateService", at(-60))
-    ledger.take(hold(), deployment(), OLD, NOW)
+    ledger.claim(claim(), deployment(), OLD, NOW)
 
 
-def test_what_another_one_had_left_is_taken_back_though_the_dead_one_changed_nothing(
+def test_what_another_deployment_had_put_there_is_rolled_back_though_the_dead_one_changed_nothing(
     world, ecs, ledger
 ):
     left_by_another_one(ledger)
-    ledger.open(hold(), deployment(), OLD, good(OLD), None, NOW)
-    ledger.note(hold(), "RegisterTaskDefinition", NOW, task_definition=NEW)
+    ledger.open(claim(), deployment(), OLD, good(OLD), None, NOW)
+    ledger.note(claim(), "RegisterTaskDefinition", NOW, task_definition=NEW)
     defined(ecs, asked=OLD)
 
     beginning = begun(world)
 
-    assert (beginning.decision, beginning.previous) == (Decision.BACK, OLD)
+    assert (beginning.decision, beginning.rollback_target) == (Decision.ROLL_BACK, OLD)
     assert (beginning.task_definition, beginning.unproven) == (None, (OTHER,))
     assert beginning.updated is False
 
 
-def test_what_another_one_had_left_is_taken_back_though_the_dead_one_did_not_write_it_down(
+def test_what_another_deployment_had_put_there_is_rolled_back_though_the_dead_one_did_not_write_it_down(
     world, ecs, ledger
 ):
     left_by_another_one(ledger)
@@ -119,27 +119,29 @@ def test_what_another_one_had_left_is_taken_back_though_the_dead_one_did_not_wri
 
     beginning = begun(world)
 
-    assert (beginning.decision, beginning.previous) == (Decision.BACK, OLD)
+    assert (beginning.decision, beginning.rollback_target) == (Decision.ROLL_BACK, OLD)
     assert beginning.unproven == (OTHER,)
-    assert ledger.deployment(OWN).previous == OLD
+    assert ledger.deployment(OWN).rollback_target == OLD
 
 
-def test_what_another_one_had_left_is_taken_back_to_the_last_good_one(world, ecs, ledger):
+def test_what_another_deployment_had_put_there_is_rolled_back_to_the_last_good_one(
+    world, ecs, ledger
+):
     own = accepted(ledger, "e-00", release=release(id="event-00", released_at=at(-120)))
     ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
     ledger.finish(own, None, ending, good(NEW), None)
     left_by_another_one(ledger)
     defined(ecs, asked=NEW)
 
-    assert begun(world).previous == NEW
-    assert ledger.deployment(OWN).back == good(NEW)
+    assert begun(world).rollback_target == NEW
+    assert ledger.deployment(OWN).good_target == good(NEW)
 
 
-def test_what_another_one_had_left_is_not_left_there_either(world, ecs, ledger):
+def test_what_another_deployment_had_put_there_is_abandoned_too(world, ecs, ledger):
     """The dead one's update may never have come to the service."""
     left_by_another_one(ledger)
-    ledger.open(hold(), deployment(), OLD, good(OLD), None, NOW)
-    ledger.start_change(hold(), "UpdateService", NOW, unproven=NEW, task_definition=NEW)
+    ledger.open(claim(), deployment(), OLD, good(OLD), None, NOW)
+    ledger.start_change(claim(), "UpdateService", NOW, unproven=NEW, task_definition=NEW)
     defined(ecs)
 
     beginning = begun(world)
@@ -153,19 +155,19 @@ def test_that_what_to_go_back_to_can_not_be_read_is_for_rollback_to_say(world, e
 
     beginning = begun(world)
 
-    assert (beginning.decision, beginning.previous) == (Decision.BACK, OLD)
-    assert beginning.previous_images == {}
+    assert (beginning.decision, beginning.rollback_target) == (Decision.ROLL_BACK, OLD)
+    assert beginning.rollback_target_images == {}
 
 
-def test_it_goes_on_as_the_same_deployment_and_holds_the_service(world, ecs, ledger):
+def test_a_recovery_goes_on_as_the_same_deployment_and_claims_the_service(world, ecs, ledger):
     changes(ledger)
     defined(ecs)
 
     beginning = begun(world)
 
-    assert (beginning.hold, beginning.deployment) == (OWN, deployment())
-    holder = ledger.service(SERVICE).holder
-    assert (holder.deployment, holder.execution) == (OWN.deployment, OWN.execution)
+    assert (beginning.claim, beginning.deployment) == (OWN, deployment())
+    claim = ledger.service(SERVICE).claim
+    assert (claim.deployment, claim.execution) == (OWN.deployment, OWN.execution)
 
 
 def test_what_ran_before_the_dead_one_stays_the_baseline(world, ecs, ledger):
@@ -182,7 +184,7 @@ def test_whether_the_dead_ones_update_was_done_is_for_rollback_to_find_out(world
 
     beginning = begun(world)
 
-    assert (beginning.decision, beginning.updated) == (Decision.BACK, False)
+    assert (beginning.decision, beginning.updated) == (Decision.ROLL_BACK, False)
 
 
 def test_a_second_recovery_takes_over_from_the_first(world, ecs, ledger):
@@ -193,65 +195,67 @@ def test_a_second_recovery_takes_over_from_the_first(world, ecs, ledger):
 
     beginning = begun(world, name="recover-2")
 
-    assert beginning.decision is Decision.BACK
-    assert ledger.service(SERVICE).holder.execution == execution("recover-2")
+    assert beginning.decision is Decision.ROLL_BACK
+    assert ledger.service(SERVICE).claim.execution == execution("recover-2")
 
 
-def test_what_the_dead_one_has_changed_is_taken_back_though_a_person_has_freed_the_service(
+def test_what_the_dead_execution_has_changed_is_rolled_back_though_a_person_has_freed_the_service(
     world, ecs, ledger
 ):
     changes(ledger)
     key = {"pk": "service", "sk": SERVICE}
-    aws.table().update_item(Key=key, UpdateExpression="REMOVE holder")
+    aws.table().update_item(Key=key, UpdateExpression="REMOVE claim")
     defined(ecs)
 
-    assert begun(world).decision is Decision.BACK
+    assert begun(world).decision is Decision.ROLL_BACK
 
 
 def test_while_what_the_dead_one_has_called_may_still_be_at_it_the_recovery_waits(world, ledger):
-    own = accepted(ledger, "e-1", back=good(OLD))
+    own = accepted(ledger, "e-1", good_target=good(OLD))
     ledger.start_change(own, "UpdateService", at(90), task_definition=NEW)
 
     beginning = begun(world)
 
     assert (beginning.decision, beginning.wait_seconds) == (Decision.WAIT, 2)
-    assert ledger.service(SERVICE).holder.execution == execution("e-1")
+    assert ledger.service(SERVICE).claim.execution == execution("e-1")
 
 
-def test_a_newer_release_has_taken_the_service_over_and_keeps_it(world, ledger):
+def test_a_newer_release_that_took_the_service_over_keeps_it(world, ledger):
     changes(ledger)
     accepted(ledger, "e-2", release=NEWER)
 
     beginning = begun(world)
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "SUPERSEDED")
-    assert ledger.service(SERVICE).holder.execution == execution("e-2")
+    assert ledger.service(SERVICE).claim.execution == execution("e-2")
 
 
-def while_it_looks(monkeypatch, ledger, something):
-    """Something happens just before it takes the service."""
-    take = ledger.take
+def while_it_checks(monkeypatch, ledger, something):
+    """Something happens just before it claims the service."""
+    claim_it = ledger.claim
 
     def late(*arguments):
         monkeypatch.undo()
         something()
-        take(*arguments)
+        claim_it(*arguments)
 
-    monkeypatch.setattr(ledger, "take", late)
+    monkeypatch.setattr(ledger, "claim", late)
 
 
-def test_it_is_superseded_where_a_newer_release_comes_while_it_looks(world, ledger, monkeypatch):
+def test_a_deployment_is_superseded_where_a_newer_release_comes_while_it_checks(
+    world, ledger, monkeypatch
+):
     changes(ledger)
-    while_it_looks(monkeypatch, ledger, lambda: accepted(ledger, "e-2", release=NEWER))
+    while_it_checks(monkeypatch, ledger, lambda: accepted(ledger, "e-2", release=NEWER))
 
     assert begun(world).outcome == "SUPERSEDED"
 
 
-def test_what_a_function_of_the_dead_one_ends_while_it_looks_has_ended(world, ledger, monkeypatch):
+def test_what_a_function_of_the_dead_execution_ends_meanwhile_has_ended(world, ledger, monkeypatch):
     changes(ledger)
     well = {"outcome": "SUCCEEDED", "reason": "every gate passed", "evidence": []}
-    late = lambda: ledger.finish(hold(), deployment(), well, good(NEW, DIGEST), None)  # noqa: E731
-    while_it_looks(monkeypatch, ledger, late)
+    late = lambda: ledger.finish(claim(), deployment(), well, good(NEW, DIGEST), None)  # noqa: E731
+    while_it_checks(monkeypatch, ledger, late)
 
     beginning = begun(world)
 
@@ -259,46 +263,46 @@ def test_what_a_function_of_the_dead_one_ends_while_it_looks_has_ended(world, le
     assert beginning.reason == "every gate passed"
 
 
-def test_what_a_function_of_the_dead_one_changes_while_it_looks_is_taken_back(
+def test_what_a_function_of_the_dead_execution_changes_meanwhile_is_rolled_back(
     world, ecs, ledger, monkeypatch
 ):
-    own = accepted(ledger, "e-1", back=good(OLD))
+    own = accepted(ledger, "e-1", good_target=good(OLD))
 
     def late():
         ledger.start_change(own, "UpdateService", NOW, unproven=NEW, task_definition=NEW)
         ledger.end_change(own, "UpdateService", NOW, ecs_deployment="ecs-svc/2")
 
-    while_it_looks(monkeypatch, ledger, late)
+    while_it_checks(monkeypatch, ledger, late)
     defined(ecs, asked=OLD)
 
     beginning = begun(world)
 
-    assert (beginning.decision, beginning.task_definition) == (Decision.BACK, NEW)
+    assert (beginning.decision, beginning.task_definition) == (Decision.ROLL_BACK, NEW)
 
 
 # --- it has not -------------------------------------------------------------------------------------
 
 
 def test_what_died_with_the_service_in_hand_but_unchanged_has_failed(world, ledger):
-    accepted(ledger, "e-1", back=good(OLD))
+    accepted(ledger, "e-1", good_target=good(OLD))
 
     ends_as_failed(begun(world))
-    assert ledger.service(SERVICE).holder.execution == OWN.execution
+    assert ledger.service(SERVICE).claim.execution == OWN.execution
 
 
 def test_what_died_between_taking_the_service_and_its_history_has_failed(world, ledger):
-    ledger.take(hold(), deployment(), OLD, NOW)
+    ledger.claim(claim(), deployment(), OLD, NOW)
 
     beginning = begun(world)
 
     ends_as_failed(beginning)
     assert beginning.deployment == deployment()
-    assert ledger.service(SERVICE).holder.execution == OWN.execution
+    assert ledger.service(SERVICE).claim.execution == OWN.execution
 
 
-def test_what_died_at_once_has_failed_and_takes_nothing(world, ledger):
+def test_a_deployment_that_died_at_once_has_failed_and_claims_nothing(world, ledger):
     ends_as_failed(begun(world))
-    assert ledger.service(SERVICE).holder is None
+    assert ledger.service(SERVICE).claim is None
 
 
 def test_what_never_had_the_service_does_not_knock_out_whoever_has_it(world, ledger):
@@ -306,26 +310,28 @@ def test_what_never_had_the_service_does_not_knock_out_whoever_has_it(world, led
     accepted(ledger, "e-0", release=OLDER)
 
     ends_as_failed(begun(world))
-    assert ledger.service(SERVICE).holder.execution == execution("e-0")
+    assert ledger.service(SERVICE).claim.execution == execution("e-0")
 
 
 def test_what_never_had_the_service_is_superseded_where_a_newer_one_was_accepted(world, ledger):
     accepted(ledger, "e-2", release=NEWER)
 
     assert begun(world).outcome == "SUPERSEDED"
-    assert ledger.service(SERVICE).holder.execution == execution("e-2")
+    assert ledger.service(SERVICE).claim.execution == execution("e-2")
 
 
-def test_what_people_were_only_told_of_does_not_knock_out_whoever_has_the_service(world, ledger):
+def test_a_deployment_of_which_people_were_only_notified_does_not_knock_out_whoever_has_the_claim(
+    world, ledger
+):
     accepted(ledger, "e-0", release=OLDER)
-    ledger.note_told(hold(), "start", NOW)
+    ledger.note_notified(claim(), "start", NOW)
 
     ends_as_failed(begun(world))
-    assert ledger.service(SERVICE).holder.execution == execution("e-0")
+    assert ledger.service(SERVICE).claim.execution == execution("e-0")
 
 
-def test_what_people_were_only_told_of_is_read_from_what_it_was_started_with(world, ledger):
-    ledger.note_told(hold(), "start", NOW)
+def test_a_deployment_of_which_people_were_only_notified_is_read_from_its_input(world, ledger):
+    ledger.note_notified(claim(), "start", NOW)
 
     beginning = begun(world)
 
@@ -342,54 +348,58 @@ def test_what_has_ended_ends_once_more_as_it_did(world, ledger):
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "ROLLED_BACK")
     assert (beginning.reason, beginning.evidence) == ("a task failed", ("exit code 1",))
-    assert ledger.service(SERVICE).holder is None
+    assert ledger.service(SERVICE).claim is None
 
 
-# --- a rollback by hand -----------------------------------------------------------------------------
+# --- a manual rollback -----------------------------------------------------------------------------
 
 
-def by_hand(ledger, previous=OLD):
+def manual_rollback(ledger, rollback_target=OLD):
     """It has gone from NEW to OLD, as far as is known."""
     asked = deployment(release=release(started_by="manual rollback"), stage=None)
-    ledger.take(hold(), asked, OLD, NOW)
-    ledger.open(hold(), asked, previous, good(OLD) if previous else None, NEW, NOW)
+    ledger.claim(claim(), asked, OLD, NOW)
+    ledger.open(claim(), asked, rollback_target, good(OLD) if rollback_target else None, NEW, NOW)
     return asked
 
 
-def test_a_rollback_by_hand_goes_on(world, ecs, ledger):
-    """RollBack is told that there was a change, so that it watches what is back already."""
-    asked = by_hand(ledger)
-    ledger.start_change(hold(), "RollBack", NOW)
+def test_a_manual_rollback_goes_on(world, ecs, ledger):
+    """RollBack knows that there was a change, so that it watches what is back already."""
+    asked = manual_rollback(ledger)
+    ledger.start_change(claim(), "RollBack", NOW)
     defined(ecs, asked=OLD)
 
-    beginning = begun(world, BY_HAND)
+    beginning = begun(world, MANUAL_ROLLBACK)
 
-    assert (beginning.decision, beginning.by_hand, beginning.updated) == (Decision.BACK, True, True)
-    assert (beginning.task_definition, beginning.previous) == (NEW, OLD)
+    assert (beginning.decision, beginning.manual_rollback, beginning.updated) == (
+        Decision.ROLL_BACK,
+        True,
+        True,
+    )
+    assert (beginning.task_definition, beginning.rollback_target) == (NEW, OLD)
     assert beginning.deployment == asked
 
 
-def test_a_rollback_by_hand_goes_on_to_what_it_had_registered(world, ecs, ledger):
-    by_hand(ledger, previous=None)
-    ledger.note(hold(), "RegisterTaskDefinition", NOW, previous=OTHER)
-    ledger.start_change(hold(), "RollBack", NOW)
+def test_a_manual_rollback_goes_on_to_what_it_had_registered(world, ecs, ledger):
+    manual_rollback(ledger, rollback_target=None)
+    ledger.note(claim(), "RegisterTaskDefinition", NOW, rollback_target=OTHER)
+    ledger.start_change(claim(), "RollBack", NOW)
     defined(ecs, asked=OTHER)
 
-    assert begun(world, BY_HAND).previous == OTHER
+    assert begun(world, MANUAL_ROLLBACK).rollback_target == OTHER
 
 
-def test_a_rollback_by_hand_that_died_before_it_went_back_has_failed(world, ledger):
-    by_hand(ledger)
+def test_a_manual_rollback_that_died_before_it_changed_anything_has_failed(world, ledger):
+    manual_rollback(ledger)
 
-    ends_as_failed(begun(world, BY_HAND))
+    ends_as_failed(begun(world, MANUAL_ROLLBACK))
 
 
-def test_a_rollback_by_hand_that_died_before_its_history_has_failed(world, ecs, ssm, ledger):
+def test_a_manual_rollback_that_died_before_its_history_has_failed(world, ecs, ssm, ledger):
     described(ecs, ecs_deployment(taskDefinition=NEW))
     defined(ecs, container(image=f"{URI}@{DIGEST}"), taskDefinitionArn=NEW)
     planned(ssm)
 
-    beginning = begun(world, BY_HAND)
+    beginning = begun(world, MANUAL_ROLLBACK)
 
     ends_as_failed(beginning)
     assert beginning.deployment.release == release(
@@ -407,7 +417,7 @@ def test_a_recovery_without_a_service_is_an_error_that_says_so(world, start):
         begun(world, start)
 
 
-@pytest.mark.parametrize("start", [{"service": SERVICE}, BY_HAND | {"by": ""}])
+@pytest.mark.parametrize("start", [{"service": SERVICE}, MANUAL_ROLLBACK | {"by": ""}])
 def test_what_the_dead_one_was_started_with_may_be_wrong(world, start):
     with pytest.raises(InvalidInput, match="the input of the execution to recover is not valid"):
         begun(world, start)

@@ -1,4 +1,4 @@
-"""A rollback by hand: whom it takes the service from, what it goes back to, and when there is nothing."""
+"""A manual rollback: whom it takes over from, what its target is, and when there is nothing."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.support.builders import (
     URI,
     accepted,
     at,
+    claim,
     deployment,
     ended,
     execution,
     good,
-    hold,
     image,
     quarantined,
     release,
@@ -71,7 +71,7 @@ def unplanned(ssm):
 
 
 def still_runs(ecs, on=NEW):
-    """Looked at once more, when the service is taken."""
+    """Read once more, when the service is claimed."""
     described(ecs, ecs_deployment(taskDefinition=on))
 
 
@@ -79,7 +79,7 @@ def goes_back_to(ecs, arn, image=GOOD):
     defined(ecs, container(image=image), asked=arn, taskDefinitionArn=arn)
 
 
-def may_go_back(ecs, ssm, ledger):
+def may_roll_back(ecs, ssm, ledger):
     """It runs the last good one, and there is a good one before that."""
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST))
@@ -97,18 +97,24 @@ def rejected(beginning):
 # --- what it goes back to ---------------------------------------------------------------------------
 
 
-def test_it_goes_back_to_the_last_good_one_before_what_runs_now(world, ecs, ssm, ledger):
-    may_go_back(ecs, ssm, ledger)
+def test_the_default_target_is_the_last_good_version_before_what_runs_now(world, ecs, ssm, ledger):
+    may_roll_back(ecs, ssm, ledger)
 
     beginning = begun(world)
 
-    assert (beginning.decision, beginning.by_hand, beginning.updated) == (Decision.GO, True, True)
-    assert (beginning.task_definition, beginning.previous) == (NEW, OLD)
-    assert (beginning.previous_images, beginning.image) == ({"api": GOOD}, None)
+    assert (beginning.decision, beginning.manual_rollback, beginning.updated) == (
+        Decision.GO,
+        True,
+        True,
+    )
+    assert (beginning.task_definition, beginning.rollback_target) == (NEW, OLD)
+    assert (beginning.rollback_target_images, beginning.image) == ({"api": GOOD}, None)
     assert beginning.gates == ("shop-api:41 has passed every gate on this service before",)
 
 
-def test_the_last_good_itself_is_gone_back_to_where_something_else_runs(world, ecs, ssm, ledger):
+def test_the_last_good_version_itself_is_the_target_where_something_else_runs(
+    world, ecs, ssm, ledger
+):
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
     runs(ecs)
@@ -116,18 +122,18 @@ def test_the_last_good_itself_is_gone_back_to_where_something_else_runs(world, e
     still_runs(ecs)
     goes_back_to(ecs, OTHER)
 
-    assert begun(world).previous == OTHER
+    assert begun(world).rollback_target == OTHER
 
 
-def test_what_it_leaves_is_quarantined_before_anything_is_changed(world, ecs, ssm, ledger):
+def test_the_abandoned_image_is_quarantined_before_anything_is_changed(world, ecs, ssm, ledger):
     """Whoever takes over from it must not go back there."""
-    may_go_back(ecs, ssm, ledger)
+    may_roll_back(ecs, ssm, ledger)
 
     begun(world)
 
     record = ledger.service(SERVICE)
     assert record.last_good == good(OLD)
-    assert record.quarantined[DIGEST].reason == "a rollback by hand has left it"
+    assert record.quarantined[DIGEST].reason == "a manual rollback has abandoned it"
 
 
 def test_without_a_wish_it_goes_past_what_is_the_same_image_with_other_settings(
@@ -140,7 +146,7 @@ def test_without_a_wish_it_goes_past_what_is_the_same_image_with_other_settings(
     still_runs(ecs)
     goes_back_to(ecs, OLD)
 
-    assert begun(world).previous == OLD
+    assert begun(world).rollback_target == OLD
 
 
 def test_another_task_definition_of_the_same_image_quarantines_nothing(world, ecs, ssm, ledger):
@@ -155,7 +161,7 @@ def test_another_task_definition_of_the_same_image_quarantines_nothing(world, ec
     assert ledger.service(SERVICE).quarantined == {}
 
 
-def test_an_image_whose_digest_is_not_known_is_left_without_a_quarantine(world, ecs, ledger):
+def test_an_image_whose_digest_is_not_known_is_abandoned_without_a_quarantine(world, ecs, ledger):
     ended(ledger, found=good(OLD))
     runs(ecs, container(image="nginx:1"))
     still_runs(ecs)
@@ -183,23 +189,23 @@ def test_it_is_superseded_where_a_newer_one_comes_before_it_has_begun(
     goes_back_to(ecs, OLD)
 
     assert begun(world).outcome == "SUPERSEDED"
-    assert ledger.service(SERVICE).holder.execution == execution("e-9")
+    assert ledger.service(SERVICE).claim.execution == execution("e-9")
 
 
-def test_a_second_try_leaves_what_the_first_one_meant_to_leave(world, ecs, ssm, ledger):
-    """It had taken the service, and died before it wrote down what it goes back to."""
+def test_a_second_try_abandons_what_the_first_one_meant_to_abandon(world, ecs, ssm, ledger):
+    """It had claimed the service, and died before it wrote down what it goes back to."""
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST))
-    ledger.take(hold("back-1"), deployment(release=release(id="back-1")), NEW, NOW)
+    ledger.claim(claim("back-1"), deployment(release=release(id="back-1")), NEW, NOW)
     runs(ecs)
     planned(ssm)
     still_runs(ecs)
     goes_back_to(ecs, OLD)
 
-    assert begun(world).previous == OLD
+    assert begun(world).rollback_target == OLD
 
 
-def test_what_is_gone_back_from_already_is_not_gone_back_from_once_more(world, ecs, ssm, ledger):
+def test_what_is_rolled_back_already_is_not_rolled_back_once_more(world, ecs, ssm, ledger):
     """A deployment is putting the last good one back at this moment: one version is enough."""
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST))
@@ -210,7 +216,7 @@ def test_what_is_gone_back_from_already_is_not_gone_back_from_once_more(world, e
     planned(ssm)
 
     assert begun(world).outcome == "NO_CHANGE"
-    assert ledger.service(SERVICE).holder.execution == execution("e-0")
+    assert ledger.service(SERVICE).claim.execution == execution("e-0")
 
 
 def test_one_that_has_not_changed_anything_yet_does_not_go_on_while_something_else_rolls_out(
@@ -224,23 +230,23 @@ def test_one_that_has_not_changed_anything_yet_does_not_go_on_while_something_el
     planned(ssm)
 
     assert begun(world).outcome == "NO_CHANGE"
-    assert ledger.service(SERVICE).holder.execution == execution("back-1")
+    assert ledger.service(SERVICE).claim.execution == execution("back-1")
 
 
-def test_what_a_person_has_put_right_by_hand_is_gone_back_from_as_ever(world, ecs, ssm, ledger):
+def test_what_a_person_has_put_on_the_service_is_rolled_back_as_ever(world, ecs, ssm, ledger):
     """Something unproven was left, and a person has freed the service and put a good one there."""
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST))
     theirs = accepted(ledger, "e-0", release=EARLIER)
     ledger.start_change(theirs, "UpdateService", at(-60), unproven=OTHER)
     key = {"pk": "service", "sk": SERVICE}
-    aws.table().update_item(Key=key, UpdateExpression="REMOVE holder")
+    aws.table().update_item(Key=key, UpdateExpression="REMOVE claim")
     runs(ecs)
     planned(ssm)
     still_runs(ecs)
     goes_back_to(ecs, OLD)
 
-    assert begun(world).previous == OLD
+    assert begun(world).rollback_target == OLD
 
 
 def test_one_that_has_not_changed_anything_yet_does_not_go_on_after_it(world, ecs, ssm, ledger):
@@ -250,7 +256,7 @@ def test_one_that_has_not_changed_anything_yet_does_not_go_on_after_it(world, ec
     planned(ssm)
 
     assert begun(world).outcome == "NO_CHANGE"
-    assert ledger.service(SERVICE).holder.execution == execution("back-1")
+    assert ledger.service(SERVICE).claim.execution == execution("back-1")
 
 
 def test_nothing_to_do_waits_while_another_one_is_in_mid_change(world, ecs, ssm, ledger):
@@ -263,7 +269,7 @@ def test_nothing_to_do_waits_while_another_one_is_in_mid_change(world, ecs, ssm,
     assert begun(world).decision is Decision.WAIT
 
 
-def test_a_good_one_whose_image_was_quarantined_by_hand_is_passed_over(world, ecs, ssm, ledger):
+def test_a_good_one_whose_image_was_quarantined_manually_is_passed_over(world, ecs, ssm, ledger):
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
     aws.table().update_item(
@@ -277,7 +283,7 @@ def test_a_good_one_whose_image_was_quarantined_by_hand_is_passed_over(world, ec
     still_runs(ecs)
     goes_back_to(ecs, OLD)
 
-    assert begun(world).previous == OLD
+    assert begun(world).rollback_target == OLD
 
 
 @pytest.mark.parametrize("known", [(), (good(NEW, DIGEST),)], ids=["none", "only what runs"])
@@ -293,12 +299,10 @@ def test_without_a_good_one_before_it_is_rejected_and_says_what_to_do(
         "there is no last good version of service production/api before shop-api:42: no other one has "
         'passed every gate here; name what to go back to as "to" (a digest, a tag or a task definition)'
     )
-    assert ledger.service(SERVICE).holder is None
+    assert ledger.service(SERVICE).claim is None
 
 
-def test_it_goes_back_to_a_digest_by_the_good_task_definition_that_has_it(
-    world, ecs, ssm, ecr, ledger
-):
+def test_a_digest_stands_for_the_good_task_definition_that_has_it(world, ecs, ssm, ecr, ledger):
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST))
     runs(ecs)
@@ -307,10 +311,10 @@ def test_it_goes_back_to_a_digest_by_the_good_task_definition_that_has_it(
     still_runs(ecs)
     goes_back_to(ecs, OLD)
 
-    assert begun(world, to=OLD_DIGEST).previous == OLD
+    assert begun(world, to=OLD_DIGEST).rollback_target == OLD
 
 
-def test_it_goes_back_to_a_tag_by_what_the_tag_points_to(world, ecs, ssm, ecr, ledger):
+def test_a_tag_stands_for_what_it_points_to(world, ecs, ssm, ecr, ledger):
     ended(ledger, found=good(OTHER, ANOTHER_DIGEST, tag="v0"))
     ended(ledger, found=good(OLD, tag="v1"))
     runs(ecs)
@@ -319,13 +323,11 @@ def test_it_goes_back_to_a_tag_by_what_the_tag_points_to(world, ecs, ssm, ecr, l
     still_runs(ecs)
     goes_back_to(ecs, OTHER)
 
-    assert begun(world, to="v1").previous == OTHER
+    assert begun(world, to="v1").rollback_target == OTHER
 
 
 @pytest.mark.parametrize("to", ["v1", OLD_DIGEST])
-def test_it_goes_back_to_what_was_good_though_ecr_has_it_no_longer(
-    world, ecs, ssm, ecr, ledger, to
-):
+def test_a_good_version_is_a_target_though_ecr_has_it_no_longer(world, ecs, ssm, ecr, ledger, to):
     """ECS may have the image still, and has the task definition."""
     ended(ledger, found=good(OLD, tag="v1"))
     runs(ecs)
@@ -334,7 +336,7 @@ def test_it_goes_back_to_what_was_good_though_ecr_has_it_no_longer(
     still_runs(ecs)
     goes_back_to(ecs, OLD)
 
-    assert begun(world, to=to).previous == OLD
+    assert begun(world, to=to).rollback_target == OLD
 
 
 @pytest.mark.parametrize(
@@ -352,10 +354,10 @@ def test_an_image_without_a_known_task_definition_is_to_be_registered(
     beginning = begun(world, to=to)
 
     assert beginning.decision is Decision.GO
-    assert (beginning.previous, beginning.previous_images) == (None, {})
+    assert (beginning.rollback_target, beginning.rollback_target_images) == (None, {})
     assert beginning.image == image(digest=OLD_DIGEST, tag=tag)
     assert beginning.gates == ()
-    assert ledger.deployment(beginning.hold).previous is None
+    assert ledger.deployment(beginning.claim).rollback_target is None
 
 
 @pytest.mark.parametrize("to", ["v0", ANOTHER_DIGEST])
@@ -369,7 +371,7 @@ def test_an_image_that_nobody_knows_is_rejected(world, ecs, ssm, ecr, ledger, to
 
 
 @pytest.mark.parametrize("to", [OLD, "shop-api:41"])
-def test_it_goes_back_to_a_task_definition_that_is_known_to_be_good(world, ecs, ssm, ledger, to):
+def test_a_task_definition_that_is_known_to_be_good_is_a_target(world, ecs, ssm, ledger, to):
     ended(ledger, found=good(OLD, tag="v1"))
     runs(ecs)
     planned(ssm)
@@ -379,11 +381,11 @@ def test_it_goes_back_to_a_task_definition_that_is_known_to_be_good(world, ecs, 
 
     beginning = begun(world, to=to)
 
-    assert beginning.previous == OLD
-    assert ledger.deployment(beginning.hold).back == good(OLD, tag="v1")
+    assert beginning.rollback_target == OLD
+    assert ledger.deployment(beginning.claim).good_target == good(OLD, tag="v1")
 
 
-def test_it_goes_back_to_a_task_definition_that_nobody_has_seen_good(world, ecs, ssm, ledger):
+def test_a_task_definition_that_was_never_good_is_a_target(world, ecs, ssm, ledger):
     runs(ecs)
     planned(ssm)
     defined(ecs, SIDECAR, container(image=GOOD), asked=OLD)
@@ -392,8 +394,8 @@ def test_it_goes_back_to_a_task_definition_that_nobody_has_seen_good(world, ecs,
 
     beginning = begun(world, to=OLD)
 
-    assert beginning.previous == OLD
-    assert ledger.deployment(beginning.hold).back == good(OLD, OLD_DIGEST, at=at(-3600))
+    assert beginning.rollback_target == OLD
+    assert ledger.deployment(beginning.claim).good_target == good(OLD, OLD_DIGEST, at=at(-3600))
     assert beginning.gates == ()
 
 
@@ -414,7 +416,7 @@ def test_a_task_definition_without_an_image_of_the_repository_has_no_digest(
 
     beginning = begun(world, to=OLD)
 
-    assert ledger.deployment(beginning.hold).back == good(OLD, "", at=at(1))
+    assert ledger.deployment(beginning.claim).good_target == good(OLD, "", at=at(1))
 
 
 def test_a_task_definition_that_does_not_exist_is_rejected(world, ecs, ssm):
@@ -448,7 +450,7 @@ def test_what_runs_already_is_no_change(world, ecs, ssm, ledger):
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "NO_CHANGE")
     assert beginning.reason == "service production/api has shop-api:42 already"
-    assert ledger.service(SERVICE).holder is None
+    assert ledger.service(SERVICE).claim is None
 
 
 def test_an_image_that_runs_already_is_no_change(world, ecs, ssm, ecr, ledger):
@@ -461,13 +463,15 @@ def test_an_image_that_runs_already_is_no_change(world, ecs, ssm, ecr, ledger):
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "NO_CHANGE")
     assert beginning.reason == "service production/api runs shop/api:v2 (abababababab) already"
-    assert ledger.service(SERVICE).holder is None
+    assert ledger.service(SERVICE).claim is None
 
 
 # --- the image that it leaves, and its policy -------------------------------------------------------
 
 
-def test_it_is_a_deployment_of_the_image_that_it_leaves_by_whoever_started_it(world, ecs, ssm):
+def test_a_manual_rollback_is_a_deployment_of_the_abandoned_image_by_whoever_started_it(
+    world, ecs, ssm
+):
     runs(ecs)
     planned(ssm)
 
@@ -506,7 +510,7 @@ def test_the_container_whose_repository_plans_for_the_service_is_what_it_leaves(
     ],
     ids=["no plan", "the plan does not name the service", "not JSON", "denied"],
 )
-def test_without_a_plan_that_can_be_read_the_defaults_hold(world, ecs, ssm, plan):
+def test_without_a_plan_that_can_be_read_the_defaults_apply(world, ecs, ssm, plan):
     runs(ecs)
     plan(ssm)
 
@@ -534,13 +538,13 @@ def test_a_sidecar_that_slipway_may_not_look_up_keeps_nobody_from_going_back(
     still_runs(ecs)
     goes_back_to(ecs, OLD)
 
-    assert begun(world).previous == OLD
+    assert begun(world).rollback_target == OLD
 
 
-# --- whom it takes the service from -----------------------------------------------------------------
+# --- whom it takes over from ------------------------------------------------------------------------
 
 
-def test_it_holds_the_service_and_has_a_history_from_then_on(world, ecs, ssm, ledger):
+def test_a_deployment_claims_the_service_and_has_a_history_from_then_on(world, ecs, ssm, ledger):
     ended(ledger, found=good(OLD))
     runs(ecs)
     planned(ssm)
@@ -549,14 +553,14 @@ def test_it_holds_the_service_and_has_a_history_from_then_on(world, ecs, ssm, le
 
     beginning = begun(world)
 
-    service, record = ledger.service(SERVICE), ledger.deployment(hold("back-1"))
-    assert beginning.hold == hold("back-1")
-    assert (service.holder.execution, service.newest_at) == (execution("back-1"), NOW)
-    assert (record.deployment, record.back) == (beginning.deployment, good(OLD))
-    assert (record.previous, record.task_definition) == (OLD, NEW)
+    service, record = ledger.service(SERVICE), ledger.deployment(claim("back-1"))
+    assert beginning.claim == claim("back-1")
+    assert (service.claim.execution, service.newest_at) == (execution("back-1"), NOW)
+    assert (record.deployment, record.good_target) == (beginning.deployment, good(OLD))
+    assert (record.rollback_target, record.task_definition) == (OLD, NEW)
 
 
-def test_it_takes_over_from_a_deployment_under_way_and_goes_back_from_what_that_put_there(
+def test_a_manual_rollback_takes_over_from_a_deployment_under_way_and_abandons_what_that_put_there(
     world, ecs, ssm, ledger
 ):
     ended(ledger, found=good(OLD))
@@ -568,12 +572,12 @@ def test_it_takes_over_from_a_deployment_under_way_and_goes_back_from_what_that_
 
     beginning = begun(world)
 
-    assert (beginning.task_definition, beginning.previous) == (NEW, OLD)
-    assert ledger.service(SERVICE).holder.execution == execution("back-1")
+    assert (beginning.task_definition, beginning.rollback_target) == (NEW, OLD)
+    assert ledger.service(SERVICE).claim.execution == execution("back-1")
     assert ledger.service(SERVICE).baseline == OLD
 
 
-def test_while_the_holder_changes_the_service_it_waits(world, ecs, ssm, ledger):
+def test_a_deployment_waits_while_another_one_changes_the_service(world, ecs, ssm, ledger):
     ended(ledger, found=good(OLD))
     own = accepted(ledger, "e-0", release=release(released_at=at(-60)))
     ledger.start_change(own, "UpdateService", NOW)
@@ -583,7 +587,7 @@ def test_while_the_holder_changes_the_service_it_waits(world, ecs, ssm, ledger):
     beginning = begun(world)
 
     assert (beginning.decision, beginning.wait_seconds) == (Decision.WAIT, 2)
-    assert ledger.service(SERVICE).holder.execution == execution("e-0")
+    assert ledger.service(SERVICE).claim.execution == execution("e-0")
 
 
 def test_a_release_that_was_started_later_is_not_rolled_back(world, ecs, ssm, ledger):
@@ -595,7 +599,7 @@ def test_a_release_that_was_started_later_is_not_rolled_back(world, ecs, ssm, le
     assert begun(world).outcome == "SUPERSEDED"
 
 
-def test_what_was_changed_while_it_took_the_service_is_looked_at_again(world, ecs, ssm, ledger):
+def test_a_service_that_changed_while_it_was_claimed_is_checked_again(world, ecs, ssm, ledger):
     ended(ledger, found=good(OLD))
     runs(ecs)
     planned(ssm)
@@ -605,7 +609,7 @@ def test_what_was_changed_while_it_took_the_service_is_looked_at_again(world, ec
 
     assert (beginning.decision, beginning.wait_seconds) == (Decision.WAIT, 1)
     assert beginning.reason == "the service was changed a moment ago"
-    assert ledger.service(SERVICE).holder.execution == execution("back-1")
+    assert ledger.service(SERVICE).claim.execution == execution("back-1")
 
 
 def test_a_first_rollback_keeps_what_completed_before_as_the_baseline(world, ecs, ssm, ecr, ledger):
@@ -691,11 +695,11 @@ def test_a_service_of_another_kind_is_refused(world, ecs):
 def test_a_wrong_wish_names_its_field(world, wrong, field):
     start = {"action": "rollback", "service": SERVICE} | wrong
 
-    with pytest.raises(InvalidInput, match=rf"^the rollback by hand is not valid:\n  {field}: "):
+    with pytest.raises(InvalidInput, match=rf"^the manual rollback is not valid:\n  {field}: "):
         begin(Start(start=start, execution=execution(), started_at=NOW), NOW, world)
 
 
-def test_an_image_of_an_unknown_place_is_left_by_its_name(world, ecs, ssm):
+def test_an_image_of_an_unknown_place_is_abandoned_by_its_name(world, ecs, ssm):
     runs(ecs, container(image="nginx:1"))
     unplanned(ssm)
 

@@ -23,11 +23,11 @@ from tests.support.builders import (
     THEIRS,
     accepted,
     at,
+    claim,
     deployment,
     ended,
     execution,
     good,
-    hold,
     image,
     quarantined,
     release,
@@ -53,7 +53,7 @@ def ending(outcome, **changes):
         "outcome": outcome,
         "reason": "because",
         "evidence": ("a fact",),
-        "hold": hold(),
+        "claim": claim(),
         "execution": execution(),
         "started_at": NOW,
         "deployment": deployment(),
@@ -95,18 +95,18 @@ def test_the_outcome_is_written_and_the_service_is_free(outcome, ecs, ledger):
 
     done = finished(ending(outcome), ledger, ecs)
 
-    record = ledger.deployment(hold())
+    record = ledger.deployment(claim())
     assert (done.outcome, done.reason, done.evidence) == (outcome, "because", ("a fact",))
-    assert done.hold == hold()
+    assert done.claim == claim()
     assert (record.outcome, record.reason, record.evidence) == (outcome, "because", ("a fact",))
-    assert ledger.service(SERVICE).holder is None
+    assert ledger.service(SERVICE).claim is None
 
 
 def test_a_deployment_is_forgotten_when_its_history_has_passed(ecs, ledger):
     accepted(ledger, "e-1")
     finished(ending("FAILED"), ledger, ecs)
 
-    key = {"pk": SERVICE, "sk": hold().deployment}
+    key = {"pk": SERVICE, "sk": claim().deployment}
     item = aws.table().get_item(Key=key)["Item"]
     assert item["expires_at"] == int((at(60) + HISTORY).timestamp())
     assert item["ended_at"] == "2026-11-22T03:01:00.000000Z"
@@ -120,9 +120,9 @@ def test_a_deployment_that_never_had_its_service_is_written_down_all_the_same(ou
     done = finished(ending(outcome), ledger, ecs)
 
     assert (done.outcome, done.reason) == (outcome, "because")
-    assert ledger.deployment(hold()).outcome == outcome
+    assert ledger.deployment(claim()).outcome == outcome
     assert ledger.knows(SERVICE, DIGEST)
-    assert ledger.service(SERVICE).holder.execution == execution("e-2")
+    assert ledger.service(SERVICE).claim.execution == execution("e-2")
 
 
 def test_a_second_try_answers_as_the_first_and_asks_nobody(ecs, ledger):
@@ -153,54 +153,54 @@ def test_what_another_try_at_the_same_time_has_written_stays(ecs, ledger, monkey
 
 def test_a_recovery_ends_the_deployment_that_it_recovers(ecs, ledger):
     accepted(ledger, "e-1")
-    recovery = hold(execution=execution("recover-1"))
-    ledger.take(recovery, deployment(), OLD, NOW)
-    given = ending("FAILED", hold=recovery, execution=recovery.execution, started_at=at(50))
+    recovery = claim(execution=execution("recover-1"))
+    ledger.claim(recovery, deployment(), OLD, NOW)
+    given = ending("FAILED", claim=recovery, execution=recovery.execution, started_at=at(50))
 
-    assert finished(given, ledger, ecs).hold == recovery
-    assert ledger.deployment(hold()).outcome == "FAILED"
-    assert ledger.service(SERVICE).holder is None
+    assert finished(given, ledger, ecs).claim == recovery
+    assert ledger.deployment(claim()).outcome == "FAILED"
+    assert ledger.service(SERVICE).claim is None
 
 
 def test_what_another_execution_goes_on_with_is_left_to_that_one(ecs, ledger):
     accepted(ledger, "e-1")
-    recovery = hold(execution=execution("recover-1"))
-    ledger.take(recovery, deployment(), OLD, NOW)
+    recovery = claim(execution=execution("recover-1"))
+    ledger.claim(recovery, deployment(), OLD, NOW)
 
     done = finished(ending("FAILED"), ledger, ecs)
 
     assert (done.outcome, done.reason, done.evidence) == ("FAILED", "because", ("a fact",))
-    assert ledger.deployment(hold()).outcome is None
-    assert ledger.service(SERVICE).holder.execution == recovery.execution
+    assert ledger.deployment(claim()).outcome is None
+    assert ledger.service(SERVICE).claim.execution == recovery.execution
 
 
 @pytest.mark.parametrize("service", [None, 5, "api"])
 def test_without_a_service_there_is_nothing_to_write(service, ecs, ledger):
-    wrong = {"hold": None, "deployment": {"what": "ever"}, "service": service}
+    wrong = {"claim": None, "deployment": {"what": "ever"}, "service": service}
     given = parse(Ending, ending("FAILED").to_json() | wrong, "x")
 
     done = finished(given, ledger, ecs)
 
-    assert (done.outcome, done.reason, done.hold) == ("FAILED", "because", None)
+    assert (done.outcome, done.reason, done.claim) == ("FAILED", "because", None)
     assert aws.table().scan()["Items"] == []
 
 
 @pytest.mark.parametrize("named", [{"deployment": {"service": SERVICE}}, {"service": None}])
 def test_where_it_never_began_it_is_written_by_the_service_that_it_was_for(named, ecs, ledger):
-    given = parse(Ending, ending("FAILED").to_json() | {"hold": None} | named, "x")
+    given = parse(Ending, ending("FAILED").to_json() | {"claim": None} | named, "x")
 
     done = finished(given, ledger, ecs)
 
-    assert done.hold == hold()
-    assert ledger.deployment(hold()).outcome == "FAILED"
+    assert done.claim == claim()
+    assert ledger.deployment(claim()).outcome == "FAILED"
 
 
-def test_what_it_took_before_its_beginning_failed_is_free_again(ecs, ledger):
-    ledger.take(hold(), deployment(), OLD, NOW)
+def test_a_service_that_was_claimed_before_the_beginning_failed_is_free_again(ecs, ledger):
+    ledger.claim(claim(), deployment(), OLD, NOW)
 
-    finished(ending("FAILED", hold=None), ledger, ecs)
+    finished(ending("FAILED", claim=None), ledger, ecs)
 
-    assert ledger.service(SERVICE).holder is None
+    assert ledger.service(SERVICE).claim is None
 
 
 def left_by_another_one(ledger):
@@ -208,17 +208,17 @@ def left_by_another_one(ledger):
     older = accepted(ledger, "e-0", release=release(id="event-0", released_at=at(-60)))
     ledger.start_change(older, "UpdateService", at(-60), unproven=OTHER)
     ledger.end_change(older, "UpdateService", at(-60))
-    ledger.take(hold(), deployment(), OLD, NOW)
+    ledger.claim(claim(), deployment(), OLD, NOW)
 
 
-def test_what_failed_before_it_saw_to_what_another_one_has_left_is_for_the_recovery(ecs, ledger):
+def test_a_failure_before_another_deployments_change_was_seen_to_is_for_the_recovery(ecs, ledger):
     left_by_another_one(ledger)
 
-    done = finished(ending("FAILED", hold=None, update=None), ledger, ecs)
+    done = finished(ending("FAILED", claim=None, update=None), ledger, ecs)
 
     assert (done.left_to_recovery, done.outcome, done.reason) == (True, "FAILED", "because")
-    assert ledger.service(SERVICE).holder.execution == execution()
-    assert ledger.deployment(hold()) is None
+    assert ledger.service(SERVICE).claim.execution == execution()
+    assert ledger.deployment(claim()) is None
 
 
 def test_what_failed_with_everything_as_before_has_ended(ecs, ledger):
@@ -228,7 +228,7 @@ def test_what_failed_with_everything_as_before_has_ended(ecs, ledger):
 
     assert not done.left_to_recovery
     record = ledger.service(SERVICE)
-    assert (record.holder, record.unproven) == (None, ())
+    assert (record.claim, record.unproven) == (None, ())
 
 
 def test_what_others_have_put_there_that_is_what_to_go_back_to_is_nothing_to_see_to(ecs, ledger):
@@ -241,18 +241,18 @@ def test_what_others_have_put_there_that_is_what_to_go_back_to_is_nothing_to_see
     done = finished(ending("FAILED", update=None), ledger, ecs)
 
     assert not done.left_to_recovery
-    assert ledger.service(SERVICE).holder is None
+    assert ledger.service(SERVICE).claim is None
 
 
-def test_a_recovery_that_could_not_take_the_service_is_recovered_itself(ecs, ledger):
+def test_a_recovery_that_could_not_claim_the_service_is_recovered_itself(ecs, ledger):
     tried(ledger)
-    recovery = hold(execution=execution("recover-1"))
+    recovery = claim(execution=execution("recover-1"))
 
-    done = finished(ending("ROLLBACK_FAILED", hold=recovery), ledger, ecs)
+    done = finished(ending("ROLLBACK_FAILED", claim=recovery), ledger, ecs)
 
     assert (done.left_to_recovery, done.outcome) == (True, "ROLLBACK_FAILED")
-    assert ledger.deployment(hold()).outcome is None
-    assert ledger.service(SERVICE).holder.execution == execution()
+    assert ledger.deployment(claim()).outcome is None
+    assert ledger.service(SERVICE).claim.execution == execution()
 
 
 def test_what_failed_without_the_service_does_not_see_to_it(ecs, ledger):
@@ -262,7 +262,7 @@ def test_what_failed_without_the_service_does_not_see_to_it(ecs, ledger):
     done = finished(ending("FAILED", update=None), ledger, ecs)
 
     assert not done.left_to_recovery
-    assert ledger.deployment(hold()).outcome == "FAILED"
+    assert ledger.deployment(claim()).outcome == "FAILED"
     assert ledger.service(SERVICE).unproven == (OTHER,)
 
 
@@ -273,7 +273,7 @@ def test_while_the_service_cannot_be_read_nothing_is_written(ecs, ledger):
     with pytest.raises(AwsUnavailable):
         finished(ending("SUCCEEDED"), ledger, ecs)
 
-    assert ledger.deployment(hold()).outcome is None
+    assert ledger.deployment(claim()).outcome is None
 
 
 # --- whose service is it? ---------------------------------------------------------------------------
@@ -310,7 +310,7 @@ def test_a_success_without_an_update_is_none(ecs, ledger):
 
 
 @pytest.mark.parametrize("outcome", ["SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED"])
-def test_what_a_newer_deployment_has_taken_over_is_superseded(outcome, ecs, ledger):
+def test_a_deployment_that_a_newer_one_took_over_from_is_superseded(outcome, ecs, ledger):
     accepted(ledger, "e-1")
     accepted(ledger, "e-2", release=release(id="event-2"))
     if outcome == "SUCCEEDED":
@@ -320,9 +320,9 @@ def test_what_a_newer_deployment_has_taken_over_is_superseded(outcome, ecs, ledg
 
     service = ledger.service(SERVICE)
     assert done.outcome == "SUPERSEDED"
-    assert done.reason == "another deployment has taken the service over; because"
+    assert done.reason == "another deployment has claimed the service; because"
     assert (service.good, dict(service.quarantined)) == ((), {})
-    assert service.holder.execution == execution("e-2")
+    assert service.claim.execution == execution("e-2")
 
 
 def test_what_failed_before_a_change_has_failed_whoever_has_the_service_now(ecs, ledger):
@@ -337,7 +337,7 @@ def test_what_failed_before_a_change_has_failed_whoever_has_the_service_now(ecs,
 
 def test_what_succeeded_is_the_last_good(ecs, ledger):
     ended(ledger, found=good(OLD))
-    accepted(ledger, "e-1", back=good(OLD))
+    accepted(ledger, "e-1", good_target=good(OLD))
     ours_is_there(ecs)
 
     finished(ending("SUCCEEDED"), ledger, ecs)
@@ -368,9 +368,9 @@ def test_where_it_is_not_known_what_succeeded_nothing_is_good(unknown, ecs, ledg
     assert good_now(ledger) == []
 
 
-def test_what_was_gone_back_to_is_good_still(ecs, ledger):
+def test_the_rollback_target_is_still_good(ecs, ledger):
     ended(ledger, found=good(OLD, tag="v1"))
-    accepted(ledger, "e-1", back=good(OLD, tag="v1"))
+    accepted(ledger, "e-1", good_target=good(OLD, tag="v1"))
 
     finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
 
@@ -379,14 +379,14 @@ def test_what_was_gone_back_to_is_good_still(ecs, ledger):
 
 def test_what_was_registered_anew_to_go_back_is_good(ecs, ledger):
     ended(ledger, found=good(OLD, tag="v1"))
-    accepted(ledger, "e-1", back=good(OLD, tag="v1"))
+    accepted(ledger, "e-1", good_target=good(OLD, tag="v1"))
 
     finished(ending("ROLLED_BACK", restored=OTHER), ledger, ecs)
 
     assert ledger.service(SERVICE).last_good == good(OTHER, tag="v1")
 
 
-def test_the_image_that_a_rollback_by_hand_went_back_to_is_good(ecs, ledger):
+def test_the_target_of_a_manual_rollback_is_good(ecs, ledger):
     accepted(ledger, "e-1")
     back = image(digest=OLD_DIGEST, tag="v1")
 
@@ -404,7 +404,7 @@ def test_what_ran_before_the_first_deployment_is_not_known_to_be_good(ecs, ledge
 
 
 def test_where_it_is_not_known_what_was_put_back_nothing_is_good(ecs, ledger):
-    accepted(ledger, "e-1", back=good(OLD))
+    accepted(ledger, "e-1", good_target=good(OLD))
 
     finished(ending("ROLLED_BACK", restored=None), ledger, ecs)
 
@@ -413,7 +413,7 @@ def test_where_it_is_not_known_what_was_put_back_nothing_is_good(ecs, ledger):
 
 @pytest.mark.parametrize("outcome", sorted(set(OUTCOMES) - {"SUCCEEDED", "ROLLED_BACK"}))
 def test_no_other_outcome_makes_anything_good(outcome, ecs, ledger):
-    accepted(ledger, "e-1", back=good(OLD))
+    accepted(ledger, "e-1", good_target=good(OLD))
 
     finished(ending(outcome, restored=OLD), ledger, ecs)
 
@@ -425,19 +425,19 @@ def test_no_other_outcome_makes_anything_good(outcome, ecs, ledger):
 
 @pytest.mark.parametrize("outcome", ["ROLLED_BACK", "ROLLBACK_FAILED"])
 def test_an_image_that_was_rolled_back_is_quarantined_with_the_reason(outcome, ecs, ledger):
-    tried(ledger, back=good(OLD))
+    tried(ledger, good_target=good(OLD))
 
     finished(ending(outcome, restored=OLD), ledger, ecs)
 
     [(digest, why)] = ledger.service(SERVICE).quarantined.items()
     assert (digest, why.reason, why.at) == (DIGEST, "because", at(60))
-    assert why.deployment == hold().deployment
+    assert why.deployment == claim().deployment
 
 
 def test_an_image_that_was_good_before_is_good_no_longer_when_it_is_quarantined(ecs, ledger):
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST), digest=DIGEST)
-    tried(ledger, back=good(OLD))
+    tried(ledger, good_target=good(OLD))
 
     finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
 
@@ -446,7 +446,7 @@ def test_an_image_that_was_good_before_is_good_no_longer_when_it_is_quarantined(
 
 def test_an_image_is_not_quarantined_where_it_went_back_to_another_revision_with_it(ecs, ledger):
     """What failed is something else in the task definition then."""
-    tried(ledger, back=good(OLD, DIGEST))
+    tried(ledger, good_target=good(OLD, DIGEST))
 
     finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
 
@@ -463,11 +463,11 @@ def test_an_image_that_was_never_on_the_service_is_not_quarantined(ecs, ledger):
     assert dict(ledger.service(SERVICE).quarantined) == {}
 
 
-def test_the_image_that_a_rollback_by_hand_leaves_is_quarantined(ecs, ledger):
-    by_hand = deployment(release=release(started_by="manual rollback"), stage=None)
-    accepted(ledger, "e-1", back=good(OLD), release=by_hand.release)
+def test_the_image_that_a_manual_rollback_abandons_is_quarantined(ecs, ledger):
+    manual_rollback = deployment(release=release(started_by="manual rollback"), stage=None)
+    accepted(ledger, "e-1", good_target=good(OLD), release=manual_rollback.release)
 
-    finished(ending("ROLLED_BACK", deployment=by_hand, restored=OLD), ledger, ecs)
+    finished(ending("ROLLED_BACK", deployment=manual_rollback, restored=OLD), ledger, ecs)
 
     assert list(ledger.service(SERVICE).quarantined) == [DIGEST]
 
@@ -494,19 +494,19 @@ def test_a_rollback_of_an_unknown_image_quarantines_nothing(ecs, ledger):
 # --- the reason -------------------------------------------------------------------------------------
 
 
-def test_a_crash_is_told_without_its_stack_trace(ecs, ledger):
+def test_a_crash_is_reported_without_its_stack_trace(ecs, ledger):
     accepted(ledger, "e-1")
 
     assert finished(ending("FAILED", reason=CRASH), ledger, ecs).reason == "KeyError: 'id'"
 
 
-def test_a_failed_rollback_tells_both_reasons(ecs, ledger):
+def test_a_failed_rollback_gives_both_reasons(ecs, ledger):
     accepted(ledger, "e-1")
 
     done = finished(ending("ROLLBACK_FAILED", rollback_reason=CRASH), ledger, ecs)
 
     assert done.reason == "because; rolling back failed: KeyError: 'id'"
-    assert ledger.deployment(hold()).reason == done.reason
+    assert ledger.deployment(claim()).reason == done.reason
 
 
 def test_a_reason_is_cut_to_what_the_ledger_has_room_for(ecs, ledger):
@@ -515,15 +515,15 @@ def test_a_reason_is_cut_to_what_the_ledger_has_room_for(ecs, ledger):
     done = finished(ending("ROLLED_BACK", reason="x" * 20_000), ledger, ecs)
 
     assert len(done.reason) == 20_000
-    assert len(ledger.deployment(hold()).reason) == 10_000
+    assert len(ledger.deployment(claim()).reason) == 10_000
     assert len(ledger.service(SERVICE).quarantined[DIGEST].reason) == 500
 
 
-def test_what_was_taken_after_its_end_was_written_is_freed(ecs, ledger):
+def test_a_service_that_was_claimed_after_the_end_was_written_is_freed(ecs, ledger):
     """By a step that outlived its execution."""
     tried(ledger)
     finished(ending("FAILED"), ledger, ecs)
-    ledger.take(hold(), deployment(), OLD, at(61))
+    ledger.claim(claim(), deployment(), OLD, at(61))
 
     assert finished(ending("FAILED"), ledger, ecs).outcome == "FAILED"
-    assert ledger.service(SERVICE).holder is None
+    assert ledger.service(SERVICE).claim is None

@@ -17,19 +17,19 @@ from tests.support.builders import (
     SERVICE,
     accepted,
     at,
+    claim,
     deployment,
     execution,
-    hold,
     release,
 )
 
 MILLISECONDS = at(0.123)
-BY_HAND = {"action": "rollback", "service": SERVICE}
+MANUAL_ROLLBACK = {"action": "rollback", "service": SERVICE}
 CRASHED = {"status": "FAILED", "error": "States.Runtime", "cause": "no such variable"}
 
 
 def died(stepfunctions, start=None, name="e-1", started_at=NOW, **changes):
-    """Step Functions tells of the execution."""
+    """Step Functions describes the execution."""
     given = deployment().to_json() if start is None else start
     answer = {
         "executionArn": execution(name),
@@ -76,12 +76,12 @@ def recovered(stepfunctions, ledger, name="e-1"):
     return recover(execution(name), DEPLOYMENTS, ledger, stepfunctions.client)
 
 
-def ends(ledger, outcome="FAILED", told=True, own=None):
+def ends(ledger, outcome="FAILED", notified=True, own=None):
     own = own or accepted(ledger, "e-1")
     ending = {"outcome": outcome, "reason": "because", "evidence": []}
     ledger.finish(own, deployment(), ending, None, None)
-    if told:
-        ledger.note_told(own, "end", NOW)
+    if notified:
+        ledger.note_notified(own, "end", NOW)
 
 
 # --- what is started --------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ def test_a_dead_deployment_is_recovered_by_an_execution_that_knows_all_of_it(
 
     assert started.recovery == Recovery(
         action="recover",
-        deployment=hold().deployment,
+        deployment=claim().deployment,
         execution=execution(),
         started_at=NOW,
         why="its execution was stopped",
@@ -117,7 +117,7 @@ def test_a_deployment_that_the_ledger_has_never_heard_of_is_recovered(
     starts(stepfunctions)
     recovered(stepfunctions, ledger)
 
-    assert started.recovery.deployment == hold().deployment
+    assert started.recovery.deployment == claim().deployment
 
 
 def test_its_id_has_the_milliseconds_of_its_start(stepfunctions, ledger, started):
@@ -128,12 +128,12 @@ def test_its_id_has_the_milliseconds_of_its_start(stepfunctions, ledger, started
     assert started.recovery.deployment == "2026-11-22T03:00:00.123Z#e-1"
 
 
-def test_a_rollback_by_hand_is_recovered_as_well(stepfunctions, ledger, started):
-    died(stepfunctions, BY_HAND)
+def test_a_manual_rollback_is_recovered_as_well(stepfunctions, ledger, started):
+    died(stepfunctions, MANUAL_ROLLBACK)
     starts(stepfunctions)
     recovered(stepfunctions, ledger)
 
-    assert started.recovery.start == BY_HAND
+    assert started.recovery.start == MANUAL_ROLLBACK
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,9 @@ def test_a_rollback_by_hand_is_recovered_as_well(stepfunctions, ledger, started)
         ({"status": "SUCCEEDED"}, "its execution ended without freeing the service"),
     ],
 )
-def test_how_it_ended_is_told(stepfunctions, ledger, started, how, why):
+def test_how_the_execution_ended_is_in_the_recoverys_input(
+    stepfunctions, ledger, started, how, why
+):
     died(stepfunctions, **how)
     starts(stepfunctions)
     recovered(stepfunctions, ledger)
@@ -182,10 +184,10 @@ OWN = unique_name(f"recover-{SERVICE}", execution("e-1"))
 
 
 def recovery_of_e_1(stepfunctions, status):
-    """Step Functions tells of it."""
+    """Step Functions describes it."""
     given = Recovery(
         action="recover",
-        deployment=hold().deployment,
+        deployment=claim().deployment,
         execution=execution("e-1"),
         started_at=NOW,
         why="its execution was stopped",
@@ -203,7 +205,7 @@ def test_what_is_being_recovered_is_not_recovered_again(stepfunctions, ledger):
     assert recovered(stepfunctions, ledger) == "it is running"
 
 
-def test_a_recovery_that_died_and_was_not_told_of_is_recovered(stepfunctions, ledger, started):
+def test_a_recovery_that_died_without_an_event_is_recovered(stepfunctions, ledger, started):
     died(stepfunctions)
     stepfunctions.refuses("start_execution", "ExecutionAlreadyExists")
     recovery_of_e_1(stepfunctions, "TIMED_OUT")
@@ -243,7 +245,7 @@ def test_a_recovery_that_could_not_be_read_has_changed_nothing(stepfunctions, le
 
 
 @pytest.mark.parametrize("outcome", ["SUCCEEDED", "FAILED", "ROLLED_BACK", "SUPERSEDED"])
-def test_what_has_ended_and_was_told_is_left_alone(stepfunctions, ledger, outcome):
+def test_an_end_that_people_were_notified_of_is_left_alone(stepfunctions, ledger, outcome):
     """Step Functions announces every deployment that was rolled back as failed."""
     ends(ledger, outcome)
     died(stepfunctions, status="FAILED")
@@ -251,8 +253,8 @@ def test_what_has_ended_and_was_told_is_left_alone(stepfunctions, ledger, outcom
     assert recovered(stepfunctions, ledger) == "it has come to its end"
 
 
-def test_no_change_has_ended_though_nobody_was_told(stepfunctions, ledger):
-    ends(ledger, "NO_CHANGE", told=False)
+def test_no_change_has_ended_though_nobody_was_notified(stepfunctions, ledger):
+    ends(ledger, "NO_CHANGE", notified=False)
     died(stepfunctions)
 
     assert recovered(stepfunctions, ledger) == "it has come to its end"
@@ -269,29 +271,29 @@ def test_whose_service_another_one_has_by_now_has_ended(stepfunctions, ledger):
 # --- what has not quite ended -----------------------------------------------------------------------
 
 
-def test_an_end_that_nobody_was_told_of_is_told_by_a_recovery(stepfunctions, ledger, started):
-    ends(ledger, told=False)
+def test_a_recovery_notifies_of_an_end_that_nobody_was_notified_of(stepfunctions, ledger, started):
+    ends(ledger, notified=False)
     died(stepfunctions)
     starts(stepfunctions)
 
     assert recovered(stepfunctions, ledger).endswith("recovers it")
 
 
-def test_a_start_that_people_were_told_of_is_no_end(stepfunctions, ledger, started):
-    ends(ledger, told=False)
-    ledger.note_told(hold(), "start", NOW)
+def test_a_start_that_people_were_notified_of_is_no_end(stepfunctions, ledger, started):
+    ends(ledger, notified=False)
+    ledger.note_notified(claim(), "start", NOW)
     died(stepfunctions)
     starts(stepfunctions)
 
     assert recovered(stepfunctions, ledger).endswith("recovers it")
 
 
-def test_a_service_that_was_taken_after_the_end_is_freed_by_a_recovery(
+def test_a_service_that_was_claimed_after_the_end_is_freed_by_a_recovery(
     stepfunctions, ledger, started
 ):
     """A try of BeginDeployment that was on its way when the execution was stopped."""
     ends(ledger)
-    ledger.take(hold(), deployment(), "arn", NOW)
+    ledger.claim(claim(), deployment(), "arn", NOW)
     died(stepfunctions)
     starts(stepfunctions)
 
@@ -304,7 +306,7 @@ def test_a_service_that_was_taken_after_the_end_is_freed_by_a_recovery(
 def recovery(attempt):
     return Recovery(
         action="recover",
-        deployment=hold().deployment,
+        deployment=claim().deployment,
         execution=execution(),
         started_at=NOW,
         why="its execution was stopped",
@@ -327,7 +329,7 @@ def test_a_recovery_that_died_is_recovered_with_what_it_had_to_recover(
     assert started.recovery == dead.model_copy(update={**why, "attempt": attempt + 1})
 
 
-def test_when_the_third_recovery_has_died_a_person_has_to_look(stepfunctions, ledger):
+def test_when_the_third_recovery_has_died_a_person_has_to_act(stepfunctions, ledger):
     accepted(ledger, "e-1")
     died(stepfunctions, recovery(3).to_json(), "recover-3")
 
@@ -335,7 +337,7 @@ def test_when_the_third_recovery_has_died_a_person_has_to_look(stepfunctions, le
         recovered(stepfunctions, ledger, "recover-3")
 
     assert str(raised.value) == (
-        f"3 executions that had to recover the deployment {hold().deployment} of service {SERVICE} "
+        f"3 executions that had to recover the deployment {claim().deployment} of service {SERVICE} "
         f"have died as well, the last one is {execution('recover-3')}: look at the service, and free "
         "it in the ledger (docs/operations.md)"
     )

@@ -1,4 +1,4 @@
-"""What nobody announced: releases whose event was lost, and executions that no longer hold what they have."""
+"""What nobody announced: releases whose event was lost, and executions that died with a claim."""
 
 from __future__ import annotations
 
@@ -174,13 +174,13 @@ def test_an_image_that_no_plan_means_is_not_released(sweeper, ssm, ecr, detail):
 
 
 @pytest.mark.parametrize("repository", ["blog/api", "shopping"])
-def test_repositories_without_the_prefix_are_not_looked_at(sweeper, ssm, repository):
+def test_repositories_without_the_prefix_are_not_swept(sweeper, ssm, repository):
     plans(ssm, plan(repository=repository))
 
     nothing_new(sweeper.sweep(NOW))
 
 
-def test_every_page_of_plans_is_looked_at(sweeper, ssm, ecr, stepfunctions):
+def test_every_page_of_plans_is_read(sweeper, ssm, ecr, stepfunctions):
     plans(ssm, plan(), NextToken="more")
     answer = {"Parameters": [plan(repository="shop/web")]}
     ssm.answers("get_parameters_by_path", answer, Path=PATH, Recursive=True, NextToken="more")
@@ -308,7 +308,7 @@ def test_every_sweep_gives_the_release_of_an_image_the_same_name(
     assert len({first, *others}) == 3
 
 
-# --- holders that no longer live --------------------------------------------------------------------
+# --- executions that no longer live -----------------------------------------------------------------
 
 
 def no_plans(ssm):
@@ -326,7 +326,7 @@ def stopped(stepfunctions, status="ABORTED", name="e-1"):
     stepfunctions.answers("describe_execution", answer, executionArn=execution(name))
 
 
-def test_a_holder_whose_lease_ran_out_is_recovered(sweeper, ssm, ledger, stepfunctions):
+def test_a_deployment_whose_lease_ran_out_is_recovered(sweeper, ssm, ledger, stepfunctions):
     accepted(ledger, "e-1")
     stopped(stepfunctions)
     starts(stepfunctions, DEPLOYMENTS)
@@ -337,7 +337,7 @@ def test_a_holder_whose_lease_ran_out_is_recovered(sweeper, ssm, ledger, stepfun
     assert said.startswith(f"{execution()}: execution recover-production-api-")
 
 
-def test_a_holder_that_lives_but_is_late_is_left_alone(sweeper, ssm, ledger, stepfunctions):
+def test_a_deployment_that_lives_but_is_late_is_left_alone(sweeper, ssm, ledger, stepfunctions):
     accepted(ledger, "e-1")
     stopped(stepfunctions, "RUNNING")
     no_plans(ssm)
@@ -345,14 +345,14 @@ def test_a_holder_that_lives_but_is_late_is_left_alone(sweeper, ssm, ledger, ste
     assert sweeper.sweep(at(LEASE + 6))["recovered"] == [f"{execution()}: it is running"]
 
 
-def test_a_holder_with_a_lease_is_not_asked_for_whatever_the_clocks_say(sweeper, ssm, ledger):
+def test_a_claim_with_a_lease_is_not_checked_whatever_the_clocks_say(sweeper, ssm, ledger):
     accepted(ledger, "e-1")
     no_plans(ssm)
 
     nothing_new(sweeper.sweep(at(LEASE + 5)))
 
 
-def test_a_service_that_nobody_holds_has_no_lease(sweeper, ssm, ledger):
+def test_a_service_without_a_claim_has_no_lease(sweeper, ssm, ledger):
     ended(ledger)
     no_plans(ssm)
 
@@ -362,7 +362,7 @@ def test_a_service_that_nobody_holds_has_no_lease(sweeper, ssm, ledger):
 # --- problems ---------------------------------------------------------------------------------------
 
 
-def test_a_holder_that_cannot_be_recovered_does_not_keep_the_others_from_being(
+def test_a_deployment_that_cannot_be_recovered_does_not_keep_the_others_from_being(
     sweeper, ssm, ledger, stepfunctions
 ):
     accepted(ledger, "e-1")
@@ -378,9 +378,7 @@ def test_a_holder_that_cannot_be_recovered_does_not_keep_the_others_from_being(
     assert problem.startswith("ExecutionDoesNotExist from states:DescribeExecution")
 
 
-def test_a_wrong_plan_does_not_keep_the_others_from_being_looked_at(
-    sweeper, ssm, ecr, stepfunctions
-):
+def test_a_wrong_plan_does_not_keep_the_others_from_being_read(sweeper, ssm, ecr, stepfunctions):
     plans(ssm, plan(text="{"), plan(repository="shop/web"))
     images(ecr, pushed("v2"), repository="shop/web")
     starts(stepfunctions)

@@ -56,7 +56,7 @@ def test_what_is_kept_already_is_not_put_again(ecs, ssm):
 
 
 @pytest.mark.parametrize("code", ["InternalServerError", "AccessDeniedException"])
-def test_what_can_not_be_put_is_told_with_what_it_means(code, ecs, ssm):
+def test_an_image_that_can_not_be_kept_is_evidence_with_what_it_means(code, ecs, ssm):
     kept(ssm, LAST)
     defined(ecs, container())
     ssm.refuses("put_parameter", code)
@@ -70,7 +70,7 @@ def test_what_can_not_be_put_is_told_with_what_it_means(code, ecs, ssm):
     assert "before the service's stack is updated" in problem
 
 
-def test_a_task_definition_without_the_container_is_told(ecs, ssm):
+def test_a_task_definition_without_the_container_is_evidence(ecs, ssm):
     kept(ssm, LAST)
     defined(ecs, container("web", "nginx"))
 
@@ -84,7 +84,7 @@ def test_a_deployment_that_succeeds_keeps_its_image_before_it_frees_the_service(
     held = []
 
     def look(**_: object) -> None:
-        held.append(ledger.service("production/api").holder is not None)
+        held.append(ledger.service("production/api").claim is not None)
 
     defined(ecs, container(), asked=NEW)
     put(ssm)
@@ -106,11 +106,11 @@ def test_a_deployment_stays_good_where_its_image_can_not_be_kept(ledger, ecs, ss
     defined(ecs, container())
     ssm.refuses("put_parameter", "AccessDeniedException")
 
-    told = finished(ending("SUCCEEDED"), ledger, ecs, ssm=ssm)
+    notified = finished(ending("SUCCEEDED"), ledger, ecs, ssm=ssm)
 
-    assert told.outcome == "SUCCEEDED"
-    assert "AccessDeniedException from ssm:PutParameter" in told.evidence[1]
-    assert ledger.deployment(own).evidence == told.evidence
+    assert notified.outcome == "SUCCEEDED"
+    assert "AccessDeniedException from ssm:PutParameter" in notified.evidence[1]
+    assert ledger.deployment(own).evidence == notified.evidence
 
 
 def test_what_was_put_back_is_kept_too(ledger, ecs, ssm):

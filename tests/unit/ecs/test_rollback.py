@@ -20,19 +20,19 @@ from tests.support.ecs_answers import (
 
 IN_PROGRESS = ecs_deployment(rolloutState="IN_PROGRESS")
 ANEW = OTHER
-"""The previous task definition, registered once more."""
+"""The rollback target, registered once more."""
 
 
-def back(ecs, updated=True, previous=OLD, replaced=OLD):
+def back(ecs, updated=True, rollback_target=OLD, replaced=OLD):
     """From NEW, which was put there at NOW."""
-    return roll_back(SERVICE, [NEW], previous, replaced, updated, NOW, ecs.client)
+    return roll_back(SERVICE, [NEW], rollback_target, replaced, updated, NOW, ecs.client)
 
 
 def has(ecs, task_definition, *others):
     described(ecs, ecs_deployment(id=THEIRS, taskDefinition=task_definition), *others)
 
 
-def test_the_previous_task_definition_is_put_back_and_what_to_watch_is_told(ecs):
+def test_the_rollback_target_is_put_on_the_service_with_the_deployment_to_watch(ecs):
     described(ecs, IN_PROGRESS, before())
     defined(ecs, asked=OLD)
     updated(ecs, OLD, id=THEIRS, createdAt=at(60))
@@ -44,7 +44,7 @@ def test_the_previous_task_definition_is_put_back_and_what_to_watch_is_told(ecs)
     assert (done.update.deployment_id, done.update.started_at) == (THEIRS, at(60))
 
 
-def test_what_another_deployment_has_left_is_not_left_there_either(ecs):
+def test_what_another_deployment_has_put_there_is_abandoned_too(ecs):
     described(ecs, ecs_deployment(taskDefinition=OTHER))
     defined(ecs)
     updated(ecs, OLD)
@@ -62,7 +62,7 @@ def test_it_is_put_back_even_where_the_answer_of_the_update_was_lost(ecs):
     assert back(ecs, updated=False).action is RollBackAction.UPDATED
 
 
-def test_what_another_deployment_has_left_is_gone_from_though_ours_is_what_to_go_back_to(ecs):
+def test_what_another_deployment_has_put_there_is_abandoned_though_ours_is_the_target(ecs):
     described(ecs, ecs_deployment(taskDefinition=OTHER))
     defined(ecs, taskDefinitionArn=NEW)
     updated(ecs, NEW)
@@ -93,7 +93,7 @@ def test_what_was_registered_anew_and_put_back_by_an_earlier_try_is_watched(ecs)
 
     done = back(ecs)
 
-    assert (done.action, done.task_definition) == (RollBackAction.ALREADY_BACK, ANEW)
+    assert (done.action, done.task_definition) == (RollBackAction.ALREADY_ROLLED_BACK, ANEW)
     assert done.reason == "shop-api:43 had been put back already"
     assert done.update.deployment_id == THEIRS
 
@@ -104,12 +104,12 @@ def test_what_the_circuit_breaker_put_back_is_watched_and_not_updated(ecs):
 
     done = back(ecs)
 
-    assert (done.action, done.task_definition) == (RollBackAction.ALREADY_BACK, OLD)
+    assert (done.action, done.task_definition) == (RollBackAction.ALREADY_ROLLED_BACK, OLD)
     assert done.reason == "shop-api:41 had been put back already"
     assert done.update.deployment_id == THEIRS
 
 
-def test_what_ran_before_is_left_where_the_circuit_breaker_put_it_back_and_it_is_not_good(ecs):
+def test_what_ran_before_is_abandoned_where_the_circuit_breaker_restored_it_and_it_is_not_good(ecs):
     has(ecs, OTHER)
     defined(ecs, asked=OLD)
     updated(ecs, OLD)
@@ -123,30 +123,30 @@ def test_a_rollback_whose_answer_was_lost_is_watched_by_its_retry(ecs):
 
     done = back(ecs, updated=False)
 
-    assert done.action is RollBackAction.ALREADY_BACK
+    assert done.action is RollBackAction.ALREADY_ROLLED_BACK
     assert done.update.deployment_id == THEIRS
 
 
 @pytest.mark.parametrize("on", [OLD, OTHER], ids=["settled before", "in mid-rollout before"])
-@pytest.mark.parametrize("previous", [OLD, NEW])
-def test_an_update_that_never_reached_the_service_leaves_nothing_to_do(ecs, on, previous):
+@pytest.mark.parametrize("rollback_target", [OLD, NEW])
+def test_an_update_that_never_reached_the_service_leaves_nothing_to_do(ecs, on, rollback_target):
     has(ecs, on)
 
-    done = back(ecs, updated=False, previous=previous)
+    done = back(ecs, updated=False, rollback_target=rollback_target)
 
     assert done.action is RollBackAction.NOTHING_CHANGED
     assert done.reason == f"service production/api has {on.rpartition('/')[2]}, as before"
     assert (done.task_definition, done.update) == (on, None)
 
 
-@pytest.mark.parametrize("previous", [OLD, NEW])
+@pytest.mark.parametrize("rollback_target", [OLD, NEW])
 @pytest.mark.parametrize("status", ["ACTIVE", "INACTIVE"])
-def test_what_someone_else_has_put_there_is_left_alone(ecs, previous, status):
+def test_what_someone_else_has_put_there_is_left_alone(ecs, rollback_target, status):
     has(ecs, OTHER)
     defined(ecs, container(image="x:1"), asked=OTHER, taskDefinitionArn=OTHER)
-    defined(ecs, asked=previous, taskDefinitionArn=previous, status=status)
+    defined(ecs, asked=rollback_target, taskDefinitionArn=rollback_target, status=status)
 
-    done = back(ecs, previous=previous)
+    done = back(ecs, rollback_target=rollback_target)
 
     assert done.action is RollBackAction.SUPERSEDED
     assert done.reason == "service production/api was changed to shop-api:43 by someone else"
@@ -161,7 +161,7 @@ def test_a_service_that_never_was_healthy_has_nothing_to_go_back_to(ecs, known):
         InvalidInput,
         match=r"service production/api is not known .* than shop-api:42: .* nothing to go back to$",
     ):
-        back(ecs, updated=known, previous=NEW)
+        back(ecs, updated=known, rollback_target=NEW)
 
 
 def test_a_service_that_is_gone_is_named(ecs):

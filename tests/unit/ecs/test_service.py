@@ -6,11 +6,11 @@ import pytest
 
 from slipway.ecs.service import (
     has_settled,
-    previous_task_definition,
-    put,
+    last_completed_task_definition,
     read_service,
-    split,
-    update,
+    split_service_name,
+    update_service,
+    update_unless_done,
 )
 from slipway.errors import AwsRefused, InvalidInput
 from tests.support.builders import BEFORE, NEW, NOW, OLD, OTHER, OURS, SERVICE, THEIRS, at
@@ -22,7 +22,7 @@ IN_PROGRESS = ecs_deployment(rolloutState="IN_PROGRESS")
 
 
 def test_a_service_is_named_by_cluster_and_service():
-    assert split("production/api") == ("production", "api")
+    assert split_service_name("production/api") == ("production", "api")
 
 
 def test_a_cluster_that_does_not_exist_is_named(ecs):
@@ -62,7 +62,7 @@ def test_an_update_sends_cluster_service_and_task_definition_and_nothing_else(ec
     described(ecs, ON_OLD)
     updated(ecs, NEW)
 
-    done = update(SERVICE, NEW, NOW, ecs.client)
+    done = update_unless_done(SERVICE, NEW, NOW, ecs.client)
 
     assert (done.deployment_id, done.started_at) == (OURS, NOW)
 
@@ -70,25 +70,25 @@ def test_an_update_sends_cluster_service_and_task_definition_and_nothing_else(ec
 def test_a_service_that_has_the_task_definition_already_is_not_updated_again(ecs):
     described(ecs, IN_PROGRESS, before())
 
-    assert update(SERVICE, NEW, NOW, ecs.client).deployment_id == OURS
+    assert update_unless_done(SERVICE, NEW, NOW, ecs.client).deployment_id == OURS
 
 
 def test_what_a_service_had_already_is_watched_from_when_the_deployment_began(ecs):
     described(ecs, ON_NEW)
 
-    assert update(SERVICE, NEW, at(60), ecs.client).started_at == at(60)
+    assert update_unless_done(SERVICE, NEW, at(60), ecs.client).started_at == at(60)
 
 
 def test_what_an_earlier_try_has_put_there_is_watched_from_when_ecs_made_it(ecs):
     described(ecs, ON_NEW)
 
-    assert update(SERVICE, NEW, at(-60), ecs.client).started_at == NOW
+    assert update_unless_done(SERVICE, NEW, at(-60), ecs.client).started_at == NOW
 
 
 def test_the_old_deployment_that_still_drains_is_not_taken_for_ours(ecs):
     described(ecs, before(), IN_PROGRESS)
 
-    assert update(SERVICE, NEW, NOW, ecs.client).deployment_id == OURS
+    assert update_unless_done(SERVICE, NEW, NOW, ecs.client).deployment_id == OURS
 
 
 def test_an_update_that_is_denied_names_action_and_service(ecs):
@@ -96,19 +96,19 @@ def test_an_update_that_is_denied_names_action_and_service(ecs):
     ecs.refuses("update_service", "AccessDeniedException", "not authorized")
 
     with pytest.raises(AwsRefused, match="ecs:UpdateService on service production/api: not auth"):
-        update(SERVICE, NEW, NOW, ecs.client)
+        update_unless_done(SERVICE, NEW, NOW, ecs.client)
 
 
 def test_what_is_put_is_put_whatever_the_service_has(ecs):
     updated(ecs, OLD, id=THEIRS, createdAt=at(60))
 
-    done = put(SERVICE, OLD, ecs.client)
+    done = update_service(SERVICE, OLD, ecs.client)
 
     assert (done.deployment_id, done.started_at) == (THEIRS, at(60))
 
 
 @pytest.mark.parametrize(
-    ("deployments", "previous"),
+    ("deployments", "rollback_target"),
     [
         ([ecs_deployment()], NEW),
         ([IN_PROGRESS, before()], OLD),
@@ -137,12 +137,12 @@ def test_what_is_put_is_put_whatever_the_service_has(ecs):
         "nothing completed",
     ],
 )
-def test_what_to_go_back_to_is_the_newest_deployment_that_completed(deployments, previous):
-    assert previous_task_definition(ecs_service(*deployments)) == previous
+def test_what_to_go_back_to_is_the_newest_deployment_that_completed(deployments, rollback_target):
+    assert last_completed_task_definition(ecs_service(*deployments)) == rollback_target
 
 
 @pytest.mark.parametrize(
     ("state", "settled"), [("COMPLETED", True), ("IN_PROGRESS", False), ("FAILED", False)]
 )
-def test_a_service_has_settled_when_its_rollout_completed(state, settled):
+def test_a_service_has_settled_when_its_service_deployment_completed(state, settled):
     assert has_settled(ecs_service(ecs_deployment(rolloutState=state), before())) is settled

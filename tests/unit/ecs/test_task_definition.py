@@ -7,11 +7,11 @@ import re
 import pytest
 
 from slipway.ecs.task_definition import (
-    active,
     containers_for,
     read_task_definition,
     register,
     tagged,
+    usable_revision,
 )
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from tests.support.builders import (
@@ -109,7 +109,7 @@ def test_another_image_is_registered(ecs):
 
 
 def test_the_image_is_not_always_that_of_the_release(ecs):
-    """A rollback by hand leaves the release's, for another one."""
+    """A manual rollback leaves the release's, for another one."""
     described(ecs)
     defined(ecs, OURS, taskDefinitionArn=NEW)
     revisions(ecs)
@@ -239,10 +239,10 @@ def test_the_tags_are_such_as_ecs_takes_whatever_an_execution_may_be_named(name)
     assert all(TAG_VALUE.fullmatch(tag["value"]) for tag in tags)
 
 
-def test_a_revision_that_is_active_is_gone_back_to_as_it_is(ecs):
+def test_an_active_revision_is_usable_as_it_is(ecs):
     defined(ecs, asked="shop-api:41")
 
-    assert active("shop-api:41", NOW, ecs.client) == OLD
+    assert usable_revision("shop-api:41", NOW, ecs.client) == OLD
 
 
 @pytest.mark.parametrize("status", ["INACTIVE", "DELETE_IN_PROGRESS"])
@@ -260,7 +260,7 @@ def test_a_revision_that_was_deregistered_is_registered_anew_with_the_same_conte
         tags=tags,
     )
 
-    assert active(OLD, NOW, ecs.client) == OTHER
+    assert usable_revision(OLD, NOW, ecs.client) == OTHER
 
 
 def test_a_revision_that_was_registered_anew_by_an_earlier_try_is_taken(ecs):
@@ -268,7 +268,7 @@ def test_a_revision_that_was_registered_anew_by_an_earlier_try_is_taken(ecs):
     revisions(ecs, OTHER, NEW)
     defined(ecs, taskDefinitionArn=OTHER, registeredAt=at(1))
 
-    assert active(OLD, NOW, ecs.client) == OTHER
+    assert usable_revision(OLD, NOW, ecs.client) == OTHER
 
 
 def test_the_images_of_a_revision_are_known_by_container(ecs):

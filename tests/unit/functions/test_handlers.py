@@ -24,14 +24,14 @@ from tests.support.builders import (
     TOPIC,
     URI,
     accepted,
+    claim,
     deployment,
     execution,
-    hold,
     image,
     watch,
 )
 from tests.support.ecs_answers import before, container, defined, described, ecs_deployment, updated
-from tests.support.handlers import ENDED, HOLD, INPUTS, goes_back, invoked, looked, may_begin
+from tests.support.handlers import CLAIM, ENDED, INPUTS, invoked, may_begin, observed, rolls_back
 from tests.support.pushes import found, located, planned, unkept
 
 DIED = {"detail-type": "Step Functions Execution Status Change", "source": "aws.states"} | {
@@ -57,14 +57,14 @@ def test_resolve_release(ssm, ecr):
     assert resolution["stages"][0]["deployments"][0]["input"]["service"] == SERVICE
 
 
-def test_begin_deployment_takes_the_service_and_says_what_to_go_back_to(ledger, ecs, ssm):
+def test_begin_deployment_claims_the_service_and_names_the_rollback_target(ledger, ecs, ssm):
     may_begin(ecs, ssm)
 
     beginning = invoked("begin_deployment", INPUTS["begin_deployment"])
 
-    assert (beginning["decision"], beginning["previous"]) == ("GO", OLD)
-    assert beginning["hold"] == HOLD
-    assert ledger.service(SERVICE).holder.execution == execution()
+    assert (beginning["decision"], beginning["rollback_target"]) == ("GO", OLD)
+    assert beginning["claim"] == CLAIM
+    assert ledger.service(SERVICE).claim.execution == execution()
 
 
 def test_what_resolve_release_gives_is_what_begin_deployment_takes(ledger, ssm, ecr, ecs):
@@ -86,21 +86,21 @@ def test_register_task_definition_notes_what_the_deployment_goes_forth_to(ours, 
 
     registration = invoked("register_task_definition", INPUTS["register_task_definition"])
 
-    record = ours.deployment(hold())
+    record = ours.deployment(claim())
     assert registration == {"task_definition": NEW}
-    assert (record.task_definition, record.previous) == (NEW, OLD)
+    assert (record.task_definition, record.rollback_target) == (NEW, OLD)
     assert "RegisterTaskDefinition" in record.steps
 
 
-def test_register_task_definition_notes_what_a_rollback_by_hand_goes_back_to(ours, ecs_once):
+def test_register_task_definition_notes_the_target_of_a_manual_rollback(ours, ecs_once):
     described(ecs_once)
     defined(ecs_once, container(image=f"{URI}@{OLD_DIGEST}"), taskDefinitionArn=NEW)
     back = image(digest=OLD_DIGEST, tag="v1").to_json()
 
     invoked("register_task_definition", INPUTS["register_task_definition"] | {"image": back})
 
-    record = ours.deployment(hold())
-    assert (record.task_definition, record.previous) == (None, NEW)
+    record = ours.deployment(claim())
+    assert (record.task_definition, record.rollback_target) == (None, NEW)
 
 
 def test_update_service_marks_the_change_and_removes_the_mark(ours, ecs):
@@ -109,35 +109,35 @@ def test_update_service_marks_the_change_and_removes_the_mark(ours, ecs):
 
     assert invoked("update_service", INPUTS["update_service"])["deployment_id"] == OURS
 
-    record = ours.deployment(hold())
+    record = ours.deployment(claim())
     assert (record.changing, record.task_definition, record.ecs_deployment) == (True, NEW, OURS)
-    assert ours.service(SERVICE).holder.changing_until is None
+    assert ours.service(SERVICE).claim.changing_until is None
 
 
 def test_check_deployment_judges_and_gives_a_sign_of_life(ours, ecs):
-    looked(ecs)
-    lease = ours.service(SERVICE).holder.lease_until
+    observed(ecs)
+    lease = ours.service(SERVICE).claim.lease_until
 
     verdict = invoked("check_deployment", INPUTS["check_deployment"])
 
     assert (verdict["verdict"], verdict["healthy"], verdict["baked"]) == ("HEALTHY", 2, False)
-    assert ours.service(SERVICE).holder.lease_until != lease
+    assert ours.service(SERVICE).claim.lease_until != lease
 
 
-def test_the_first_healthy_look_is_noted_and_the_bake_goes_on_from_it(ours, ecs):
-    looked(ecs)
-    looked(ecs)
+def test_the_first_healthy_check_is_noted_and_the_bake_goes_on_from_it(ours, ecs):
+    observed(ecs)
+    observed(ecs)
     first = invoked("check_deployment", INPUTS["check_deployment"])
     again = watch().to_json() | {"healthy_at": first["healthy_at"]}
 
-    second = invoked("check_deployment", {"hold": HOLD, "watch": again})
+    second = invoked("check_deployment", {"claim": CLAIM, "watch": again})
 
     assert second["healthy_at"] == first["healthy_at"]
-    noted = ours.deployment(hold()).steps["HEALTHY"]
+    noted = ours.deployment(claim()).steps["HEALTHY"]
     assert noted == datetime.fromisoformat(first["healthy_at"])
 
 
-def test_a_look_that_finds_it_pending_notes_no_health(ours, ecs):
+def test_a_check_that_finds_it_pending_notes_no_health(ours, ecs):
     described(ecs, ecs_deployment(rolloutState="IN_PROGRESS"))
     ecs.answers("list_tasks", {"taskArns": []})
     ecs.answers("list_tasks", {"taskArns": []})
@@ -145,15 +145,15 @@ def test_a_look_that_finds_it_pending_notes_no_health(ours, ecs):
 
     invoked("check_deployment", INPUTS["check_deployment"])
 
-    assert "HEALTHY" not in ours.deployment(hold()).steps
+    assert "HEALTHY" not in ours.deployment(claim()).steps
 
 
 BAKING = "baking until "
 
 
-def test_a_look_tells_how_far_it_is_to_those_who_see_it(ours, ecs, sns_once, monkeypatch):
+def test_a_check_publishes_the_progress_to_those_who_see_it(ours, ecs, sns_once, monkeypatch):
     monkeypatch.setenv("PROGRESS_TOPIC_ARN", TOPIC)
-    looked(ecs)
+    observed(ecs)
     kind = {"DataType": "String", "StringValue": "progress"}
     service = {"DataType": "String", "StringValue": SERVICE}
     sns_once.answers(
@@ -171,46 +171,48 @@ def test_a_look_tells_how_far_it_is_to_those_who_see_it(ours, ecs, sns_once, mon
     assert verdict["progress"].startswith(BAKING)
 
 
-def test_a_look_that_finds_nothing_new_tells_nothing(ours, ecs, sns_once, monkeypatch):
+def test_a_check_that_finds_nothing_new_publishes_nothing(ours, ecs, sns_once, monkeypatch):
     monkeypatch.setenv("PROGRESS_TOPIC_ARN", TOPIC)
-    looked(ecs)
-    told = {"healthy_at": datetime.now(UTC).isoformat()}
-    end = datetime.fromisoformat(told["healthy_at"]) + timedelta(seconds=300)
-    told["progress"] = f"{BAKING}{end:%H:%M:%S} UTC"
+    observed(ecs)
+    notified = {"healthy_at": datetime.now(UTC).isoformat()}
+    end = datetime.fromisoformat(notified["healthy_at"]) + timedelta(seconds=300)
+    notified["progress"] = f"{BAKING}{end:%H:%M:%S} UTC"
 
-    verdict = invoked("check_deployment", {"hold": HOLD, "watch": watch().to_json() | told})
+    verdict = invoked("check_deployment", {"claim": CLAIM, "watch": watch().to_json() | notified})
 
-    assert verdict["progress"] == told["progress"]
+    assert verdict["progress"] == notified["progress"]
 
 
 @pytest.mark.parametrize("topic", ["", None])
-def test_a_look_tells_nothing_where_nobody_would_see_it(ours, ecs, sns_once, monkeypatch, topic):
+def test_a_check_publishes_nothing_where_nobody_would_see_it(
+    ours, ecs, sns_once, monkeypatch, topic
+):
     if topic is not None:
         monkeypatch.setenv("PROGRESS_TOPIC_ARN", topic)
-    looked(ecs)
+    observed(ecs)
 
     assert invoked("check_deployment", INPUTS["check_deployment"])["progress"].startswith(BAKING)
 
 
 @pytest.mark.parametrize(("code", "status"), [("AuthorizationError", 403), ("Throttled", 429)])
-def test_a_look_that_cannot_tell_how_far_it_is_judges_all_the_same(
+def test_a_check_that_cannot_publish_the_progress_judges_all_the_same(
     ours, ecs, sns_once, monkeypatch, code, status
 ):
     monkeypatch.setenv("PROGRESS_TOPIC_ARN", TOPIC)
-    looked(ecs)
+    observed(ecs)
     sns_once.refuses("publish", code, status=status)
 
     assert invoked("check_deployment", INPUTS["check_deployment"])["verdict"] == "HEALTHY"
 
 
 def test_roll_back_marks_the_change_and_removes_the_mark(ours, ecs_once):
-    goes_back(ecs_once)
+    rolls_back(ecs_once)
 
     done = invoked("roll_back", INPUTS["roll_back"])
 
     assert (done["action"], done["task_definition"]) == ("UPDATED", OLD)
-    assert "RollBack" in ours.deployment(hold()).steps
-    assert ours.service(SERVICE).holder.changing_until is None
+    assert "RollBack" in ours.deployment(claim()).steps
+    assert ours.service(SERVICE).claim.changing_until is None
 
 
 def test_finish_deployment_writes_the_end_and_frees_the_service(ours, ecs, ssm):
@@ -219,19 +221,19 @@ def test_finish_deployment_writes_the_end_and_frees_the_service(ours, ecs, ssm):
 
     finished = invoked("finish_deployment", ENDED)
 
-    assert (finished["outcome"], finished["hold"]) == ("SUCCEEDED", HOLD)
+    assert (finished["outcome"], finished["claim"]) == ("SUCCEEDED", CLAIM)
     service = ours.service(SERVICE)
-    assert (service.holder, service.last_good.task_definition) == (None, NEW)
-    assert ours.deployment(hold()).outcome == "SUCCEEDED"
+    assert (service.claim, service.last_good.task_definition) == (None, NEW)
+    assert ours.deployment(claim()).outcome == "SUCCEEDED"
 
 
-def test_the_ledger_forgets_a_deployment_after_as_many_days_as_it_is_told(ours, ecs, ssm):
+def test_the_ledger_forgets_a_deployment_after_history_days(ours, ecs, ssm):
     described(ecs)
     unkept(ssm)
 
     invoked("finish_deployment", ENDED)
 
-    item = aws.table().get_item(Key={"pk": SERVICE, "sk": hold().deployment})["Item"]
+    item = aws.table().get_item(Key={"pk": SERVICE, "sk": claim().deployment})["Item"]
     forgotten = datetime.fromisoformat(item["ended_at"]) + timedelta(days=400)
     assert item["expires_at"] == int(forgotten.timestamp())
 
@@ -256,7 +258,7 @@ def test_recover_starts_an_execution_that_ends_what_the_dead_one_began(ours, ste
     )
     recovery = Recovery(
         action="recover",
-        deployment=hold().deployment,
+        deployment=claim().deployment,
         execution=execution(),
         started_at=NOW,
         why="its execution was stopped",

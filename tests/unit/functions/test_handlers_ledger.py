@@ -6,9 +6,9 @@ import pytest
 
 from slipway import aws
 from slipway.errors import AwsUnavailable, Superseded
-from tests.support.builders import SERVICE, accepted, at, hold, image, release
+from tests.support.builders import SERVICE, accepted, at, claim, image, release
 from tests.support.ecs_answers import before, described
-from tests.support.handlers import ENDED, INPUTS, goes_back, invoked, looked
+from tests.support.handlers import ENDED, INPUTS, invoked, observed, rolls_back
 from tests.support.pushes import unkept
 from tests.unit.conftest import stubbed
 
@@ -48,11 +48,11 @@ def test_an_update_that_aws_does_not_answer_keeps_its_mark(ours, ecs):
     with pytest.raises(AwsUnavailable):
         invoked("update_service", INPUTS["update_service"])
 
-    assert ours.service(SERVICE).holder.changing_until is not None
-    assert ours.deployment(hold()).ecs_deployment is None
+    assert ours.service(SERVICE).claim.changing_until is not None
+    assert ours.deployment(claim()).ecs_deployment is None
 
 
-def test_update_service_does_not_change_what_another_execution_holds(theirs, ecs):
+def test_update_service_does_not_change_what_another_execution_has_claimed(theirs, ecs):
     with pytest.raises(Superseded, match=r"release shop/api:v3 \(abababababab\) has service"):
         invoked("update_service", INPUTS["update_service"])
 
@@ -64,7 +64,7 @@ def test_update_service_does_not_change_anything_without_the_ledger(dynamodb, ec
         invoked("update_service", INPUTS["update_service"])
 
 
-def test_check_deployment_is_superseded_without_a_look_where_another_execution_has_the_service(
+def test_check_deployment_is_superseded_without_a_check_where_another_execution_has_claimed_the_service(
     theirs, ecs
 ):
     verdict = invoked("check_deployment", INPUTS["check_deployment"])
@@ -75,29 +75,31 @@ def test_check_deployment_is_superseded_without_a_look_where_another_execution_h
 
 def test_check_deployment_judges_also_where_the_ledger_does_not_answer(dynamodb, ecs):
     no_answer(dynamodb, "update_item")
-    looked(ecs)
+    observed(ecs)
     no_answer(dynamodb, "update_item")
 
     assert invoked("check_deployment", INPUTS["check_deployment"])["verdict"] == "HEALTHY"
 
 
-def test_roll_back_does_not_change_what_another_execution_holds(theirs, ecs_once):
+def test_roll_back_does_not_change_what_another_execution_has_claimed(theirs, ecs_once):
     with pytest.raises(Superseded):
         invoked("roll_back", INPUTS["roll_back"])
 
 
 @pytest.mark.parametrize("refusal", [("InternalServerError", 500), ("AccessDenied", 400)])
-def test_roll_back_goes_back_also_where_the_ledger_does_not_answer(dynamodb, ecs_once, refusal):
+def test_roll_back_rolls_back_also_where_the_ledger_does_not_answer(dynamodb, ecs_once, refusal):
     code, status = refusal
     dynamodb.refuses("transact_write_items", code, status=status)
-    goes_back(ecs_once)
+    rolls_back(ecs_once)
 
     assert invoked("roll_back", INPUTS["roll_back"])["action"] == "UPDATED"
 
 
-def test_a_roll_back_that_is_done_counts_also_where_the_ledger_can_not_be_told(dynamodb, ecs_once):
+def test_a_roll_back_that_is_done_counts_also_where_the_ledger_can_not_be_written(
+    dynamodb, ecs_once
+):
     dynamodb.answers("transact_write_items", {})
-    goes_back(ecs_once)
+    rolls_back(ecs_once)
     no_answer(dynamodb, "transact_write_items")
 
     assert invoked("roll_back", INPUTS["roll_back"])["action"] == "UPDATED"

@@ -1,4 +1,4 @@
-"""Notify as the state machines and the rule of the alarms call it: told once, and told whatever happens."""
+"""Notify as the state machines and the rule of the alarms call it: once, and whatever happens."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 from slipway import aws
 from slipway.errors import AwsUnavailable, InvalidInput
-from tests.support.builders import NEW, SERVICE, accepted, hold
+from tests.support.builders import NEW, SERVICE, accepted, claim
 from tests.support.ecs_answers import before, container, defined, described
 from tests.support.endings import RELEASE
-from tests.support.handlers import INPUTS, TOLD, invoked
+from tests.support.handlers import INPUTS, NEWS_OF_DEPLOYMENT, invoked
 from tests.unit.conftest import stubbed
 from tests.unit.notices.test_current_state import AWSLOGS
 from tests.unit.notices.test_own_alarms import event as alarm_event
@@ -79,16 +79,19 @@ def test_notify_returns_the_reason_as_people_read_it(ledger, sns):
     assert invoked("notify", INPUTS["notify"]) == {"message_id": "m-1", "reason": "no plan"}
 
 
-def test_notify_tells_of_the_start_and_of_the_end(ours, published, ecs):
+def test_notify_publishes_the_start_and_the_end(ours, published, ecs):
     runs_as_before(ecs)
 
-    told = [invoked("notify", TOLD | {"kind": kind})["message_id"] for kind in ("start", "end")]
+    notified = [
+        invoked("notify", NEWS_OF_DEPLOYMENT | {"kind": kind})["message_id"]
+        for kind in ("start", "end")
+    ]
 
-    assert told == ["m-1", "m-2"]
+    assert notified == ["m-1", "m-2"]
     assert [sent(message)["kind"] for message in published] == ["start", "end"]
 
 
-def test_an_end_is_told_with_what_runs_and_what_the_failed_container_wrote(
+def test_an_end_is_notified_with_what_runs_and_what_the_failed_container_wrote(
     ours, published, ecs, logs
 ):
     defined(ecs, container(logConfiguration=AWSLOGS))
@@ -97,18 +100,21 @@ def test_an_end_is_told_with_what_runs_and_what_the_failed_container_wrote(
     runs_as_before(ecs)
     failed = {"task_definition": NEW, "task": "t-1", "container": "api"}
 
-    invoked("notify", TOLD | {"outcome": "ROLLED_BACK", "failed": failed})
+    invoked("notify", NEWS_OF_DEPLOYMENT | {"outcome": "ROLLED_BACK", "failed": failed})
 
     notice = sent(published[0])
     assert notice["running"]["task_definition"] == "shop-api:41"
     assert notice["log"]["lines"] == ["DB_PASSWORD=*****"]
 
 
-def test_what_looks_like_a_secret_is_told_to_nobody(ours, published, ecs):
+def test_what_looks_like_a_secret_is_published_to_nobody(ours, published, ecs):
     runs_as_before(ecs)
     hidden = "DB_PASS\x1b[0mWORD=hunter2"  # what is not seen must not hide it
 
-    invoked("notify", TOLD | {"reason": f"crashed: {hidden}", "evidence": [hidden, "exit code 1"]})
+    invoked(
+        "notify",
+        NEWS_OF_DEPLOYMENT | {"reason": f"crashed: {hidden}", "evidence": [hidden, "exit code 1"]},
+    )
 
     notice = sent(published[0])
     assert notice["reason"] == "crashed: DB_PASSWORD=*****"
@@ -116,46 +122,46 @@ def test_what_looks_like_a_secret_is_told_to_nobody(ours, published, ecs):
     assert "hunter2" not in published[0]["Message"]
 
 
-def test_that_nothing_can_be_looked_at_keeps_nobody_from_being_told(ours, published, ecs):
+def test_an_end_is_notified_where_nothing_can_be_read(ours, published, ecs):
     ecs.refuses("describe_services", "AccessDeniedException")
 
-    assert invoked("notify", TOLD)["message_id"] == "m-1"
+    assert invoked("notify", NEWS_OF_DEPLOYMENT)["message_id"] == "m-1"
     assert sent(published[0])["running"] is None
 
 
 @pytest.mark.parametrize("kind", ["start", "end"])
-def test_notify_tells_once_however_often_it_is_tried(ours, published, kind):
-    news = TOLD | {"kind": kind}
+def test_notify_publishes_once_however_often_it_is_tried(ours, published, kind):
+    news = NEWS_OF_DEPLOYMENT | {"kind": kind}
 
-    told = [invoked("notify", news) for _ in range(3)]
+    notified = [invoked("notify", news) for _ in range(3)]
 
-    assert [answer["message_id"] for answer in told] == ["m-1", None, None]
-    assert {answer["reason"] for answer in told} == {"no plan"}
-    assert ours.deployment(hold()).told.keys() == {kind}
-
-
-def test_notify_tells_once_of_a_deployment_that_never_held_its_service(ledger, published):
-    told = [invoked("notify", TOLD)["message_id"] for _ in range(2)]
-
-    assert told == ["m-1", None]
+    assert [answer["message_id"] for answer in notified] == ["m-1", None, None]
+    assert {answer["reason"] for answer in notified} == {"no plan"}
+    assert ours.deployment(claim()).notified.keys() == {kind}
 
 
-def test_notify_tells_once_of_each_stage_and_of_the_end_of_a_release(ledger, published):
+def test_notify_publishes_once_of_a_deployment_that_never_claimed_its_service(ledger, published):
+    notified = [invoked("notify", NEWS_OF_DEPLOYMENT)["message_id"] for _ in range(2)]
+
+    assert notified == ["m-1", None]
+
+
+def test_notify_publishes_each_stage_and_the_end_of_a_release_once(ledger, published):
     end = INPUTS["notify"] | {"execution": RELEASE}
     news = [STAGE, STAGE, STAGE | {"stage_number": 3}, end, end]
 
-    told = [invoked("notify", one)["message_id"] for one in news]
+    notified = [invoked("notify", one)["message_id"] for one in news]
 
-    assert told == ["m-1", None, "m-2", "m-3", None]
+    assert notified == ["m-1", None, "m-2", "m-3", None]
 
 
-def test_notify_tells_once_of_an_alarm_each_time_that_it_goes_off(ledger, published):
+def test_notify_publishes_an_alarm_once_each_time_that_it_goes_off(ledger, published):
     first, second = alarm_event(), alarm_event(id="another")
 
-    told = [invoked("notify", event) for event in (first, first, second)]
+    notified = [invoked("notify", event) for event in (first, first, second)]
 
-    assert [answer["message_id"] for answer in told] == ["m-1", None, "m-2"]
-    assert told[0]["reason"].startswith("TellSlack could not get a message through")
+    assert [answer["message_id"] for answer in notified] == ["m-1", None, "m-2"]
+    assert notified[0]["reason"].startswith("NotifySlack could not get a message through")
     assert sent(published[0])["kind"] == "alarm"
 
 
@@ -164,23 +170,23 @@ def test_an_alarms_event_that_misses_something_is_named(ledger):
         invoked("notify", {"detail-type": "CloudWatch Alarm State Change", "id": "x"})
 
 
-@pytest.mark.parametrize("news", [TOLD, INPUTS["notify"], alarm_event()])
-def test_notify_tells_also_where_the_ledger_does_not_answer(dynamodb, published, ecs, news):
+@pytest.mark.parametrize("news", [NEWS_OF_DEPLOYMENT, INPUTS["notify"], alarm_event()])
+def test_notify_publishes_also_where_the_ledger_does_not_answer(dynamodb, published, ecs, news):
     no_answer(dynamodb, "get_item")
-    if news is TOLD:
+    if news is NEWS_OF_DEPLOYMENT:
         runs_as_before(ecs)
     no_answer(dynamodb, "update_item")
 
     assert invoked("notify", news)["message_id"] == "m-1"
 
 
-def test_what_could_not_be_told_is_not_taken_for_told(ours, sns):
+def test_a_notice_that_could_not_be_published_is_not_noted(ours, sns):
     sns.refuses("publish", "InternalError", status=500)
 
     with pytest.raises(AwsUnavailable):
-        invoked("notify", TOLD)
+        invoked("notify", NEWS_OF_DEPLOYMENT)
 
-    assert ours.deployment(hold()).told == {}
+    assert ours.deployment(claim()).notified == {}
 
 
 @pytest.mark.parametrize(("parameter", "is_chat"), [("true", True), ("false", False)])
@@ -198,7 +204,7 @@ def test_https_endpoints_get_what_the_parameter_says(
     monkeypatch.delitem(sys.modules, "notify")
 
 
-def test_what_can_not_be_searched_for_secrets_is_not_told_but_that_it_ended_is(
+def test_texts_that_can_not_be_searched_for_secrets_are_left_out_of_the_notice(
     ours, published, ecs, monkeypatch
 ):
     def broken(texts):
@@ -207,7 +213,9 @@ def test_what_can_not_be_searched_for_secrets_is_not_told_but_that_it_ended_is(
     runs_as_before(ecs)
     monkeypatch.setattr("notify.redacted", broken)
 
-    invoked("notify", TOLD | {"outcome": "ROLLED_BACK", "reason": "DB_PASSWORD=hunter2"})
+    invoked(
+        "notify", NEWS_OF_DEPLOYMENT | {"outcome": "ROLLED_BACK", "reason": "DB_PASSWORD=hunter2"}
+    )
 
     notice = sent(published[0])
     assert (notice["outcome"], notice["evidence"]) == ("ROLLED_BACK", [])
@@ -231,6 +239,6 @@ def test_sns_is_tried_again_within_the_step_only_where_nothing_waits_for_it(
 
         monkeypatch.setattr(client, "publish", noted)
 
-    invoked("notify", TOLD | {"kind": kind})
+    invoked("notify", NEWS_OF_DEPLOYMENT | {"kind": kind})
 
     assert asked == [tries]

@@ -6,7 +6,7 @@ import pytest
 
 from slipway.health.failed_tasks import Failed, failed_container
 from slipway.health.verdict import judge
-from tests.support.builders import NEW, alarm, at, exited, seen, stopped, watch
+from tests.support.builders import NEW, alarm, at, exited, observation, stopped, watch
 
 EXITED = "EssentialContainerExited"
 SIDECAR = exited(1, "sidecar", essential=False)
@@ -73,14 +73,16 @@ CRASHED = stopped(EXITED, "", exited())
 
 
 def test_a_failed_deployment_names_the_container_that_failed():
-    judged = judge(seen(stopped=(CRASHED, CRASHED)), watch(), at(1))
+    judged = judge(observation(stopped=(CRASHED, CRASHED)), watch(), at(1))
 
     assert judged.failed == failed_container([CRASHED])
 
 
 def test_also_where_something_else_has_failed_it():
-    assert judge(seen(alarm("ALARM"), stopped=(CRASHED,)), watch(), at(30)).failed is not None
+    assert (
+        judge(observation(alarm("ALARM"), stopped=(CRASHED,)), watch(), at(30)).failed is not None
+    )
 
 
 def test_a_deployment_that_has_not_failed_names_none():
-    assert judge(seen(stopped=(CRASHED,)), watch(), at(1)).failed is None
+    assert judge(observation(stopped=(CRASHED,)), watch(), at(1)).failed is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.health.verdict import Judgement, judge
+from slipway.health.verdict import Verdict, judge
 from tests.support.builders import at, watch
 from tests.support.ecs_answers import container, ecs_task
 
@@ -16,26 +16,26 @@ CHECK = {"command": ["CMD-SHELL", "true"]}
     [([container()], False), ([container(), container(name="x", healthCheck=CHECK)], True)],
 )
 def test_whether_a_container_has_a_check_is_read_from_the_task_definition(
-    look, containers, has_check
+    scene, containers, has_check
 ):
-    look.containers = containers
+    scene.containers = containers
 
-    assert look.taken().has_health_check is has_check
+    assert scene.observed().has_health_check is has_check
 
 
-def health_of(look, api, proxy, overall):
+def health_of(scene, api, proxy, overall):
     """Two essential containers, of which only api has a check: a sidecar as most have one."""
-    look.containers = [container(healthCheck=CHECK), container(name="proxy")]
+    scene.containers = [container(healthCheck=CHECK), container(name="proxy")]
     containers = [{"name": "api", "healthStatus": api}, {"name": "proxy", "healthStatus": proxy}]
-    look.running = [ecs_task(n, healthStatus=overall, containers=containers) for n in ("a", "b")]
-    return judge(look.taken(), watch(), at(30)).verdict
+    scene.running = [ecs_task(n, healthStatus=overall, containers=containers) for n in ("a", "b")]
+    return judge(scene.observed(), watch(), at(30)).verdict
 
 
-def test_a_sidecar_without_a_check_does_not_keep_the_task_from_being_healthy(look):
+def test_a_sidecar_without_a_check_does_not_keep_the_task_from_being_healthy(scene):
     """ECS: Container1 HEALTHY, Container2 UNKNOWN (it has no check): the task is UNKNOWN."""
-    assert health_of(look, "HEALTHY", "UNKNOWN", "UNKNOWN") is Judgement.HEALTHY
+    assert health_of(scene, "HEALTHY", "UNKNOWN", "UNKNOWN") is Verdict.HEALTHY
 
 
 @pytest.mark.parametrize("health", ["UNKNOWN", "UNHEALTHY"])
-def test_a_container_whose_check_has_not_passed_keeps_the_task_from_being_healthy(look, health):
-    assert health_of(look, health, "UNKNOWN", health) is Judgement.PENDING
+def test_a_container_whose_check_has_not_passed_keeps_the_task_from_being_healthy(scene, health):
+    assert health_of(scene, health, "UNKNOWN", health) is Verdict.PENDING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.health.verdict import Judgement, judge
+from slipway.health.verdict import Verdict, judge
 from tests.support.builders import (
     GROUP_2,
     OTHER,
@@ -12,8 +12,8 @@ from tests.support.builders import (
     alarm,
     at,
     exited,
-    rollout,
-    seen,
+    observation,
+    service_deployment,
     stopped,
     target,
     task,
@@ -23,42 +23,52 @@ from tests.support.builders import (
 UNPULLABLE = stopped("TaskFailedToStart", "CannotPullContainerError: manifest unknown")
 TWO_FAILED = (stopped(task="s1"), stopped(task="s2"))
 FIRED = alarm("ALARM", changed=10)
-GAVE_UP = rollout(state="FAILED", reason="ECS deployment circuit breaker: tasks failed to start.")
+GAVE_UP = service_deployment(
+    state="FAILED", reason="ECS deployment circuit breaker: tasks failed to start."
+)
 EVENT = "(service api) (deployment ecs-svc/2) deployment failed: tasks failed to start."
 
 
 def test_a_deployment_with_every_task_healthy_is_healthy():
-    assert judge(seen(), watch(), at(30)).verdict is Judgement.HEALTHY
+    assert judge(observation(), watch(), at(30)).verdict is Verdict.HEALTHY
 
 
 MISSING = {
-    "ECS does not list the deployment": seen(rollout=None),
-    "1 of 2 tasks are running": seen(running=(task(),)),
-    "0 of 2 tasks are running": seen(rollout=rollout(running=0)),
-    "task t1 is PENDING": seen(running=(task(), task(), task(status="PENDING"))),
-    "task t1 has container health UNHEALTHY": seen(running=(task(), task(health="UNHEALTHY"))),
-    "task t1 has container health UNKNOWN": seen(has_health_check=True),
-    "task t1 is initial in target group api": seen(running=(task(), task(target("initial")))),
-    "task t1 is draining in target group api": seen(running=(task(), task(target("draining")))),
-    "task t1 is unused in target group api": seen(running=(task(), task(target("unused")))),
-    "task t1 is unregistered in target group api": seen(
+    "ECS does not list the deployment": observation(service_deployment=None),
+    "1 of 2 tasks are running": observation(running=(task(),)),
+    "0 of 2 tasks are running": observation(service_deployment=service_deployment(running=0)),
+    "task t1 is PENDING": observation(running=(task(), task(), task(status="PENDING"))),
+    "task t1 has container health UNHEALTHY": observation(
+        running=(task(), task(health="UNHEALTHY"))
+    ),
+    "task t1 has container health UNKNOWN": observation(has_health_check=True),
+    "task t1 is initial in target group api": observation(
+        running=(task(), task(target("initial")))
+    ),
+    "task t1 is draining in target group api": observation(
+        running=(task(), task(target("draining")))
+    ),
+    "task t1 is unused in target group api": observation(running=(task(), task(target("unused")))),
+    "task t1 is unregistered in target group api": observation(
         running=(task(), task(target("unregistered")))
     ),
-    "task t1 is unhealthy in target group admin (Target.Timeout)": seen(
+    "task t1 is unhealthy in target group admin (Target.Timeout)": observation(
         running=(task(), task(target(), target("unhealthy", GROUP_2, "Target.Timeout")))
     ),
-    "ECS's rollout is IN_PROGRESS": seen(rollout=rollout(state="IN_PROGRESS")),
-    "alarm api-5xx can't be read": seen(),
+    "ECS's service deployment is IN_PROGRESS": observation(
+        service_deployment=service_deployment(state="IN_PROGRESS")
+    ),
+    "alarm api-5xx can't be read": observation(),
 }
 
 
-@pytest.mark.parametrize(("missing", "look"), MISSING.items(), ids=MISSING)
-def test_a_deployment_is_pending_while_something_is_missing_and_says_what(missing, look):
+@pytest.mark.parametrize(("missing", "observed"), MISSING.items(), ids=MISSING)
+def test_a_deployment_is_pending_while_something_is_missing_and_says_what(missing, observed):
     alarms = ("api-5xx",) if missing.startswith("alarm") else ()
 
-    judged = judge(look, watch(alarms=alarms), at(30))
+    judged = judge(observed, watch(alarms=alarms), at(30))
 
-    assert (judged.verdict, judged.reason) == (Judgement.PENDING, missing)
+    assert (judged.verdict, judged.reason) == (Verdict.PENDING, missing)
     assert missing in judged.evidence
 
 
@@ -68,9 +78,9 @@ DENIED = "AccessDenied from cloudwatch:DescribeAlarms on alarms api-4xx, api-5xx
 def test_a_deployment_whose_alarms_cannot_be_read_is_pending_and_says_why():
     alarms = ("api-5xx", {"name": "api-4xx", "when_firing": "block"})
 
-    judged = judge(seen(alarms_unreadable=DENIED), watch(alarms=alarms), at(30))
+    judged = judge(observation(alarms_unreadable=DENIED), watch(alarms=alarms), at(30))
 
-    assert (judged.verdict, judged.healthy_at) == (Judgement.PENDING, None)
+    assert (judged.verdict, judged.healthy_at) == (Verdict.PENDING, None)
     assert judged.reason == f"alarm api-5xx can't be read: {DENIED}"
     assert judged.evidence == (judged.reason, f"alarm api-4xx can't be read: {DENIED}")
     assert judged.healthy == 2
@@ -79,178 +89,201 @@ def test_a_deployment_whose_alarms_cannot_be_read_is_pending_and_says_why():
 def test_of_alarms_only_the_one_that_was_deleted_is_missing():
     watching = watch(alarms=({"name": "api-5xx"}, "gone"))
 
-    assert judge(seen(alarm()), watching, at(30)).evidence == ("alarm gone can't be read",)
+    assert judge(observation(alarm()), watching, at(30)).evidence == ("alarm gone can't be read",)
 
 
 def test_a_service_without_load_balancer_and_health_check_is_healthy_when_its_tasks_run():
-    look = seen(running=(task().model_copy(update={"targets": ()}),) * 2)
+    observed = observation(running=(task().model_copy(update={"targets": ()}),) * 2)
 
-    assert judge(look, watch(), at(30)).verdict is Judgement.HEALTHY
+    assert judge(observed, watch(), at(30)).verdict is Verdict.HEALTHY
 
 
 def test_a_task_whose_container_check_passed_is_healthy():
-    look = seen(has_health_check=True, running=(task(health="HEALTHY"),) * 2)
+    observed = observation(has_health_check=True, running=(task(health="HEALTHY"),) * 2)
 
-    assert judge(look, watch(), at(30)).verdict is Judgement.HEALTHY
+    assert judge(observed, watch(), at(30)).verdict is Verdict.HEALTHY
 
 
 def test_a_service_scaled_to_nothing_is_healthy_without_a_task():
-    look = seen(rollout=rollout(desired=0, running=0), running=())
+    observed = observation(service_deployment=service_deployment(desired=0, running=0), running=())
 
-    assert judge(look, watch(), at(30)).verdict is Judgement.HEALTHY
+    assert judge(observed, watch(), at(30)).verdict is Verdict.HEALTHY
 
 
 def test_more_tasks_than_desired_do_no_harm():
-    assert judge(seen(running=(task(),) * 3), watch(), at(30)).verdict is Judgement.HEALTHY
+    assert judge(observation(running=(task(),) * 3), watch(), at(30)).verdict is Verdict.HEALTHY
 
 
 FAILED = {
-    "alarm api-5xx went to ALARM: too many 5xx": seen(FIRED),
-    "a task can never start: CannotPullContainerError: manifest unknown (task s1)": seen(
+    "alarm api-5xx went to ALARM: too many 5xx": observation(FIRED),
+    "a task can never start: CannotPullContainerError: manifest unknown (task s1)": observation(
         stopped=(UNPULLABLE,)
     ),
-    "2 tasks failed, the last one: EssentialContainerExited (task s2)": seen(stopped=TWO_FAILED),
-    f"ECS gave the rollout up: {GAVE_UP.reason}": seen(rollout=GAVE_UP),
-    f"ECS gave the rollout up: {EVENT}": seen(
-        rollout=None, failure=EVENT, primary=THEIRS, primary_task_definition=OTHER
+    "2 tasks failed, the last one: EssentialContainerExited (task s2)": observation(
+        stopped=TWO_FAILED
+    ),
+    f"ECS marked the service deployment as failed: {GAVE_UP.reason}": observation(
+        service_deployment=GAVE_UP
+    ),
+    f"ECS marked the service deployment as failed: {EVENT}": observation(
+        service_deployment=None, failure=EVENT, primary=THEIRS, primary_task_definition=OTHER
     ),
 }
 
 
-@pytest.mark.parametrize(("reason", "look"), FAILED.items(), ids=FAILED)
-def test_a_deployment_fails_at_once_and_says_why(reason, look):
-    judged = judge(look, watch(), at(1))
+@pytest.mark.parametrize(("reason", "observed"), FAILED.items(), ids=FAILED)
+def test_a_deployment_fails_at_once_and_says_why(reason, observed):
+    judged = judge(observed, watch(), at(1))
 
-    assert (judged.verdict, judged.reason) == (Judgement.FAILED, reason)
+    assert (judged.verdict, judged.reason) == (Verdict.FAILED, reason)
 
 
 def test_one_failed_task_does_not_fail_a_deployment():
-    assert judge(seen(stopped=(stopped(),)), watch(), at(1)).verdict is Judgement.HEALTHY
+    assert judge(observation(stopped=(stopped(),)), watch(), at(1)).verdict is Verdict.HEALTHY
 
 
 @pytest.mark.parametrize("state", ["OK", "INSUFFICIENT_DATA"])
 def test_only_the_state_alarm_fails_a_deployment(state):
-    assert judge(seen(alarm(state)), watch(), at(30)).verdict is Judgement.HEALTHY
+    assert judge(observation(alarm(state)), watch(), at(30)).verdict is Verdict.HEALTHY
 
 
 def test_an_alarm_that_fired_before_the_deployment_cannot_fail_it():
-    assert judge(seen(alarm("ALARM", changed=-1)), watch(), at(30)).verdict is Judgement.HEALTHY
+    assert (
+        judge(observation(alarm("ALARM", changed=-1)), watch(), at(30)).verdict is Verdict.HEALTHY
+    )
 
 
 def test_an_alarm_that_fired_as_the_deployment_started_fails_it():
-    assert judge(seen(alarm("ALARM", changed=0)), watch(), at(30)).verdict is Judgement.FAILED
+    assert judge(observation(alarm("ALARM", changed=0)), watch(), at(30)).verdict is Verdict.FAILED
 
 
 def test_someone_elses_deployment_supersedes_ours_and_is_named():
-    judged = judge(seen(primary=THEIRS, primary_task_definition=OTHER), watch(), at(30))
+    judged = judge(observation(primary=THEIRS, primary_task_definition=OTHER), watch(), at(30))
 
-    assert judged.verdict is Judgement.SUPERSEDED
+    assert judged.verdict is Verdict.SUPERSEDED
     assert judged.reason == "someone else has put shop-api:43 on the service (ecs-svc/3)"
 
 
 def test_a_service_that_is_gone_supersedes_the_deployment():
     judged = judge(
-        seen(exists=False, failure="cluster production has no service api"), watch(), at(9)
+        observation(exists=False, failure="cluster production has no service api"), watch(), at(9)
     )
 
-    assert judged.verdict is Judgement.SUPERSEDED
+    assert judged.verdict is Verdict.SUPERSEDED
     assert judged.reason == "cluster production has no service api"
 
 
 PRECEDENCE = {
-    "gone before failed": (seen(exists=False, rollout=GAVE_UP), Judgement.SUPERSEDED, ""),
+    "gone before failed": (
+        observation(exists=False, service_deployment=GAVE_UP),
+        Verdict.SUPERSEDED,
+        "",
+    ),
     "circuit breaker's failure before its roll-back's primary": (
-        seen(primary=THEIRS, rollout=GAVE_UP),
-        Judgement.FAILED,
-        "ECS gave",
+        observation(primary=THEIRS, service_deployment=GAVE_UP),
+        Verdict.FAILED,
+        "ECS marked",
     ),
     "circuit breaker's event before its roll-back's primary": (
-        seen(primary=THEIRS, rollout=None, failure=EVENT),
-        Judgement.FAILED,
-        "ECS gave",
+        observation(primary=THEIRS, service_deployment=None, failure=EVENT),
+        Verdict.FAILED,
+        "ECS marked",
     ),
     "rollout's own words before the event's": (
-        seen(rollout=GAVE_UP, failure=EVENT),
-        Judgement.FAILED,
-        f"ECS gave the rollout up: {GAVE_UP.reason}",
+        observation(service_deployment=GAVE_UP, failure=EVENT),
+        Verdict.FAILED,
+        f"ECS marked the service deployment as failed: {GAVE_UP.reason}",
     ),
     "superseded before an alarm": (
-        seen(FIRED, primary=THEIRS),
-        Judgement.SUPERSEDED,
+        observation(FIRED, primary=THEIRS),
+        Verdict.SUPERSEDED,
         "someone else",
     ),
     "superseded before failed tasks": (
-        seen(primary=THEIRS, stopped=TWO_FAILED),
-        Judgement.SUPERSEDED,
+        observation(primary=THEIRS, stopped=TWO_FAILED),
+        Verdict.SUPERSEDED,
         "someone else",
     ),
-    "rollout failed before an alarm": (seen(FIRED, rollout=GAVE_UP), Judgement.FAILED, "ECS gave"),
-    "alarm before tasks": (seen(FIRED, stopped=(UNPULLABLE,)), Judgement.FAILED, "alarm"),
-    "alarm before healthy": (seen(FIRED), Judgement.FAILED, "alarm"),
+    "rollout failed before an alarm": (
+        observation(FIRED, service_deployment=GAVE_UP),
+        Verdict.FAILED,
+        "ECS marked",
+    ),
+    "alarm before tasks": (observation(FIRED, stopped=(UNPULLABLE,)), Verdict.FAILED, "alarm"),
+    "alarm before healthy": (observation(FIRED), Verdict.FAILED, "alarm"),
     "a task that can never start before failed ones": (
-        seen(stopped=(*TWO_FAILED, UNPULLABLE)),
-        Judgement.FAILED,
+        observation(stopped=(*TWO_FAILED, UNPULLABLE)),
+        Verdict.FAILED,
         "a task can never start",
     ),
-    "failed tasks before healthy": (seen(stopped=TWO_FAILED), Judgement.FAILED, "2 tasks failed"),
+    "failed tasks before healthy": (
+        observation(stopped=TWO_FAILED),
+        Verdict.FAILED,
+        "2 tasks failed",
+    ),
 }
 
 
-@pytest.mark.parametrize(("look", "verdict", "reason"), PRECEDENCE.values(), ids=PRECEDENCE)
-def test_the_first_rule_that_applies_decides(look, verdict, reason):
-    judged = judge(look, watch(), at(30))
+@pytest.mark.parametrize(("observed", "verdict", "reason"), PRECEDENCE.values(), ids=PRECEDENCE)
+def test_the_first_rule_that_applies_decides(observed, verdict, reason):
+    judged = judge(observed, watch(), at(30))
 
     assert judged.verdict is verdict
     assert judged.reason.startswith(reason)
 
 
 @pytest.mark.parametrize(
-    ("look", "reason"),
+    ("observed", "reason"),
     [
-        (seen(FIRED, rollout=rollout(running=0)), "alarm"),
-        (seen(rollout=rollout(running=0), stopped=TWO_FAILED), "2 tasks failed"),
+        (observation(FIRED, service_deployment=service_deployment(running=0)), "alarm"),
+        (
+            observation(service_deployment=service_deployment(running=0), stopped=TWO_FAILED),
+            "2 tasks failed",
+        ),
     ],
 )
-def test_what_failed_is_told_rather_than_that_the_time_is_over(look, reason):
-    assert judge(look, watch(), at(601)).reason.startswith(reason)
+def test_a_failure_is_the_reason_rather_than_that_the_time_is_over(observed, reason):
+    assert judge(observed, watch(), at(601)).reason.startswith(reason)
 
 
 def test_the_evidence_is_alarms_then_stopped_tasks_then_what_is_missing_then_ecs():
-    look = seen(
+    observed = observation(
         FIRED,
-        rollout=rollout(state="IN_PROGRESS", reason="deployment in progress.", running=1),
+        service_deployment=service_deployment(
+            state="IN_PROGRESS", reason="deployment in progress.", running=1
+        ),
         stopped=(stopped("EssentialContainerExited", "exited", exited()),),
     )
 
-    assert judge(look, watch(), at(30)).evidence == (
+    assert judge(observed, watch(), at(30)).evidence == (
         "alarm api-5xx is in ALARM: too many 5xx",
         "stopped: exited; container api, exit code 1 (task s1)",
         "1 of 2 tasks are running",
-        "ECS's rollout is IN_PROGRESS",
+        "ECS's service deployment is IN_PROGRESS",
         "ECS says: deployment in progress.",
     )
 
 
 def test_the_evidence_leaves_out_tasks_that_just_stopped():
-    look = seen(stopped=(stopped("ServiceSchedulerInitiated", "Scaling activity"),))
+    observed = observation(stopped=(stopped("ServiceSchedulerInitiated", "Scaling activity"),))
 
-    assert judge(look, watch(), at(30)).evidence == ()
+    assert judge(observed, watch(), at(30)).evidence == ()
 
 
 def test_the_evidence_is_no_longer_than_people_read():
-    look = seen(
-        rollout=rollout(desired=20),
+    observed = observation(
+        service_deployment=service_deployment(desired=20),
         running=(task(status="PENDING"),) * 20,
         stopped=tuple(stopped(task=f"s{n}") for n in range(20)),
     )
-    told = judge(look, watch(), at(30)).evidence
+    notified = judge(observed, watch(), at(30)).evidence
 
-    assert sum(fact.startswith("stopped: ") for fact in told) == 5
-    assert len(told) == 15
+    assert sum(fact.startswith("stopped: ") for fact in notified) == 5
+    assert len(notified) == 15
 
 
 def test_progress_counts_the_tasks_that_are_healthy_everywhere():
-    look = seen(running=(task(), task(target(), target("initial", GROUP_2))))
-    judged = judge(look, watch(), at(30))
+    observed = observation(running=(task(), task(target(), target("initial", GROUP_2))))
+    judged = judge(observed, watch(), at(30))
 
     assert (judged.healthy, judged.desired) == (1, 2)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.health.alarms import Alarm
-from slipway.health.observation import Observation, Rollout, RunningTask, Target
+from slipway.health.observation import Observation, RunningTask, ServiceDeployment, Target
 from slipway.health.stopped_tasks import Container, StoppedTask
-from slipway.health.verdict import Judgement, Watch, judge
+from slipway.health.verdict import Verdict, Watch, judge
 from slipway.release.plan import GuardingAlarm, Policy
 from tests.support.builders import at
 
@@ -35,8 +35,8 @@ STOPPED = st.builds(
     StoppedTask, id=TEXT, code=CODES, reason=REASONS, containers=st.lists(CONTAINERS, max_size=2)
 )
 COUNTS = st.integers(0, 3)
-ROLLOUTS = st.builds(
-    Rollout,
+SERVICE_DEPLOYMENTS = st.builds(
+    ServiceDeployment,
     id=IDS,
     state=st.sampled_from(["COMPLETED", "COMPLETED", "IN_PROGRESS", "FAILED", "NEW"]),
     reason=TEXT,
@@ -55,12 +55,12 @@ ALARMS = st.dictionaries(
         changed_at=TIMES,
     ),
 )
-LOOKS = st.builds(
+OBSERVATIONS = st.builds(
     Observation,
     exists=st.sampled_from([True, True, True, False]),
     primary=IDS,
     primary_task_definition=TEXT,
-    rollout=st.none() | ROLLOUTS,
+    service_deployment=st.none() | SERVICE_DEPLOYMENTS,
     failure=st.sampled_from(["", "", "deployment failed"]),
     has_health_check=st.booleans(),
     running=st.lists(RUNNING, max_size=3),
@@ -95,58 +95,63 @@ WATCHES = st.builds(
 )
 
 
-@given(LOOKS, WATCHES, TIMES)
-def test_every_observation_has_a_verdict_that_is_json(look, watch, now):
-    assert json.dumps(judge(look, watch, now).to_json())
+@given(OBSERVATIONS, WATCHES, TIMES)
+def test_every_observation_has_a_verdict_that_is_json(observed, watch, now):
+    assert json.dumps(judge(observed, watch, now).to_json())
 
 
-@given(LOOKS, WATCHES, TIMES)
-def test_the_next_look_is_never_sooner_than_a_second_nor_later_than_poll_seconds(look, watch, now):
-    assert 1 <= judge(look, watch, now).wait_seconds <= watch.policy.poll_seconds
+@given(OBSERVATIONS, WATCHES, TIMES)
+def test_the_next_check_is_never_sooner_than_a_second_nor_later_than_poll_seconds(
+    observed, watch, now
+):
+    assert 1 <= judge(observed, watch, now).wait_seconds <= watch.policy.poll_seconds
 
 
-@given(LOOKS, WATCHES, TIMES)
-def test_nothing_is_missing_from_a_healthy_deployment(look, watch, now):
-    if judge(look, watch, now).verdict is not Judgement.HEALTHY:
+@given(OBSERVATIONS, WATCHES, TIMES)
+def test_nothing_is_missing_from_a_healthy_deployment(observed, watch, now):
+    if judge(observed, watch, now).verdict is not Verdict.HEALTHY:
         return
-    assert look.exists
-    assert look.primary == watch.deployment_id
-    assert look.rollout.state == "COMPLETED"
-    assert sum(task.status == "RUNNING" for task in look.running) >= look.rollout.desired
-    assert all(target.state == "healthy" for task in look.running for target in task.targets)
-    assert not any(task.health == "UNHEALTHY" for task in look.running)
-    assert set(watch.policy.alarm_names) <= set(look.alarms)
+    assert observed.exists
+    assert observed.primary == watch.deployment_id
+    assert observed.service_deployment.state == "COMPLETED"
+    assert (
+        sum(task.status == "RUNNING" for task in observed.running)
+        >= observed.service_deployment.desired
+    )
+    assert all(target.state == "healthy" for task in observed.running for target in task.targets)
+    assert not any(task.health == "UNHEALTHY" for task in observed.running)
+    assert set(watch.policy.alarm_names) <= set(observed.alarms)
     assert not any(
         alarm.state == "ALARM" and alarm.changed_at >= watch.started_at
-        for alarm in look.alarms.values()
+        for alarm in observed.alarms.values()
     )
 
 
-@given(LOOKS, WATCHES, TIMES)
-def test_only_a_healthy_deployment_is_baked(look, watch, now):
-    judged = judge(look, watch, now)
+@given(OBSERVATIONS, WATCHES, TIMES)
+def test_only_a_healthy_deployment_is_baked(observed, watch, now):
+    judged = judge(observed, watch, now)
 
-    assert judged.verdict is Judgement.HEALTHY or not judged.baked
+    assert judged.verdict is Verdict.HEALTHY or not judged.baked
 
 
-@given(LOOKS, WATCHES, TIMES)
-def test_nothing_is_pending_for_ever(look, watch, now):
+@given(OBSERVATIONS, WATCHES, TIMES)
+def test_nothing_is_pending_for_ever(observed, watch, now):
     policy = watch.policy
     started = max(watch.started_at, watch.healthy_at or watch.started_at)
     out_of_time = (now - started).total_seconds() >= policy.bake_seconds + policy.timeout_seconds
 
-    assert not (out_of_time and judge(look, watch, now).verdict is Judgement.PENDING)
+    assert not (out_of_time and judge(observed, watch, now).verdict is Verdict.PENDING)
 
 
-@given(LOOKS, WATCHES, TIMES)
-def test_the_start_of_the_bake_never_changes(look, watch, now):
-    judged = judge(look, watch, now)
+@given(OBSERVATIONS, WATCHES, TIMES)
+def test_the_start_of_the_bake_never_changes(observed, watch, now):
+    judged = judge(observed, watch, now)
 
     assert watch.healthy_at is None or judged.healthy_at == watch.healthy_at
 
 
-@given(LOOKS, WATCHES, TIMES)
-def test_a_verdict_other_than_healthy_gives_a_reason(look, watch, now):
-    judged = judge(look, watch, now)
+@given(OBSERVATIONS, WATCHES, TIMES)
+def test_a_verdict_other_than_healthy_gives_a_reason(observed, watch, now):
+    judged = judge(observed, watch, now)
 
-    assert judged.reason or not look.exists
+    assert judged.reason or not observed.exists

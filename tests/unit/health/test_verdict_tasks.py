@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from slipway.health.failed_tasks import describe, has_failed
-from slipway.health.verdict import Judgement, judge
-from tests.support.builders import at, exited, seen, stopped, watch
+from slipway.health.verdict import Verdict, judge
+from tests.support.builders import at, exited, observation, stopped, watch
 
 REF = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/api:v2"
 RETRIED = "CannotPullContainerError: pull image manifest has been retried 7 time(s)"
@@ -87,23 +87,23 @@ MAY_DO_BETTER = [
 
 @pytest.mark.parametrize("message", NEVER)
 def test_a_task_whose_image_cannot_ever_be_pulled_fails_the_deployment_at_once(message):
-    judged = judge(seen(stopped=(stopped("TaskFailedToStart", message),)), watch(), at(1))
+    judged = judge(observation(stopped=(stopped("TaskFailedToStart", message),)), watch(), at(1))
 
-    assert judged.verdict is Judgement.FAILED
+    assert judged.verdict is Verdict.FAILED
     assert message in judged.reason
 
 
 @pytest.mark.parametrize("message", MAY_DO_BETTER)
 def test_a_task_that_may_start_next_time_does_not_fail_the_deployment_alone(message):
-    judged = judge(seen(stopped=(stopped("TaskFailedToStart", message),)), watch(), at(1))
+    judged = judge(observation(stopped=(stopped("TaskFailedToStart", message),)), watch(), at(1))
 
-    assert judged.verdict is Judgement.HEALTHY
+    assert judged.verdict is Verdict.HEALTHY
 
 
 def test_the_agent_on_ec2_says_why_a_pull_failed_in_the_container_only():
     task = stopped("TaskFailedToStart", "Task failed to start", exited(None, reason=NEVER[0]))
 
-    assert judge(seen(stopped=(task,)), watch(), at(1)).reason == (
+    assert judge(observation(stopped=(task,)), watch(), at(1)).reason == (
         f"a task can never start: Task failed to start; container api, {NEVER[0]} (task s1)"
     )
 
@@ -147,5 +147,5 @@ def test_a_task_failed_when_it_did_not_start_exited_or_failed_its_checks(code, r
         (stopped(""), "no reason given"),
     ],
 )
-def test_a_stopped_task_is_told_in_one_line(task, line):
+def test_a_stopped_task_is_described_in_one_line(task, line):
     assert describe(task) == f"{line} (task s1)"

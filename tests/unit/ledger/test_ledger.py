@@ -7,7 +7,7 @@ import pytest
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable, Superseded
 from slipway.ledger.ledger import CHANGE_SECONDS, CLOCKS_APART_SECONDS, LEASE_SECONDS, Busy, Ledger
-from slipway.ledger.records import DeploymentRecord, ServiceRecord, order
+from slipway.ledger.records import DeploymentRecord, ServiceRecord, release_order
 from tests.support.builders import (
     DIGEST,
     NEW,
@@ -18,10 +18,10 @@ from tests.support.builders import (
     SERVICE,
     accepted,
     at,
+    claim,
     deployment,
     execution,
     good,
-    hold,
     image,
     quarantined,
     release,
@@ -33,7 +33,7 @@ NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3"))
 SAME_TIME = release(id="event-2", image=image(tag="v3"))
 THEIRS = r"release shop/api:v3 \(abababababab\)"
 SURELY_OVER = CHANGE_SECONDS + CLOCKS_APART_SECONDS
-RECOVERY = hold().model_copy(update={"execution": execution("recovery")})
+RECOVERY = claim().model_copy(update={"execution": execution("recovery")})
 WELL = {"outcome": "SUCCEEDED", "reason": "every gate passed", "evidence": ["2 of 2 tasks run"]}
 BAD = {"outcome": "ROLLED_BACK", "reason": "a task failed", "evidence": []}
 
@@ -57,47 +57,47 @@ def dynamodb(request):
     yield from stubbed(aws.table().meta.client, request)
 
 
-def take(ledger, by, seconds=0, baseline=OLD, **of_deployment):
-    ledger.take(by, deployment(**of_deployment), baseline, at(seconds))
+def claimed_by(ledger, by, seconds=0, baseline=OLD, **of_deployment):
+    ledger.claim(by, deployment(**of_deployment), baseline, at(seconds))
 
 
-def holder(ledger):
-    return ledger.service(SERVICE).holder
+def current_claim(ledger):
+    return ledger.service(SERVICE).claim
 
 
 # --- taking a service -----------------------------------------------------------------------------
 
 
-def test_a_service_that_nobody_holds_is_taken(ledger):
-    take(ledger, hold(), 5)
+def test_a_service_that_nobody_has_claimed_is_claimed(ledger):
+    claimed_by(ledger, claim(), 5)
 
     record = ledger.service(SERVICE)
-    assert record.holder.model_dump() == {
-        "deployment": hold().deployment,
-        "execution": hold().execution,
+    assert record.claim.model_dump() == {
+        "deployment": claim().deployment,
+        "execution": claim().execution,
         "release": "shop/api:v2 (abababababab)",
-        "taken_at": at(5),
+        "claimed_at": at(5),
         "lease_until": at(5 + LEASE_SECONDS),
         "changing_until": None,
     }
-    assert record.newest == order(release())
+    assert record.newest == release_order(release())
     assert record.baseline == OLD
     assert (record.good, record.quarantined) == ((), {})
 
 
 @pytest.mark.parametrize("newer", [NEWER, SAME_TIME], ids=["by its time", "by its id"])
 def test_a_newer_release_takes_over_at_once(ledger, own, newer):
-    take(ledger, hold("e-2"), 1, release=newer)
+    claimed_by(ledger, claim("e-2"), 1, release=newer)
 
-    assert holder(ledger).execution == hold("e-2").execution
-    assert ledger.service(SERVICE).newest == order(newer)
+    assert current_claim(ledger).execution == claim("e-2").execution
+    assert ledger.service(SERVICE).newest == release_order(newer)
 
 
 def test_an_older_release_does_not_take_over(ledger, own):
     before = ledger.service(SERVICE)
 
     with pytest.raises(Superseded) as raised:
-        take(ledger, hold("e-0"), 1, release=OLDER)
+        claimed_by(ledger, claim("e-0"), 1, release=OLDER)
 
     assert str(raised.value) == (
         "release shop/api:v2 (abababababab) was pushed or started later (2026-11-22T03:00:00.000000Z) "
@@ -110,30 +110,32 @@ def test_of_two_releases_of_one_moment_the_one_with_the_smaller_id_does_not_take
     accepted(ledger, "e-2", release=SAME_TIME)
 
     with pytest.raises(Superseded):
-        take(ledger, hold())
+        claimed_by(ledger, claim())
 
 
-def test_an_older_release_does_not_take_a_service_that_a_newer_one_has_left(ledger, own):
+def test_an_older_release_does_not_claim_a_service_that_a_newer_one_had_claimed(ledger, own):
     ledger.finish(own, deployment(), WELL, None, None)
 
     with pytest.raises(Superseded, match="a newer release was pushed or started later"):
-        take(ledger, hold("e-0"), release=OLDER)
+        claimed_by(ledger, claim("e-0"), release=OLDER)
 
 
 def test_an_older_release_is_superseded_also_while_the_newer_one_changes_the_service(ledger, own):
     ledger.start_change(own, "UpdateService", NOW)
 
     with pytest.raises(Superseded):
-        take(ledger, hold("e-0"), 1, release=OLDER)
+        claimed_by(ledger, claim("e-0"), 1, release=OLDER)
 
 
 @pytest.mark.parametrize("seconds", [1, CHANGE_SECONDS, SURELY_OVER])
-def test_a_newer_release_has_to_wait_while_the_holder_changes_the_service(ledger, own, seconds):
+def test_a_newer_release_has_to_wait_while_the_claimed_service_is_being_changed(
+    ledger, own, seconds
+):
     ledger.start_change(own, "UpdateService", NOW)
     before = ledger.service(SERVICE)
 
     with pytest.raises(Busy) as raised:
-        take(ledger, hold("e-2"), seconds, release=NEWER)
+        claimed_by(ledger, claim("e-2"), seconds, release=NEWER)
 
     assert str(raised.value) == (
         "release shop/api:v2 (abababababab) is changing service production/api right now"
@@ -145,51 +147,51 @@ def test_a_newer_release_takes_over_as_soon_as_the_change_is_done(ledger, own):
     ledger.start_change(own, "UpdateService", NOW)
     ledger.end_change(own, "UpdateService", at(1))
 
-    take(ledger, hold("e-2"), 1, release=NEWER)
+    claimed_by(ledger, claim("e-2"), 1, release=NEWER)
 
-    assert holder(ledger).execution == hold("e-2").execution
+    assert current_claim(ledger).execution == claim("e-2").execution
 
 
-def test_a_newer_release_takes_over_when_a_dead_holder_s_change_is_surely_over(ledger, own):
+def test_a_newer_release_takes_over_when_a_dead_executions_change_is_surely_over(ledger, own):
     ledger.start_change(own, "UpdateService", NOW)
 
-    take(ledger, hold("e-2"), SURELY_OVER + 0.001, release=NEWER)
+    claimed_by(ledger, claim("e-2"), SURELY_OVER + 0.001, release=NEWER)
 
-    assert holder(ledger).execution == hold("e-2").execution
-    assert holder(ledger).changing_until is None
+    assert current_claim(ledger).execution == claim("e-2").execution
+    assert current_claim(ledger).changing_until is None
 
 
 def test_another_execution_of_the_same_deployment_may_take_over(ledger, own):
-    take(ledger, RECOVERY, 1)
+    claimed_by(ledger, RECOVERY, 1)
 
-    assert holder(ledger).deployment == own.deployment
-    assert holder(ledger).execution == RECOVERY.execution
+    assert current_claim(ledger).deployment == own.deployment
+    assert current_claim(ledger).execution == RECOVERY.execution
 
 
-def test_the_same_execution_may_take_again(ledger, own):
+def test_the_same_execution_may_claim_again(ledger, own):
     before = ledger.service(SERVICE)
 
-    take(ledger, own, 60)
+    claimed_by(ledger, own, 60)
 
-    times = {"taken_at": at(60), "lease_until": at(60 + LEASE_SECONDS)}
+    times = {"claimed_at": at(60), "lease_until": at(60 + LEASE_SECONDS)}
     assert ledger.service(SERVICE) == before.model_copy(
-        update={"holder": before.holder.model_copy(update=times)}
+        update={"claim": before.claim.model_copy(update=times)}
     )
 
 
-def test_a_belated_try_to_take_does_not_remove_the_mark_of_the_same_execution(ledger, own):
+def test_a_belated_claim_does_not_remove_the_mark_of_the_same_execution(ledger, own):
     ledger.start_change(own, "UpdateService", NOW)
 
     with pytest.raises(Busy):
-        take(ledger, own, 1)
+        claimed_by(ledger, own, 1)
 
-    assert holder(ledger).changing_until == at(CHANGE_SECONDS)
+    assert current_claim(ledger).changing_until == at(CHANGE_SECONDS)
 
 
-def test_who_takes_over_leaves_what_is_good_and_what_is_quarantined(ledger, own):
+def test_a_takeover_keeps_what_is_good_and_what_is_quarantined(ledger, own):
     ledger.finish(own, deployment(), BAD, good(), quarantined())
 
-    take(ledger, hold("e-2"), 1, OTHER, release=NEWER)
+    claimed_by(ledger, claim("e-2"), 1, OTHER, release=NEWER)
 
     record = ledger.service(SERVICE)
     assert record.good == (good(),)
@@ -201,18 +203,18 @@ def test_who_takes_over_leaves_what_is_good_and_what_is_quarantined(ledger, own)
 
 
 def test_a_sign_of_life_prolongs_the_lease_and_nothing_else(ledger, own):
-    before = holder(ledger)
+    before = current_claim(ledger)
 
     ledger.renew(own, at(100))
 
     prolonged = {"lease_until": at(100 + LEASE_SECONDS)}
-    assert holder(ledger) == before.model_copy(update=prolonged)
+    assert current_claim(ledger) == before.model_copy(update=prolonged)
 
 
-def test_a_lease_that_has_run_out_is_still_its_holder_s(ledger, own):
+def test_an_expired_lease_transfers_nothing(ledger, own):
     ledger.renew(own, at(2 * LEASE_SECONDS))
 
-    assert holder(ledger).lease_until == at(3 * LEASE_SECONDS)
+    assert current_claim(ledger).lease_until == at(3 * LEASE_SECONDS)
 
 
 # --- a change -------------------------------------------------------------------------------------
@@ -221,8 +223,8 @@ def test_a_lease_that_has_run_out_is_still_its_holder_s(ledger, own):
 def test_a_change_is_marked_on_the_service_and_in_the_history(ledger, own):
     ledger.start_change(own, "UpdateService", at(10), task_definition=NEW)
 
-    assert holder(ledger).changing_until == at(10 + CHANGE_SECONDS)
-    assert holder(ledger).lease_until == at(10 + LEASE_SECONDS)
+    assert current_claim(ledger).changing_until == at(10 + CHANGE_SECONDS)
+    assert current_claim(ledger).lease_until == at(10 + LEASE_SECONDS)
     record = ledger.deployment(own)
     assert record.changing
     assert record.task_definition == NEW
@@ -234,8 +236,8 @@ def test_the_end_of_a_change_removes_the_mark_but_not_that_there_was_one(ledger,
 
     ledger.end_change(own, "UpdateService", at(12), ecs_deployment="ecs-svc/2")
 
-    assert holder(ledger).changing_until is None
-    assert holder(ledger).lease_until == at(12 + LEASE_SECONDS)
+    assert current_claim(ledger).changing_until is None
+    assert current_claim(ledger).lease_until == at(12 + LEASE_SECONDS)
     record = ledger.deployment(own)
     assert record.changing
     assert record.ecs_deployment == "ecs-svc/2"
@@ -253,7 +255,7 @@ def test_what_is_put_on_a_service_is_unproven_until_its_deployment_ends(ledger, 
     assert (ledger.service(SERVICE).unproven, ledger.service(SERVICE).before) == ((), None)
 
 
-def test_what_nobody_has_seen_to_stays_unproven_whoever_takes_the_service(ledger, own):
+def test_what_nobody_has_seen_to_stays_unproven_whoever_claims_the_service(ledger, own):
     ledger.start_change(own, "UpdateService", NOW, unproven=NEW)
     ledger.end_change(own, "UpdateService", at(1))
 
@@ -264,12 +266,12 @@ def test_what_nobody_has_seen_to_stays_unproven_whoever_takes_the_service(ledger
     assert ledger.service(SERVICE).unproven == (NEW, OTHER)
 
 
-def test_what_ran_before_counts_while_something_unproven_is_there_though_nobody_holds_it(
+def test_what_ran_before_counts_while_something_unproven_is_there_though_nobody_has_claimed_it(
     ledger, own
 ):
     ledger.start_change(own, "UpdateService", NOW, unproven=NEW)
     key = {"pk": "service", "sk": SERVICE}
-    aws.table().update_item(Key=key, UpdateExpression="REMOVE holder")
+    aws.table().update_item(Key=key, UpdateExpression="REMOVE claim")
 
     assert ledger.service(SERVICE).before == OLD
 
@@ -279,14 +281,14 @@ def test_a_digest_that_is_known_to_be_bad_is_quarantined_at_once(ledger, own):
 
     record = ledger.service(SERVICE)
     assert record.quarantined == {DIGEST: quarantined()}
-    assert record.holder is not None
+    assert record.claim is not None
 
 
 def test_a_change_that_is_tried_again_is_marked_anew(ledger, own):
     for seconds in (0, 20):
         ledger.start_change(own, "UpdateService", at(seconds))
 
-    assert holder(ledger).changing_until == at(20 + CHANGE_SECONDS)
+    assert current_claim(ledger).changing_until == at(20 + CHANGE_SECONDS)
 
 
 # --- fencing --------------------------------------------------------------------------------------
@@ -301,7 +303,7 @@ BY_WRITE = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 
 
 @BY_WRITE
-def test_nothing_that_a_former_holder_writes_passes(ledger, lost, write):
+def test_nothing_passes_that_an_execution_writes_after_a_takeover(ledger, lost, write):
     before = ledger.service(SERVICE), ledger.deployment(lost)
 
     with pytest.raises(Superseded, match=f"^{THEIRS} has service production/api now$"):
@@ -314,7 +316,7 @@ def test_nothing_that_a_former_holder_writes_passes(ledger, lost, write):
 def test_an_execution_writes_nothing_where_another_one_goes_on_with_its_deployment(
     ledger, own, write
 ):
-    take(ledger, RECOVERY)
+    claimed_by(ledger, RECOVERY)
     before = ledger.service(SERVICE), ledger.deployment(own)
 
     with pytest.raises(Superseded):
@@ -324,7 +326,7 @@ def test_an_execution_writes_nothing_where_another_one_goes_on_with_its_deployme
 
 
 @BY_WRITE
-def test_nothing_is_written_after_the_service_was_left(ledger, own, write):
+def test_nothing_is_written_after_the_service_was_freed(ledger, own, write):
     ledger.finish(own, deployment(), WELL, None, None)
     before = ledger.service(SERVICE), ledger.deployment(own)
 
@@ -335,41 +337,41 @@ def test_nothing_is_written_after_the_service_was_left(ledger, own, write):
 
 
 @BY_WRITE
-def test_nothing_is_written_for_a_service_that_was_never_taken(ledger, write):
-    ledger.open(hold(), deployment(), OLD, None, None, NOW)
+def test_nothing_is_written_for_a_service_that_was_never_claimed(ledger, write):
+    ledger.open(claim(), deployment(), OLD, None, None, NOW)
 
     with pytest.raises(Superseded):
-        write(ledger, hold())
+        write(ledger, claim())
 
-    assert ledger.service(SERVICE).holder is None
-    assert ledger.deployment(hold()).steps == {"BeginDeployment": NOW}
+    assert ledger.service(SERVICE).claim is None
+    assert ledger.deployment(claim()).steps == {"BeginDeployment": NOW}
 
 
 # --- the history ----------------------------------------------------------------------------------
 
 
 def test_of_a_deployment_that_has_written_nothing_there_is_nothing(ledger):
-    assert ledger.deployment(hold()) is None
+    assert ledger.deployment(claim()) is None
 
 
-def test_a_history_begins_with_what_was_asked_and_what_there_is_to_go_back_to(ledger):
-    take(ledger, hold())
+def test_a_history_begins_with_what_was_asked_and_the_rollback_target(ledger):
+    claimed_by(ledger, claim())
 
-    ledger.open(hold(), deployment(), OLD, good(), NEW, at(1))
+    ledger.open(claim(), deployment(), OLD, good(), NEW, at(1))
 
-    assert ledger.deployment(hold()) == DeploymentRecord(
+    assert ledger.deployment(claim()) == DeploymentRecord(
         deployment=deployment(),
         steps={"BeginDeployment": at(1)},
-        previous=OLD,
+        rollback_target=OLD,
         task_definition=NEW,
-        back=good(),
+        good_target=good(),
     )
 
 
-def test_a_history_may_begin_without_anything_to_go_back_to(ledger):
-    ledger.open(hold(), deployment(), None, None, None, NOW)
+def test_a_history_may_begin_without_a_rollback_target(ledger):
+    ledger.open(claim(), deployment(), None, None, None, NOW)
 
-    assert ledger.deployment(hold()) == DeploymentRecord(
+    assert ledger.deployment(claim()) == DeploymentRecord(
         deployment=deployment(), steps={"BeginDeployment": NOW}
     )
 
@@ -399,28 +401,28 @@ def test_a_step_is_noted_with_what_it_found(ledger, own):
 
 def test_a_step_of_a_history_that_has_not_begun_is_refused(ledger):
     with pytest.raises(AwsRefused):
-        ledger.note(hold(), "HEALTHY", NOW)
+        ledger.note(claim(), "HEALTHY", NOW)
 
 
-def test_what_people_were_told_is_noted(ledger, own):
-    ledger.note_told(own, "start", at(1))
-    ledger.note_told(own, "end", at(90))
+def test_the_notifications_of_a_deployment_are_noted(ledger, own):
+    ledger.note_notified(own, "start", at(1))
+    ledger.note_notified(own, "end", at(90))
 
-    assert ledger.deployment(own).told == {"start": at(1), "end": at(90)}
+    assert ledger.deployment(own).notified == {"start": at(1), "end": at(90)}
     assert ledger.deployment(own).steps == {"BeginDeployment": NOW}
 
 
-def test_what_people_were_told_of_a_deployment_without_a_history_is_noted_too(ledger):
+def test_the_notifications_of_a_deployment_without_a_history_are_noted_too(ledger):
     for kind in ("start", "end"):
-        ledger.note_told(hold(), kind, NOW)
+        ledger.note_notified(claim(), kind, NOW)
 
-    assert ledger.deployment(hold()) == DeploymentRecord(told={"start": NOW, "end": NOW})
+    assert ledger.deployment(claim()) == DeploymentRecord(notified={"start": NOW, "end": NOW})
 
 
 def test_the_deployments_of_one_service_have_a_history_each(ledger, lost):
     ledger.note(lost, "HEALTHY", at(1))
 
-    assert "HEALTHY" not in ledger.deployment(hold("e-2")).steps
+    assert "HEALTHY" not in ledger.deployment(claim("e-2")).steps
 
 
 # --- leaving a service ----------------------------------------------------------------------------
@@ -431,7 +433,7 @@ def test_the_end_is_written_and_the_service_is_free(ledger, own):
 
     assert ledger.finish(own, deployment(), {**WELL, "expires_at": 1_800_000_000}, None, None)
 
-    assert holder(ledger) is None
+    assert current_claim(ledger) is None
     record = ledger.deployment(own)
     assert (record.outcome, record.reason) == ("SUCCEEDED", "every gate passed")
     assert record.evidence == ("2 of 2 tasks run",)
@@ -452,13 +454,13 @@ def test_what_a_deployment_has_shown_stays_with_the_service(ledger, own):
     ledger.finish(own, deployment(), WELL, good(NEW, DIGEST), None)
 
     newer = deployment(release=NEWER)
-    ledger.take(hold("e-2"), newer, OLD, at(60))
-    ledger.finish(hold("e-2"), newer, BAD, good(), quarantined())
+    ledger.claim(claim("e-2"), newer, OLD, at(60))
+    ledger.finish(claim("e-2"), newer, BAD, good(), quarantined())
 
     record = ledger.service(SERVICE)
     assert record.good == (good(),)  # the image of the other one has failed
     assert record.quarantined == {DIGEST: quarantined()}
-    assert record.newest == order(NEWER)
+    assert record.newest == release_order(NEWER)
     assert record.baseline == OLD
 
 
@@ -471,7 +473,7 @@ def test_a_deployment_ends_once(ledger, own):
     assert ledger.service(SERVICE).quarantined == {}
 
 
-def test_who_does_not_hold_the_service_writes_no_end_and_does_not_free_it(ledger, lost):
+def test_an_execution_without_the_claim_writes_no_end_and_does_not_free_the_service(ledger, lost):
     before = ledger.service(SERVICE)
 
     assert not ledger.finish(lost, deployment(), BAD, None, quarantined())
@@ -493,7 +495,7 @@ def test_the_service_may_be_taken_over_in_the_very_moment_of_the_end(ledger, own
 
     assert not ledger.finish(own, deployment(), BAD, None, quarantined())
 
-    assert holder(ledger).execution == hold("e-2").execution
+    assert current_claim(ledger).execution == claim("e-2").execution
     assert ledger.service(SERVICE).quarantined == {}
     assert ledger.deployment(own).outcome is None
 
@@ -509,11 +511,11 @@ def test_the_end_of_a_deployment_without_its_service_is_written(ledger, lost):
 
 @pytest.mark.parametrize("asked", [deployment(), None])
 def test_the_end_of_a_deployment_that_never_began_is_written(ledger, asked):
-    ledger.finish_without_service(hold(), asked, {**WELL, "outcome": "REJECTED"})
+    ledger.finish_without_service(claim(), asked, {**WELL, "outcome": "REJECTED"})
 
-    record = ledger.deployment(hold())
+    record = ledger.deployment(claim())
     assert (record.outcome, record.deployment) == ("REJECTED", asked)
-    assert ledger.held() == []
+    assert ledger.claimed() == []
 
 
 def test_an_end_that_is_written_stays(ledger, own):
@@ -525,7 +527,7 @@ def test_an_end_that_is_written_stays(ledger, own):
 
 
 def test_who_was_recovered_does_not_end_what_its_recovery_goes_on_with(ledger, own):
-    take(ledger, RECOVERY)
+    claimed_by(ledger, RECOVERY)
 
     ledger.finish_without_service(own, deployment(), {**WELL, "outcome": "SUPERSEDED"})
 
@@ -534,18 +536,20 @@ def test_who_was_recovered_does_not_end_what_its_recovery_goes_on_with(ledger, o
     assert ledger.deployment(own).outcome == "ROLLED_BACK"
 
 
-@pytest.mark.parametrize("by", [hold(), RECOVERY], ids=["itself", "its recovery"])
-def test_what_an_ended_deployment_has_taken_is_freed_whichever_execution_took_it(ledger, own, by):
+@pytest.mark.parametrize("by", [claim(), RECOVERY], ids=["itself", "its recovery"])
+def test_a_service_that_an_ended_deployment_has_claimed_is_freed_whichever_execution_claimed_it(
+    ledger, own, by
+):
     ledger.finish(own, deployment(), WELL, good(NEW, DIGEST), None)
-    take(ledger, by, 1)
+    claimed_by(ledger, by, 1)
 
     ledger.free(own)
 
-    assert holder(ledger) is None
+    assert current_claim(ledger) is None
     assert ledger.service(SERVICE).good == (good(NEW, DIGEST),)
 
 
-def test_what_another_deployment_holds_is_not_freed(ledger, lost):
+def test_a_service_that_another_deployment_has_claimed_is_not_freed(ledger, lost):
     before = ledger.service(SERVICE)
 
     ledger.free(lost)
@@ -553,8 +557,8 @@ def test_what_another_deployment_holds_is_not_freed(ledger, lost):
     assert ledger.service(SERVICE) == before
 
 
-def test_there_is_nothing_to_free_of_a_service_that_nobody_holds(ledger):
-    ledger.free(hold())
+def test_there_is_nothing_to_free_of_a_service_that_nobody_has_claimed(ledger):
+    ledger.free(claim())
 
     assert ledger.service(SERVICE) == ServiceRecord(service=SERVICE)
 
@@ -562,31 +566,31 @@ def test_there_is_nothing_to_free_of_a_service_that_nobody_holds(ledger):
 # --- looking around -------------------------------------------------------------------------------
 
 
-def test_the_services_that_are_held_are_found(ledger):
+def test_the_services_that_are_claimed_are_found(ledger):
     services = ("production/api", "production/web", "staging/api")
     for service in services:
         accepted(ledger, "e-1", service=service)
-    web = hold(service="production/web")
+    web = claim(service="production/web")
     ledger.finish(web, deployment(service=web.service), WELL, None, None)
 
-    held = ledger.held()
+    claimed = ledger.claimed()
 
-    assert [record.service for record in held] == ["production/api", "staging/api"]
-    assert held == [ledger.service(record.service) for record in held]
+    assert [record.service for record in claimed] == ["production/api", "staging/api"]
+    assert claimed == [ledger.service(record.service) for record in claimed]
 
 
-def test_no_service_is_held_in_an_empty_ledger(ledger):
-    assert ledger.held() == []
+def test_no_service_is_claimed_in_an_empty_ledger(ledger):
+    assert ledger.claimed() == []
 
 
 @pytest.mark.parametrize("how", ["open", "ended", "never begun"])
 def test_a_digest_is_known_however_its_deployment_goes(ledger, how):
     if how == "never begun":
-        ledger.finish_without_service(hold(), deployment(), BAD)
+        ledger.finish_without_service(claim(), deployment(), BAD)
     else:
         accepted(ledger, "e-1")
     if how == "ended":
-        ledger.finish(hold(), deployment(), WELL, None, None)
+        ledger.finish(claim(), deployment(), WELL, None, None)
 
     assert ledger.knows(SERVICE, DIGEST)
     assert not ledger.knows(SERVICE, OLD_DIGEST)
@@ -597,32 +601,32 @@ def test_a_digest_is_known_however_its_deployment_goes(ledger, how):
 
 CALLS = {
     "service": (lambda ledger: ledger.service(SERVICE), "get_item"),
-    "deployment": (lambda ledger: ledger.deployment(hold()), "get_item"),
-    "held": (lambda ledger: ledger.held(), "query"),
+    "deployment": (lambda ledger: ledger.deployment(claim()), "get_item"),
+    "claimed": (lambda ledger: ledger.claimed(), "query"),
     "knows": (lambda ledger: ledger.knows(SERVICE, DIGEST), "query"),
-    "take": (lambda ledger: take(ledger, hold()), "update_item"),
-    "renew": (lambda ledger: ledger.renew(hold(), NOW), "update_item"),
+    "claim": (lambda ledger: claimed_by(ledger, claim()), "update_item"),
+    "renew": (lambda ledger: ledger.renew(claim(), NOW), "update_item"),
     "open": (
-        lambda ledger: ledger.open(hold(), deployment(), OLD, None, None, NOW),
+        lambda ledger: ledger.open(claim(), deployment(), OLD, None, None, NOW),
         "update_item",
     ),
-    "note": (lambda ledger: ledger.note(hold(), "HEALTHY", NOW), "update_item"),
-    "note_told": (lambda ledger: ledger.note_told(hold(), "end", NOW), "update_item"),
-    "quarantine": (lambda ledger: ledger.quarantine(hold(), DIGEST, quarantined()), "get_item"),
+    "note": (lambda ledger: ledger.note(claim(), "HEALTHY", NOW), "update_item"),
+    "note_notified": (lambda ledger: ledger.note_notified(claim(), "end", NOW), "update_item"),
+    "quarantine": (lambda ledger: ledger.quarantine(claim(), DIGEST, quarantined()), "get_item"),
     "start_change": (
-        lambda ledger: ledger.start_change(hold(), "RollBack", NOW),
+        lambda ledger: ledger.start_change(claim(), "RollBack", NOW),
         "transact_write_items",
     ),
     "end_change": (
-        lambda ledger: ledger.end_change(hold(), "RollBack", NOW),
+        lambda ledger: ledger.end_change(claim(), "RollBack", NOW),
         "transact_write_items",
     ),
-    "finish": (lambda ledger: ledger.finish(hold(), None, WELL, None, None), "get_item"),
+    "finish": (lambda ledger: ledger.finish(claim(), None, WELL, None, None), "get_item"),
     "finish_without_service": (
-        lambda ledger: ledger.finish_without_service(hold(), None, WELL),
+        lambda ledger: ledger.finish_without_service(claim(), None, WELL),
         "get_item",
     ),
-    "free": (lambda ledger: ledger.free(hold()), "update_item"),
+    "free": (lambda ledger: ledger.free(claim()), "update_item"),
 }
 
 

@@ -23,7 +23,14 @@ from hypothesis.stateful import (
 
 from slipway.errors import Superseded
 from slipway.ledger.ledger import CHANGE_SECONDS, CLOCKS_APART_SECONDS, Busy, Ledger
-from slipway.ledger.records import Good, Hold, Quarantined, deployment_id, order, text
+from slipway.ledger.records import (
+    ClaimId,
+    Good,
+    Quarantined,
+    deployment_id,
+    release_order,
+    timestamp,
+)
 from slipway.release.release import Deployment, Release
 from tests.support.builders import FAMILY, OLD, at, deployment, execution, image, release
 from tests.support.ledgers import Directly
@@ -45,23 +52,23 @@ SERVICES = (f"production/api-{number}" for number in count())
 class Actor:
     """An execution: of a deployment of its own, or of the one that it recovers."""
 
-    hold: Hold
+    claim: ClaimId
     deployment: Deployment
     clock: float
     """How many seconds it is beside the real time."""
     dead: bool = False
-    back: Good | None = None
+    good_target: Good | None = None
     inside_until: float | None = None
     """Of the real time, while it is changing the service; killed at the latest then."""
 
     def __repr__(self) -> str:
-        return self.hold.execution.rpartition(":")[2]
+        return self.claim.execution.rpartition(":")[2]
 
 
 RELEASES = st.tuples(AGES, st.sampled_from("amz"), DIGESTS, CLOCKS)
 ANYONE = st.runner().flatmap(lambda world: st.sampled_from(world.everyone[::-1]))
-THE_LAST_HOLDER = st.runner().flatmap(lambda world: st.just(world.holders[-1]))
-A_HOLDER = st.runner().flatmap(lambda world: st.sampled_from(world.holders[::-1]))
+THE_LAST_CLAIMANT = st.runner().flatmap(lambda world: st.just(world.claims[-1]))
+A_CLAIMANT = st.runner().flatmap(lambda world: st.sampled_from(world.claims[::-1]))
 UNENDED = st.runner().flatmap(lambda world: st.sampled_from(world.unended()[::-1]))
 
 
@@ -77,23 +84,23 @@ def often(
 
 ALWAYS = [
     *often(3, "a_release_comes", RELEASES, PAUSES, LATE),
-    *often(2, "it_is_recovered", THE_LAST_HOLDER, CLOCKS, PAUSES, LATE),
-    *often(3, "another_one_writes", A_HOLDER, STALE),
+    *often(2, "it_is_recovered", THE_LAST_CLAIMANT, CLOCKS, PAUSES, LATE),
+    *often(3, "another_one_writes", A_CLAIMANT, STALE),
     event("another_one_writes", ANYONE, st.just("end")),
     event("it_begins_though_it_is_dead", ANYONE),
     event("time_passes", PAUSES),
 ]
 OF_THE_UNENDED = [event("it_begins", UNENDED, PAUSES, LATE)]
-OF_THE_HOLDER = [event("the_holder_gives_a_sign_of_life", LATE), event("the_holder_dies")]
+OF_THE_CLAIMANT = [event("the_claimant_gives_a_sign_of_life", LATE), event("the_claimant_dies")]
 NEWER = st.tuples(st.just(0), st.just("z"), DIGESTS, CLOCKS)
 JUST_BEFORE_ITS_END = st.sampled_from([26, 28, CHANGE_SECONDS])
-OF_THE_HOLDER_INSIDE = [
+OF_THE_CLAIMANT_INSIDE = [
     *often(4, "a_release_comes", NEWER, JUST_BEFORE_ITS_END, st.just(0)),
-    event("the_holder_ends_its_change", LATE),
+    event("the_claimant_ends_its_change", LATE),
 ]
-OF_THE_IDLE_HOLDER = [
-    *often(4, "the_holder_starts_a_change", LATE),
-    event("the_holder_finishes", OUTCOMES),
+OF_THE_IDLE_CLAIMANT = [
+    *often(4, "the_claimant_starts_a_change", LATE),
+    event("the_claimant_finishes", OUTCOMES),
 ]
 
 
@@ -105,13 +112,13 @@ class Executions(RuleBasedStateMachine):
         self.ledger = Ledger(Directly())
         self.service = next(SERVICES)
         self.now = 0.0
-        self.holder: Actor | None = None
+        self.claimant: Actor | None = None
         self.newest: Release | None = None
         self.marked_at: float | None = None
-        """When, of the real time, the holder has begun the change whose mark is not removed yet."""
+        """When, of the real time, the claimant has begun the change whose mark is not removed yet."""
         self.outcomes: dict[str, str] = {}
         self.everyone: list[Actor] = []
-        self.holders: list[Actor] = []
+        self.claimants: list[Actor] = []
         """All that there have been, each as often as it took the service."""
 
     @initialize(first=RELEASES)
@@ -127,14 +134,16 @@ class Executions(RuleBasedStateMachine):
 
     def what_may_happen(self) -> list[st.SearchStrategy[Any]]:
         events = ALWAYS + (OF_THE_UNENDED if self.unended() else [])
-        if self.holder is None or self.holder.dead:
+        if self.claimant is None or self.claimant.dead:
             return events
-        inside = self._is_inside(self.holder)
-        return events + OF_THE_HOLDER + (OF_THE_HOLDER_INSIDE if inside else OF_THE_IDLE_HOLDER)
+        inside = self._is_inside(self.claimant)
+        return (
+            events + OF_THE_CLAIMANT + (OF_THE_CLAIMANT_INSIDE if inside else OF_THE_IDLE_CLAIMANT)
+        )
 
     def unended(self) -> list[Actor]:
         """Who is alive, and whose deployment has not ended."""
-        return [a for a in self.everyone if not a.dead and a.hold.deployment not in self.outcomes]
+        return [a for a in self.everyone if not a.dead and a.claim.deployment not in self.outcomes]
 
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
@@ -153,15 +162,15 @@ class Executions(RuleBasedStateMachine):
 
     def it_is_recovered(self, dead: Actor, clock: float, after: float, late: float) -> None:
         """By another execution, which goes on with the same deployment: dead or taken for dead."""
-        recovery = self._execution(dead.deployment, clock, dead.hold)
+        recovery = self._execution(dead.deployment, clock, dead.claim)
         if recovery in self.unended():
             self.it_begins(recovery, after, late)
 
-    def _execution(self, of: Deployment, clock: float, recovered: Hold | None = None) -> Actor:
+    def _execution(self, of: Deployment, clock: float, recovered: ClaimId | None = None) -> Actor:
         arn = execution(f"e-{len(self.everyone)}")
         own = recovered.deployment if recovered else deployment_id(at(self.now), arn)
-        hold = Hold(service=self.service, deployment=own, execution=arn)
-        self.everyone.append(Actor(hold, of, clock))
+        claim = ClaimId(service=self.service, deployment=own, execution=arn)
+        self.everyone.append(Actor(claim, of, clock))
         return self.everyone[-1]
 
     def it_begins(self, actor: Actor, after: float, late: float) -> None:
@@ -170,7 +179,7 @@ class Executions(RuleBasedStateMachine):
         ours, marked = actor.deployment.release, self.marked_at
         now = at(self.now - late + actor.clock)
         try:
-            self.ledger.take(actor.hold, actor.deployment, OLD, now)
+            self.ledger.claim(actor.claim, actor.deployment, OLD, now)
         except Superseded:
             assert self._is_older(ours)
             return
@@ -181,10 +190,10 @@ class Executions(RuleBasedStateMachine):
             return
         assert not self._is_older(ours)
         assert not self._inside()
-        self.holder, self.newest, self.marked_at = actor, ours, None
-        self.holders.append(actor)
-        actor.back = self._is_as_it_should_be().last_good
-        self.ledger.open(actor.hold, actor.deployment, OLD, actor.back, None, now)
+        self.claimant, self.newest, self.marked_at = actor, ours, None
+        self.claimants.append(actor)
+        actor.good_target = self._is_as_it_should_be().last_good
+        self.ledger.open(actor.claim, actor.deployment, OLD, actor.good_target, None, now)
 
     def _is_older(self, one: Release) -> bool:
         newest = self.newest or one
@@ -192,39 +201,39 @@ class Executions(RuleBasedStateMachine):
 
     def it_begins_though_it_is_dead(self, actor: Actor) -> None:
         """A BeginDeployment that was slow, also after the end of its deployment."""
-        actor.dead = actor.dead or actor is not self.holder
+        actor.dead = actor.dead or actor is not self.claimant
         self.it_begins(actor, 0, 0)
 
-    # --- what its holder does to a service --------------------------------------------------------
+    # --- what its claimant does to a service --------------------------------------------------------
 
-    def the_holder_starts_a_change(self, late: float) -> None:
+    def the_claimant_starts_a_change(self, late: float) -> None:
         """As UpdateService and RollBack do, whose functions are killed after CHANGE_SECONDS."""
-        holder, began = self.holder, self.now - late
-        self.ledger.start_change(holder.hold, "RollBack", at(began + holder.clock))
-        self.marked_at, holder.inside_until = began, began + CHANGE_SECONDS
-        assert self._inside() == [holder]
-        assert self._is_as_it_should_be().holder.changing_until
+        claimant, began = self.claimant, self.now - late
+        self.ledger.start_change(claimant.claim, "RollBack", at(began + claimant.clock))
+        self.marked_at, claimant.inside_until = began, began + CHANGE_SECONDS
+        assert self._inside() == [claimant]
+        assert self._is_as_it_should_be().claim.changing_until
 
-    def the_holder_ends_its_change(self, late: float) -> None:
+    def the_claimant_ends_its_change(self, late: float) -> None:
         """Nobody can have taken over meanwhile."""
-        holder = self.holder
-        self.ledger.end_change(holder.hold, "RollBack", at(self.now - late + holder.clock))
-        self.marked_at = holder.inside_until = None
-        assert self._is_as_it_should_be().holder.changing_until is None
+        claimant = self.claimant
+        self.ledger.end_change(claimant.claim, "RollBack", at(self.now - late + claimant.clock))
+        self.marked_at = claimant.inside_until = None
+        assert self._is_as_it_should_be().claim.changing_until is None
 
-    def the_holder_gives_a_sign_of_life(self, late: float) -> None:
-        self.ledger.renew(self.holder.hold, at(self.now - late + self.holder.clock))
+    def the_claimant_gives_a_sign_of_life(self, late: float) -> None:
+        self.ledger.renew(self.claimant.claim, at(self.now - late + self.claimant.clock))
         self._is_as_it_should_be()
 
-    def the_holder_dies(self) -> None:
+    def the_claimant_dies(self) -> None:
         """What it has sent to ECS may still be on its way."""
-        self.holder.dead = True
+        self.claimant.dead = True
 
-    def the_holder_finishes(self, outcome: str) -> None:
-        assert self._finishes(self.holder, outcome)
-        self.outcomes[self.holder.hold.deployment] = outcome
-        self.holder = self.marked_at = None
-        assert self._is_as_it_should_be().holder is None
+    def the_claimant_finishes(self, outcome: str) -> None:
+        assert self._finishes(self.claimant, outcome)
+        self.outcomes[self.claimant.claim.deployment] = outcome
+        self.claimant = self.marked_at = None
+        assert self._is_as_it_should_be().claim is None
 
     def _finishes(self, actor: Actor, outcome: str) -> bool:
         asked, good, quarantine = actor.deployment, None, None
@@ -232,17 +241,17 @@ class Executions(RuleBasedStateMachine):
         if outcome == "SUCCEEDED":
             good = Good(task_definition=f"{FAMILY}:{digest[-1]}", digest=digest, at=at(self.now))
         if outcome == "ROLLED_BACK":
-            good = actor.back
+            good = actor.good_target
         if outcome in {"ROLLED_BACK", "ROLLBACK_FAILED"}:
             quarantine = Quarantined(at=at(self.now), reason="bad", deployment="d")
-        ending = {"outcome": outcome, "reason": text(at(self.now))}
-        return self.ledger.finish(actor.hold, asked, ending, good, quarantine)
+        ending = {"outcome": outcome, "reason": timestamp(at(self.now))}
+        return self.ledger.finish(actor.claim, asked, ending, good, quarantine)
 
     # --- and all others ---------------------------------------------------------------------------
 
     def another_one_writes(self, actor: Actor, what: str) -> None:
-        """One that holds the service no longer, or never did: a function that was slow."""
-        if actor is self.holder or (what != "end" and actor not in self.holders):
+        """One whose claim is over, or that never had one: a function that was slow."""
+        if actor is self.claimant or (what != "end" and actor not in self.claimants):
             return
         before, now = self.ledger.service(self.service), at(self.now + actor.clock)
         if what == "end":
@@ -254,18 +263,18 @@ class Executions(RuleBasedStateMachine):
         else:
             step = () if what == "renew" else ("RollBack",)
             with pytest.raises(Superseded):
-                getattr(self.ledger, what)(actor.hold, *step, now)
+                getattr(self.ledger, what)(actor.claim, *step, now)
         assert self._is_as_it_should_be() == before
 
     def _ends_without_service(self, actor: Actor) -> None:
-        """As FinishDeployment does where its execution does not hold the service."""
-        own = actor.hold.deployment
+        """As FinishDeployment does where its execution has no claim."""
+        own = actor.claim.deployment
         ending = {"outcome": "SUPERSEDED", "reason": ""}
-        self.ledger.finish_without_service(actor.hold, actor.deployment, ending)
-        goes_on = self.holder is not None and self.holder.hold.deployment == own
+        self.ledger.finish_without_service(actor.claim, actor.deployment, ending)
+        goes_on = self.claimant is not None and self.claimant.claim.deployment == own
         if own in self.outcomes:
-            self.ledger.free(actor.hold)
-            self.holder = None if goes_on else self.holder
+            self.ledger.free(actor.claim)
+            self.claimant = None if goes_on else self.claimant
         elif not goes_on:
             self.outcomes[own] = "SUPERSEDED"
 
@@ -278,39 +287,39 @@ class Executions(RuleBasedStateMachine):
         return [actor for actor in self.everyone if self._is_inside(actor)]
 
     def _is_as_it_should_be(self) -> Any:
-        """The service's record after a write: at most one inside, the holder ours, the newest the newest."""
+        """The service's record after a write: at most one inside, the claimant ours, the newest newest."""
         assert len(self._inside()) <= 1
         record = self.ledger.service(self.service)
-        holder = record.holder.execution if record.holder else None
-        assert holder == (self.holder.hold.execution if self.holder else None)
-        assert record.newest == (order(self.newest) if self.newest else "")
+        claim = record.claim.execution if record.claim else None
+        assert claim == (self.claimant.claim.execution if self.claimant else None)
+        assert record.newest == (release_order(self.newest) if self.newest else "")
         assert not {good.digest for good in record.good} & record.quarantined.keys()
         assert record.last_good is None or record.last_good.digest not in record.quarantined
         return record
 
     def teardown(self) -> None:
         """Every deployment ended as it ended first."""
-        for hold in {actor.hold.deployment: actor.hold for actor in self.everyone}.values():
-            record = self.ledger.deployment(hold)
-            assert (record and record.outcome) == self.outcomes.get(hold.deployment)
+        for claim in {actor.claim.deployment: actor.claim for actor in self.everyone}.values():
+            record = self.ledger.deployment(claim)
+            assert (record and record.outcome) == self.outcomes.get(claim.deployment)
 
 
 @pytest.mark.usefixtures("ledger")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ANY_CLOCK, ANY_CLOCK, st.just(CHANGE_SECONDS) | st.floats(0, 2 * CHANGE_SECONDS))
-def test_nobody_takes_a_service_while_it_may_be_changed_whatever_the_clocks_say(
-    holder_s, newcomer_s, passed
+def test_nobody_claims_a_service_while_it_may_be_changed_whatever_the_clocks_say(
+    claim_s, newcomer_s, passed
 ):
     ledger, service = Ledger(Directly()), next(SERVICES)
-    hold = Hold(service=service, deployment="d", execution="holder")
-    newcomer = Hold(service=service, deployment="d", execution="newcomer")
+    claim = ClaimId(service=service, deployment="d", execution="claim")
+    newcomer = ClaimId(service=service, deployment="d", execution="newcomer")
     asked = deployment(service=service)
-    ledger.take(hold, asked, OLD, at(holder_s))
-    ledger.open(hold, asked, OLD, None, None, at(holder_s))
-    ledger.start_change(hold, "UpdateService", at(holder_s))
+    ledger.claim(claim, asked, OLD, at(claim_s))
+    ledger.open(claim, asked, OLD, None, None, at(claim_s))
+    ledger.start_change(claim, "UpdateService", at(claim_s))
 
     with suppress(Busy):
-        ledger.take(newcomer, asked, OLD, at(passed + newcomer_s))
+        ledger.claim(newcomer, asked, OLD, at(passed + newcomer_s))
 
         assert passed > CHANGE_SECONDS
 

@@ -15,8 +15,8 @@ from slipway.ledger.records import (
     Quarantined,
     ServiceRecord,
     deployment_id,
-    order,
-    text,
+    release_order,
+    timestamp,
 )
 from tests.support.builders import (
     DIGEST,
@@ -61,17 +61,17 @@ def test_of_a_service_without_an_item_nothing_is_known():
     known = ServiceRecord.of(SERVICE, {})
 
     assert known == record()
-    assert (known.holder, known.last_good, known.newest_at, known.baseline) == (None,) * 4
+    assert (known.claim, known.last_good, known.newest_at, known.baseline) == (None,) * 4
 
 
 def test_what_a_service_s_item_has_beside_is_left_alone():
-    item = {"pk": "service", "sk": SERVICE, "baseline": OLD, "note": "by hand"}
+    item = {"pk": "service", "sk": SERVICE, "baseline": OLD, "note": "manually"}
 
     assert ServiceRecord.of(SERVICE, item) == record(baseline=OLD)
 
 
 def test_the_time_of_the_newest_release_is_a_part_of_its_order():
-    assert record(newest=order(release(released_at=at(0.25)))).newest_at == at(0.25)
+    assert record(newest=release_order(release(released_at=at(0.25)))).newest_at == at(0.25)
 
 
 def test_the_last_good_is_the_newest_one_that_is_not_quarantined():
@@ -137,7 +137,7 @@ def test_what_passes_leaves_the_quarantine_and_the_others_stay_in_it():
     assert after.last_good == good(NEW, DIGEST)
 
 
-def test_going_back_learns_what_is_good_and_what_is_bad_at_once():
+def test_a_rollback_records_what_is_good_and_what_is_bad_at_once():
     after = learnt(record(good=(good(OLD),)), DIGEST, good(OTHER), bad(0))
 
     assert after.last_good == good(OTHER)
@@ -187,15 +187,15 @@ def test_nothing_is_good_and_quarantined_at_once(ends):
 # --- deployments ----------------------------------------------------------------------------------
 
 
-def test_of_a_deployment_that_was_only_told_of_there_is_nothing_else():
-    known = DeploymentRecord.of({"pk": SERVICE, "sk": "d", "told": {"end": text(NOW)}})
+def test_a_deployment_that_was_only_notified_has_nothing_else():
+    known = DeploymentRecord.of({"pk": SERVICE, "sk": "d", "notified": {"end": timestamp(NOW)}})
 
-    assert known == DeploymentRecord(told={"end": NOW})
+    assert known == DeploymentRecord(notified={"end": NOW})
 
 
 def test_a_deployment_is_read_as_it_was_written():
     written = DeploymentRecord(
-        deployment=deployment(), steps={"HEALTHY": at(60)}, back=good(), outcome="SUCCEEDED"
+        deployment=deployment(), steps={"HEALTHY": at(60)}, good_target=good(), outcome="SUCCEEDED"
     )
 
     assert DeploymentRecord.of({**written.to_json(), "expires_at": 1}) == written
@@ -211,7 +211,7 @@ def test_a_deployment_is_read_as_it_was_written():
         ({"BeginDeployment": NOW}, "manual rollback", True),
     ],
 )
-def test_an_image_was_tried_where_it_was_put_on_the_service_or_left_by_hand(
+def test_an_image_was_tried_where_it_was_put_on_the_service_or_manually_rolled_back(
     steps, started_by, tried
 ):
     asked = deployment(release=release(started_by=started_by))
@@ -245,13 +245,13 @@ def test_a_deployment_s_id_is_when_its_execution_started_in_milliseconds_and_its
 
 
 def test_a_moment_is_written_in_utc():
-    assert text(at(0.5).astimezone(ELSEWHERE)) == "2026-11-22T03:00:00.500000Z"
+    assert timestamp(at(0.5).astimezone(ELSEWHERE)) == "2026-11-22T03:00:00.500000Z"
 
 
 @given(MOMENTS, MOMENTS)
 def test_written_moments_sort_as_moments_do(one, other):
-    assert len(text(one)) == len(text(other))
-    assert (text(one) < text(other)) == (one < other)
+    assert len(timestamp(one)) == len(timestamp(other))
+    assert (timestamp(one) < timestamp(other)) == (one < other)
 
 
 RELEASES_OF_ALL_TIMES = st.builds(
@@ -265,9 +265,9 @@ RELEASES_OF_ALL_TIMES = st.builds(
 def test_releases_are_ordered_by_their_time_and_then_by_their_id(one, other):
     by_time_and_id = (one.released_at, one.id) < (other.released_at, other.id)
 
-    assert (order(one) < order(other)) == by_time_and_id
+    assert (release_order(one) < release_order(other)) == by_time_and_id
 
 
 @given(RELEASES_OF_ALL_TIMES)
-def test_the_order_of_a_release_tells_its_time(one):
-    assert record(newest=order(one)).newest_at == one.released_at
+def test_the_order_of_a_release_begins_with_its_time(one):
+    assert record(newest=release_order(one)).newest_at == one.released_at

@@ -66,14 +66,14 @@ def test_every_notice_is_a_custom_notification_of_amazon_q(name):
     assert all(isinstance(value, str) and value for value in context.values())
 
 
-def test_what_is_told_of_one_deployment_is_one_thread_of_different_events():
-    told = [chat(noticed(news)) for news in (start(), ending())]
+def test_the_notices_of_one_deployment_are_one_thread_of_different_events():
+    notified = [chat(noticed(news)) for news in (start(), ending())]
 
-    assert len({one["metadata"]["threadId"] for one in told}) == 1
-    assert len({one["id"] for one in told}) == 2
+    assert len({one["metadata"]["threadId"] for one in notified}) == 1
+    assert len({one["id"] for one in notified}) == 2
 
 
-def test_an_event_that_is_told_twice_has_the_same_id():
+def test_an_event_that_is_published_twice_has_the_same_id():
     first = noticed(ending())
     again = first.model_copy(update={"at": NOTICES["succeeded"].at})
 
@@ -103,13 +103,13 @@ def test_where_there_is_no_log_it_is_said_why(problem, said):
     assert said in description(ending("FAILED"), log=log)
 
 
-def test_what_runs_is_told_also_where_nobody_counted_the_tasks():
+def test_what_runs_is_shown_also_where_nobody_counted_the_tasks():
     running = Running(task_definition="shop-api:41", images={})
 
     assert "*Running now:* `shop-api:41`" in description(ending("FAILED"), running=running)
 
 
-def test_a_release_of_which_nothing_is_known_is_told_all_the_same():
+def test_a_release_of_which_nothing_is_known_is_shown_all_the_same():
     assert description(failed_release()) == [
         "*Why:* `no plan`",
         "*Now:* the release did not go through",
@@ -156,7 +156,7 @@ def test_of_many_facts_some_are_shown_and_the_rest_is_counted():
 
 @settings(max_examples=50)
 @given(st.text(alphabet="a<& \n", min_size=1), st.integers(1, 10_000))
-def test_a_description_is_short_enough_for_a_message_whatever_there_is_to_tell(words, length):
+def test_a_description_is_short_enough_for_a_message_whatever_there_is_to_say(words, length):
     long = (words * (length // len(words) + 1))[:length]
     log = LOG.model_copy(update={"lines": (long,) * 20, "container": long})
     news = ending(

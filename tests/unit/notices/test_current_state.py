@@ -1,4 +1,4 @@
-"""What is looked at before an end is told, and that nothing of it is in the way of telling."""
+"""What is read before an end is notified, and that nothing of it is in the way of the notice."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 
 from slipway import aws
 from slipway.health.failed_tasks import Failed
-from slipway.notices.current_state import PATIENCE_SECONDS, look
-from slipway.notices.news import Seen
+from slipway.notices.current_state import PATIENCE_SECONDS, read_current_state
+from slipway.notices.news import CurrentState
 from slipway.notices.notice import Running, Tasks
 from tests.support.builders import NEW, OLD, OLD_DIGEST, URI
 from tests.support.ecs_answers import before, container, defined, described, ecs_deployment
 from tests.support.endings import ending, failed_release, stage, start
 
-LOGGER = logging.getLogger("look")
+LOGGER = logging.getLogger("read_current_state")
 FAILED = Failed(task_definition=NEW, task="t-1", container="api")
 AWSLOGS = {
     "logDriver": "awslogs",
@@ -32,8 +32,8 @@ BACK = Running(
 )
 
 
-def looked(news, clock=lambda: 0.0):
-    return look(news, aws.ecs(), aws.logs, LOGGER, 0.0, clock)
+def observed(news, clock=lambda: 0.0):
+    return read_current_state(news, aws.ecs(), aws.logs, LOGGER, 0.0, clock)
 
 
 def is_back(ecs):
@@ -44,14 +44,14 @@ def is_back(ecs):
 def test_what_runs_now_is_read_from_the_service(ecs):
     is_back(ecs)
 
-    assert looked(ending("ROLLED_BACK")) == Seen(running=BACK)
+    assert observed(ending("ROLLED_BACK")) == CurrentState(running=BACK)
 
 
 def test_while_it_changes_what_it_is_changing_to_is_what_runs(ecs):
     described(ecs, before(), ecs_deployment(rolloutState="IN_PROGRESS", runningCount=0))
     defined(ecs, container(image=f"{URI}:v2"), asked=NEW)
 
-    running = looked(ending("ROLLBACK_FAILED")).running
+    running = observed(ending("ROLLBACK_FAILED")).running
 
     assert (running.task_definition, running.images) == ("shop-api:42", {"api": "shop/api:v2"})
     assert running.tasks == Tasks(desired=2, healthy=0)
@@ -65,14 +65,14 @@ def test_what_the_failed_container_wrote_is_read_first(ecs, logs):
     )
     is_back(ecs)
 
-    seen = looked(ending("ROLLED_BACK", failed=FAILED))
+    state = observed(ending("ROLLED_BACK", failed=FAILED))
 
-    assert (seen.log.lines, seen.running) == (("boom",), BACK)
+    assert (state.log.lines, state.running) == (("boom",), BACK)
 
 
 @pytest.mark.parametrize("news", [start(), stage(), failed_release()])
-def test_what_has_not_ended_on_a_service_is_not_looked_at(ecs, news):
-    assert looked(news) == Seen()
+def test_nothing_is_read_for_what_has_not_ended_on_a_service(ecs, news):
+    assert observed(news) == CurrentState()
 
 
 @pytest.mark.parametrize(
@@ -81,26 +81,29 @@ def test_what_has_not_ended_on_a_service_is_not_looked_at(ecs, news):
 def test_what_can_not_be_read_is_left_out_and_written_to_the_log(ecs, caplog, code):
     ecs.refuses("describe_services", code)
 
-    assert looked(ending("ROLLED_BACK")) == Seen()
-    assert "can't look at what runs now" in caplog.text
+    assert observed(ending("ROLLED_BACK")) == CurrentState()
+    assert "can't read_current_state at what runs now" in caplog.text
 
 
 def test_an_answer_that_nobody_thought_of_is_left_out(ecs, caplog):
     described(ecs, before(status="PRIMARY"), deployments=[])
 
-    assert looked(ending("ROLLED_BACK")) == Seen()
+    assert observed(ending("ROLLED_BACK")) == CurrentState()
     assert "StopIteration" in caplog.text
 
 
-def test_where_the_function_has_waited_long_before_nothing_is_looked_at(ecs):
-    assert looked(ending("ROLLED_BACK", failed=FAILED), lambda: PATIENCE_SECONDS + 1.0) == Seen()
+def test_nothing_is_read_where_the_function_has_waited_long_before(ecs):
+    assert (
+        observed(ending("ROLLED_BACK", failed=FAILED), lambda: PATIENCE_SECONDS + 1.0)
+        == CurrentState()
+    )
 
 
-def test_after_a_call_that_took_long_nothing_else_is_looked_at(ecs, logs, caplog):
+def test_nothing_else_is_read_after_a_call_that_took_long(ecs, logs, caplog):
     ecs.refuses("describe_task_definition", "ServerException", status=500)
     times = iter([0.0, PATIENCE_SECONDS + 1.0])
 
-    seen = looked(ending("ROLLED_BACK", failed=FAILED), lambda: next(times))
+    state = observed(ending("ROLLED_BACK", failed=FAILED), lambda: next(times))
 
-    assert seen.running is None
-    assert "there is no time left to look at what runs now" in caplog.text
+    assert state.running is None
+    assert "there is no time left to read_current_state at what runs now" in caplog.text

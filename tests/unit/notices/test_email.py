@@ -11,7 +11,7 @@ from slipway.notices.notice import ContainerLog, Kind, Notice, Running, Tasks
 from slipway.text import visible
 from tests.support.builders import DIGEST, NOW, SERVICE, image
 from tests.support.endings import (
-    BY_HAND,
+    MANUAL_ROLLBACK,
     OUTCOMES,
     ending,
     failed_release,
@@ -64,7 +64,7 @@ def test_a_start_has_no_reason():
     assert mail(start()).startswith("Now:  it is on its way\n\n")
 
 
-def test_a_failure_is_told_in_the_order_in_which_it_is_needed():
+def test_a_failure_is_shown_in_the_order_in_which_it_is_needed():
     text = mail(ending("ROLLBACK_FAILED", evidence=["exit code 1"]), log=LOG, running=RUNNING)
 
     order = [line for line in text.split("\n") if line in HEADINGS]
@@ -78,13 +78,13 @@ def test_a_failure_is_told_in_the_order_in_which_it_is_needed():
     ]
 
 
-def test_the_evidence_is_told_one_fact_each():
+def test_the_evidence_is_shown_one_fact_each():
     bad = ending("ROLLED_BACK", evidence=["exit code 1", "alarm: 5xx"])
 
     assert mailed("EVIDENCE", bad) == ["- exit code 1", "- alarm: 5xx"]
 
 
-def test_what_the_failed_container_wrote_is_told_and_where_the_rest_of_it_is():
+def test_what_the_failed_container_wrote_is_shown_and_where_the_rest_of_it_is():
     lines = ("one", "", "  indented\tby a tab", "colour\x1b[0m", "ten\rtwenty")
     log = LOG.model_copy(update={"lines": lines})
 
@@ -128,7 +128,7 @@ def test_where_there_are_no_lines_it_is_said_why(problem, said):
     ]
 
 
-def test_what_runs_now_is_told_with_its_images():
+def test_what_runs_now_is_shown_with_its_images():
     assert mailed("RUNNING NOW", ending("ROLLED_BACK"), running=RUNNING) == [
         "shop-api:41, 1 of 2 tasks running",
         "app: shop/api@abababababab",
@@ -136,13 +136,13 @@ def test_what_runs_now_is_told_with_its_images():
     ]
 
 
-def test_what_runs_is_told_also_where_nobody_counted_the_tasks():
+def test_what_runs_is_shown_also_where_nobody_counted_the_tasks():
     running = RUNNING.model_copy(update={"tasks": None, "images": {}})
 
     assert mailed("RUNNING NOW", ending("ROLLED_BACK"), running=running) == ["shop-api:41"]
 
 
-def test_what_was_deployed_where_and_what_was_there_before_is_told():
+def test_what_was_deployed_where_and_what_was_there_before_is_shown():
     assert mailed("DEPLOYMENT", ending()) == [
         "service          production/api",
         "stage            production",
@@ -157,7 +157,7 @@ def test_what_was_deployed_where_and_what_was_there_before_is_told():
     ]
 
 
-def test_a_start_tells_what_it_replaces_what_it_passed_and_what_does_not_guard_it():
+def test_the_mail_of_a_start_says_what_it_replaces_what_it_passed_and_what_does_not_guard_it():
     news = start(gates=["no freeze is in force"], alarms_firing=["api-5xx"])
 
     assert "replaces         shop-api:41" in mailed("DEPLOYMENT", news)
@@ -165,14 +165,14 @@ def test_a_start_tells_what_it_replaces_what_it_passed_and_what_does_not_guard_i
     assert mailed("NOT GUARDED BY", news) == ["- alarm api-5xx: it was in ALARM before this began"]
 
 
-def test_a_rollback_by_hand_tells_what_it_leaves_and_what_it_goes_back_to():
-    facts = mailed("DEPLOYMENT", start(**BY_HAND))
+def test_the_mail_of_a_manual_rollback_says_from_what_and_to_what():
+    facts = mailed("DEPLOYMENT", start(**MANUAL_ROLLBACK))
 
     assert "leaves           shop/api:v2" in facts
     assert "goes back to     shop-api:41" in facts
 
 
-def test_a_release_is_told_by_what_is_known_of_it():
+def test_a_release_is_shown_by_what_is_known_of_it():
     facts = [fact.split(maxsplit=1) for fact in mailed("RELEASE", stage(started_by="push"))]
 
     assert [fact[0] for fact in facts] == ["stage", "image", "digest", DIGEST, "started", "time"]
@@ -182,7 +182,7 @@ def test_a_release_is_told_by_what_is_known_of_it():
     assert mailed("RELEASE", failed_release(tag="v5"))[0] == "image            v5"
 
 
-def test_nothing_that_is_not_known_is_told():
+def test_nothing_is_shown_that_is_not_known():
     text = mail(failed_release())
 
     assert "None" not in text

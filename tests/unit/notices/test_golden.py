@@ -1,4 +1,4 @@
-"""What people are told is what was read and found good: tests/golden/."""
+"""What people get is what was read and found good: tests/golden/."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def _id(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", EXPECTED, ids=_id)
-def test_what_is_told_is_what_the_golden_file_holds(path: Path) -> None:
+def test_each_form_of_a_notice_equals_its_golden_file(path: Path) -> None:
     assert path.read_text() == EXPECTED[path], "make golden, and read the difference"
 
 
-def test_no_golden_file_is_left_of_what_is_not_told_any_more() -> None:
+def test_every_golden_file_has_its_notice() -> None:
     assert golden.stale() == []

@@ -93,7 +93,7 @@ def test_a_secret_at_the_end_of_what_people_see_is_blotted_out_before_the_line_i
     assert line.endswith("…")
 
 
-def test_of_a_stack_trace_in_one_event_the_last_lines_are_told(ecs, logs):
+def test_of_a_stack_trace_in_one_event_the_last_lines_are_shown(ecs, logs):
     writes(ecs)
     wrote(logs, "starting\n", "\n".join(["panic", "", *(f"at line {n}" for n in range(LINES))]))
 
@@ -108,7 +108,7 @@ def test_an_empty_page_is_not_the_end_of_the_log(ecs, logs):
     assert read(ecs).lines == ("panic",)
 
 
-def test_a_container_that_has_written_nothing_is_told_as_such(ecs, logs):
+def test_a_container_that_has_written_nothing_is_shown_as_such(ecs, logs):
     writes(ecs)
     wrote(logs, token="b/1")
     wrote(logs, token="b/1", nextToken="b/1")

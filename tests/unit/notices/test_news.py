@@ -1,4 +1,4 @@
-"""What becomes of news: the notice that people are told in whatever form."""
+"""What becomes of news: the notice that people get in whatever form."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from slipway.errors import AwsRefused, InvalidInput
 from slipway.notices.news import News, images
 from slipway.notices.notice import Kind, Notice, Running, Tasks
-from tests.support.builders import DIGEST, NEW, NOW, OLD_DIGEST, SERVICE, URI, hold, image
+from tests.support.builders import DIGEST, NEW, NOW, OLD_DIGEST, SERVICE, URI, claim, image
 from tests.support.endings import (
-    BY_HAND,
     EXECUTION,
+    MANUAL_ROLLBACK,
     OUTCOMES,
     RELEASE,
     ending,
@@ -26,7 +26,7 @@ from tests.support.endings import (
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_the_title_tells_the_outcome_the_service_and_the_image(outcome):
+def test_the_title_gives_the_outcome_the_service_and_the_image(outcome):
     notice = noticed(ending(outcome))
 
     assert notice.title == f"{outcome}: production/api, shop/api:v2"
@@ -44,7 +44,7 @@ def test_an_outcome_without_words_of_its_own_points_to_the_execution():
     assert noticed(ending("NEW")).meaning == "see the execution"
 
 
-def test_that_a_deployment_started_is_told_without_a_reason_and_without_an_outcome():
+def test_the_notice_of_a_start_has_no_reason_and_no_outcome():
     notice = noticed(start(reason="none of anyone's business"))
 
     assert notice.title == "STARTED: production/api, shop/api:v2"
@@ -79,39 +79,41 @@ def test_a_failed_rollback_calls_for_a_person(started_by):
     ("news", "title"),
     [
         (
-            start(**BY_HAND),
-            "ROLLBACK STARTED by hand: production/api, from shop/api:v2 to shop-api:41",
+            start(**MANUAL_ROLLBACK),
+            "STARTED: manual rollback of production/api, from shop/api:v2 to shop-api:41",
         ),
         (
-            ending("ROLLED_BACK", **BY_HAND),
-            "ROLLED_BACK by hand: production/api, from shop/api:v2 to shop-api:41",
+            ending("ROLLED_BACK", **MANUAL_ROLLBACK),
+            "ROLLED_BACK: manual rollback of production/api, from shop/api:v2 to shop-api:41",
         ),
         (
-            ending("ROLLBACK_FAILED", **BY_HAND),
-            "ROLLBACK_FAILED by hand: production/api, from shop/api:v2 to shop-api:41",
+            ending("ROLLBACK_FAILED", **MANUAL_ROLLBACK),
+            "ROLLBACK_FAILED: manual rollback of production/api, from shop/api:v2 to shop-api:41",
         ),
         (
-            ending("REJECTED", **BY_HAND | {"previous": None}),
-            "REJECTED: rollback by hand of production/api, from shop/api:v2",
+            ending("REJECTED", **MANUAL_ROLLBACK | {"rollback_target": None}),
+            "REJECTED: manual rollback of production/api, from shop/api:v2",
         ),
         (
-            ending("ROLLED_BACK", **BY_HAND | {"previous": None, "task_definition": NEW}),
-            "ROLLED_BACK by hand: production/api, from shop/api:v2 to shop-api:42",
+            ending(
+                "ROLLED_BACK", **MANUAL_ROLLBACK | {"rollback_target": None, "task_definition": NEW}
+            ),
+            "ROLLED_BACK: manual rollback of production/api, from shop/api:v2 to shop-api:42",
         ),
         (
-            ending("FAILED", **BY_HAND | {"previous": None, "image": None}),
-            "FAILED: rollback by hand of production/api",
+            ending("FAILED", **MANUAL_ROLLBACK | {"rollback_target": None, "image": None}),
+            "FAILED: manual rollback of production/api",
         ),
     ],
 )
-def test_a_rollback_by_hand_says_from_what_to_what(news, title):
+def test_a_manual_rollback_says_from_what_to_what(news, title):
     assert noticed(news).title == title
 
 
-def test_a_rollback_by_hand_that_is_done_is_what_was_asked_for():
-    meaning = noticed(ending("ROLLED_BACK", **BY_HAND)).meaning
+def test_a_manual_rollback_that_is_done_is_what_was_asked_for():
+    meaning = noticed(ending("ROLLED_BACK", **MANUAL_ROLLBACK)).meaning
 
-    assert meaning == "what it was told to go back to is live, healthy, and baked"
+    assert meaning == "the version that a person asked for is live, healthy, and baked"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_a_rollback_by_hand_that_is_done_is_what_was_asked_for():
         ),
     ],
 )
-def test_a_release_is_told_of_by_what_is_known_of_it(about, title):
+def test_a_release_is_shown_by_what_is_known_of_it(about, title):
     assert noticed(failed_release(**about)).title == title
 
 
@@ -158,12 +160,12 @@ def test_a_stage_names_ten_services_at_most(services, named):
     assert noticed(stage(services=services)).meaning == f"it goes to {named}"
 
 
-def test_all_that_is_told_of_one_deployment_is_about_the_same():
-    about = f"{SERVICE}#{hold().deployment}"
+def test_all_notices_of_one_deployment_are_about_the_same():
+    about = f"{SERVICE}#{claim().deployment}"
 
     assert {noticed(news).about for news in (start(), ending(), ending("FAILED"))} == {about}
     assert {noticed(news).about for news in (stage(), failed_release())} == {RELEASE}
-    assert noticed(ending(hold=None)).about == EXECUTION
+    assert noticed(ending(claim=None)).about == EXECUTION
 
 
 def test_each_stage_is_an_event_of_its_own():
@@ -175,12 +177,12 @@ def test_each_stage_is_an_event_of_its_own():
     ]
 
 
-def test_what_was_deployed_and_what_was_there_before_is_told_by_short_names():
+def test_task_definitions_are_shown_by_family_and_revision():
     notice = noticed(ending())
 
     assert (notice.repository, notice.tag, notice.image) == ("shop/api", "v2", image())
-    assert (notice.task_definition, notice.previous) == ("shop-api:42", "shop-api:41")
-    assert notice.previous_images == {"api": f"shop/api@{OLD_DIGEST}"}
+    assert (notice.task_definition, notice.rollback_target) == ("shop-api:42", "shop-api:41")
+    assert notice.rollback_target_images == {"api": f"shop/api@{OLD_DIGEST}"}
     assert (notice.at, notice.execution, notice.started_by) == (NOW, EXECUTION, "push")
 
 
@@ -199,19 +201,19 @@ def test_an_image_is_named_without_its_registry(reference, name):
     assert images({"app": reference}) == {"app": name}
 
 
-def test_the_gates_and_what_does_not_guard_it_are_told():
+def test_the_gates_and_what_does_not_guard_it_are_shown():
     notice = noticed(start(gates=["no freeze is in force"], alarms_firing=["api-5xx"]))
 
     assert (notice.gates, notice.alarms_firing) == (("no freeze is in force",), ("api-5xx",))
 
 
-def test_what_was_seen_is_told():
+def test_a_notice_has_the_log_and_what_runs():
     running = Running(task_definition="shop-api:41", images={}, tasks=Tasks(desired=2, healthy=1))
 
     assert noticed(ending("ROLLED_BACK"), running=running).running == running
 
 
-def test_nothing_that_is_not_known_is_told():
+def test_nothing_is_shown_that_is_not_known():
     known = {name for name, value in noticed(failed_release()).to_json().items() if value}
 
     assert known == {
@@ -235,13 +237,13 @@ def lambda_cause(error: Exception) -> str:
     return json.dumps(said | {"requestId": "1"})
 
 
-def test_of_a_failed_step_only_its_message_is_told():
+def test_of_a_failed_step_only_its_message_is_shown():
     cause = lambda_cause(InvalidInput("no such container"))
 
     assert noticed(ending("FAILED", reason=cause)).reason == "no such container"
 
 
-def test_of_a_failed_step_among_the_evidence_only_its_message_is_told():
+def test_of_a_failed_step_among_the_evidence_only_its_message_is_shown():
     evidence = [lambda_cause(AwsRefused("denied")), "exit code 1"]
 
     assert noticed(ending("ROLLBACK_FAILED", evidence=evidence)).evidence == (
@@ -250,7 +252,7 @@ def test_of_a_failed_step_among_the_evidence_only_its_message_is_told():
     )
 
 
-def test_what_can_not_be_read_is_left_out_and_the_rest_is_told():
+def test_what_can_not_be_read_is_left_out_and_the_rest_is_shown():
     wrong = {"service": 5, "stage": ["a"], "image": "v2", "started_by": {}, "failed": "app"}
     read = News.model_validate(failed_release().model_dump() | wrong)
 
@@ -270,14 +272,14 @@ def test_text_from_outside_is_harmless_in_every_field():
             image=image(tag=nasty),
             started_by=nasty,
             alarms_firing=[nasty],
-            previous_images={nasty: nasty},
+            rollback_target_images={nasty: nasty},
         )
     )
 
     assert (notice.reason, notice.evidence) == ("a\ufffdb\nc", ("a\ufffdb\nc",))
     one = "a\ufffdb c"
     assert (notice.stage, notice.tag, notice.image.tag, notice.started_by) == (one,) * 4
-    assert (notice.alarms_firing, notice.previous_images) == ((one,), {one: one})
+    assert (notice.alarms_firing, notice.rollback_target_images) == ((one,), {one: one})
     assert notice.title == f"ROLLED_BACK: production/api, shop/api:{one}"
 
 
@@ -297,7 +299,7 @@ TEXTS = st.text(alphabet=st.characters(codec=None, exclude_categories=()), max_s
         dict.fromkeys(("reason", "stage", "started_by", "service", "tag", "repository"), TEXTS)
     ),
 )
-def test_whatever_there_is_to_tell_makes_a_notice_that_can_be_sent(outcome, texts):
+def test_any_news_makes_a_notice_that_can_be_sent(outcome, texts):
     for news in (ending(outcome, **texts), failed_release(**texts | {"service": None})):
         sent = noticed(news).model_dump_json().encode()
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from slipway.deployment.beginning import ManualRollback
 from slipway.health.verdict import judge
-from slipway.notices.next_steps import inert
+from slipway.notices.next_steps import escaped_json
 from slipway.notices.notice import ContainerLog
 from slipway.release.resolve import ManualStart
 from tests.support.builders import (
@@ -24,10 +24,18 @@ from tests.support.builders import (
     alarm,
     at,
     image,
-    seen,
+    observation,
     watch,
 )
-from tests.support.endings import BY_HAND, RELEASE, ending, failed_release, noticed, stage, start
+from tests.support.endings import (
+    MANUAL_ROLLBACK,
+    RELEASE,
+    ending,
+    failed_release,
+    noticed,
+    stage,
+    start,
+)
 
 QUARANTINED = f"image {image()} is quarantined on service {SERVICE} since yesterday: it was bad"
 LOG = ContainerLog(container="app", task="t", group="/ecs/a b", stream="app/app/é", lines=())
@@ -52,8 +60,8 @@ def started(news):
     return given["--state-machine-arn"], json.loads(given["--input"])
 
 
-def links(news, **seen):
-    return {link.title: link.url for link in noticed(news, **seen).links}
+def links(news, **observation):
+    return {link.title: link.url for link in noticed(news, **observation).links}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +111,9 @@ def test_a_log_whose_stream_is_not_known_is_not_linked():
 
 def test_the_alarm_that_the_verdict_names_is_linked():
     verdict = judge(
-        seen(alarm("ALARM", name="api 5xx: too many")), watch(alarms=["api 5xx: too many"]), at(60)
+        observation(alarm("ALARM", name="api 5xx: too many")),
+        watch(alarms=["api 5xx: too many"]),
+        at(60),
     )
     found = links(ending("ROLLED_BACK", reason=verdict.reason, evidence=verdict.evidence))
 
@@ -111,7 +121,7 @@ def test_the_alarm_that_the_verdict_names_is_linked():
     assert len(found) == 3
 
 
-def test_no_more_alarms_are_linked_than_a_reader_can_look_at():
+def test_no_more_alarms_are_linked_than_a_reader_can_check():
     evidence = [f"alarm a{n} is in ALARM: too many" for n in range(9)]
 
     assert len(links(ending("REJECTED", evidence=evidence))) == 2 + 3
@@ -129,7 +139,7 @@ def test_a_link_that_no_browser_would_take_is_left_out():
 
 
 @pytest.mark.parametrize("news", [start(), ending("SUCCEEDED")])
-def test_where_the_new_version_runs_the_command_starts_the_rollback_by_hand(news):
+def test_where_the_new_version_runs_the_command_starts_the_manual_rollback(news):
     assert list(commands(news)) == ["Roll back to shop-api:41"]
     machine, given = started(news)
 
@@ -138,8 +148,8 @@ def test_where_the_new_version_runs_the_command_starts_the_rollback_by_hand(news
     assert (wanted.service, wanted.to) == (SERVICE, "shop-api:41")
 
 
-def test_where_the_previous_version_is_not_known_the_command_names_none():
-    news = ending(previous=None)
+def test_where_the_rollback_target_is_not_known_the_command_names_none():
+    news = ending(rollback_target=None)
 
     assert list(commands(news)) == ["Roll back to the last good version before it"]
     assert started(news)[1] == {"action": "rollback", "service": SERVICE}
@@ -161,7 +171,7 @@ def test_where_someone_or_something_else_sees_to_it_there_is_nothing_to_type(out
     "news",
     [
         ending("ROLLED_BACK"),
-        ending("ROLLED_BACK", **BY_HAND),
+        ending("ROLLED_BACK", **MANUAL_ROLLBACK),
         ending("REJECTED", reason=QUARANTINED),
     ],
 )
@@ -175,7 +185,7 @@ def test_what_is_quarantined_can_be_released_from_that(news):
     assert json.loads(given["--expression-attribute-names"]) == {"#d": DIGEST}
 
 
-def test_what_was_just_taken_back_is_not_offered_to_be_deployed_again():
+def test_an_image_that_was_just_rolled_back_is_not_offered_to_be_deployed_again():
     assert len(commands(ending("ROLLED_BACK"))) == 1
 
 
@@ -214,11 +224,11 @@ def test_a_release_that_failed_can_be_started_again_by_its_tag():
         failed_release(repository="shop/api", tag="v5", outcome="IGNORED"),
         failed_release(outcome="SUCCEEDED"),
         stage(),
-        start(**BY_HAND),
-        ending("REJECTED", **BY_HAND),
-        ending("FAILED", **BY_HAND),
+        start(**MANUAL_ROLLBACK),
+        ending("REJECTED", **MANUAL_ROLLBACK),
+        ending("FAILED", **MANUAL_ROLLBACK),
         ending("FAILED", image=None),
-        ending("ROLLED_BACK", **BY_HAND | {"image": image(digest="")}),
+        ending("ROLLED_BACK", **MANUAL_ROLLBACK | {"image": image(digest="")}),
     ],
 )
 def test_where_nothing_of_it_would_help_there_is_no_command(news):
@@ -240,7 +250,7 @@ def test_a_command_is_the_same_in_a_shell_whatever_a_tag_holds(tag):
 
 @given(st.text())
 def test_no_character_of_a_commands_input_means_anything_in_a_chat(text):
-    written = inert({"tag": text})
+    written = escaped_json({"tag": text})
 
     assert json.loads(written) == {"tag": text}
     assert written.isascii()

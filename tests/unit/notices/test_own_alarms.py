@@ -1,4 +1,4 @@
-"""Slipway's own alarms, told in words."""
+"""Slipway's own alarms, in words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.paths import REPO
 TEMPLATE = REPO / "template.yaml"
 
 
-def event(name="slipway-UntoldSlackNotEmpty-1A2B", state="ALARM", **changes):
+def event(name="slipway-UndeliveredSlackNotEmpty-1A2B", state="ALARM", **changes):
     """As EventBridge delivers it, with fields that nobody reads."""
     return {
         "version": "0",
@@ -40,7 +40,7 @@ def event(name="slipway-UntoldSlackNotEmpty-1A2B", state="ALARM", **changes):
 
 
 @pytest.mark.parametrize("logical_id", MEANINGS)
-def test_what_each_alarm_means_is_told_and_where_it_says_what_to_do(logical_id):
+def test_what_each_alarm_means_is_shown_and_where_it_says_what_to_do(logical_id):
     notice = alarm_notice(event(f"slipway-{logical_id}-1A2B"))
 
     assert notice.title == f"ALARM: {MEANINGS[logical_id].firing} (slipway-{logical_id}-1A2B)"
@@ -49,28 +49,28 @@ def test_what_each_alarm_means_is_told_and_where_it_says_what_to_do(logical_id):
     assert notice.meaning == "somebody has to look"
 
 
-def test_every_alarm_that_is_told_has_a_meaning():
+def test_every_alarm_of_the_template_has_a_meaning():
     rule = TEMPLATE.read_text().partition("alarmName:\n")[2].partition("state:\n")[0]
 
     assert set(re.findall(r"\w+NotEmpty", rule)) == set(MEANINGS)
 
 
-def test_an_alarm_is_told_with_all_that_its_event_says():
+def test_an_alarm_is_shown_with_all_that_its_event_says():
     notice = alarm_notice(event())
 
     assert (notice.kind, notice.outcome) == (Kind.ALARM, "ALARM")
-    assert notice.about == "slipway-UntoldSlackNotEmpty-1A2B"
+    assert notice.about == "slipway-UndeliveredSlackNotEmpty-1A2B"
     assert notice.at == datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
     assert notice.evidence == ("CloudWatch says: Threshold Crossed",)
     [link] = notice.links
     assert link.url.startswith(f"https://{REGION}.console.aws.amazon.com/cloudwatch/home?")
-    assert link.url.endswith("#alarmsV2:alarm/slipway-UntoldSlackNotEmpty-1A2B")
+    assert link.url.endswith("#alarmsV2:alarm/slipway-UndeliveredSlackNotEmpty-1A2B")
 
 
 def test_that_it_is_over_is_said():
     notice = alarm_notice(event(state="OK"))
 
-    assert notice.title.startswith("OK: nothing is left that Slack was not told of")
+    assert notice.title.startswith("OK: no notice is left that Slack did not get")
     assert (notice.meaning, notice.reason) == ("it is over", "its queue is empty again")
 
 
@@ -79,10 +79,14 @@ def test_that_it_is_over_is_said():
     [
         ("api-5xx", "ALARM", "somebody has to look"),
         ("api-5xx", "OK", "it is over"),
-        ("slipway-UntoldSlackNotEmpty-1A2B", "INSUFFICIENT_DATA", "CloudWatch knows nothing of it"),
+        (
+            "slipway-UndeliveredSlackNotEmpty-1A2B",
+            "INSUFFICIENT_DATA",
+            "CloudWatch knows nothing of it",
+        ),
     ],
 )
-def test_of_others_only_what_the_event_says_is_told(name, state, meaning):
+def test_of_others_only_what_the_event_says_is_shown(name, state, meaning):
     notice = alarm_notice(event(name, state))
 
     assert notice.title == f"{state}: alarm {name}"
@@ -118,6 +122,6 @@ def test_what_an_event_does_not_have_is_named(changes, field):
         alarm_notice(event(**changes))
 
 
-def test_an_alarms_event_is_told_from_news_by_its_type():
+def test_an_alarms_event_is_known_by_its_type():
     assert is_of_alarm(event())
     assert not is_of_alarm({"outcome": "FAILED"})

@@ -6,7 +6,7 @@ import pytest
 
 from slipway.health.verdict import Watch, judge
 from slipway.notices.notice import Kind, Tasks
-from slipway.notices.progress import progress, progress_notice
+from slipway.notices.progress import progress_line, progress_notice
 from slipway.notices.redaction import MASK
 from tests.support.builders import (
     GROUP_2,
@@ -15,23 +15,25 @@ from tests.support.builders import (
     THEIRS,
     alarm,
     at,
+    claim,
     execution,
-    hold,
-    rollout,
-    seen,
+    observation,
+    service_deployment,
     stopped,
     target,
     task,
     watch,
 )
 
-STARTING = seen(rollout=rollout(state="IN_PROGRESS", running=1), running=(task(),))
+STARTING = observation(
+    service_deployment=service_deployment(state="IN_PROGRESS", running=1), running=(task(),)
+)
 FIRED = alarm("ALARM")
 
 
-def told(look, watching: Watch | None = None, seconds: float = 30) -> str:
+def said(observed, watching: Watch | None = None, seconds: float = 30) -> str:
     watching = watching or watch()
-    return progress(judge(look, watching, at(seconds)), watching, look)
+    return progress_line(judge(observed, watching, at(seconds)), watching, observed)
 
 
 def back(**changes) -> Watch:
@@ -39,11 +41,11 @@ def back(**changes) -> Watch:
 
 
 @pytest.mark.parametrize(
-    ("look", "line"),
+    ("observed", "line"),
     [
         (STARTING, "1 of 2 tasks healthy"),
         (
-            seen(running=(task(), task(target("initial", GROUP_2)))),
+            observation(running=(task(), task(target("initial", GROUP_2)))),
             "1 of 2 tasks healthy",
         ),
         (
@@ -51,69 +53,71 @@ def back(**changes) -> Watch:
             "1 of 2 tasks healthy, 1 failed",
         ),
         (
-            seen(rollout=rollout(state="IN_PROGRESS")),
-            "2 of 2 tasks healthy; ECS's rollout is IN_PROGRESS",
+            observation(service_deployment=service_deployment(state="IN_PROGRESS")),
+            "2 of 2 tasks healthy; ECS's service deployment is IN_PROGRESS",
         ),
         (
-            seen(rollout=rollout(state="IN_PROGRESS"), running=(task(),) * 3),
-            "2 of 2 tasks healthy; ECS's rollout is IN_PROGRESS",
+            observation(
+                service_deployment=service_deployment(state="IN_PROGRESS"), running=(task(),) * 3
+            ),
+            "2 of 2 tasks healthy; ECS's service deployment is IN_PROGRESS",
         ),
-        (seen(rollout=None, running=()), "ECS does not list the deployment"),
-        (seen(), "baking until 03:05:30 UTC"),
-        (seen(FIRED), "failed: alarm api-5xx went to ALARM: too many 5xx"),
+        (observation(service_deployment=None, running=()), "ECS does not list the deployment"),
+        (observation(), "baking until 03:05:30 UTC"),
+        (observation(FIRED), "failed: alarm api-5xx went to ALARM: too many 5xx"),
     ],
 )
-def test_people_are_told_how_far_it_is(look, line):
-    assert told(look) == line
+def test_the_progress_line_says_how_far_a_deployment_is(observed, line):
+    assert said(observed) == line
 
 
 def test_the_end_of_the_bake_does_not_move():
-    assert told(seen(), watch(healthy_at=at(30)), 45) == "baking until 03:05:30 UTC"
+    assert said(observation(), watch(healthy_at=at(30)), 45) == "baking until 03:05:30 UTC"
 
 
 def test_one_that_is_no_longer_healthy_while_it_bakes_says_so():
-    assert told(STARTING, watch(healthy_at=at(30)), 45) == "1 of 2 tasks healthy"
+    assert said(STARTING, watch(healthy_at=at(30)), 45) == "1 of 2 tasks healthy"
 
 
 @pytest.mark.parametrize(
-    ("look", "line"),
+    ("observed", "line"),
     [
-        (STARTING, "going back: 1 of 2 tasks healthy"),
-        (seen(), "going back: baking until 03:05:30 UTC"),
+        (STARTING, "rolling back: 1 of 2 tasks healthy"),
+        (observation(), "rolling back: baking until 03:05:30 UTC"),
     ],
 )
-def test_the_way_back_is_told_as_such(look, line):
-    assert told(look, back()) == line
+def test_the_progress_line_says_that_it_rolls_back(observed, line):
+    assert said(observed, back()) == line
 
 
 @pytest.mark.parametrize(
-    ("look", "watching", "seconds"),
+    ("observed", "watching", "seconds"),
     [
-        (seen(), watch(healthy_at=NOW), 300),
-        (seen(), watch(bake_seconds=0), 30),
-        (seen(primary=THEIRS), watch(), 30),
-        (seen(exists=False), watch(), 30),
-        (seen(FIRED), back(), 30),
+        (observation(), watch(healthy_at=NOW), 300),
+        (observation(), watch(bake_seconds=0), 30),
+        (observation(primary=THEIRS), watch(), 30),
+        (observation(exists=False), watch(), 30),
+        (observation(FIRED), back(), 30),
     ],
     ids=["baked", "nothing to bake", "superseded", "gone", "failed to go back"],
 )
-def test_where_the_end_follows_at_once_there_is_nothing_to_tell(look, watching, seconds):
-    assert told(look, watching, seconds) == ""
+def test_the_progress_line_is_empty_where_the_end_follows_at_once(observed, watching, seconds):
+    assert said(observed, watching, seconds) == ""
 
 
 def test_the_notice_is_about_the_deployment():
     judged = judge(STARTING, watch(), at(30)).model_copy(update={"progress": "halfway"})
 
-    notice = progress_notice(hold(), judged, at(30))
+    notice = progress_notice(claim(), judged, at(30))
 
-    assert (notice.kind, notice.about) == (Kind.PROGRESS, f"{SERVICE}#{hold().deployment}")
+    assert (notice.kind, notice.about) == (Kind.PROGRESS, f"{SERVICE}#{claim().deployment}")
     assert (notice.at, notice.title, notice.reason) == (at(30), SERVICE, "halfway")
     assert notice.tasks == Tasks(desired=2, healthy=1)
     assert (notice.service, notice.execution) == (SERVICE, execution())
 
 
-def test_a_secret_in_what_failed_is_not_told():
+def test_a_secret_in_what_failed_is_not_shown():
     line = "failed: a task can never start: no access with password=hunter2"
     judged = judge(STARTING, watch(), at(30)).model_copy(update={"progress": line})
 
-    assert progress_notice(hold(), judged, at(30)).reason == line.replace("hunter2", MASK)
+    assert progress_notice(claim(), judged, at(30)).reason == line.replace("hunter2", MASK)

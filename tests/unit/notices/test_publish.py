@@ -122,7 +122,10 @@ def test_a_start_has_no_outcome_to_be_filtered_by():
 
 
 def test_an_alarm_is_filtered_by_its_state():
-    assert attributes_of(NOTICES["alarm_untold"]) == {"kind": "alarm", "outcome": "ALARM"}
+    assert attributes_of(NOTICES["alarm_undelivered_slack"]) == {
+        "kind": "alarm",
+        "outcome": "ALARM",
+    }
 
 
 def test_no_attribute_is_empty_or_longer_than_a_name_can_be():

@@ -199,7 +199,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("window", "path", "problem"), WRONG)
-def test_a_wrong_window_is_told_with_the_path_and_the_problem_and_nothing_else(
+def test_a_wrong_window_is_reported_with_the_path_and_the_problem_and_nothing_else(
     window, path, problem
 ):
     first, *lines = said(window).splitlines()

@@ -172,7 +172,7 @@ def test_a_service_that_no_stage_names_has_no_policy():
         ("main", "main-1", False),
     ],
 )
-def test_patterns_are_shell_globs_that_tell_upper_from_lower_case(pattern, tag, matches):
+def test_patterns_are_case_sensitive_shell_globs(pattern, tag, matches):
     assert (read(route(pattern)).route_for(tag) is not None) is matches
 
 

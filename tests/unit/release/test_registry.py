@@ -94,7 +94,7 @@ def test_images_that_could_not_be_listed_are_not_taken_for_none(ecr, code, kind)
 @pytest.mark.parametrize(
     ("reference", "tag"), [(f"{URI}@{DIGEST}", None), (f"{URI}:v2@{DIGEST}", "v2")]
 )
-def test_a_container_that_names_a_digest_needs_no_look(reference, tag):
+def test_a_container_that_names_a_digest_needs_no_lookup(reference, tag):
     assert image_of(reference, NOBODY) == image(tag=tag)
 
 
@@ -106,7 +106,7 @@ def test_a_container_that_names_a_tag_has_the_digest_that_the_tag_points_to(ecr,
 
 
 @pytest.mark.parametrize("code", ["ImageNotFoundException", "AccessDeniedException"])
-def test_a_tag_that_ecr_does_not_tell_of_has_no_digest(ecr, code):
+def test_a_tag_that_ecr_does_not_describe_has_no_digest(ecr, code):
     ecr.refuses("describe_images", code)
 
     assert image_of(f"{URI}:v2", ecr.client) == image(digest="")

@@ -1,4 +1,4 @@
-"""What becomes of a release that is started by hand, and how its deployments are named."""
+"""What becomes of a release that is started manually, and how its deployments are named."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_start_by_digest_takes_the_route_of_one_of_its_tags(ssm, ecr):
     assert [stage.name for stage in resolution.stages] == ["canary"]
 
 
-def test_a_release_by_hand_is_as_new_as_its_start_however_old_its_image_is(ssm, ecr):
+def test_a_manual_release_is_as_new_as_its_start_however_old_its_image_is(ssm, ecr):
     located(ecr)
     planned(ssm)
     found(ecr, imagePushedAt=at(-86_400))
@@ -160,7 +160,7 @@ def test_an_execution_name_is_such_as_step_functions_takes(event, service, tag):
     assert NAME.fullmatch(execution_name(named))
 
 
-def test_an_execution_name_tells_service_and_tag():
+def test_an_execution_name_contains_service_and_tag():
     assert execution_name(deployment()).startswith("production-api-v2-")
 
 

@@ -57,7 +57,7 @@ EVENT = "2026-11-22T03:00:00Z"
 
 
 @pytest.mark.parametrize(
-    ("told", "seen", "released_at"),
+    ("in_event", "in_ecr", "released_at"),
     [
         (EVENT, at(0), at(0)),
         (EVENT, at(0.25), at(0.25)),
@@ -76,19 +76,19 @@ EVENT = "2026-11-22T03:00:00Z"
         "a second later",
         "just before",
         "an old image with another tag",
-        "not told",
+        "not in ECR",
         "an event with milliseconds",
         "an event with an offset",
     ],
 )
 def test_the_time_of_a_release_is_that_of_its_push_as_exactly_as_it_is_known(
-    ssm, ecr, told, seen, released_at
+    ssm, ecr, in_event, in_ecr, released_at
 ):
     planned(ssm)
-    found(ecr, **({"imagePushedAt": seen} if seen else {}))
+    found(ecr, **({"imagePushedAt": in_ecr} if in_ecr else {}))
     located(ecr)
 
-    assert resolved(push() | {"time": told}, ssm, ecr).release.released_at == released_at
+    assert resolved(push() | {"time": in_event}, ssm, ecr).release.released_at == released_at
 
 
 def test_the_stages_are_in_the_plans_order_with_every_service_and_its_policy(ssm, ecr):
@@ -217,6 +217,6 @@ def test_a_plan_is_read_anew_for_every_push(ssm, ecr):
     ids=["no id", "no time", "time without an offset", "detail is text", "tag is a number"],
 )
 def test_an_event_that_is_none_of_ecrs_is_an_error_that_says_so(ssm, ecr, event):
-    """As ``sam local invoke`` or a start by hand may give one."""
+    """As ``sam local invoke`` or a manual start may give one."""
     with pytest.raises(InvalidInput):
         resolved(event, ssm, ecr)

@@ -1,4 +1,4 @@
-"""TellSlack against a Slack on loopback, with moto's DynamoDB, SSM and Secrets Manager in this process."""
+"""NotifySlack against a Slack on loopback, with moto's DynamoDB, SSM and Secrets Manager in this process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slipway import aws
 from tests.support.builders import REGION
 from tests.support.fake_slack import FakeSlack
 from tests.support.ledgers import ledger  # noqa: F401 - a fixture
-from tests.support.tell_slack import Function
+from tests.support.notify_slack import Function
 
 settings.register_profile("slack", max_examples=60, deadline=None, derandomize=True, database=None)
 settings.load_profile("slack")

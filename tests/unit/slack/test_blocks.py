@@ -16,7 +16,7 @@ from slipway.slack.block_kit import MESSAGE_LENGTH, size
 from slipway.slack.blocks import SYMBOLS, continued, details_of, message_of, whole_of
 from tests.support.block_kit_rules import problems, texts
 from tests.support.notices import AT, NOTICES
-from tests.support.tell_slack import START, later
+from tests.support.notify_slack import START, later
 from tests.unit.slack.test_text import live
 
 LIVE = (
@@ -61,8 +61,8 @@ NOTHING_LIVE = st.builds(
     image=st.none() | st.builds(Image, repository=OUTSIDE, uri=OUTSIDE, digest=OUTSIDE, tag=MAYBE),
     tag=MAYBE,
     started_by=MAYBE,
-    previous=MAYBE,
-    previous_images=st.dictionaries(OUTSIDE, OUTSIDE, max_size=3),
+    rollback_target=MAYBE,
+    rollback_target_images=st.dictionaries(OUTSIDE, OUTSIDE, max_size=3),
     running=st.none()
     | st.builds(
         Running,
@@ -143,7 +143,7 @@ def test_what_is_full_of_everything_still_fits_into_one_message():
         evidence=many,
         gates=many,
         alarms_firing=many,
-        previous_images=dict.fromkeys(many, "image"),
+        rollback_target_images=dict.fromkeys(many, "image"),
         log=NOTICES["crashed"].log.model_copy(update={"lines": many}),
         links=links,
         commands=(Command(title="Roll back", command="aws " * 220),) * 3,
@@ -195,8 +195,8 @@ def test_a_reason_of_several_lines_stays_one_of_several_lines():
     assert "bake_seconds" in json.dumps(body["elements"][1])
 
 
-def test_of_a_rollback_by_hand_what_it_goes_back_to_is_told():
-    notice = NOTICES["start_of_rollback_by_hand"]
+def test_the_card_of_a_manual_rollback_shows_its_target():
+    notice = NOTICES["start_of_manual_rollback"]
 
     assert "goes back to: " in said(message_of(notice))
     assert "Goes back to" in said(details_of(notice))

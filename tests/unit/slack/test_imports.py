@@ -10,7 +10,7 @@ from tests.support.paths import REPO
 FUNCTIONS = REPO / "functions"
 
 
-def test_only_tell_slack_loads_slack_sdk():
+def test_only_notify_slack_loads_slack_sdk():
     steps = sorted(step.stem for step in FUNCTIONS.glob("*.py"))
     look = (
         "import importlib, os, sys\n"
@@ -22,13 +22,13 @@ def test_only_tell_slack_loads_slack_sdk():
         "    if any(name.startswith('slack_sdk') for name in sys.modules):\n"
         "        print(step)\n"
     )
-    others = [step for step in steps if step != "tell_slack"]
+    others = [step for step in steps if step != "notify_slack"]
     ran = subprocess.run(
-        [sys.executable, "-c", look, *others, "tell_slack"],
+        [sys.executable, "-c", look, *others, "notify_slack"],
         cwd=FUNCTIONS,
         capture_output=True,
         text=True,
         check=False,
     )
 
-    assert (ran.stdout.split(), ran.stderr) == (["tell_slack"], "")
+    assert (ran.stdout.split(), ran.stderr) == (["notify_slack"], "")

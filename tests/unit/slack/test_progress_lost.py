@@ -1,4 +1,4 @@
-"""A progress that can't be told is left out: nobody is called for it, and it holds no function for long."""
+"""A progress that can't be posted is left out: nobody is called for it, and it holds no function for long."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from slipway.errors import AwsRefused
 from slipway.slack.record import Records
-from tests.support.tell_slack import CRASHED, PROGRESS, START, SUCCEEDED, Context, change
+from tests.support.notify_slack import CRASHED, PROGRESS, START, SUCCEEDED, Context, change
 
 
 def down(slack):
@@ -27,48 +27,48 @@ def refusing(slack):
 
 @pytest.mark.parametrize("fails", [down, hanging_up, busy, refusing])
 def test_a_progress_is_tried_once_and_left_out_with_a_warning(fails, bot, slack, pauses, caplog):
-    bot.tell(START)
+    bot.notify(START)
     calls = len(slack.calls)
     fails(slack)
 
-    assert bot.tell(PROGRESS) == "drop"
+    assert bot.notify(PROGRESS) == "drop"
     assert len(slack.calls) == calls + 1
     assert pauses == []
     assert "WARNING" in [record.levelname for record in caplog.records]
 
     slack.no_updates = ""
-    assert bot.tell(SUCCEEDED) == "update"
+    assert bot.notify(SUCCEEDED) == "update"
 
 
 def test_a_progress_does_not_wait_for_its_turn(bot, slack, monkeypatch):
-    bot.tell(START)
+    bot.notify(START)
     change(START, turn="another", turn_until="2999")
     monkeypatch.setattr("slipway.slack.record.PAUSE_SECONDS", None)  # to wait would be an error
     calls = len(slack.calls)
 
-    assert bot.tell(PROGRESS) == "drop"
+    assert bot.notify(PROGRESS) == "drop"
     assert len(slack.calls) == calls
 
 
 @pytest.mark.parametrize("seconds", [1, 5])
 def test_a_progress_that_there_is_no_time_for_is_left_out(bot, slack, seconds):
-    bot.tell(START)
+    bot.notify(START)
 
-    assert bot.tell(PROGRESS, Context(seconds=seconds)) == "drop"
+    assert bot.notify(PROGRESS, Context(seconds=seconds)) == "drop"
 
 
 def test_a_progress_is_left_out_where_the_secret_or_the_ledger_is_of_no_use(bot, monkeypatch):
-    bot.tell(START)
+    bot.notify(START)
     bot.set()
     bot.holds("nothing")
-    assert bot.tell(PROGRESS) == "drop"
+    assert bot.notify(PROGRESS) == "drop"
 
     def refused(*_):
         raise AwsRefused("no identity-based policy allows it")
 
     monkeypatch.setattr(Records, "known", refused)
     bot.holds("xoxb-1")
-    assert bot.tell(PROGRESS) == "drop"
+    assert bot.notify(PROGRESS) == "drop"
 
 
 @pytest.mark.parametrize("notice", [START, CRASHED])
@@ -76,4 +76,4 @@ def test_what_is_no_progress_is_tried_again_by_lambda(bot, notice):
     bot.holds("nothing")
 
     with pytest.raises(Exception, match="neither an incoming webhook's URL"):
-        bot.tell(notice)
+        bot.notify(notice)

@@ -13,7 +13,7 @@ from moto.dynamodb.responses import DynamoHandler
 
 from slipway import aws
 from slipway.errors import SlipwayError
-from tests.support.tell_slack import PROGRESS, START, SUCCEEDED, Context, alarm, change, of_sns
+from tests.support.notify_slack import PROGRESS, START, SUCCEEDED, Context, alarm, change, of_sns
 
 
 def item():
@@ -29,16 +29,16 @@ def test_of_two_at_once_one_posts_and_the_other_waits(bot, slack, monkeypatch):
             return call(self)
 
     monkeypatch.setattr(DynamoHandler, "call_action", call_alone)
-    bot.tell(alarm("OK", 0))  # loads the function
+    bot.notify(alarm("OK", 0))  # loads the function
     with ThreadPoolExecutor(4) as pool:
-        done = sorted(pool.map(bot.tell, [START] * 4))
+        done = sorted(pool.map(bot.notify, [START] * 4))
 
     assert done == ["finish", "finish", "finish", "post"]
     assert len(slack.in_channel) == 2
 
 
 def test_who_waits_too_long_is_tried_again_by_lambda(bot, slack):
-    bot.tell(START)
+    bot.notify(START)
     change(START, turn="another", turn_until="2999")
 
     class Passing(Context):
@@ -46,21 +46,21 @@ def test_who_waits_too_long_is_tried_again_by_lambda(bot, slack):
             self.seconds /= 2
             return super().get_remaining_time_in_millis()
 
-    with pytest.raises(SlipwayError, match="still being told"):
-        bot.tell(SUCCEEDED, Passing())
+    with pytest.raises(SlipwayError, match="still notifying"):
+        bot.notify(SUCCEEDED, Passing())
     assert item()["turn"] == "another"
 
 
 def test_the_turn_of_one_that_died_passes(bot, slack):
-    bot.tell(START)
+    bot.notify(START)
     change(START, turn="dead", turn_until="2020")
 
-    assert bot.tell(SUCCEEDED) == "update"
+    assert bot.notify(SUCCEEDED) == "update"
     assert "turn" not in item()
 
 
 def test_the_turn_is_ours_where_only_the_answer_was_lost(bot, slack, monkeypatch):
-    bot.tell(START)
+    bot.notify(START)
     call, answers = DynamoHandler.call_action, []
 
     def losing_the_first_answer_to_a_write(self):
@@ -73,7 +73,7 @@ def test_the_turn_is_ours_where_only_the_answer_was_lost(bot, slack, monkeypatch
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
     monkeypatch.setattr("slipway.slack.record.PAUSE_SECONDS", None)  # to wait would be an error
 
-    assert bot.tell(SUCCEEDED) == "update"
+    assert bot.notify(SUCCEEDED) == "update"
     assert answers[:2] == ["UpdateItem", "UpdateItem"]
     assert "turn" not in item()
 
@@ -87,23 +87,23 @@ def test_who_lost_the_turn_meanwhile_writes_nothing(bot, slack):
 
     slack.answer = slowly
     with pytest.raises(SlipwayError, match="took too long"):
-        bot.tell(START)
+        bot.notify(START)
     assert (item()["turn"], "ts" in item()) == ("another", False)
 
 
 def test_what_was_sent_is_forgotten_in_time(bot):
     bot.set(HISTORY_DAYS="3")
     began = time.time()
-    bot.tell(START)
+    bot.notify(START)
 
     assert 0 <= int(item()["expires_at"]) - int(began) - 3 * 86400 <= time.time() - began + 1
 
 
 def test_a_start_that_a_later_version_wrote_is_done_without(bot, slack):
-    bot.tell(START)
+    bot.notify(START)
     change(START, start="{}")
 
-    assert bot.tell(PROGRESS) == "update"
+    assert bot.notify(PROGRESS) == "update"
 
 
 def test_fields_of_a_later_version_are_left_out(bot, slack):

@@ -11,13 +11,13 @@ import pytest
 
 from slipway.errors import SlipwayError
 from slipway.slack.client import SlackRefused, SlackUnavailable
-from tests.support.tell_slack import START, SUCCEEDED, Context
+from tests.support.notify_slack import START, SUCCEEDED, Context
 
 
 def refused(function, kind=SlackRefused, **arguments):
-    """The error of telling START, as text; as Lambda logs it, it has no secret in it."""
+    """The error of notifying of START, as text; as Lambda logs it, it has no secret in it."""
     with pytest.raises(kind) as error:
-        function.tell(START, **arguments)
+        function.notify(START, **arguments)
     logged = "".join(traceback.format_exception(error.value))
     assert "xoxb-" not in logged
     assert "/services/" not in logged
@@ -36,11 +36,11 @@ def test_a_wrong_token_is_named_by_its_secret(bot, slack):
 
 
 def test_a_rotated_token_needs_no_new_start_of_the_function(bot, slack):
-    bot.tell(START)
+    bot.notify(START)
     slack.token = "xoxb-another"
     bot.holds(slack.token)
 
-    assert bot.tell(SUCCEEDED) == "update"
+    assert bot.notify(SUCCEEDED) == "update"
 
 
 def test_a_channel_that_does_not_exist_is_named(bot, slack):
@@ -55,7 +55,7 @@ def test_a_scope_that_is_missing_is_named(bot, slack):
     assert refused(bot).endswith("missing_scope, needed chat:write, provided users:read,team:read")
 
 
-def test_what_slack_finds_in_the_blocks_is_told(bot, slack, monkeypatch):
+def test_what_slack_finds_in_the_blocks_is_reported(bot, slack, monkeypatch):
     monkeypatch.setattr("tests.support.fake_slack.problems", lambda _: ["must be less than 3001"])
 
     assert refused(bot).endswith("invalid_blocks, [ERROR] must be less than 3001")
@@ -65,21 +65,21 @@ def test_a_channel_has_to_be_named_for_a_bot(bot):
     bot.set(SLACK_CHANNEL="")
 
     with pytest.raises(SlipwayError, match="SLACK_CHANNEL is not set"):
-        bot.tell(START)
+        bot.notify(START)
 
 
 def test_a_message_that_slack_will_not_update_is_an_error(bot, slack):
-    bot.tell(START)
+    bot.notify(START)
     slack.no_updates = "is_inactive"
 
     with pytest.raises(SlackRefused, match="is_inactive"):
-        bot.tell(SUCCEEDED)
+        bot.notify(SUCCEEDED)
 
 
 def test_a_rate_limit_is_waited_for(bot, slack, pauses):
     slack.rate_limits = [7]
 
-    assert bot.tell(START) == "post"
+    assert bot.notify(START) == "post"
     assert len(slack.done) == 2
     assert 7 <= pauses[0] <= 8
 
@@ -90,13 +90,13 @@ def test_a_rate_limit_is_waited_for_as_long_as_there_is_time(kind, slack, pauses
     slack.rate_limits = [1] * 12
     slack.unavailable = 2  # afterwards, and they still count from the first one on
 
-    assert function.tell(START, Context(pauses=pauses)) == "post"
+    assert function.notify(START, Context(pauses=pauses)) == "post"
     assert sum(pauses[12:]) < 5
 
     pauses.clear()
     slack.rate_limits = [1] * 90
     with pytest.raises(SlackUnavailable, match="rate limit"):
-        function.tell(SUCCEEDED, Context(pauses=pauses))
+        function.notify(SUCCEEDED, Context(pauses=pauses))
     assert 45 < sum(pauses) < 52
 
 
@@ -123,15 +123,15 @@ def test_a_rate_limit_that_is_no_number_is_left_to_lambda(bot, slack, pauses):
 def test_slack_may_be_down_for_a_moment(kind, status, slack, request):
     slack.status, slack.unavailable = status, 1
     function = request.getfixturevalue(kind)
-    assert function.tell(START) == "post"
+    assert function.notify(START) == "post"
     assert slack.calls[0].status == status
 
     slack.hang_ups = 1
-    assert function.tell(SUCCEEDED) in {"post", "update"}
+    assert function.notify(SUCCEEDED) in {"post", "update"}
 
 
 @pytest.mark.parametrize("kind", ["bot", "webhook"])
-def test_slack_being_down_for_longer_is_left_to_lambda_and_told_then(kind, slack, request):
+def test_slack_being_down_for_longer_is_left_to_lambda_and_posted_then(kind, slack, request):
     function = request.getfixturevalue(kind)
     slack.unavailable = 5
     assert "Slack answered 503 to" in refused(function, SlackUnavailable)
@@ -141,7 +141,7 @@ def test_slack_being_down_for_longer_is_left_to_lambda_and_told_then(kind, slack
 
     slack.hang_ups = 0
     assert len(slack.calls) == 2 * 3
-    assert function.tell(START) == "post"
+    assert function.notify(START) == "post"
     assert len(slack.in_channel) == 1
 
 
@@ -160,18 +160,18 @@ def test_an_answer_that_does_not_come_in_time_is_asked_for_again(
 
     monkeypatch.setattr(HTTPResponse, "read", first_not)
 
-    assert request.getfixturevalue(kind).tell(START) == "post"
+    assert request.getfixturevalue(kind).notify(START) == "post"
     assert lost
     assert len(slack.in_channel) == 2
 
 
 def test_of_a_lost_answer_twice_is_better_than_never(bot, slack):
     slack.lost_answers = 1
-    bot.tell(START)
+    bot.notify(START)
     assert len(slack.in_channel) == 2
 
     slack.lost_answers = 1
-    bot.tell(SUCCEEDED)
+    bot.notify(SUCCEEDED)
     assert [post.versions for post in slack.in_channel] == [1, 3]  # to update twice does no harm
 
 
@@ -206,7 +206,7 @@ def test_slack_echoing_the_secret_does_not_show_it(webhook, slack):
 def test_nothing_of_slack_sdk_is_logged(webhook, slack, caplog):
     caplog.set_level(logging.DEBUG)
     slack.hang_ups = 1
-    webhook.tell(START)
+    webhook.notify(START)
 
     logged = [
         record

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.slack.text import cut, inert, length
+from slipway.slack.text import escape_mrkdwn, truncate_utf16, utf16_length
 from slipway.text import visible
 from tests.support.block_kit_rules import units
 
@@ -29,14 +29,14 @@ ANY = st.text(st.characters(exclude_categories=()), max_size=60)
     ],
 )
 def test_a_text_is_cut_where_a_letter_ends(text, limit, shown):
-    assert cut(text, limit) == shown
+    assert truncate_utf16(text, limit) == shown
 
 
 @given(ANY, st.integers(1, 60))
 def test_a_text_is_never_longer_than_its_limit(text, limit):
-    shown = cut(visible(text), limit)
+    shown = truncate_utf16(visible(text), limit)
 
-    assert units(shown) == length(shown) <= limit
+    assert units(shown) == utf16_length(shown) <= limit
     assert visible(text).startswith(shown.removesuffix("…"))
 
 
@@ -55,17 +55,17 @@ def test_a_text_is_never_longer_than_its_limit(text, limit):
     ],
 )
 def test_nothing_in_a_notification_is_live(text):
-    assert not live(inert(text))
+    assert not live(escape_mrkdwn(text))
 
 
 @given(ANY | st.text("<>!@#|&:/.abch+ ", max_size=30))
 def test_nothing_whatever_in_a_notification_is_live(text):
-    assert not live(inert(text))
+    assert not live(escape_mrkdwn(text))
 
 
 def test_what_people_read_most_stays_as_it_is():
     said = "✅ SUCCEEDED: production/api, shop/api:v1.2.3 - 2 of 2 tasks at 03:05:00 UTC"
-    assert inert(said) == said
+    assert escape_mrkdwn(said) == said
 
 
 def live(text: str) -> list[str]:

@@ -23,7 +23,7 @@ def test_the_docs_show_what_the_tool_prints() -> None:
     assert environment_costs.render() in DOCS
 
 
-def test_the_docs_tell_how_many_metrics_are_counted() -> None:
+def test_the_docs_say_how_many_metrics_are_counted() -> None:
     fargate, ec2 = map(environment_costs.container_insights_metrics, (False, True))
     assert f"{fargate} metrics ({ec2} on EC2)" in DOCS
 
@@ -42,7 +42,7 @@ def resources(template: str, kind: str) -> dict[str, dict[str, Any]]:
     return {name: r for name, r in found.items() if r["Type"] == kind}
 
 
-def test_every_metric_that_an_alarm_looks_at_is_counted() -> None:
+def test_every_metric_that_an_alarm_reads_is_counted() -> None:
     counted = {False: 0, True: 0}  # by whether they are of instances
     for template in ("cluster.yaml", "service.yaml"):
         for alarm in resources(template, "AWS::CloudWatch::Alarm").values():

@@ -19,12 +19,12 @@ from tests.support.paths import REPO
 
 # The functions whose input is one of slipway's own values; the others have an Input.
 INPUTS = {"begin_deployment": Start, "finish_deployment": Ending, "notify": News}
-# Sweep looks at no field of its own, and TellSlack reads what SNS wraps: both have tests of their own here.
-READ_OTHERWISE = {"sweep", "tell_slack"}
+# Sweep looks at no field of its own, and NotifySlack reads what SNS wraps: both have tests of their own here.
+READ_OTHERWISE = {"sweep", "notify_slack"}
 FUNCTIONS = sorted(path.stem for path in (REPO / "functions").glob("*.py"))
 NAMES = [*FUNCTIONS, *(f"bad/{function}" for function in FUNCTIONS)]
 # No state of a machine runs them: CloudFormation, a rule, a schedule and a topic do.
-NO_STEPS = {"put_first_image", "recover", "sweep", "tell_slack"}
+NO_STEPS = {"put_first_image", "recover", "sweep", "notify_slack"}
 
 
 class AnyTag(yaml.SafeLoader):
@@ -109,8 +109,8 @@ def test_the_event_of_sweep_is_a_schedules(name: str) -> None:
     assert (recorded["source"], recorded["detail-type"]) == ("aws.events", "Scheduled Event")
 
 
-@pytest.mark.parametrize("name", ["tell_slack", "bad/tell_slack"])
-def test_the_event_of_tell_slack_is_a_notice_as_sns_delivers_it(name: str) -> None:
+@pytest.mark.parametrize("name", ["notify_slack", "bad/notify_slack"])
+def test_the_event_of_notify_slack_is_a_notice_as_sns_delivers_it(name: str) -> None:
     [record] = event(name)["Records"]
     notice = Notice.model_validate_json(record["Sns"]["Message"])
     attributes = record["Sns"]["MessageAttributes"]
@@ -122,7 +122,7 @@ def test_the_push_and_the_manual_start_are_what_starts_a_release() -> None:
     ManualStart.model_validate(event("manual_start"))
 
 
-def test_the_manual_rollback_is_what_starts_a_rollback_by_hand() -> None:
+def test_the_manual_rollback_is_what_starts_a_manual_rollback() -> None:
     ManualRollback.model_validate(event("manual_rollback"))
 
 

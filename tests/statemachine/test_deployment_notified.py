@@ -1,4 +1,4 @@
-"""How a deployment ended is written and told; that neither can be done does not hide how it ended."""
+"""How a deployment ended is written and notified; that neither can be done does not hide how it ended."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TAKEN = Failure("Superseded", "release shop/api:v3 has service production/api no
 RETRIED = definitions.unfilled("deployment")["States"]["FinishDeployment"]["Retry"][0]
 TRIES = 1 + RETRIED["MaxAttempts"]
 
-# Every end that people are told of: its outcome, and the script.
+# Every end that people are notified of: its outcome, and the script.
 ENDS: dict[str, tuple[str, dict[str, Any]]] = {
     "baked": ("SUCCEEDED", {}),
     "superseded": ("SUPERSEDED", {"CheckDeployment": superseded()}),
@@ -70,18 +70,18 @@ def ended(request: pytest.FixtureRequest, machines: Machines) -> tuple[str, str,
     return request.param, outcome, machines.deployment.run(deployment(), **script)
 
 
-def told_of_the_end(run: Run) -> Any:
-    """What Notify was given at the end, which is told once."""
+def notified_of_the_end(run: Run) -> Any:
+    """What Notify was given at the end, once."""
     (event,) = [event for event in run.calls["Notify"] if event["kind"] == "end"]
     return event
 
 
-def test_every_end_is_told_once_with_all_that_is_known(ended: tuple[str, str, Run]) -> None:
+def test_every_end_is_notified_once_with_all_that_is_known(ended: tuple[str, str, Run]) -> None:
     name, outcome, run = ended
-    told = told_of_the_end(run)
+    notified = notified_of_the_end(run)
     of_others = {"release", "repository", "tag", "gates", "stage_number", "stage_count", "services"}
-    assert told.keys() == News.model_fields.keys() - of_others
-    assert told["reason"]
+    assert notified.keys() == News.model_fields.keys() - of_others
+    assert notified["reason"]
     gone_on = name not in NOT_GONE_ON
     registered = gone_on and name != "register refused"
     known = {
@@ -92,25 +92,27 @@ def test_every_end_is_told_once_with_all_that_is_known(ended: tuple[str, str, Ru
         "image": image().to_json(),
         "started_by": "push",
         "task_definition": NEW if registered else None,
-        "previous": OLD if gone_on else None,
-        "previous_images": {"api": f"{URI}@{OLD_DIGEST}"} if gone_on else {},
+        "rollback_target": OLD if gone_on else None,
+        "rollback_target_images": {"api": f"{URI}@{OLD_DIGEST}"} if gone_on else {},
     }
-    assert {field: told[field] for field in known} == known
+    assert {field: notified[field] for field in known} == known
 
 
-def test_every_end_is_written_once_before_it_is_told(ended: tuple[str, str, Run]) -> None:
+def test_every_end_is_written_once_before_it_is_notified(ended: tuple[str, str, Run]) -> None:
     _, outcome, run = ended
     written = run.called("FinishDeployment")
     assert written["outcome"] == outcome
     assert (written["rollback_reason"] is not None) == (outcome == "ROLLBACK_FAILED")
     assert run.states[-5:-1] == ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
-    told = told_of_the_end(run)
-    assert (told["hold"], told["evidence"]) == (written["hold"], written["evidence"])
+    notified = notified_of_the_end(run)
+    assert (notified["claim"], notified["evidence"]) == (written["claim"], written["evidence"])
 
 
-def test_only_a_deployment_that_goes_on_is_told_to_start(ended: tuple[str, str, Run]) -> None:
+def test_only_the_start_of_a_deployment_that_goes_on_is_notified(
+    ended: tuple[str, str, Run],
+) -> None:
     name, _, run = ended
-    kinds = [told["kind"] for told in run.calls["Notify"]]
+    kinds = [notified["kind"] for notified in run.calls["Notify"]]
     assert kinds == (["end"] if name in NOT_GONE_ON else ["start", "end"])
 
 
@@ -118,7 +120,7 @@ def test_the_execution_ends_with_the_reason_as_people_read_it(
     ended: tuple[str, str, Run],
 ) -> None:
     _, outcome, run = ended
-    sentence = News.model_validate(told_of_the_end(run)).sentence
+    sentence = News.model_validate(notified_of_the_end(run)).sentence
     if outcome in ("SUCCEEDED", "SUPERSEDED"):
         assert (run.status, run.output["outcome"]) == ("SUCCEEDED", outcome)
         assert run.output["reason"] == sentence
@@ -126,22 +128,26 @@ def test_the_execution_ends_with_the_reason_as_people_read_it(
         assert (run.status, run.error, run.cause) == ("FAILED", outcome, sentence)
 
 
-def test_that_telling_fails_does_not_change_how_it_ended(
+def test_a_failed_notification_does_not_change_how_a_deployment_ended(
     machine: Machine, ended: tuple[str, str, Run]
 ) -> None:
-    name, _, told = ended
+    name, _, notified = ended
     _, script = ENDS[name]
-    untold = machine.run(deployment(), **script, Notify=Failure("AwsRefused", "no such topic"))
-    assert (untold.status, untold.error, untold.states) == (told.status, told.error, told.states)
-    assert (untold.cause, untold.output) == (told.cause, told.output)
+    undelivered = machine.run(deployment(), **script, Notify=Failure("AwsRefused", "no such topic"))
+    assert (undelivered.status, undelivered.error, undelivered.states) == (
+        notified.status,
+        notified.error,
+        notified.states,
+    )
+    assert (undelivered.cause, undelivered.output) == (notified.cause, notified.output)
 
 
-def test_a_wrong_input_is_told_without_what_is_not_known(machine: Machine) -> None:
+def test_a_wrong_input_is_notified_without_what_is_not_known(machine: Machine) -> None:
     wrong = Failure("InvalidInput", "service: Field required")
     run = machine.run({"stage": "production"}, BeginDeployment=wrong)
-    told = run.called("Notify")
-    assert (told["service"], told["stage"], told["image"]) == (None, "production", None)
-    assert News.model_validate(told).sentence == "service: Field required"
+    notified = run.called("Notify")
+    assert (notified["service"], notified["stage"], notified["image"]) == (None, "production", None)
+    assert News.model_validate(notified).sentence == "service: Field required"
 
 
 @pytest.mark.parametrize("error", ["AwsUnavailable", "AwsRefused", "KeyError", "Superseded"])
@@ -169,9 +175,9 @@ def test_a_success_that_can_not_be_written_fails_so_that_it_is_recovered(machine
         "LedgerNotWritten",
         "every task is healthy",
     )
-    told = told_of_the_end(run)
-    assert (told["outcome"], told["hold"]) == ("LedgerNotWritten", None)
-    assert told["evidence"] == ["the ledger could not be written: AwsUnavailable"]
+    notified = notified_of_the_end(run)
+    assert (notified["outcome"], notified["claim"]) == ("LedgerNotWritten", None)
+    assert notified["evidence"] == ["the ledger could not be written: AwsUnavailable"]
 
 
 @pytest.mark.parametrize("outcome", ["SUPERSEDED", "FAILED", "REJECTED", "ROLLED_BACK"])
@@ -180,34 +186,36 @@ def test_any_other_end_that_can_not_be_written_stays_what_it_is(
 ) -> None:
     run = unwritten(machine, outcome)
     assert (run.error or run.output["outcome"]) == outcome
-    assert told_of_the_end(run)["hold"] is None
+    assert notified_of_the_end(run)["claim"] is None
 
 
-def test_of_a_way_back_that_fails_and_can_not_be_written_both_reasons_are_told(
+def test_a_rollback_that_fails_and_can_not_be_written_is_notified_with_both_reasons(
     machine: Machine,
 ) -> None:
     looks = {"CheckDeployment": Failure("AwsRefused", "denied"), "RollBack": DENIED}
     unwritten = [Failure("AwsUnavailable")] * TRIES
     run = machine.run(deployment(), **looks, FinishDeployment=unwritten)
     assert (run.error, run.cause) == ("ROLLBACK_FAILED", "denied")
-    told = told_of_the_end(run)
-    assert json.loads(told["evidence"][0])["errorMessage"] == "denied"
-    assert told["evidence"][1:] == ["the ledger could not be written: AwsUnavailable"]
+    notified = notified_of_the_end(run)
+    assert json.loads(notified["evidence"][0])["errorMessage"] == "denied"
+    assert notified["evidence"][1:] == ["the ledger could not be written: AwsUnavailable"]
 
 
-def test_the_container_that_failed_is_told_at_the_end(ended: tuple[str, str, Run]) -> None:
+def test_the_notice_of_the_end_names_the_container_that_failed(ended: tuple[str, str, Run]) -> None:
     name, _, run = ended
     failed_tasks = "CheckDeployment" in ENDS[name][1] and name != "superseded"
-    assert told_of_the_end(run)["failed"] == (FAILED.to_json() if failed_tasks else None)
+    assert notified_of_the_end(run)["failed"] == (FAILED.to_json() if failed_tasks else None)
 
 
-def test_where_only_the_way_back_failed_that_container_is_told(machine: Machine) -> None:
+def test_the_notice_of_the_end_names_the_container_of_a_rollback_that_failed(
+    machine: Machine,
+) -> None:
     looks = [Failure("AwsRefused", "denied"), BAD]
     run = machine.run(deployment(), CheckDeployment=looks)
-    assert told_of_the_end(run)["failed"] == FAILED.to_json()
+    assert notified_of_the_end(run)["failed"] == FAILED.to_json()
 
 
-def test_each_look_is_given_the_progress_that_was_told_last(machine: Machine) -> None:
+def test_each_check_is_given_the_progress_that_was_published_last(machine: Machine) -> None:
     run = machine.run(deployment(), CheckDeployment=[pending(), BAD, pending(), WELL])
-    told = [look["watch"]["progress"] for look in run.calls["CheckDeployment"]]
-    assert told == ["", *(look["progress"] for look in (pending(), BAD, pending()))]
+    notified = [check["watch"]["progress"] for check in run.calls["CheckDeployment"]]
+    assert notified == ["", *(check["progress"] for check in (pending(), BAD, pending()))]

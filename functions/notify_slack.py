@@ -1,7 +1,7 @@
-"""Function TellSlack: tells Slack what Notify and CheckDeployment publish.
+"""Function NotifySlack: passes on to Slack what Notify and CheckDeployment publish.
 
-Subscribed to the topic. It touches no deployment, and none waits for it: where Slack can't be told it
-raises, Lambda tries twice more, and then keeps the notice in its failure destination; but a progress
+Subscribed to the topic. It touches no deployment, and none waits for it: where Slack can't be notified
+it raises, Lambda tries twice more, and then keeps the notice in its failure destination; but a progress
 is left out then, for it is nothing that anybody would have to be called for.
 """
 
@@ -22,7 +22,7 @@ from slipway.errors import InvalidInput, SlipwayError
 from slipway.ledger.items import Items
 from slipway.notices.notice import Kind, Notice
 from slipway.slack.client import Slack
-from slipway.slack.delivery import Do, tell
+from slipway.slack.delivery import Do, notify
 from slipway.slack.record import Records, read_notice
 from slipway.slack.secret import Secret
 
@@ -45,18 +45,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     done = []
     for record in SNSEvent(event).records:
         notice = _notice(record.sns.message, record.sns.message_id)
-        done.append(_tell(notice, records, left).value)
-        told = {"about": notice.about, "kind": notice.kind.value, "done": done[-1]}
-        logger.info("told Slack", extra=told)
+        done.append(_notify(notice, records, left).value)
+        facts = {"about": notice.about, "kind": notice.kind.value, "done": done[-1]}
+        logger.info("notified Slack", extra=facts)
     return {"done": done}
 
 
-def _tell(notice: Notice, records: Records, left: Callable[[], float]) -> Do:
+def _notify(notice: Notice, records: Records, left: Callable[[], float]) -> Do:
     may_be_lost = notice.kind is Kind.PROGRESS
     channel, api = os.environ.get("SLACK_CHANNEL", ""), os.environ.get("SLACK_API_URL", "")
     slack = Slack(SECRET, channel, left, api, once=may_be_lost)
     try:
-        return tell(notice, slack, records)
+        return notify(notice, slack, records)
     except SlipwayError as error:
         if not may_be_lost:
             raise

@@ -6,7 +6,7 @@ from tests.support.environments import CLUSTER, PATIENCE_SECONDS, Environment
 from tests.support.waiting import wait_for
 
 
-def rolls_out_and_back(environment: Environment, name: str) -> None:
+def deploys_and_rolls_back(environment: Environment, name: str) -> None:
     """A good image comes, a bad one goes, and the template's parameter knows the good one."""
     repository = f"shop/{name}"
     environment.quicken(repository)
@@ -37,7 +37,7 @@ def kept(environment: Environment, name: str) -> str:
 
 
 def discovered(environment: Environment, name: str) -> set[tuple[str, str | None]]:
-    """Where others find a service: address, and port where that is told."""
+    """Where others find a service: address, and port where that is given."""
     found = environment.client("servicediscovery").discover_instances(
         NamespaceName=f"{CLUSTER}.internal", ServiceName=name
     )

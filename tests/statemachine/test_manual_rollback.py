@@ -1,4 +1,4 @@
-"""A rollback by hand: the same machine, with another way through it."""
+"""A manual rollback: the same machine, with another way through it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.support.machines import Machine, Machines
 from tests.support.step_answers import (
     BACK,
     Failure,
-    by_hand,
     deciding,
     end,
     failed,
     healthy,
+    manual_rollback,
     pending,
     registration,
     rollback,
@@ -32,9 +32,9 @@ UP_TO_THE_DIRECTION = [
     "NotifyStart",
     "DecideDirection",
 ]
-LOOK = ["RollBack", "DecideRollBack", "WaitForRollBack", "CheckRollBack", "JudgeRollBack"]
-LOOK_AGAIN = LOOK[2:]
-TELL = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
+CHECK = ["RollBack", "DecideRollBack", "WaitForRollBack", "CheckRollBack", "JudgeRollBack"]
+CHECK_AGAIN = CHECK[2:]
+NOTIFY = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
 V1 = image(digest="sha256:" + "cd" * 32, tag="v1")
 WELL = healthy(baked=True)
 
@@ -45,67 +45,71 @@ def machine(machines: Machines) -> Machine:
 
 
 def run(machine: Machine, given: Any = None, **script: Any) -> Any:
-    """Run a rollback by hand; where the script does not say otherwise, to a task definition that is known."""
-    return machine.run(given or rollback(), **{"BeginDeployment": by_hand, **script})
+    """Run a manual rollback; where the script does not say otherwise, to a task definition that is known."""
+    return machine.run(given or rollback(), **{"BeginDeployment": manual_rollback, **script})
 
 
-def test_a_rollback_by_hand_goes_straight_back_and_ends_well_as_rolled_back(
+def test_a_manual_rollback_starts_at_once_and_ends_well_as_rolled_back(
     machine: Machine,
 ) -> None:
     ended = run(machine, CheckDeployment=WELL)
-    assert ended.states == [*UP_TO_THE_DIRECTION, *LOOK, *TELL, "EndedWell"]
+    assert ended.states == [*UP_TO_THE_DIRECTION, *CHECK, *NOTIFY, "EndedWell"]
     assert ended.output == {
         "outcome": "ROLLED_BACK",
         "reason": rolled_back()["reason"],
         "service": SERVICE,
         "task_definition": None,
-        "previous": OLD,
+        "rollback_target": OLD,
     }
     assert not {"RegisterTaskDefinition", "UpdateService"} & ended.calls.keys()
 
 
-def test_it_leaves_what_runs_for_what_was_good(machine: Machine) -> None:
+def test_a_manual_rollback_abandons_what_runs_for_what_was_good(machine: Machine) -> None:
     ended = run(machine, rollback(to="v1", by="jo"))
     back = ended.called("RollBack")
-    assert (back["leave"], back["previous"]) == ([NEW], OLD)
+    assert (back["abandoned"], back["rollback_target"]) == ([NEW], OLD)
     assert back["updated"] is True
     assert ended.called("BeginDeployment")["start"] == rollback(to="v1", by="jo")
-    assert [told["started_by"] for told in ended.calls["Notify"]] == ["manual rollback by jo"] * 2
+    assert [notified["started_by"] for notified in ended.calls["Notify"]] == [
+        "manual rollback by jo"
+    ] * 2
     written = ended.called("FinishDeployment")
     assert (written["restored"], written["task_definition"], written["image"]) == (OLD, None, None)
 
 
 def test_an_image_that_no_known_task_definition_has_is_registered_first(machine: Machine) -> None:
-    begun = deciding(Decision.GO, by_hand=True, updated=True, task_definition=NEW, image=V1)
+    begun = deciding(Decision.GO, manual_rollback=True, updated=True, task_definition=NEW, image=V1)
     ended = run(machine, BeginDeployment=begun, RegisterTaskDefinition=registration(OTHER))
     assert ended.states == [
         *UP_TO_THE_DIRECTION,
         "RegisterTaskDefinition",
         "DecideChange",
-        *LOOK,
-        *TELL,
+        *CHECK,
+        *NOTIFY,
         "EndedWell",
     ]
     assert ended.called("RegisterTaskDefinition")["image"] == V1.to_json()
     back = ended.called("RollBack")
-    assert (back["leave"], back["previous"]) == ([NEW], OTHER)
+    assert (back["abandoned"], back["rollback_target"]) == ([NEW], OTHER)
     written = ended.called("FinishDeployment")
     assert (written["image"], written["task_definition"]) == (V1.to_json(), OTHER)
 
 
-def test_it_passes_every_gate_and_bakes_before_it_counts_as_rolled_back(machine: Machine) -> None:
+def test_a_manual_rollback_passes_every_gate_and_bakes_before_it_counts_as_rolled_back(
+    machine: Machine,
+) -> None:
     looks = [pending(), healthy(wait_seconds=15), healthy(wait_seconds=3), WELL]
     ended = run(machine, CheckDeployment=looks)
     assert ended.states == [
         *UP_TO_THE_DIRECTION,
-        *LOOK,
-        *LOOK_AGAIN * 3,
-        *TELL,
+        *CHECK,
+        *CHECK_AGAIN * 3,
+        *NOTIFY,
         "EndedWell",
     ]
     assert [seconds for _, seconds in ended.pauses] == [15, 15, 15, 3]
     first_healthy = at(60).isoformat().replace("+00:00", "Z")
-    watched = [look["watch"] for look in ended.calls["CheckDeployment"]]
+    watched = [check["watch"] for check in ended.calls["CheckDeployment"]]
     assert [w["healthy_at"] for w in watched] == [None, None, first_healthy, first_healthy]
     assert all(w["deployment_id"] == BACK for w in watched)
     assert all(w["policy"] == policy().to_json() for w in watched), "alarms and bake included"
@@ -123,11 +127,11 @@ def test_one_that_fails_its_check_ends_rollback_failed_with_what_was_tried(
 
 def test_one_that_is_refused_ends_rollback_failed_with_a_whole_sentence(machine: Machine) -> None:
     ended = run(machine, RollBack=Failure("AwsRefused", "denied"))
-    why = "it was told to go back by hand; rolling back failed: denied"
+    why = "a person asked to roll back; rolling back failed: denied"
     assert (ended.status, ended.error, ended.cause) == ("FAILED", "ROLLBACK_FAILED", why)
 
 
-def test_one_that_can_not_be_looked_at_ends_rollback_failed_with_a_whole_sentence(
+def test_a_manual_rollback_that_can_not_be_checked_ends_rollback_failed_with_a_whole_sentence(
     machine: Machine,
 ) -> None:
     ended = run(machine, CheckDeployment=Failure("AwsRefused", "denied"))
@@ -138,7 +142,7 @@ def test_one_that_can_not_be_looked_at_ends_rollback_failed_with_a_whole_sentenc
 def test_an_image_that_can_not_be_registered_ends_failed_with_nothing_changed(
     machine: Machine,
 ) -> None:
-    begun = deciding(Decision.GO, by_hand=True, updated=True, task_definition=NEW, image=V1)
+    begun = deciding(Decision.GO, manual_rollback=True, updated=True, task_definition=NEW, image=V1)
     denied = Failure("AwsRefused", "denied")
     ended = run(machine, BeginDeployment=begun, RegisterTaskDefinition=denied)
     assert (ended.error, ended.cause) == ("FAILED", "denied")
@@ -152,7 +156,7 @@ def test_a_service_that_has_it_already_is_left_alone(machine: Machine) -> None:
     assert ended.calls.keys() == {"BeginDeployment", "FinishDeployment"}
 
 
-def test_one_without_anything_to_go_back_to_fails_as_rejected(machine: Machine) -> None:
+def test_a_manual_rollback_without_a_target_fails_as_rejected(machine: Machine) -> None:
     ended = run(machine, BeginDeployment=end("REJECTED", "there is no last good version"))
     assert (ended.error, ended.cause) == ("REJECTED", "there is no last good version")
     assert ended.called("Notify")["service"] == SERVICE

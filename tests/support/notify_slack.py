@@ -1,4 +1,4 @@
-"""The function TellSlack, as SNS and Lambda call it."""
+"""The function NotifySlack, as SNS and Lambda call it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.support.notices import AT, NOTICES, of_alarm
 
 @dataclass
 class Context:
-    """What Lambda tells a function about its invocation."""
+    """What Lambda gives a function about its invocation."""
 
     seconds: float = 60
     pauses: list[float] | None = None
     """What was waited of them, where they pass."""
-    function_name: str = "TellSlack"
+    function_name: str = "NotifySlack"
     memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:TellSlack"
+    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:NotifySlack"
     aws_request_id: str = "request-1"
 
     def get_remaining_time_in_millis(self) -> int:
@@ -53,11 +53,11 @@ class Function:
     def invoked(self, event: dict[str, Any], context: Context | None = None) -> list[str]:
         if self._module is None:
             self._patch.setenv("SLACK_SECRET", self.secret)
-            sys.modules.pop("tell_slack", None)
-            self._module = importlib.import_module("tell_slack")
+            sys.modules.pop("notify_slack", None)
+            self._module = importlib.import_module("notify_slack")
         return self._module.handler(event, context or Context())["done"]
 
-    def tell(self, notice: Notice, context: Context | None = None) -> str:
+    def notify(self, notice: Notice, context: Context | None = None) -> str:
         """What was done about the notice."""
         [done] = self.invoked(of_sns(notice.model_dump_json()), context)
         return done

@@ -1,4 +1,4 @@
-"""``python -m tools.samlocal.by_hand`` (``make local LAMBDA=invoke``): sam local invoke reaches it."""
+"""``python -m tools.samlocal.local_invoke`` (``make local LAMBDA=invoke``): sam local invoke reaches it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a release tells people itself: which stage starts, and, if they ask for it, what it ignored."""
+"""What a release notifies of itself: which stage starts, and, if they ask for it, what it ignored."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def machine(machines: Machines) -> Machine:
 
 def stages(run: Run) -> list[Any]:
     """What Notify was given about stages."""
-    return [told for told in run.calls["Notify"] if told["kind"] == "stage"]
+    return [notified for notified in run.calls["Notify"] if notified["kind"] == "stage"]
 
 
-def test_the_start_of_each_of_several_stages_is_told_before_it_starts(machine: Machine) -> None:
+def test_each_of_several_stages_is_notified_before_it_starts(machine: Machine) -> None:
     run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES))
     first, second = stages(run)
     assert first == {
@@ -43,39 +43,39 @@ def test_the_start_of_each_of_several_stages_is_told_before_it_starts(machine: M
     }
     assert (second["stage"], second["stage_number"]) == ("production", 2)
     assert second["services"] == ["production/api", "production/worker"]
-    told = [state for state in run.states if state in ("NotifyStage", "DeployStage")]
-    assert told == ["NotifyStage", "DeployStage"] * 2
+    notified = [state for state in run.states if state in ("NotifyStage", "DeployStage")]
+    assert notified == ["NotifyStage", "DeployStage"] * 2
 
 
-def test_a_single_stage_is_told_by_its_deployments_only(machine: Machine) -> None:
+def test_a_single_stage_is_notified_by_its_deployments_only(machine: Machine) -> None:
     run = machine.run(PUSH, ResolveRelease=resolution(production=["production/api"]))
     assert "NotifyStage" not in run.states
     assert stages(run) == []
 
 
-def test_a_stage_that_does_not_start_is_not_told(machine: Machine) -> None:
+def test_a_stage_that_does_not_start_is_not_notified(machine: Machine) -> None:
     run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES), CheckDeployment=[failed()] * 2)
-    assert [told["stage"] for told in stages(run)] == ["staging"]
+    assert [notified["stage"] for notified in stages(run)] == ["staging"]
 
 
-def test_who_started_the_release_by_hand_is_told_with_its_stages(machine: Machine) -> None:
+def test_the_notices_of_stages_name_who_started_the_release(machine: Machine) -> None:
     found = resolution(**TWO_STAGES)
     found["release"] |= {"started_by": "manual start", "by": "jo"}
     run = machine.run(MANUAL, ResolveRelease=found)
-    assert {told["started_by"] for told in stages(run)} == {"manual start by jo"}
+    assert {notified["started_by"] for notified in stages(run)} == {"manual start by jo"}
 
 
-def test_that_a_stage_can_not_be_told_does_not_stop_it(machine: Machine) -> None:
+def test_a_stage_goes_on_where_it_can_not_be_notified(machine: Machine) -> None:
     refused = Failure("AwsRefused", "no such topic")
     run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES), Notify=refused)
     assert run.output["outcome"] == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("start", [PUSH, MANUAL], ids=["push", "manual start"])
-def test_those_who_ask_for_it_are_told_what_was_ignored_and_why(
+def test_an_ignored_push_is_notified_with_the_reason_if_notify_no_change_is_set(
     machines: Machines, start: dict[str, Any]
 ) -> None:
-    release, _ = machines.telling_no_change
+    release, _ = machines.notifying_no_change
     run = release.run(start, ResolveRelease=ignored(NO_PLAN))
     assert run.states[-3:] == ["DecideRelease", "NotifyIgnored", "Ignored"]
     assert run.called("Notify") == {
@@ -90,24 +90,26 @@ def test_those_who_ask_for_it_are_told_what_was_ignored_and_why(
     assert run.output == {"outcome": "IGNORED", "reason": NO_PLAN}
 
 
-def test_that_nobody_can_be_told_what_was_ignored_changes_nothing(machines: Machines) -> None:
-    release, _ = machines.telling_no_change
+def test_an_ignored_push_ends_ignored_where_it_can_not_be_notified(machines: Machines) -> None:
+    release, _ = machines.notifying_no_change
     refused = Failure("AwsRefused", "no such topic")
     run = release.run(PUSH, ResolveRelease=ignored(NO_PLAN), Notify=refused)
     assert run.output == {"outcome": "IGNORED", "reason": NO_PLAN}
 
 
-def test_those_who_ask_for_it_are_told_what_ran_already(machines: Machines) -> None:
-    release, _ = machines.telling_no_change
+def test_a_service_that_ran_the_image_already_is_notified_if_notify_no_change_is_set(
+    machines: Machines,
+) -> None:
+    release, _ = machines.notifying_no_change
     why = "the service runs this image already, and it is good"
     found = resolution(production=["production/api"])
     run = release.run(PUSH, ResolveRelease=found, BeginDeployment=end("NO_CHANGE", why))
-    told = News.model_validate(run.called("Notify"))
-    assert (told.kind, told.outcome, told.reason) == ("end", "NO_CHANGE", why)
+    notified = News.model_validate(run.called("Notify"))
+    assert (notified.kind, notified.outcome, notified.reason) == ("end", "NO_CHANGE", why)
     assert run.output["outcome"] == "SUCCEEDED"
 
 
-def test_a_second_delivery_of_an_event_tells_of_the_same_release(machine: Machine) -> None:
+def test_a_second_delivery_of_an_event_is_notified_as_the_same_release(machine: Machine) -> None:
     wrong = Failure("InvalidInput", "the plan is not JSON")
     runs = [machine.run(PUSH, ResolveRelease=wrong) for _ in range(2)]
     first, second = (News.model_validate(run.called("Notify")) for run in runs)

@@ -1,4 +1,4 @@
-"""What the benchmark reads of the account; every time is one that AWS tells."""
+"""What the benchmark reads of the account; every time is one that AWS gives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tools.bench.history import Event
 
 CLUSTER, SERVICE = "production", "api"
 PATIENCE_SECONDS = 120
-LOOK_SECONDS = 0.1  # rarely enough not to slow down what is measured
+POLL_SECONDS = 0.1  # rarely enough not to slow down what is measured
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ def wait_for(condition: Callable[[], T | None], what: str, seconds: float = PATI
     while not (value := condition()):
         if time.monotonic() > deadline:
             raise UnexpectedError(f"not within {seconds} s: {what}")
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     return value
 
 
@@ -104,11 +104,11 @@ def first_failure(since: datetime) -> datetime:
 def recovered(since: int, times: int) -> None:
     """Wait until Recover has looked so often, not counting so many of the first invocations."""
 
-    def has_looked() -> bool:
+    def has_checked() -> bool:
         looks = [i for i in awslambda.invocations()[since:] if function_name(i) == "Recover"]
         return len(looks) >= times
 
-    wait_for(has_looked, f"{times} invocations of Recover")
+    wait_for(has_checked, f"{times} invocations of Recover")
 
 
 def function_name(invocation: Invocation) -> str:
