@@ -1,6 +1,6 @@
 """Prints what the environment costs in a month, as docs/environment.md shows it.
 
-The prices and their sources are in environment/prices.json; what there is of each is in the templates.
+The prices and their sources are in environment/prices.json; the quantities here are those of the templates.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ HOURS = 730
 ZONES = 2
 TASKS = 2
 TASK_VCPU, TASK_GB = Decimal("0.25"), Decimal("0.5")
-# ECR's two and CloudWatch Logs'.
+# ECR has two, CloudWatch Logs one.
 ENDPOINTS = 3
 WEB_ACL_RULES = 2
 DISK_GB = 30
 METRICS_OF_DETAILED_MONITORING = 7
-# Errors looks at three metrics, TasksMissing and the load balancer's BadGateway at two each; Slow,
-# UnhealthyHosts, Busy and Idle at one.
+# Errors has three metrics, TasksMissing and the load balancer's BadGateway two each; Slow,
+# UnhealthyHosts, Busy and Idle one each.
 ALARM_METRICS = 3 + 2 + 2 + 1 + 1 + 1 + 1
-# InstancesBusy's, InstancesIdle's two, and those of the two alarms by which a capacity provider scales.
+# InstancesBusy has one, InstancesIdle two, and the two alarms by which a capacity provider scales one each.
 ALARM_METRICS_OF_INSTANCES = 1 + 2 + 2
 
 
 @dataclass(frozen=True)
 class Setup:
-    """A set of parameters."""
+    """The parameters that change the price, and the name of their column."""
 
     name: str
     nat_gateways: int = 2
     interface_endpoints: bool = False
     web_acl: bool = False
     instances: int = 0
-    """Instead of Fargate."""
+    """EC2 instances, which take the place of Fargate."""
 
 
 SETUPS = (
@@ -48,7 +48,7 @@ SETUPS = (
     Setup("production on EC2", instances=2),
 )
 
-BENEATH = {
+BY_USE = {
     "a GB through a NAT gateway": "NAT gateway GB",
     "a GB through an interface endpoint": "interface endpoint GB",
     "through a gateway endpoint": "gateway endpoint",
@@ -56,40 +56,40 @@ BENEATH = {
     "a GB to the Internet": "data transfer out GB",
     "a GB between zones, each way": "data transfer between zones GB",
     "a GB to another region (images, replicas)": "data transfer between regions GB",
-    "a million requests that WAF looks at": "web ACL request",
+    "a million requests that WAF inspects": "web ACL request",
     "a GB of logs (containers, ECS Exec, Container Insights)": "logs GB",
     "a GB of flow logs": "flow logs GB",
-    "a month of a GB of logs": "logs GB month",
-    "a month of a GB of access logs (S3)": "S3 GB month",
-    "a month of a GB of images (ECR)": "ECR GB month",
-    "a month of a metric that containers send": "custom metric",
+    "storing a GB of logs for a month": "logs GB month",
+    "storing a GB of access logs for a month (S3)": "S3 GB month",
+    "storing a GB of images for a month (ECR)": "ECR GB month",
+    "a metric that containers send, for a month": "custom metric",
     "an hour of a vCPU beyond the credits of t3 instances": "T3 CPU credit",
     "a million replicated writes of the ledger, in each region": "DynamoDB replicated write request unit",
 }
 
 
 def price(name: str) -> Decimal:
-    """In dollars, of one unit."""
+    """The price of one unit, in dollars."""
     entry: dict[str, Any] = json.loads(PRICES.read_text())["prices"][name]
     return Decimal(str(entry["price"]))
 
 
 def container_insights_metrics(on_instances: bool) -> int:
-    """How many there are of one service whose tasks have two containers, one of them with a restart policy.
+    """The number of metrics of one service whose tasks have two containers, one with a restart policy.
 
-    Counted from AWS's table: each metric once for each set of dimensions. A bound from above, for it
-    takes a task for one of its service and of its family at the same time.
+    AWS's table names the metrics and their dimensions; each metric counts once for each set of dimensions.
+    The result is an upper bound, because a task counts both for its service and for its family.
     """
     containers = 2
     by_container = 7 * (1 + 2 * containers + 2 * TASKS * containers)
-    by_task = (13 if on_instances else 16) * (3 + 2 * TASKS)  # three are of Fargate's disk
+    by_task = (13 if on_instances else 16) * (3 + 2 * TASKS)  # three of them are about Fargate's disk
     restarts = 3 + 2 * TASKS + 2 + 2 * TASKS
     of_service, of_cluster = 5, 3 if on_instances else 2
     return by_container + by_task + restarts + of_service + of_cluster
 
 
 def rows(setup: Setup) -> dict[str, Decimal]:
-    """What each line costs in a month, in dollars and cents."""
+    """What each row of the first table costs in a month."""
     if setup.instances:
         compute = setup.instances * (
             HOURS * price("t3.small hour")
@@ -103,7 +103,7 @@ def rows(setup: Setup) -> dict[str, Decimal]:
     alarms = ALARM_METRICS + (ALARM_METRICS_OF_INSTANCES if setup.instances else 0)
     insights = container_insights_metrics(on_instances=bool(setup.instances))
     acl = price("web ACL month") + WEB_ACL_RULES * price("web ACL rule month")
-    # The load balancer has an address in each zone, a NAT gateway one.
+    # The load balancer has one address in each zone; a NAT gateway has one.
     addresses = ZONES + setup.nat_gateways
     amounts = {
         "NAT gateways": setup.nat_gateways * HOURS * price("NAT gateway hour"),
@@ -124,17 +124,17 @@ def rows(setup: Setup) -> dict[str, Decimal]:
 
 
 def render() -> str:
-    """Both tables: what is there all the time, and what depends on what is done with it."""
+    """Both tables: what the environment costs all the time, and what its use costs on top."""
     bills = [rows(setup) for setup in SETUPS]
     lines = [
         _line("$ a month", *(setup.name for setup in SETUPS)),
         "| --- |" + " ---: |" * len(SETUPS),
         *(_line(name, *(_amount(bill[name]) for bill in bills)) for name in bills[0]),
-        _line("**in all**", *(f"**{sum(bill.values()):,.2f}**" for bill in bills)),
+        _line("**total**", *(f"**{sum(bill.values()):,.2f}**" for bill in bills)),
         "",
-        _line("besides, for what is done with it", "$"),
+        _line("on top, for what you use", "$"),
         "| --- | ---: |",
-        *(_line(what, _unit_price(price(name))) for what, name in BENEATH.items()),
+        *(_line(what, _unit_price(price(name))) for what, name in BY_USE.items()),
     ]
     return "\n".join(lines) + "\n"
 
