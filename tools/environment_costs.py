@@ -82,7 +82,8 @@ def container_insights_metrics(on_instances: bool) -> int:
     """
     containers = 2
     by_container = 7 * (1 + 2 * containers + 2 * TASKS * containers)
-    by_task = (13 if on_instances else 16) * (3 + 2 * TASKS)  # three of them are about Fargate's disk
+    # On Fargate, three of them are about its disk.
+    by_task = (13 if on_instances else 16) * (3 + 2 * TASKS)
     restarts = 3 + 2 * TASKS + 2 + 2 * TASKS
     of_service, of_cluster = 5, 3 if on_instances else 2
     return by_container + by_task + restarts + of_service + of_cluster

@@ -1,6 +1,6 @@
-"""Writes tests/golden/: what is made of each notice of tests/support/notices.py, in each of its forms.
+"""Writes tests/golden/: each notice of tests/support/notices.py, in each of its forms.
 
-Whoever changes what people get reads the difference there, as text.
+After a change of the notices, read the difference of these files.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-# By folder: how the files' names end, and what is in them; None where there is nothing to show.
+# For each folder, the suffix of its files and what makes their text. None: this notice has no such form.
 RENDERERS: dict[str, tuple[str, Callable[[Notice], str | None]]] = {
     "notices": (".json", lambda notice: _json(notice.to_json())),
     "email": (".txt", _email),
@@ -66,7 +66,7 @@ RENDERERS: dict[str, tuple[str, Callable[[Notice], str | None]]] = {
 
 
 def golden() -> dict[Path, str]:
-    """What each file is to hold."""
+    """The text of each file."""
     from tests.support.notices import NOTICES
 
     return {
@@ -78,7 +78,7 @@ def golden() -> dict[Path, str]:
 
 
 def stale() -> list[Path]:
-    """The files that nothing is made into any more."""
+    """The files that no notice belongs to any more."""
     return sorted({path for path in GOLDEN.rglob("*") if path.is_file()} - golden().keys())
 
 

@@ -1,6 +1,6 @@
-"""Checks both state machines: statelint, AWS's schema as cfn-lint has it, and every JSONata expression.
+"""Checks both state machines with statelint, AWS's schema in cfn-lint, and a parser of JSONata.
 
-The placeholders are filled first, as the template's DefinitionSubstitutions will.
+First it fills the placeholders, as the template's DefinitionSubstitutions do.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def expressions(value: Any) -> Iterator[str]:
-    """Every JSONata expression in it."""
+    """Every JSONata expression of the definition."""
     if isinstance(value, str) and value.startswith("{%"):
         yield value.removeprefix("{%").removesuffix("%}")
     elif isinstance(value, dict | list):
@@ -39,8 +39,9 @@ def expressions(value: Any) -> Iterator[str]:
 
 
 def problems(definition: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with it, one a line."""
-    # statelint 3.1 wants a number where a Wait of a JSONata machine may have an expression.
+    """Every error in the definition."""
+    # In a Wait, statelint 3.1 accepts only a number, although JSONata machines may have an expression
+    # there.
     known_gap = re.compile(r'\.Seconds is "\{%.*%\}" but should be an Integer')
     yield from (p for p in Linter.validate(definition) if not known_gap.search(p))
     for expression in expressions(definition):
@@ -63,7 +64,7 @@ def _against_schema(definition: dict[str, Any]) -> Iterator[str]:
 
 
 def main() -> int:
-    """Print what is wrong; 1 if anything is."""
+    """Print every error; return 1 if there is one."""
     found = [f"{path.name}: {p}" for path in DEFINITIONS for p in problems(load(path))]
     print("\n".join(found) or f"{len(DEFINITIONS)} state machines are right")  # noqa: T201
     return bool(found)

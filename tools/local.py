@@ -50,7 +50,7 @@ Ctrl-C ends it.
 
 
 Around = Callable[[LocalAws], AbstractContextManager[None]]
-"""A context that is entered once Slipway is deployed, and left before the local AWS stops."""
+"""A context manager that is entered after Slipway is deployed, and left before the local AWS stops."""
 
 
 def port() -> int:

@@ -1,9 +1,9 @@
-"""``python -m tools.pack``: what `make build` does to what `sam build` packed; functions start sooner.
+"""``python -m tools.pack``: makes the package of `sam build` smaller, so that functions start faster.
 
-What `sam build` alone packs works as well. botocore carries the API models of every AWS service, three
-quarters of the artifact: those that no client of functions/slipway/aws.py is made for go. And a function's
-code is read-only, so that Python can't keep what it compiles: without the compiled modules it would do so
-at every cold start, for more than half of its time.
+The package works without this, too. botocore has the API models of every AWS service, three quarters of
+the artifact; this removes those for which functions/slipway/aws.py makes no client. It also adds the
+compiled modules. A function's code is read-only, so otherwise Python would compile every module at each
+cold start, which takes more than half of its time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 BUILD = Path(__file__).parent.parent / ".aws-sam" / "build"
-# The services of functions/slipway/aws.py. tests/unit/tools/test_pack.py reads them there.
+# The services of functions/slipway/aws.py; tests/unit/tools/test_pack.py compares the two.
 KEPT = {
     "cloudwatch",
     "dynamodb",
@@ -31,13 +31,13 @@ KEPT = {
 
 
 def pack(build: Path) -> None:
-    """Prune and compile every artifact under ``build``; doing so again is fine.
+    """Prune and compile every artifact under ``build``. It may be repeated.
 
-    The interpreter is the one that `sam build` used. Another one's modules would be compiled anew.
+    The interpreter must be the one of `sam build`; another one can't use the compiled modules.
     """
     for artifact in sorted(path for path in build.glob("*/") if any(path.glob("*.py"))):
         prune(artifact)
-        # Unchecked: the times of files in a package are not those of the files that were compiled.
+        # Python does not check these against the sources, because packing changes the files' times.
         compileall.compile_dir(
             artifact,
             quiet=2,
@@ -48,7 +48,7 @@ def pack(build: Path) -> None:
 
 
 def prune(artifact: Path) -> None:
-    """Remove the models of services that are never called."""
+    """Remove the API models of services that Slipway does not call."""
     data = artifact / "botocore" / "data"
     for service in data.iterdir() if data.is_dir() else ():
         if service.is_dir() and service.name not in KEPT:

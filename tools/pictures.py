@@ -27,13 +27,13 @@ MAIL_COLUMNS = 88
 
 
 def pictures() -> dict[Path, str]:
-    """What each file is to hold."""
+    """The text of each file."""
     slack = {PICTURES / f"slack-{name}.svg": _slack(name) for name in SLACK}
     return slack | {PICTURES / f"mail-{name}.svg": _mail(name) for name in MAILS}
 
 
 def _slack(name: str) -> str:
-    """The card of the golden file, and its thread."""
+    """The golden file as Slack shows it: the card and its thread."""
     from slipway.slack.blocks import continued, details_of, message_of
     from slipway.slack.record import read_notice
 
@@ -41,7 +41,7 @@ def _slack(name: str) -> str:
     start, notice = (
         read_notice((GOLDEN / "notices" / f"{of}.json").read_text()) for of in ("start", name)
     )
-    if name == "progress":  # as the bot shows it, with what it knows of the start
+    if name == "progress":  # as a bot shows it, with what it knows from the start's notice
         card = message_of(continued(start, notice))
     details = details_of(notice)
     canvas = Canvas(WIDTH, y=PADDING - 6)
@@ -121,7 +121,7 @@ def _run(element: dict[str, Any]) -> Run:
 
 
 def _mail(name: str) -> str:
-    """The golden file as a mail program shows plain text, which breaks what is too long for it."""
+    """The golden file as a mail program shows plain text, with long lines wrapped."""
     subject, _, text = (GOLDEN / "email" / f"{name}.txt").read_text().partition("\n\n")
     canvas = Canvas(2 * PADDING + MAIL_COLUMNS * MAIL_SIZE * MONO_WIDTH, y=PADDING)
     width = canvas.width - 2 * PADDING

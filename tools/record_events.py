@@ -1,9 +1,9 @@
-"""Writes events/: what rules deliver, starts manually, and the input of every step, from a real run.
+"""Writes events/ from a real run: what rules deliver, manual starts, and the input of every step.
 
-v1 is good; v2 crashes, is rolled back, and is started once more; the execution of v3 dies, and so does
-every one that recovers it. Slack's secret is missing, so that Lambda leaves what it could not post in a
-queue. events/bad/ has what a function has to refuse or to end: of some, the good event with what is
-wrong in it.
+v1 is good. v2 crashes, is rolled back, and is started once more. The execution of v3 dies, and so does
+every one that recovers it. Slack's secret is missing, so that Lambda puts the undelivered notices in a
+queue. events/bad/ has events that a function has to refuse or to end; some are the good event with one
+mistake.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ NO_EVENTS = {"check_roll_back", "notify_start"}
 
 
 def record() -> dict[str, Any]:
-    """Run the story on a local AWS; the events by the name of their file, without its ending."""
+    """Run the story on a local AWS; return the events by the names of their files, without the suffix."""
     sam.build(ROOT)
     with LocalAws() as running:
         outputs = story.deploy(running, PARAMETERS)
@@ -75,7 +75,7 @@ def record() -> dict[str, Any]:
 
 
 def of_v1_and_v2(release: str, good: str, crashed: str) -> dict[str, Any]:
-    """What the steps of the first release and of the first two deployments are given."""
+    """The inputs of the steps of the first release and of the first two deployments."""
     events = {
         name: payload
         for execution in (release, good)
@@ -85,19 +85,19 @@ def of_v1_and_v2(release: str, good: str, crashed: str) -> dict[str, Any]:
     events["roll_back"] = crash.pop("roll_back")
     steps_gone_bad = ("update_service", "check_deployment", "finish_deployment", "notify")
     events |= {f"bad/{name}": crash[name] for name in steps_gone_bad}
-    # As if it had been the service's first one, with nothing to go back to.
-    (ours,) = events["roll_back"]["abandoned"]
-    events["bad/roll_back"] = {**events["roll_back"], "rollback_target": ours, "replaced": ours}
-    # As if someone had taken the container out, once BeginDeployment had seen it.
+    # As if it were the service's first deployment, without a rollback target.
+    (ours,) = events["roll_back"]["leave"]
+    events["bad/roll_back"] = {**events["roll_back"], "previous": ours, "replaced": ours}
+    # As if somebody had removed the container after BeginDeployment's check.
     bad = copy.deepcopy(events["register_task_definition"])
     bad["deployment"]["policy"]["container"] = "web"
     events["bad/register_task_definition"] = bad
-    # What notifies of the start, and what checks the rollback, make no events of their own.
+    # The notice of the start and the check after a rollback have no events of their own.
     return {name: event for name, event in events.items() if name not in NO_EVENTS}
 
 
 def of_refused(release: str, deployment: str) -> dict[str, Any]:
-    """Starts manually: of a tag that nobody pushed, and of the image that is quarantined now."""
+    """Manual starts: of a tag that nobody pushed, and of the image that is quarantined now."""
     for tag in ("v9", "v2"):
         given = {"repository": story.REPOSITORY, "tag": tag}
         started = aws.client("stepfunctions").start_execution(
@@ -111,7 +111,7 @@ def of_refused(release: str, deployment: str) -> dict[str, Any]:
 
 
 def of_the_dead(running: LocalAws, died: str) -> dict[str, Any]:
-    """Of an execution that is stopped, and of the third that was to recover it and is stopped as well."""
+    """The events of an execution that is stopped, and of its third recovery, which is stopped as well."""
     faults.add(state="CheckDeployment", how="stop")
     faults.add(state="BeginDeployment", how="stop", containing='"action":"recover"', times=3)
     story.push_with_the_aws_cli(running.url, "v3", IMAGES["v3"])
@@ -121,7 +121,7 @@ def of_the_dead(running: LocalAws, died: str) -> dict[str, Any]:
 
 
 def of_slack() -> dict[str, Any]:
-    """What SNS gave NotifySlack: of the start of v1, and of the end of v2."""
+    """What SNS gave NotifySlack about the start of v1 and about the end of v2."""
     queue = aws.client("cloudformation").describe_stack_resource(
         StackName="slipway", LogicalResourceId="UndeliveredSlack"
     )["StackResourceDetail"]["PhysicalResourceId"]
@@ -139,7 +139,7 @@ def of_slack() -> dict[str, Any]:
 
 
 def of_cloudformation(request: dict[str, Any]) -> dict[str, Any]:
-    """The request to make the parameter, and one to make another than the function may."""
+    """A request to make the parameter, and one to make a parameter that the function may not make."""
     good = _answered_to_make_local(request)
     own = str(uuid.uuid4())
     bad = {
@@ -152,13 +152,13 @@ def of_cloudformation(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answered_to_make_local(request: dict[str, Any]) -> dict[str, Any]:
-    """The request, with an address for the answer that a container reaches when `make local` runs."""
+    """The request, with an address for the answer that a container reaches while `make local` runs."""
     path = request["ResponseURL"].partition(custom.ENDPOINT)[2]
     return {**request, "ResponseURL": f"{LOCAL_URL}{custom.ENDPOINT}{path}"}
 
 
 def died_of(machine: str) -> dict[str, Any]:
-    """The pattern of Recover's rule, of those that were stopped only."""
+    """The pattern of Recover's rule, limited to executions that were stopped."""
     return {
         "source": ["aws.states"],
         "detail": {"status": ["ABORTED"], "stateMachineArn": [machine]},

@@ -1,7 +1,7 @@
-"""Builds and deploys with the real SAM CLI, with the ``local`` environment of `samconfig.toml`.
+"""Builds and deploys with the real SAM CLI and the ``local`` environment of `samconfig.toml`.
 
-The local AWS runs the functions' artifact on this machine, so the runtime and the architecture are always
-those of this machine, whatever the file says.
+The functions run on this machine, so their runtime and architecture are those of the machine, whatever
+the file says.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from localaws.server import LocalAws
 
 _ENVIRONMENT = "local"
-_MARK = ".aws-sam/build/made-of"  # goes with the folder, which `sam build` empties
-_OUTPUT_LINES = 40  # of the output of a failed command, in the error
+# in the folder that `sam build` empties, so that it disappears with the build
+_MARK = ".aws-sam/build/made-of"
+_OUTPUT_LINES = 40  # how much of a failed command's output its error has
 
 
 class SamError(Exception):
@@ -35,13 +36,13 @@ class SamError(Exception):
 
 
 def build(repo: Path) -> None:
-    """Do what ``make build`` does: ``sam build``, then remove what no function uses."""
+    """Do what ``make build`` does: ``sam build``, then tools/pack.py."""
     with _alone(repo):
         _build(repo, sources.fingerprint(repo, sources.BUILT))
 
 
 def build_once(repo: Path) -> None:
-    """Build, unless what stands there was built of the sources as they are."""
+    """Build, unless the last build was made from the same sources."""
     with _alone(repo):
         wanted, mark = sources.fingerprint(repo, sources.BUILT), repo / _MARK
         if not mark.exists() or mark.read_text() != wanted:
@@ -59,22 +60,20 @@ def deploy(
 ) -> dict[str, str]:
     """Run ``sam deploy`` against a running local AWS, and return the stack's outputs."""
     bucket = _settings(repo, "deploy")["s3_bucket"]
-    aws.client("s3").create_bucket(Bucket=bucket)  # in us-east-1 it may exist already
+    aws.client("s3").create_bucket(Bucket=bucket)  # in us-east-1, making it again is not an error
     with _alone(repo):
         _sam(repo, "deploy", ["--stack-name", stack, *parameters(repo, "deploy", overrides or {})])
     return outputs(aws, stack)
 
 
 def outputs(aws: LocalAws, stack: str = "slipway") -> dict[str, str]:
-    """The outputs of a stack that was deployed."""
+    """The outputs of the deployed stack."""
     stacks = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
 
 
 def copy_build(repo: Path, folder: Path) -> Path:
-    """Copy the build to ``folder``, where no other build removes it, and return the copy's
-    template.
-    """
+    """Copy the build into ``folder``, where no other build empties it; return the copy's template."""
     with _alone(repo):
         shutil.copytree(repo / ".aws-sam" / "build", folder)
     return folder / "template.yaml"
@@ -93,7 +92,7 @@ def _alone(repo: Path) -> Iterator[None]:
 
 
 def _sam(repo: Path, command: str, arguments: list[str]) -> None:
-    binaries = Path(sys.executable).parent  # the SAM CLI looks for the runtime's interpreter there
+    binaries = Path(sys.executable).parent  # the SAM CLI finds the runtime's interpreter here, too
     run = subprocess.run(
         [binaries / "sam", command, "--config-env", _ENVIRONMENT, *arguments],
         cwd=repo,
@@ -101,10 +100,10 @@ def _sam(repo: Path, command: str, arguments: list[str]) -> None:
             **os.environ,
             "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
             "SAM_CLI_TELEMETRY": "0",
-            # All functions are built from one folder: build and zip it once.
+            # All functions are built from one folder, so one build and one zip serve all of them.
             "SAM_CLI_BETA_BUILD_PERFORMANCE": "1",
             "SAM_CLI_BETA_PACKAGE_PERFORMANCE": "1",
-            "SAM_CLI_POLL_DELAY": "0.2",  # seconds; the default, 5, is for AWS
+            "SAM_CLI_POLL_DELAY": "0.2",  # seconds; the default of 5 is meant for the real AWS
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -118,7 +117,7 @@ def _sam(repo: Path, command: str, arguments: list[str]) -> None:
 
 
 def parameters(repo: Path, command: str, overrides: dict[str, str]) -> list[str]:
-    """All parameters as arguments. Arguments replace those of the file, so these are included."""
+    """Every parameter as arguments: those on the command line replace all of the file's."""
     machine = {
         "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
         "PythonRuntime": f"python3.{sys.version_info.minor}",

@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas in docs/: of a plan, for editors, and of a notice, for who subscribes."""
+"""Writes the JSON Schemas in docs/: of a plan, for editors, and of a notice, for subscribers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "functions"))
 
 
 def schemas() -> dict[Path, str]:
-    """What each file is to hold."""
+    """The text of each file."""
     from slipway import image
     from slipway.notices import notice
     from slipway.release.plan import Plan
@@ -34,7 +34,9 @@ def _rendered(schema: dict[str, Any]) -> str:
 
 
 def _describe(schema: dict[str, Any], name: str, modules: tuple[ModuleType, ...]) -> None:
-    """Add what stands below each field of the class; read here, so that no function has to when it starts."""
+    """Add the text below each field of the class. It is read here, so that no function has to read it at
+    its start.
+    """
     for module in modules:
         for made in ast.parse(inspect.getsource(module)).body:
             if isinstance(made, ast.ClassDef) and made.name == name:

@@ -1,4 +1,4 @@
-"""What a build or a deployment was made of, as one text that another state of it does not have."""
+"""A fingerprint of the sources of a build or a deployment: another state of them has another one."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ BUILT = (
     "template.yaml",
     "tools/pack.py",
 )
-"""What `sam build` and the packing after it depend on, besides the machine and its interpreter."""
+"""The sources of `sam build` and of the packing after it."""
 DEPLOYED = (*BUILT, "localaws")
-"""What a deployment to the local AWS depends on."""
+"""The sources of a deployment to the local AWS."""
 
 
 def fingerprint(repo: Path, paths: tuple[str, ...]) -> str:
-    """The hash of these files and folders, of the machine's architecture and of the interpreter."""
+    """The hash of these files and folders, the machine's architecture and the interpreter."""
     found = hashlib.sha256(f"{platform.machine()} {sys.version}".encode())
     for file in sorted({file for path in paths for file in _files(repo / path)}):
         found.update(f"\0{file.relative_to(repo)}\0".encode())

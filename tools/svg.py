@@ -57,7 +57,7 @@ BOX_PADDING = 3
 
 @dataclass(frozen=True)
 class Run:
-    """A piece of text in one look."""
+    """A piece of text in one style."""
 
     text: str
     size: float = 14
@@ -66,7 +66,7 @@ class Run:
     mono: bool = False
     colour: str = "#1d1c1d"
     boxed: bool = False
-    """As Slack shows code in a text: on a ground of its own."""
+    """Whether Slack shows it as code, on a background of its own."""
 
     @property
     def width(self) -> float:
@@ -86,7 +86,7 @@ class Run:
 
 
 def lines(runs: Iterable[Run], width: float) -> list[list[Run]]:
-    """The runs in lines of no more than the width: broken at spaces, and within what is longer."""
+    """The runs as lines that fit the width, broken at spaces, and within a longer word."""
     done: list[list[Run]] = [[]]
     left = width
     wrapped = False

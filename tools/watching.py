@@ -1,4 +1,4 @@
-"""What happens on a local AWS, for events to be recorded from: steps, executions, and what rules deliver."""
+"""Reads from a local AWS what events are recorded from: steps, executions, and what rules deliver."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POLL_SECONDS = 0.05
 
 
 def steps(execution: str) -> Iterator[tuple[str, Any]]:
-    """State and payload of every Lambda task of an execution, in order."""
+    """The state and the payload of every Lambda task of an execution, in order."""
     history = aws.client("stepfunctions").get_execution_history(executionArn=execution)
     entered = ""
     for event in history["events"]:
@@ -26,13 +26,13 @@ def steps(execution: str) -> Iterator[tuple[str, Any]]:
 
 
 def executions(machine: str) -> list[str]:
-    """ARNs of the machine's executions, oldest first."""
+    """The ARNs of the machine's executions, oldest first."""
     found = aws.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
     return [execution["executionArn"] for execution in reversed(found)]
 
 
 def listen(name: str, **rule: str) -> str:
-    """Put a rule that leaves its events in a queue; the queue's URL."""
+    """Make a rule that puts its events in a queue; return the queue's URL."""
     queue: str = aws.client("sqs").create_queue(QueueName=name)["QueueUrl"]
     aws.client("events").put_rule(Name=name, **rule)
     arn = f"arn:aws:sqs:{aws.REGION}:{aws.ACCOUNT}:{name}"
@@ -41,7 +41,7 @@ def listen(name: str, **rule: str) -> str:
 
 
 def heard(queue: str) -> Iterator[Any]:
-    """What comes to a queue, waited for."""
+    """The messages of a queue, as they arrive."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         found = aws.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1)
@@ -52,7 +52,7 @@ def heard(queue: str) -> Iterator[Any]:
 
 
 def named_steps(execution: str) -> Iterator[tuple[str, Any]]:
-    """As steps, with the names of events."""
+    """Like ``steps``, with the events' names in place of the states'."""
     for state, payload in steps(execution):
         yield re.sub(r"(?<!^)(?=[A-Z])", "_", state).lower(), payload
 
@@ -64,7 +64,7 @@ def given_to(execution: str) -> Any:
 
 
 def wait_for_end_of(execution: str) -> None:
-    """Wait until it runs no longer."""
+    """Wait until the execution has ended."""
     client, deadline = aws.client("stepfunctions"), time.monotonic() + PATIENCE_SECONDS
     while client.describe_execution(executionArn=execution)["status"] == "RUNNING":
         if time.monotonic() > deadline:

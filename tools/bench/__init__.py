@@ -1,5 +1,5 @@
-"""`make bench`: what a deployment takes and costs, measured on the local AWS."""
+"""`make bench`: measures on the local AWS how long a deployment takes and what it costs."""
 
 
 class UnexpectedError(Exception):
-    """Something did not go as it should: what was measured says nothing."""
+    """A deployment did not end as it should, so the measurements mean nothing."""

@@ -1,6 +1,6 @@
 """Measures deployments on the local AWS: JSON on stdout, tables and progress on stderr.
 
-Exits 1 if a deployment did not end as it should, for then its numbers mean nothing.
+Exits 1 if a deployment did not end as it should, because its numbers mean nothing.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from tools.bench import UnexpectedError, containers, reading, report, results, s
 from tools.bench.runs import Account
 
 REPO = Path(__file__).parent.parent.parent
-RUNS = 5  # of each kind
-SHARES = [number / RUNS for number in range(RUNS)]  # how far into a poll something happens
+RUNS = 5  # of each kind of deployment
+# the part of a poll that has passed when something happens
+SHARES = [number / RUNS for number in range(RUNS)]
 NO_SWEEP = {"SweepMinutes": "1440"}
 
 
 def main() -> int:
-    """Measure; the exit code."""
+    """Measure; return the exit code."""
     console = Console(stderr=True)
     try:
         measured = _measure(console)
@@ -50,9 +51,10 @@ def _measure(console: Console) -> dict[str, Any]:
         account = Account(sam.deploy(aws, REPO, NO_SWEEP))
         times.append(time.monotonic())
         account.prepare()
-        account.crashing()  # makes every function warm, and compiles the artifact's modules
+        account.crashing()  # warms up every function
         status.update("newer images while one bakes")
-        upsets.taken_over(account, 0)  # makes a second environment of those that both are in
+        # starts a second environment of the functions that run for both deployments
+        upsets.taken_over(account, 0)
         overtaken = [upsets.taken_over(account, share) for share in SHARES]
         status.update("healthy images")
         healthy = [account.healthy() for _ in range(RUNS)]

@@ -1,9 +1,9 @@
-"""What a cold start costs in a container: each function's init, and the most memory that it takes.
+"""Measures a cold start in a container: each function's init time and its peak memory.
 
 ``python -m tools.bench.containers IMAGE GATEWAY`` runs where the engine is and writes JSON. Each function
-gets the events of events/ on an account of its own (tools/samlocal/account.py), in a container with its
-memory limit; in_container.py measures there. A bare function, which only imports boto3, is measured in
-turns.
+gets its events of events/ in an account of its own (tools/samlocal/account.py), in a container with its
+memory limit; in_container.py measures there. Starts of the function and of a bare one, which only imports
+boto3, take turns.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from tools.samlocal.compare import differences, normalised
 from tools.samlocal.engine import REPO, NoEngineError, engine
 from tools.samlocal.invoke import HOST, LOCAL_URL, env_vars
 
-STARTS = 7  # of each function
+STARTS = 7  # starts of each function
 BARE = "import boto3\n\n\ndef handler(event, context):\n    pass\n"
 PYTHON = f"/var/lang/bin/{RUNTIME}"
 
 
 def measure() -> dict[str, Any]:
-    """The artifact's size, and by function; or why not, as ``none``."""
+    """The artifact's size and each function's numbers; or the reason why there are none, as ``none``."""
     try:
         with engine() as found:
             inside = [sys.executable, "-m", "tools.bench.containers", found.image, found.gateway]
@@ -63,7 +63,7 @@ def measure() -> dict[str, Any]:
 
 
 def main(image: str, gateway: str) -> int:
-    """Measure every function; 0."""
+    """Measure every function; return 0."""
     measured: dict[str, list[dict[str, Any]]] = {}
     one_at_a_time = threading.Lock()
     with LocalAws() as aws, Account.seeded(aws) as account, tempfile.TemporaryDirectory() as folder:
@@ -90,9 +90,9 @@ def main(image: str, gateway: str) -> int:
 
 
 def _unpack(folder: Path) -> int:
-    """Make ``task`` of the artifact, as it was uploaded, and ``layer`` of the bare function; the zip's bytes.
+    """Unpack the artifact into ``task``, write the bare function to ``layer``; return the zip's bytes.
 
-    Not the folder that the local AWS unpacked: its processes leave compiled modules there, and AWS has none.
+    The folder that the local AWS unpacked won't do: its processes leave compiled modules there.
     """
     (code,) = {each.code_bytes for each in lambda_backends[ACCOUNT][REGION].list_functions()}
     with zipfile.ZipFile(io.BytesIO(code)) as artifact:
@@ -105,13 +105,13 @@ def _unpack(folder: Path) -> int:
 def _container(
     account: Account, image: str, gateway: str, folder: str
 ) -> Callable[[str, Any, int], dict[str, Any]]:
-    """What runs a function in a container: on an event, after so many starts that are only timed."""
+    """Returns what runs a function in a container: some starts that are only timed, then an event."""
     functions = account.functions()
     url = f"http://{HOST}:{account.aws.url.rpartition(':')[2]}"
     variables = env_vars(functions, url)
     variables["NotifySlack"]["SLACK_API_URL"] = f"http://{HOST}:{account.slack.port}/api/"
     command = ["docker", "run", "--rm", "--interactive", f"--entrypoint={PYTHON}"]
-    # /opt/python is where modules of layers are looked for.
+    # Python finds the modules of layers in /opt/python.
     command += [f"--volume={folder}/task:/var/task:ro", f"--volume={folder}/layer:/opt/python:ro"]
     command += [f"--volume={REPO}/bench:/bench:ro"]
     if forwarder.is_here(gateway):
@@ -149,7 +149,7 @@ def _container(
 
 
 def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Of the first run, which was started often, and the most memory of all."""
+    """The starts of the first run, which has many, and the peak memory of all runs."""
     inits, bare = spread(runs[0]["init_ms"]), spread(runs[0]["bare_ms"])
     return {
         "init_ms": asdict(inits),

@@ -1,4 +1,4 @@
-"""What executions did, as their histories have it: what AWS bills for, and how it grows with polls.
+"""Counts from the histories of executions what AWS bills for, and how it grows with polls.
 
 A Standard workflow is billed for every state it enters and for every retry of one
 (https://aws.amazon.com/step-functions/pricing/).
@@ -16,41 +16,41 @@ from tools.bench import UnexpectedError
 Event = dict[str, Any]
 
 LOOKS = ("CheckDeployment", "CheckRollBack")
-STATES_A_POLL = 3  # wait, look, judge
+STATES_A_POLL = 3  # wait, check, judge
 INVOCATIONS_A_POLL = 1
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What one or more histories add up to."""
+    """The sums of one or more histories."""
 
     transitions: int
     retries: int
-    """Part of the transitions."""
+    """These are part of the transitions."""
     invocations: int
     polls: int
 
 
 @dataclass(frozen=True)
 class Formula:
-    """How many transitions and invocations a deployment with so many polls makes, without retries."""
+    """The transitions and invocations of a deployment as a function of its polls, without retries."""
 
     fixed_transitions: int
     fixed_invocations: int
 
     def transitions(self, polls: int) -> int:
-        """The state transitions of both executions, the release's and the deployment's."""
+        """The state transitions of the release and of the deployment together."""
         return self.fixed_transitions + STATES_A_POLL * polls
 
     def invocations(self, polls: int) -> int:
-        """The Lambda invocations of both executions, and Recover's."""
+        """The Lambda invocations of the release, the deployment and Recover."""
         return self.fixed_invocations + INVOCATIONS_A_POLL * polls
 
 
 def count(release: Sequence[Event], deployment: Sequence[Event]) -> Counts:
     """Count what AWS bills for in the histories of a release and its deployment.
 
-    An execution that fails is checked by Recover, which no history shows.
+    Recover checks every execution that fails; no history shows that.
     """
     events = [*release, *deployment]
     failed = deployment[-1]["type"] == "ExecutionFailed"
@@ -67,7 +67,7 @@ def count(release: Sequence[Event], deployment: Sequence[Event]) -> Counts:
 
 
 def formula(counts: Iterable[Counts]) -> Formula:
-    """The formula that holds for each of these deployments, but for those with retries."""
+    """The formula that fits each of these deployments, except those with retries."""
     found = {
         Formula(
             c.transitions - STATES_A_POLL * c.polls, c.invocations - INVOCATIONS_A_POLL * c.polls
@@ -91,7 +91,7 @@ def entered(history: Sequence[Event], state: str) -> datetime:
 
 
 def milliseconds(history: Sequence[Event], state: str) -> float:
-    """How long the execution was in the state, at the first time."""
+    """How long the execution was in the state when it first entered it."""
     left = _first(history, "stateExitedEventDetails", state)
     return (left - entered(history, state)).total_seconds() * 1000
 

@@ -1,9 +1,9 @@
-"""Runs in a container, with nothing but the standard library: measures a function's start and memory.
+"""Runs in a container, with only the standard library, and measures a function's start and memory.
 
-It is the Runtime API for AWS's runtime client, whose first request for an event ends the init phase:
-https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. Reads from standard input the event and
-how often to start; writes JSON: ``init_ms`` and ``bare_ms``, one start after the other in turns,
-``peak_mb``, the most memory the process had at once when it had answered, and the ``answer``.
+It acts as the Runtime API for AWS's runtime client, whose first request for an event ends the init phase:
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. It reads from standard input the event and
+the number of starts, and writes JSON: ``init_ms`` and ``bare_ms``, whose starts take turns; ``peak_mb``,
+the process's peak memory after its answer; and the ``answer``.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from http.client import parse_headers
 from typing import Any, BinaryIO
 
 BOOTSTRAP = "/var/runtime/bootstrap"
-BARE = "bare.handler"  # in /opt/python
+BARE = "bare.handler"  # a module in /opt/python
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class Started:
-    """A process of a function that has asked for its first event."""
+    """A function's process that has asked for its first event."""
 
     def __init__(self, handler: str) -> None:
         listener = socket.create_server(("127.0.0.1", 0))
-        listener.settimeout(60)  # one that dies before it asks for an event
+        listener.settimeout(60)  # in case the process dies before it asks for an event
         api = f"127.0.0.1:{listener.getsockname()[1]}"
         began = time.monotonic()
         self._process = subprocess.Popen(
@@ -43,7 +43,7 @@ class Started:
             raise RuntimeError(f"{handler}: {path}: {body.decode()}")
 
     def answer(self, event: bytes) -> Any:
-        """Have the event handled."""
+        """Give the process the event; return its answer."""
         deadline = int((time.time() + 60) * 1000)
         headers = [
             "HTTP/1.1 200 OK",
@@ -59,7 +59,7 @@ class Started:
         return json.loads(body)
 
     def peak_mb(self) -> float:
-        """End it; the most memory that it had at once, in MB of 1024 x 1024 bytes."""
+        """End the process; return its peak memory in MB of 1024 x 1024 bytes."""
         self._process.kill()
         _, _, usage = os.wait4(self._process.pid, 0)
         self._process.returncode = -9
@@ -79,7 +79,7 @@ def _init_ms(handler: str) -> float:
 
 
 def main() -> None:
-    """Measure what standard input says."""
+    """Measure as standard input asks."""
     given, handler = json.load(sys.stdin), os.environ["_HANDLER"]
     inits = [(_init_ms(BARE), _init_ms(handler)) for _ in range(given["starts"])]
     last = Started(handler)

@@ -1,4 +1,4 @@
-"""What the benchmark reads of the ledger, and of the calls that the functions made to it."""
+"""What the benchmark reads from the ledger, and about the functions' calls to it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Item = dict[str, Any]
 
 @dataclass(frozen=True)
 class Use:
-    """What one deployment made of the ledger."""
+    """One deployment's use of the ledger."""
 
     calls: Counter[str]
-    """By action."""
+    """The number of calls by action."""
     ms: float
-    """Of all calls together, as the local AWS took them."""
+    """The time that the local AWS took for all calls together."""
     sizes: Sizes
 
 
@@ -41,17 +41,17 @@ class Ledger:
         return dict(found.get("Item", {}))
 
     def held(self, service: str) -> Item | None:
-        """The same while a deployment holds the service."""
+        """The service's item while a deployment has claimed the service."""
         item = self.service(service)
         return item if "claim" in item else None
 
     def deployment(self, service: str, tag: str) -> Item | None:
-        """The service's deployment of this tag."""
+        """The item of the service's deployment of this tag."""
         found = self._table.query(KeyConditionExpression=Key("pk").eq(service), ConsistentRead=True)
         return next((item for item in found["Items"] if _tag(item) == tag), None)
 
     def ended(self, service: str, tag: str) -> Item | None:
-        """The same once it has ended."""
+        """The item of the service's deployment of this tag, after its end."""
         item = self.deployment(service, tag)
         return item if item and "outcome" in item else None
 
@@ -67,7 +67,7 @@ def calls() -> list[dict[str, Any]]:
 
 
 def use(made: Iterable[Mapping[str, Any]], services: Iterable[Item], deployment: Item) -> Use:
-    """What these calls are, and the sizes of the items; of the service's as it was at several times."""
+    """The use that these calls make, with the sizes of the items; the service's item at several moments."""
     made = list(made)
     return Use(
         Counter(call["action"] for call in made),

@@ -1,7 +1,7 @@
-"""What a deployment costs, from what it uses and AWS's price list (prices.json, with sources).
+"""The cost of a deployment, from what it uses and AWS's prices (prices.json, with sources).
 
-Not counted, being about a twentieth of the rest: CloudWatch Logs, X-Ray, KMS, SSM, the sweep, what
-the ledger stores.
+Not counted, about a twentieth of the rest: CloudWatch Logs, X-Ray, KMS, SSM, the sweep, and storing the
+ledger.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Usage:
     invocations: int
     gb_seconds: float
     reads: int
-    """Of DynamoDB, in request units."""
+    """DynamoDB's request units."""
     writes: int
     emails: int = 2
-    """Of its start and of its end."""
+    """The mails about its start and its end."""
 
 
 def gb_seconds(
@@ -35,10 +35,10 @@ def gb_seconds(
     warm_ms: Mapping[str, float],
     memory_mb: int,
 ) -> float:
-    """What Lambda bills when the first invocation of each function starts cold, the rest warm.
+    """The GB-seconds that Lambda bills if only the first invocation of each function is cold.
 
     Args:
-        invocations: how many, by function.
+        invocations: their number by function.
         cold_ms: init and run of a cold start.
     """
     milliseconds = sum(
@@ -49,7 +49,7 @@ def gb_seconds(
 
 
 def cost(usage: Usage) -> dict[str, float]:
-    """The price in USD by line, and the total."""
+    """The price of each line in USD, and the total."""
     amounts = {
         "state transition": usage.transitions,
         "Lambda request": usage.invocations,

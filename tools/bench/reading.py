@@ -1,4 +1,4 @@
-"""What the benchmark reads of the account; every time is one that AWS gives."""
+"""What the benchmark reads from the account. Every time is one that AWS reports."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tools.bench.history import Event
 
 CLUSTER, SERVICE = "production", "api"
 PATIENCE_SECONDS = 120
-POLL_SECONDS = 0.1  # rarely enough not to slow down what is measured
+LOOK_SECONDS = 0.1  # so rarely that it does not slow down what is measured
 
 T = TypeVar("T")
 
 
 def wait_for(condition: Callable[[], T | None], what: str, seconds: float = PATIENCE_SECONDS) -> T:
-    """Look until the condition is truthy; return what it gave."""
+    """Wait until the condition is truthy; return its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:
@@ -45,13 +45,13 @@ def history(execution: str) -> list[Event]:
 
 
 def has_entered(execution: str, state: str) -> bool:
-    """Whether the execution has come to this state."""
+    """Whether the execution has entered this state."""
     details = [event.get("stateEnteredEventDetails", {}) for event in history(execution)]
     return any(detail.get("name") == state for detail in details)
 
 
 def release_of(state_machine: str, tag: str) -> str | None:
-    """The newest execution, if the push of this tag has started it."""
+    """The newest execution, if the push of this tag started it."""
     newest = aws.client("stepfunctions").list_executions(
         stateMachineArn=state_machine, maxResults=1
     )["executions"]
@@ -63,7 +63,7 @@ def release_of(state_machine: str, tag: str) -> str | None:
 
 
 def deployment_of(release: str) -> str | None:
-    """The execution that the release has started."""
+    """The execution of the deployment that the release started."""
     for event in history(release):
         if event["type"] == "TaskSubmitted":
             output = json.loads(event["taskSubmittedEventDetails"]["output"])
@@ -72,14 +72,14 @@ def deployment_of(release: str) -> str | None:
 
 
 def running(state_machine: str) -> bool:
-    """Whether an execution of the state machine is under way."""
+    """Whether an execution of the state machine is running."""
     client = aws.client("stepfunctions")
     found = client.list_executions(stateMachineArn=state_machine, statusFilter="RUNNING")
     return bool(found["executions"])
 
 
 def primary() -> dict[str, Any]:
-    """The service's PRIMARY deployment; UpdateService is what made it."""
+    """The service's PRIMARY deployment, which UpdateService made."""
     ecs = aws.client("ecs")
     (service,) = ecs.describe_services(cluster=CLUSTER, services=[SERVICE])["services"]
     deployment: dict[str, Any] = service["deployments"][0]
@@ -87,7 +87,7 @@ def primary() -> dict[str, Any]:
 
 
 def first_failure(since: datetime) -> datetime:
-    """When the first task stopped that failed after this time."""
+    """When the first task that failed after this time stopped."""
     ecs = aws.client("ecs")
     pages = ecs.get_paginator("list_tasks").paginate(
         cluster=CLUSTER, serviceName=SERVICE, desiredStatus="STOPPED"
@@ -102,7 +102,7 @@ def first_failure(since: datetime) -> datetime:
 
 
 def recovered(since: int, times: int) -> None:
-    """Wait until Recover has looked so often, not counting so many of the first invocations."""
+    """Wait for this many invocations of Recover, without the first ones."""
 
     def has_checked() -> bool:
         looks = [i for i in awslambda.invocations()[since:] if function_name(i) == "Recover"]
@@ -112,12 +112,12 @@ def recovered(since: int, times: int) -> None:
 
 
 def function_name(invocation: Invocation) -> str:
-    """Its logical name: CloudFormation names it stack-LogicalName-suffix."""
+    """The logical name of a function that CloudFormation named stack-LogicalName-suffix."""
     return invocation.function.split("-")[1]
 
 
 def memory_mb() -> int:
-    """What every function has."""
+    """The memory that every function has."""
     functions = aws.client("lambda").list_functions()["Functions"]
     (memory,) = {function["MemorySize"] for function in functions}
     return int(memory)

@@ -1,4 +1,4 @@
-"""The results as tables."""
+"""Prints the results as tables."""
 
 from __future__ import annotations
 

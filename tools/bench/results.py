@@ -1,4 +1,4 @@
-"""From runs to results: medians, the formula, the price of a deployment of ten minutes."""
+"""Turns runs into results: medians, the formula, and the price of a deployment of ten minutes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONG_POLLS = LONG_SECONDS // LONG_POLL_SECONDS
 
 
 def seconds(runs: Iterable[Mapping[str, float]]) -> dict[str, Any]:
-    """Spread of every interval that the runs measured."""
+    """The spread of every interval that the runs measured."""
     measured = defaultdict(list)
     for run in runs:
         for name, value in run.items():
@@ -48,7 +48,7 @@ def functions(invocations: Iterable[Invocation]) -> dict[str, dict[str, Any]]:
 def deployments(
     runs: Sequence[Run], timings: dict[str, dict[str, Any]], memory_mb: int
 ) -> dict[str, Any]:
-    """What deployments that end alike are billed for; the formula; and ten minutes of it."""
+    """What AWS bills for deployments with the same outcome: measured, as a formula, and for ten minutes."""
     counts = [run.counts for run in runs]
     grows = formula(counts)
     used = [units(_calls(run, LONG_POLLS), run.ledger.sizes) for run in runs]
@@ -81,7 +81,7 @@ def deployments(
 
 
 def ledger(runs: Sequence[Run]) -> dict[str, Any]:
-    """What the ledger is to deployments that end alike: calls, time, sizes, and its own step."""
+    """How deployments with the same outcome use the ledger: calls, time, sizes, and FinishDeployment."""
     calls = [_calls(run, polls=0) for run in runs]
     measured: dict[str, Sequence[float]] = {
         "GetItem": [each["GetItem"] for each in calls],
@@ -98,13 +98,13 @@ def ledger(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _long(run: Run) -> Counter[str]:
-    """The run's invocations by function, had it looked as often as in ten minutes."""
-    look = LOOKS[0]  # both looks are this function's
+    """The run's invocations by function, with as many checks as in ten minutes."""
+    look = LOOKS[0]  # both checks are this function's
     return Counter(map(function_name, run.invocations)) | Counter({look: LONG_POLLS})
 
 
 def _calls(run: Run, polls: int) -> Counter[str]:
-    """The run's calls of the ledger, had it looked so often: each look renews the lease."""
+    """The run's calls of the ledger with this many checks, each of which renews the lease."""
     calls = Counter(run.ledger.calls)
     calls["UpdateItem"] += polls - run.counts.polls
     return calls

@@ -1,4 +1,4 @@
-"""Deployments to measure: one service on the local AWS, and pushes that end well or badly."""
+"""Deployments to measure: one service on the local AWS, and pushes of good and bad images."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ CRASH = {"localaws.behaviour": "crash"}
 
 @dataclass
 class Run:
-    """One push and what became of it."""
+    """One push and how its deployment went."""
 
     histories: tuple[list[history.Event], list[history.Event]]
-    """Of the release and of its deployment."""
+    """The histories of the release and of its deployment."""
     invocations: list[Invocation]
     ledger: ledger.Use
     seconds: dict[str, float] = field(default_factory=dict)
-    """By what they lie between."""
+    """The seconds between two events, by their names."""
 
     @property
     def counts(self) -> history.Counts:
-        """What AWS would bill for."""
+        """What AWS would bill."""
         return history.count(*self.histories)
 
 
@@ -45,7 +45,7 @@ class Account:
     """An account with Slipway and one service."""
 
     outputs: dict[str, str]
-    """Of the stack."""
+    """The stack's outputs."""
     _pushes: itertools.count[int] = field(default_factory=itertools.count)
 
     @property
@@ -54,9 +54,10 @@ class Account:
         return ledger.Ledger(self.outputs["LedgerTable"])
 
     def prepare(self) -> None:
-        """Make the service, its alarm and its plan, and let it run v1."""
+        """Make the service, its alarm and its plan, and wait until it runs v1."""
         uri = seed.repository(REPOSITORY)
-        digest = seed.push(REPOSITORY, None, seed.manifest("v1"))  # without a tag: no release
+        # without a tag, so that no release starts
+        digest = seed.push(REPOSITORY, None, seed.manifest("v1"))
         group = seed.target_group(SERVICE)
         seed.service(NAME, f"{uri}@{digest}", behind=[group])
         seed.alarm(ALARM)
@@ -86,7 +87,7 @@ class Account:
         return run
 
     def baking(self) -> Run:
-        """Push an image that is good and has to stay so for several polls."""
+        """Push an image that is good and bakes for several polls."""
         run, _ = self._run(SHORT, {}, "SUCCEEDED")
         return run
 
@@ -98,7 +99,7 @@ class Account:
         return run
 
     def alarmed(self, share_of_poll: float) -> Run:
-        """Push an image that is good, and let its alarm fire so far into a poll of its bake."""
+        """Push an image that is good, and let its alarm fire after this part of a poll of its bake."""
         fired: list[datetime] = []
 
         def fire(deployment: str) -> None:
@@ -114,7 +115,7 @@ class Account:
         return run
 
     def cooled(self) -> Run:
-        """Push an image that needs every function, each of them cold at its first invocation."""
+        """Push an image that needs every function, and whose first invocation of each one is cold."""
         client, change = aws.client("lambda"), str(next(self._pushes))
         for function in client.list_functions()["Functions"]:
             variables = {**function["Environment"]["Variables"], "BENCH_COOLED": change}
@@ -124,20 +125,20 @@ class Account:
         return self.crashing()
 
     def push(self, bake_seconds: int, behaviour: dict[str, str]) -> tuple[str, datetime]:
-        """Push an image that bakes so long; its tag, and when."""
+        """Push an image that bakes for this long; return its tag and the time of the push."""
         tag = f"bake{bake_seconds}-{next(self._pushes)}"
         pushed = datetime.now(UTC)
         seed.push(REPOSITORY, tag, seed.manifest(tag, behaviour))
         return tag, pushed
 
     def executions(self, tag: str) -> tuple[str, str]:
-        """The release that the push of this tag starts, and its deployment."""
+        """The executions of the release that the push of this tag starts, and of its deployment."""
         machine = self.outputs["ReleaseStateMachineArn"]
         release = wait_for(lambda: reading.release_of(machine, tag), f"the release of {tag}")
         return release, wait_for(lambda: reading.deployment_of(release), f"a deployment of {tag}")
 
     def idle(self) -> None:
-        """Wait until no execution is under way."""
+        """Wait until no execution is running."""
         machine = self.outputs["ReleaseStateMachineArn"]
         wait_for(lambda: not reading.running(machine), "the end of every release")
 
@@ -171,7 +172,7 @@ class Account:
 
 
 def route(tags: str, service: str, bake_seconds: int, *alarms: str) -> dict[str, Any]:
-    """A route of a plan, to one service."""
+    """A plan's route to one service."""
     planned = {
         "service": service,
         "alarms": alarms,
@@ -183,8 +184,8 @@ def route(tags: str, service: str, bake_seconds: int, *alarms: str) -> dict[str,
 
 
 def bake(deployment: str, share_of_poll: float) -> None:
-    """Wait until the execution bakes, and so long a share of a poll."""
-    wait_for(lambda: reading.has_entered(deployment, "Bake"), "the bake")
+    """Wait until the execution bakes, and then for this part of a poll."""
+    wait_for(lambda: looking.has_entered(deployment, "Bake"), "the bake")
     time.sleep(share_of_poll * POLL_SECONDS)
 
 

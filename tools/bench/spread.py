@@ -1,4 +1,4 @@
-"""The median of some measurements and how far they are apart."""
+"""The median and the range of measurements."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The value that so many percent of at least two measurements are not above."""
+    """The percentile of at least two measurements."""
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]

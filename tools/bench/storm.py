@@ -1,4 +1,4 @@
-"""Many services that are pushed at once, against one alone."""
+"""Compares pushes to many services at once with a push to one service alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def measure(account: Account, runs: int) -> dict[str, Any]:
     for name in names:
         _prepare(name)
     wait_for(lambda: all(map(_settled, names)), "every service runs v1")
-    push(account, names, "warm")  # starts as many environments as each function may have
+    push(account, names, "warm")  # starts as many environments of each function as it may have
     alone = [s for run in range(runs) for s in push(account, names[:1], f"alone{run}")]
     together = push(account, names, "storm")
     return {
@@ -40,8 +40,8 @@ def measure(account: Account, runs: int) -> dict[str, Any]:
 
 
 def push(account: Account, names: list[str], tag: str) -> list[float]:
-    """Push to all of them at once; what each took to its end."""
-    ended = _ends()
+    """Push to all services at once; return the seconds that each deployment took."""
+    told = _ends()
     with ThreadPoolExecutor(len(names)) as pool:
         pushed = list(pool.map(lambda name: _push(name, tag), names))
     wait_for(lambda: _ends() >= ended + len(names), f"the ends of {tag}", PATIENCE_SECONDS)
@@ -70,7 +70,7 @@ def _seconds(account: Account, name: str, tag: str, pushed: datetime) -> float:
 
 
 def _ends() -> int:
-    """How many ends people were notified of; asking the ledger all the time would slow it down."""
+    """The number of ends in mails. Reading the ledger this often would slow it down."""
     return sum(mail["attributes"]["kind"] == "end" for mail in sns.mails())
 
 

@@ -1,4 +1,4 @@
-"""DynamoDB's request units: how large an item is, and what reading and writing it takes.
+"""DynamoDB's request units: the size of an item, and the units for reading and writing it.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
@@ -19,7 +19,7 @@ READ_BYTES, WRITE_BYTES = 4096, 1024
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes of the two items that a deployment has to do with, when they were largest."""
+    """The largest sizes of the two items of a deployment, in bytes."""
 
     service: int
     deployment: int
@@ -34,14 +34,14 @@ class Units:
 
 
 def size(item: Mapping[str, Any]) -> int:
-    """The bytes of an item as boto3's resource gives it."""
+    """The size of an item of boto3's resource, in bytes."""
     return sum(len(name.encode()) + _size(value) for name, value in item.items())
 
 
 def units(calls: Mapping[str, int], sizes: Sizes) -> Units:
-    """What the calls (by action) take at most: each counts as one on the larger item.
+    """The most units that the calls (by action) take: each counts as one on the larger item.
 
-    A transaction writes both. A write is billed by the larger of the item before and after it.
+    A transaction writes both items. A write is billed by the item's larger size, before or after it.
     """
     if unknown := set(calls) - {"GetItem", "UpdateItem", "TransactWriteItems"}:
         raise UnexpectedError(f"no price for {', '.join(sorted(unknown))}")

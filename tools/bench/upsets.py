@@ -1,4 +1,4 @@
-"""Deployments that bake when something comes in between: a newer image, or the end of the execution."""
+"""Deployments that something interrupts during their bake: a newer image, or the end of the execution."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.bench.runs import LONG, NAME, Account, bake, between
 
 
 def taken_over(account: Account, share_of_poll: float) -> dict[str, float]:
-    """Push a newer image so far into a poll of a bake."""
+    """Push a newer image after this part of a poll of a bake."""
     older, _ = account.push(LONG, {})
     _, deployment = account.executions(older)
     bake(deployment, share_of_poll)
@@ -32,7 +32,7 @@ def taken_over(account: Account, share_of_poll: float) -> dict[str, float]:
 
 
 def stopped(account: Account, share_of_poll: float) -> dict[str, float]:
-    """Stop the execution of a deployment so far into a poll of its bake."""
+    """Stop the execution of a deployment after this part of a poll of its bake."""
     invoked = len(awslambda.invocations())
     tag, _ = account.push(LONG, {})
     _, deployment = account.executions(tag)
@@ -40,13 +40,14 @@ def stopped(account: Account, share_of_poll: float) -> dict[str, float]:
     aws.client("stepfunctions").stop_execution(executionArn=deployment)
     moment = reading.describe(deployment)["stopDate"]
     ended = _ended(account, tag, "ROLLED_BACK")
-    reading.recovered(invoked, 2)  # from the one that was stopped; and from its own, which fails
+    # once for the stopped execution, once for the recovery, which fails
+    looking.recovered(invoked, 2)
     account.idle()
     return {"StopExecution to ROLLED_BACK": between(moment, ended)}
 
 
 def _held(account: Account, former: str) -> Item | None:
-    """The service's item once another execution than the former one holds it."""
+    """The service's item, after an execution other than the former one has claimed it."""
     item = account.ledger.held(NAME)
     return item if item and item["claim"]["execution"] != former else None
 

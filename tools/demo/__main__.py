@@ -1,4 +1,4 @@
-"""Deploys Slipway and its environment to a local AWS, pushes three images, and shows what becomes of them.
+"""Deploys Slipway and its environment to a local AWS, pushes three images, and shows how each one ends.
 
 Exits 0 only if each ended as it should.
 """
@@ -20,7 +20,7 @@ from tools.demo.story import REPO, REPOSITORY, SERVICE, STORY, deploy, push_with
 
 
 def main() -> int:
-    """Run the demo; the exit code."""
+    """Run the demo; return the exit code."""
     console = Console()
     began = time.monotonic()
     with LocalAws() as aws:

@@ -1,4 +1,4 @@
-"""Shows a release on its way, live: the state entered, tasks healthy of desired, time elapsed."""
+"""Shows a deployment live: its state, how many of the desired tasks are healthy, and the time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def follow(console: Console, machine: str, service: str, image: str) -> Ended:
 
 
 def _deployment(machine: str, image: str) -> Iterator[str]:
-    """The ARN of the image's deployment, again and again while there is patience."""
+    """The ARN of the image's deployment, repeated until PATIENCE_SECONDS are over."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     found: str | None = None
     while time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""What the demo shows: the environment's service, and three images with how each has to end."""
+"""The demo's story: the environment's service, and three images with the outcome that each must have."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tools import sam
 REPO = Path(__file__).parent.parent.parent
 REPOSITORY, SERVICE, ALARM = "shop/api", "production/api", "production-api-5xx"
 TIMES = {"bake_seconds": 3, "timeout_seconds": 60, "poll_seconds": 1}
-# tag, how its containers behave, how the deployment has to end
+# The tag, how its containers behave, and the outcome that its deployment must have.
 STORY: list[tuple[str, dict[str, str], str]] = [
     ("v1", {}, "SUCCEEDED"),
     ("v2", {"localaws.behaviour": "crash", "localaws.exit-code": "1"}, "ROLLED_BACK"),
@@ -31,10 +31,11 @@ STORY: list[tuple[str, dict[str, str], str]] = [
 
 
 def deploy(aws: LocalAws, more: dict[str, str] | None = None) -> dict[str, str]:
-    """Deploy Slipway and its environment, and shorten the times of the service's plan; the outputs.
+    """Deploy Slipway and its environment, shorten the times of the service's plan, and return the
+    outputs.
 
     Args:
-        more: parameters besides the demo's.
+        more: parameters in addition to the demo's.
     """
     outputs = sam.deploy(aws, REPO, {"WithEnvironment": "true", "NatGateways": "1", **(more or {})})
     seed.quicken_plan(REPOSITORY, TIMES)
@@ -42,7 +43,7 @@ def deploy(aws: LocalAws, more: dict[str, str] | None = None) -> dict[str, str]:
 
 
 def push_with_the_aws_cli(url: str, tag: str, behaviour: dict[str, str]) -> None:
-    """Put the image as anyone would."""
+    """Push the image as any user of the AWS CLI would."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as manifest:
         manifest.write(seed.manifest(tag, behaviour))
         manifest.flush()

@@ -1,1 +1,1 @@
-"""`make sam-local`: every function in the SAM CLI's own container, against the local AWS. Never deployed."""
+"""`make sam-local`: runs every function in the SAM CLI's own container, against the local AWS."""

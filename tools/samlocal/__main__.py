@@ -1,7 +1,7 @@
-"""``python -m tools.samlocal``, which is ``make sam-local``: every function by the real `sam local invoke`.
+"""``python -m tools.samlocal``, which is ``make sam-local``: every function by `sam local invoke`.
 
-Exits with 0 where each answers as recorded, with 1 where one does not or the build fails, and with 3
-where there is no container engine and none can be made.
+Exits with 0 if every answer is as recorded, with 1 if one is not or the build fails, and with 3 if there
+is no container engine and none can be made.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NO_ENGINE = 3
 
 
 def main() -> int:
-    """Build, get an engine, and check where it is; the exit code."""
+    """Build, find or make an engine, and check the functions where it is; return the exit code."""
     try:
         with engine() as found:
             where = "a private container engine" if found.private else f"the engine on {found.host}"

@@ -1,7 +1,7 @@
-"""The account that the functions are tried on: the demo's environment, and Slipway deployed.
+"""The account in which the functions run: the demo's environment with Slipway.
 
-Nothing happens by itself there: the rules that start the pipeline are off, and nobody is subscribed. The
-events of events/ are sent one after the other instead (path.py).
+Nothing happens by itself there: the rules that start the pipeline are off, and the topic has no
+subscribers. Instead, the functions get the events of events/ one after the other (path.py).
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ POLL_SECONDS = 0.05
 
 SLACK_SECRET = "/slipway/slack"  # noqa: S105 - its name
 PARAMETERS = {
-    # In SSM, whose ARNs have nothing made up in them.
+    # In SSM, because the ARNs of its parameters have no random part.
     "SlackSecret": f"arn:aws:ssm:{aws.REGION}:{aws.ACCOUNT}:parameter{SLACK_SECRET}",
     "SlackChannel": slack.CHANNEL,
-    # So that an image counts as missed at once.
+    # With this, the event of an image counts as lost at once.
     "SweepMaturitySeconds": "0",
 }
-"""What the account has besides the demo's."""
+"""Parameters in addition to the demo's."""
 CRASHING = story.STORY[1][1]
 IMAGES: dict[str, dict[str, str]] = {"v1": {}, "v2": CRASHING, "v3": {}}
-"""How the images behave that the events are about, by tag."""
+"""How the images of the events behave, by tag."""
 
 T = TypeVar("T")
 
@@ -47,12 +47,12 @@ class Account:
     outputs: dict[str, str]
     slack: slack.Slack
     anew: dict[str, str] = field(default_factory=dict)
-    """Ids that this account made up, by those that the events have instead."""
+    """The IDs that this account made up, by those of the recorded events."""
 
     @classmethod
     @contextmanager
     def seeded(cls, running: LocalAws) -> Iterator[Account]:
-        """Deploy, see to it that nothing happens by itself, and push what the events are about."""
+        """Deploy, switch off what happens by itself, and push the images of the events."""
         with slack.listening() as listening:
             account = cls(running, story.deploy(running, PARAMETERS), listening)
             events, sns = running.client("events"), running.client("sns")
@@ -66,7 +66,7 @@ class Account:
             yield account
 
     def functions(self) -> dict[str, dict[str, Any]]:
-        """The configuration of each function, by logical id."""
+        """The configuration of each function, by logical ID."""
         found = self.aws.client("cloudformation").describe_stack_resources(StackName="slipway")
         return {
             resource["LogicalResourceId"]: self.aws.client("lambda").get_function_configuration(
@@ -77,14 +77,14 @@ class Account:
         }
 
     def event(self, name: str) -> Any:
-        """An event of events/, with the ids of this account."""
+        """An event of events/, with the IDs of this account."""
         text = json.dumps(recorded(name))
         for old, new in self.anew.items():
             text = text.replace(old, new)
         return json.loads(text)
 
     def settled(self) -> str:
-        """The id of the service's own deployment, once ECS has done with it and with its tasks."""
+        """The ID of the service deployment, after ECS has finished it and its tasks have settled."""
 
         def settled() -> str | None:
             first = self._service()["deployments"][0]
@@ -97,7 +97,7 @@ class Account:
         return _awaited(settled)
 
     def died(self, execution: str, given: str, state: str) -> None:
-        """Have an execution of the deployment state machine that was stopped on entering a state.
+        """Make an execution of the deployment state machine that was stopped as it entered a state.
 
         Args:
             execution: its ARN.
@@ -113,7 +113,7 @@ class Account:
         _awaited(lambda: client.describe_execution(executionArn=execution)["status"] != "RUNNING")
 
     def deployment_of(self, execution: str) -> str:
-        """The id of the deployment that holds the service, which is this execution's."""
+        """The ID of the deployment that has claimed the service; it must be this execution's."""
         key = {"pk": {"S": "service"}, "sk": {"S": story.SERVICE}}
         table = self.outputs["LedgerTable"]
         item = self.aws.client("dynamodb").get_item(TableName=table, Key=key)["Item"]
@@ -142,7 +142,7 @@ class Account:
         return [task for task in found if task["startedBy"] == ecs_deployment]
 
     def _leave_going_back_to_slipway(self) -> None:
-        """Else ECS's circuit breaker goes back first, and RollBack finds it done."""
+        """Otherwise, ECS's circuit breaker would roll back before RollBack does."""
         cluster, _, name = story.SERVICE.partition("/")
         configuration = self._service()["deploymentConfiguration"]
         breaker = {**configuration["deploymentCircuitBreaker"], "rollback": False}

@@ -1,9 +1,9 @@
-"""A base image for `sam local` where no registry can be reached: made of what this machine has.
+"""A base image for `sam local`, made of this machine's files, for when no registry can be reached.
 
-It holds the CPython that runs this, which is that of the functions' runtime (tools/sam.py), with
-the standard library; AWS's runtime client in /var/runtime; the shared libraries that both are linked
-to; and the three commands that the SAM CLI's own layer on top of it takes. No package of the
-development environment: whatever a function imports has to be in its artifact.
+It has the CPython that runs this module, which is that of the functions' runtime (tools/sam.py), with the
+standard library; AWS's runtime client in /var/runtime; the shared libraries that both are linked to; and
+the three commands that the SAM CLI's own layer needs. It has no package of the development environment,
+because whatever a function imports has to be in its artifact.
 
 The layout is that of AWS's images: https://docs.aws.amazon.com/lambda/latest/dg/python-image.html
 """
@@ -29,9 +29,9 @@ from localaws.lambda_.code import RUNTIME_CLIENT
 RUNTIME = f"python3.{sys.version_info.minor}"
 # The SAM CLI's layer moves a file and makes it executable, in a shell.
 COMMANDS = ("sh", "mv", "chmod")
-# Libraries of glibc that its newer versions hold in one, for what was linked to an older one.
+# Libraries that newer versions of glibc have merged into one; older binaries still need them.
 GLIBC = ("libdl.so.2", "libpthread.so.0", "libresolv.so.2", "librt.so.1", "libutil.so.1")
-# Of the standard library: what AWS's image has not, and what only builds and tests need.
+# Parts of the standard library that AWS's image lacks, or that only builds and tests need.
 LEFT_OUT = {
     "site-packages",
     "dist-packages",
@@ -59,20 +59,20 @@ CHANGES = [
 ]
 
 _FOLDERS = ("dev", "opt", "proc", "sys", "tmp", "var/rapid", "var/task")
-_LIBRARY = re.compile(r"(/\S+\.so\S*) \(0x")  # as ldd writes a path
+_LIBRARY = re.compile(r"(/\S+\.so\S*) \(0x")  # a path in the output of ldd
 
 Contents = dict[str, Path]
-"""Where a file of this machine goes, by its name in the image."""
+"""Files of this machine, by their names in the image."""
 
 
 def load(docker: Any, cache: Path) -> str:
-    """Make the image, or take it from ``cache``, and import it; its name.
+    """Make the image, or take it from ``cache``, and import it; return its name.
 
     Args:
         docker: a docker.DockerClient.
     """
     archive = build(cache)
-    # The SAM CLI names its layer after the repository alone, so the key has to be in there.
+    # The SAM CLI names its layer after the repository only, so the key has to be part of that name.
     repository = f"slipway/{archive.stem}"
     if not docker.images.list(name=f"{repository}:base"):
         docker.api.import_image_from_file(str(archive), repository, "base", changes=CHANGES)
@@ -80,7 +80,7 @@ def load(docker: Any, cache: Path) -> str:
 
 
 def build(cache: Path) -> Path:
-    """The image as a tar in ``cache``, made unless it is there; older ones are removed."""
+    """The image as a tar in ``cache``. It is made if it is missing, and older ones are removed."""
     contents = _contents()
     archive = cache / f"lambda-{RUNTIME}-{_key(contents)}.tar"
     if not archive.exists():
@@ -118,13 +118,13 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
         folders[:] = [name for name in folders if name not in LEFT_OUT and "config-" not in name]
         inside = Path(place).relative_to(folder)
         for name in names:
-            # Not the compiled modules that are only for python -O, nor what needs a screen.
+            # Leaves out compiled modules that only python -O uses, and what needs a screen.
             if ".opt-" not in name and not name.startswith("_tkinter"):
                 yield str(inside / name), Path(place, name).resolve()
 
 
 def _libraries(linked: Iterable[Path]) -> set[Path]:
-    """What these are linked to, the dynamic linker included, by the paths under which it is looked for."""
+    """The libraries that these files are linked to, and the dynamic linker, by their usual paths."""
     run = subprocess.run(["ldd", *linked], capture_output=True, text=True, check=False)
     found = {Path(path) for path in _LIBRARY.findall(run.stdout)}
     glibc = next(path.parent for path in found if path.name == "libc.so.6")

@@ -1,7 +1,7 @@
-"""``python -m tools.samlocal.check IMAGE GATEWAY``: every function in a container, on a local AWS of its own.
+"""``python -m tools.samlocal.check IMAGE GATEWAY``: runs every function in a container, on a local AWS.
 
-Runs where the engine is. Exits with 1 where an answer is not the recorded one. With ``--json`` it
-writes what differs, for the tests.
+It runs where the engine is. It exits with 1 if an answer is not the recorded one. With ``--json`` it
+writes the differences, for the tests.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ANSWERS = EVENTS / "answers"
 
 
 def main() -> int:
-    """Invoke, compare and report; the exit code."""
+    """Invoke, compare and report; return the exit code."""
     parser = argparse.ArgumentParser(prog="tools.samlocal.check")
     parser.add_argument("image")
     parser.add_argument("gateway")
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def _checks(account: Account, image: str, gateway: str) -> Iterator[tuple[str, list[str]]]:
-    """What is checked, and where it is not as recorded."""
+    """Each event that was checked, and where its answer differs from the recorded one."""
     functions = account.functions()
     recorded = json.loads(VARIABLES.read_text())
     yield "local-env", list(differences(recorded, env_vars(functions, LOCAL_URL), "local-env.json"))

@@ -1,4 +1,4 @@
-"""Whether two answers are the same but for what no two runs have in common: made-up ids, and times."""
+"""Compares two answers without what differs in every run: times, and IDs that AWS makes up."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _MISSING = object()
 def normalised(answer: Any) -> Any:
     """The answer with a placeholder for everything that differs from run to run."""
     if isinstance(answer, dict):
-        # Where the code lies is in a stack trace, and the invocation's id is made up.
+        # A stack trace names the folder of the code, and the invocation's ID is made up.
         left_out = {"requestId", "stackTrace"} if "errorType" in answer else set()
-        kept = {name: normalised(value) for name, value in answer.items() if name not in left_out}
-        if isinstance(evidence := kept.get("evidence"), list):
-            # How many tasks were stopped alike by now is left to chance.
-            kept["evidence"] = [fact for fact, _ in itertools.groupby(evidence)]
-        return kept
+        told = {name: normalised(value) for name, value in answer.items() if name not in left_out}
+        if isinstance(evidence := told.get("evidence"), list):
+            # How many tasks have stopped for the same reason by now depends on chance.
+            told["evidence"] = [fact for fact, _ in itertools.groupby(evidence)]
+        return told
     if isinstance(answer, list):
         return [normalised(value) for value in answer]
     if isinstance(answer, str):
@@ -37,7 +37,7 @@ def normalised(answer: Any) -> Any:
 
 
 def differences(recorded: Any, got: Any, place: str = "answer") -> Iterator[str]:
-    """Where two normalised answers differ: a line for each place."""
+    """Where two normalised answers differ, one line for each place."""
     if isinstance(recorded, dict) and isinstance(got, dict):
         for name in [*recorded, *(name for name in got if name not in recorded)]:
             yield from differences(

@@ -1,7 +1,7 @@
-"""What `sam local start-lambda` gets of the functions: a template made of what is deployed.
+"""The template for `sam local start-lambda`, made from the functions that are deployed.
 
-With the project's own template, all functions would have one role: the SAM CLI takes values only for
-the variables that a template declares, so none could sign with an access key of its own.
+With the project's own template, all functions would share one role. The SAM CLI sets only variables that
+a template declares, so no function could sign with an access key of its own.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ TEMPLATE, ENV_VARS = "template.json", "env.json"
 
 
 def write(folder: Path, functions: Iterable[LambdaFunction], url: str) -> None:
-    """What start-lambda reads about the functions, which are to find AWS at ``url``.
+    """Write the template, and the variables with which the functions find AWS at ``url``.
 
-    A variable of our own environment would have the last word, but for those of ``--env-vars``.
+    Variables of this process's environment would override the template's, but not those of
+    ``--env-vars``.
     """
     variables = {logical_id(each): _variables(each, url) for each in functions}
     resources = {
@@ -57,5 +58,5 @@ def _variables(function: LambdaFunction, url: str) -> dict[str, str]:
 
 
 def logical_id(function: LambdaFunction) -> str:
-    """What the template calls a function."""
+    """The name of a function in the template."""
     return re.sub("[^A-Za-z0-9]", "", function.function_name)

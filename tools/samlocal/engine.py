@@ -1,12 +1,12 @@
-"""The container engine that `sam local` works with: the one that answers, or a private one.
+"""The container engine for `sam local`: the one that answers, or a private one.
 
-A private one runs in network, mount and process namespaces of its own (namespace.py), and so does
-whatever uses it: containers, the SAM CLI and the local AWS see one another there, and nothing outside
-sees them. It takes root on Linux, and Debian's docker.io.
+A private engine runs in network, mount and process namespaces of its own (namespace.py), and so do the
+containers, the SAM CLI and the local AWS. They see one another there, and nothing outside sees them. A
+private engine needs root on Linux, and Debian's docker.io.
 
-SAM_LOCAL_BASE chooses: ``aws`` is the engine that answers (DOCKER_HOST, or the default socket) with
-AWS's base image, ``build`` a private one with an image made of this machine (base_image.py). The
-default is ``aws`` where an engine answers.
+SAM_LOCAL_BASE chooses: ``aws`` is the engine that answers (DOCKER_HOST, or the default socket), with
+AWS's base image; ``build`` is a private one, with an image made of this machine (base_image.py). The
+default is ``aws`` if an engine answers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DEFAULT_HOST = "unix:///var/run/docker.sock"
 
 
 class NoEngineError(Exception):
-    """There is no container engine and none can be made; says in one line what is missing."""
+    """There is no container engine, and none can be made. The message says in one line what is missing."""
 
 
 @dataclass(frozen=True)
@@ -48,24 +48,24 @@ class Engine:
 
     image: str
     host: str
-    """Its address, as DOCKER_HOST has it."""
+    """The engine's address, in the form of DOCKER_HOST."""
     gateway: str
-    """The address of its host in the network of its containers."""
+    """The address of the engine's host in the network of its containers."""
     private: bool
     _enter: tuple[str, ...] = ()
 
     def command(self, command: Sequence[str]) -> list[str]:
-        """The command, to be run where the engine is."""
+        """The command, changed so that it runs where the engine is."""
         return [*self._enter, *command]
 
     def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """The environment, with the engine in it."""
+        """The environment, with the engine's address."""
         return {**environment, "DOCKER_HOST": self.host}
 
 
 @contextlib.contextmanager
 def engine() -> Iterator[Engine]:
-    """An engine for a while. NoEngineError where none can be had."""
+    """An engine while the context lasts. NoEngineError if there is none."""
     base = os.environ.get("SAM_LOCAL_BASE") or ("aws" if _answers() else "build")
     if base not in ("aws", "build"):
         raise NoEngineError(f"SAM_LOCAL_BASE is aws or build, not {base!r}")
@@ -74,7 +74,7 @@ def engine() -> Iterator[Engine]:
 
 
 def answering_gateway() -> str | None:
-    """The address of its host in the network of the containers of the engine that answers, if one does."""
+    """The address of this host in the network of the containers, if an engine answers."""
     try:
         with _client() as client:
             return _gateway(client)
@@ -119,7 +119,7 @@ def _private() -> Iterator[Engine]:
             folder,
         ],
         cwd=REPO,
-        stdin=subprocess.PIPE,  # closed by the end of this process, it ends the engine
+        stdin=subprocess.PIPE,  # it closes when this process ends, and that ends the engine
         stdout=subprocess.DEVNULL,
         stderr=(folder / "namespace.log").open("w"),
         start_new_session=True,
@@ -133,12 +133,12 @@ def _private() -> Iterator[Engine]:
             image = base_image.load(client, CACHE)
             yield Engine(image, host, _gateway(client), private=True, _enter=tuple(enter))
     finally:
-        process.communicate()  # closes its input, and waits
+        process.communicate()  # closes the engine's input, and waits
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check() -> None:
-    """Say what a private engine lacks."""
+    """Raise NoEngineError if something is missing for a private engine."""
     if sys.platform != "linux" or os.geteuid() != 0:
         raise NoEngineError("only root on Linux can start a private container engine")
     if missing := [name for name in NEEDED if not shutil.which(name)]:
@@ -150,7 +150,7 @@ def _check() -> None:
 
 @contextlib.contextmanager
 def _started(process: subprocess.Popen[bytes], folder: Path, host: str) -> Iterator[Any]:
-    """A client of the engine, once it answers."""
+    """A client of the engine, as soon as the engine answers."""
     deadline = time.monotonic() + START_SECONDS
     while not _answers(host):
         if process.poll() is not None or time.monotonic() > deadline:
@@ -180,6 +180,6 @@ def _answers(host: str | None = None) -> bool:
 
 
 def _gateway(client: Any) -> str:
-    """The first address of the default network, unless it says otherwise."""
+    """The gateway of the default network, or the network's first address if it names none."""
     config = client.networks.get("bridge").attrs["IPAM"]["Config"][0]
     return str(config.get("Gateway") or ipaddress.ip_network(config["Subnet"])[1])

@@ -1,4 +1,4 @@
-"""Lets containers reach what listens on loopback: bound to their engine's bridge, not to all addresses."""
+"""Lets containers reach what listens on loopback. It listens on their engine's bridge only."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class _Forwarder(socketserver.ThreadingTCPServer):
 
 @contextlib.contextmanager
 def forwarded(address: str, port: int) -> Iterator[None]:
-    """Whoever connects to the address is connected to loopback, on the same port.
+    """Forward connections to the address to the same port of loopback.
 
-    Nothing is done for an engine in a virtual machine of its own, whose containers are led to the
-    loopback of this machine already.
+    It does nothing for an engine in a virtual machine of its own, whose containers reach this machine's
+    loopback anyway.
     """
     if not is_here(address):
         yield
@@ -32,14 +32,14 @@ def forwarded(address: str, port: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def relayed(listener: socket.socket, port: int) -> Iterator[None]:
-    """Whoever connects to the listener, which may be of another network, is connected to loopback."""
+    """Forward connections to the listener, which may belong to another network, to loopback."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             try:
                 inside = socket.create_connection(("127.0.0.1", port))
             except OSError:
-                return  # nothing listens there yet, or any more: the connection is closed
+                return  # nothing listens there yet, or nothing any more: close the connection
             with inside:
                 back = threading.Thread(target=_copy, args=(inside, self.request), daemon=True)
                 back.start()
@@ -60,7 +60,7 @@ def relayed(listener: socket.socket, port: int) -> Iterator[None]:
 
 
 def is_here(address: str) -> bool:
-    """Whether the address is one of this machine's."""
+    """Whether the address belongs to this machine."""
     try:
         socket.create_server((address, 0)).close()
     except OSError:
@@ -69,7 +69,7 @@ def is_here(address: str) -> bool:
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
-    """Until one of the two is closed."""
+    """Copy in both directions until one of the two is closed."""
     with contextlib.suppress(OSError):
         while data := source.recv(CHUNK):
             target.sendall(data)

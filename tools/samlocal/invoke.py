@@ -19,15 +19,15 @@ from tools.samlocal import forwarder
 from tools.samlocal.account import EVENTS, PARAMETERS, Account
 from tools.samlocal.path import Invoke
 
-# As containers of Docker Desktop's call their host. With other engines, --add-host makes it so.
+# The name of the host in containers of Docker Desktop. For other engines, --add-host adds it.
 HOST = "host.docker.internal"
 LOCAL_URL = f"http://{HOST}:4566"
-"""Where containers find `make local`, and where events say that an answer goes."""
+"""The address of `make local` for containers, and for answers in the recorded events."""
 VARIABLES = EVENTS / "local-env.json"
 
 
 def by_the_local_aws(account: Account) -> Invoke:
-    """Processes of the local AWS (localaws/lambda_/awslambda.py)."""
+    """Invokes functions as processes of the local AWS (localaws/lambda_/awslambda.py)."""
     functions = account.functions()
     names = {name: each["FunctionName"] for name, each in functions.items()}
     variables = functions["NotifySlack"]["Environment"]["Variables"]
@@ -46,7 +46,7 @@ def by_the_local_aws(account: Account) -> Invoke:
 
 @contextmanager
 def by_sam_local(account: Account, image: str, gateway: str) -> Iterator[Invoke]:
-    """Containers of the SAM CLI's, with the variables and the role that the function has when deployed."""
+    """Invokes functions in the SAM CLI's containers, with their deployed variables and roles."""
     functions = account.functions()
     port = int(account.aws.url.rpartition(":")[2])
     url = f"http://{HOST}:{port}"
@@ -75,10 +75,10 @@ def by_sam_local(account: Account, image: str, gateway: str) -> Iterator[Invoke]
 
 
 def env_vars(functions: Mapping[str, Any], url: str) -> dict[str, dict[str, str]]:
-    """What ``--env-vars`` takes: of each function what it has when deployed, and where AWS is.
+    """The value of ``--env-vars``: each function's variables when deployed, and the address of AWS.
 
-    The SAM CLI resolves none of the template's references to resources, and takes values only for the
-    variables that the template declares.
+    The SAM CLI does not resolve the template's references to resources, and sets only variables that the
+    template declares.
     """
     return {
         name: {**configuration["Environment"]["Variables"], "AWS_ENDPOINT_URL": url}
@@ -97,7 +97,7 @@ def _run(command: list[str], payload: str, access_key: str) -> Any:
         text=True,
         check=False,
     )
-    # It exits with 0 even where the handler raised an exception: the answer says so.
+    # It exits with 0 even if the handler raised an exception; the answer says so.
     lines = run.stdout.splitlines()
     if run.returncode != 0 or not lines:
         raise sam.SamError(f"sam local invoke ended with {run.returncode}:\n{run.stderr[-4000:]}")

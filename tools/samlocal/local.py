@@ -1,8 +1,8 @@
-"""``python -m tools.samlocal.local``, which is ``make local LAMBDA=sam``: with the functions in containers.
+"""``python -m tools.samlocal.local``, which is ``make local LAMBDA=sam``: runs functions in containers.
 
-A private engine's namespaces have a network of their own, in which the local AWS runs too. Its port is
-there all the same: the socket that listens on it is made here and handed in. Exits as `make local`
-does, and with 3 where there is no container engine and none can be made.
+A private engine's namespaces have a network of their own, in which the local AWS runs, too. Its port is
+still open on this machine, because the listening socket is made here and passed on. Exits as `make local`
+does, and with 3 if there is no container engine and none can be made.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tools.samlocal.engine import REPO, Engine, NoEngineError, engine
 
 
 def main() -> int:
-    """Run until a signal; the exit code."""
+    """Run until a signal; return the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with engine() as found:
@@ -49,15 +49,15 @@ def _run(found: Engine, *listener: int) -> int:
 
 
 def started(found: Engine, *listener: int) -> subprocess.Popen[bytes]:
-    """`make local` where the engine is, with the listener (a file descriptor) that it is reached by."""
+    """Start `make local` where the engine is, and pass it the listener (a file descriptor)."""
     command = [sys.executable, "-m", "tools.samlocal.start_lambda", found.image, found.gateway]
     return subprocess.Popen(
         found.command([*command, *map(str, listener)]),
         cwd=REPO,
         env=found.environment(os.environ),
-        stdin=subprocess.PIPE,  # closed by the end of this process, it ends the local AWS
+        stdin=subprocess.PIPE,  # it closes when this process ends, and that ends the local AWS
         pass_fds=listener,
-        start_new_session=True,  # Ctrl-C is for this process
+        start_new_session=True,  # Ctrl-C reaches this process only
     )
 
 

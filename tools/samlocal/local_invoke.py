@@ -1,4 +1,4 @@
-"""``python -m tools.samlocal.local_invoke`` (``make local LAMBDA=invoke``): sam local invoke reaches it."""
+"""``make local LAMBDA=invoke``: a local AWS that containers of `sam local invoke` can reach."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.samlocal import engine, forwarder
 
 @contextmanager
 def reachable(running: LocalAws) -> Iterator[None]:
-    """For containers of the engine that answers; where none does there are none."""
+    """Lets containers of the engine that answers reach the local AWS. Without an engine there are none."""
     gateway = engine.answering_gateway()
     if gateway is None:
         yield

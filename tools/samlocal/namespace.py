@@ -1,8 +1,8 @@
 """``python -m tools.samlocal.namespace FOLDER``: process 1 of a private engine's namespaces.
 
-Runs dockerd until standard input is closed, which is when whoever started it ends, however that
-happens. Then all of this ends: with process 1 the kernel ends every other one, and takes along the
-interfaces and the mounts, and so the engine's data, which are in memory.
+It runs dockerd until standard input is closed, which happens when the process that started it ends,
+however it ends. With process 1, the kernel ends all other processes and removes the interfaces and the
+mounts. The engine's data are in memory, so they go, too.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import threading
 import time
 from pathlib import Path
 
-DATA_SIZE = "3g"  # an upper bound; what is not used is not taken
+DATA_SIZE = "3g"  # an upper bound; unused memory stays free
 STOP_SECONDS = 20
 
 
 def main(folder: Path) -> int:
-    """Run the engine in ``folder`` until the input is closed, and remove the folder; 0.
+    """Run the engine in ``folder`` until the input is closed, remove the folder, and return 0.
 
-    Where the engine ends before that, its log is left there for who started it; 1.
+    If the engine ends before that, leave its log there for the process that started it, and return 1.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started this
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     data = folder / "data"
     data.mkdir()
     _run("mount", "-t", "tmpfs", "-o", f"size={DATA_SIZE},mode=711", "slipway", str(data))
-    # A containerd of the machine's lives outside and sees none of these mounts: out of sight, so that
-    # dockerd starts its own. Nor do the machine's settings of dockerd count here.
+    # A containerd of the machine runs outside and does not see these mounts. Hide it, so that dockerd
+    # starts its own. Hide the machine's settings of dockerd as well.
     if Path("/run/containerd").exists():
         _run("mount", "-t", "tmpfs", "slipway", "/run/containerd")
     (folder / "daemon.json").write_text("{}")
@@ -45,7 +45,7 @@ def main(folder: Path) -> int:
     watch.daemon = True
     watch.start()
     while os.wait()[0] != engine.pid:
-        pass  # whose parent has ended comes to process 1, and is waited for here
+        pass  # Process 1 inherits processes whose parents have ended, and has to wait for them.
     _run("umount", "--lazy", str(data))
     _remove_control_groups(folder.name)
     if not closed.is_set():
@@ -62,10 +62,10 @@ def _dockerd(folder: Path, data: Path) -> list[str]:
         f"--exec-root={data}/exec",
         f"--pidfile={data}/dockerd.pid",
         f"--config-file={folder}/daemon.json",
-        # Not systemd's, which knows nothing of these namespaces, and takes no such parent.
+        # Not systemd's cgroups: systemd does not know these namespaces and refuses such a parent.
         "--exec-opt=native.cgroupdriver=cgroupfs",
         f"--cgroup-parent=/{folder.name}",
-        # No packet leaves these namespaces: there is nothing to filter, to translate or to forward.
+        # No packet leaves these namespaces, so there is nothing to filter, translate or forward.
         "--iptables=false",
         "--ip6tables=false",
         "--ip-forward=false",
@@ -86,11 +86,11 @@ def _stop_at_the_end_of_input(engine: int, closed: threading.Event) -> None:
 
 
 def _remove_control_groups(name: str) -> None:
-    """Those of the containers, which no namespace takes along: in each hierarchy (v1) or the one (v2)."""
+    """Remove the containers' cgroups, which no namespace does: in every hierarchy (v1 has several)."""
     root = Path("/sys/fs/cgroup")
     for top in (root / name, *root.glob(f"*/{name}")):
         for place, _, _ in os.walk(top, topdown=False):
-            with contextlib.suppress(OSError):  # a process of it ends later
+            with contextlib.suppress(OSError):  # one of its processes has not ended yet
                 Path(place).rmdir()
 
 

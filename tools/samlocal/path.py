@@ -1,8 +1,9 @@
-"""The events in the order in which they are sent, each function's good path and its most telling bad one.
+"""The order of the events: each function's good path, and its most telling bad one.
 
-One deployment of v1 that goes well, each step invoked with its recorded event, so that each finds what
-those before it have left. Then one of v2, which crashes: its execution is stopped once v2 is on the
-service, and the steps that end it are invoked. Then one of v3, whose execution dies, for Recover.
+First comes a deployment of v1 that goes well. Each step is invoked with its recorded event, so that it
+finds what those before it have recorded. Then comes one of v2, which crashes: its execution is stopped
+when v2 is on the service, and the steps that end it are invoked. The last one is of v3, whose execution
+dies, for Recover.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tools.samlocal import slack
 from tools.samlocal.account import SLACK_SECRET, Account, recorded
 
 Invoke = Callable[[str, Any], Any]
-"""Function (logical id) and event to answer."""
+"""Invokes a function (its logical ID) with an event; returns the answer."""
 
 
 def _nothing(_account: Account) -> None:
@@ -29,21 +30,21 @@ def _nothing(_account: Account) -> None:
 
 
 @dataclass(frozen=True)
-class Sent:
-    """An event that is sent, and what has to be there for it besides what the events before it left."""
+class Told:
+    """An event, and what it needs in addition to what the events before it have recorded."""
 
     name: str
-    """As its file has it: ``roll_back``, ``bad/roll_back``."""
+    """The name of its file: ``roll_back``, ``bad/roll_back``."""
     prepare: Callable[[Account], None] = _nothing
 
     @property
     def function(self) -> str:
-        """The logical id of the function that it is sent to."""
+        """The logical ID of the function that gets it."""
         return "".join(word.capitalize() for word in self.name.removeprefix("bad/").split("_"))
 
 
 def answers(account: Account, invoke: Invoke) -> Iterator[tuple[str, Any]]:
-    """Each event's name, and the answer to it, in the order of PATH."""
+    """Each event's name and answer, in the order of PATH."""
     with ThreadPoolExecutor() as pool:
         for line in PATH:
             for sent in line:
@@ -51,12 +52,12 @@ def answers(account: Account, invoke: Invoke) -> Iterator[tuple[str, Any]]:
             yield from pool.map(lambda sent: _answer(account, invoke, sent), line)
 
 
-def _answer(account: Account, invoke: Invoke, sent: Sent) -> tuple[str, Any]:
-    event = account.event(sent.name)
-    answer = invoke(sent.function, event)
-    if sent.function == "PutFirstImage":  # which answers CloudFormation
-        answer = {"answer": answer, "sent": custom.take_answer(event["RequestId"])}
-    return sent.name, answer
+def _answer(account: Account, invoke: Invoke, told: Told) -> tuple[str, Any]:
+    event = account.event(told.name)
+    answer = invoke(told.function, event)
+    if told.function == "PutFirstImage":  # this function answers CloudFormation
+        answer = {"answer": answer, "told": custom.take_answer(event["RequestId"])}
+    return told.name, answer
 
 
 def event_name(function: str) -> str:
@@ -84,7 +85,7 @@ def _a_dead_execution(account: Account) -> None:
     account.died(detail["executionArn"], detail["input"], "CheckDeployment")
     last = json.loads(recorded("bad/recover")["detail"]["input"])
     account.anew[last["deployment"]] = account.deployment_of(detail["executionArn"])
-    faults.add(state="BeginDeployment", how="stop")  # of what Recover starts
+    faults.add(state="BeginDeployment", how="stop")  # for executions that Recover starts
 
 
 def _a_third_dead_recovery(account: Account) -> None:
@@ -94,7 +95,7 @@ def _a_third_dead_recovery(account: Account) -> None:
 
 def _a_push_whose_event_was_lost(_account: Account) -> None:
     seed.push(story.REPOSITORY, "v4", seed.manifest("v4"))
-    faults.add(state="ResolveRelease", how="stop")  # of what Sweep starts
+    faults.add(state="ResolveRelease", how="stop")  # for executions that Sweep starts
 
 
 def _a_plan_that_is_not_json(_account: Account) -> None:
@@ -128,5 +129,5 @@ PATH = (
     (Sent("bad/recover", _a_third_dead_recovery), Sent("sweep", _a_push_whose_event_was_lost)),
     (Sent("bad/sweep", _a_plan_that_is_not_json),),
 )
-"""Those of one line are sent at the same time: none makes a difference to the other."""
-NAMES = sorted(sent.name for line in PATH for sent in line)
+"""The events of one line are sent at the same time, because they don't affect each other."""
+NAMES = sorted(told.name for line in PATH for told in line)

@@ -1,4 +1,4 @@
-"""``python -m tools.samlocal.record``: what the local AWS's own Lambda answers to events/."""
+"""``python -m tools.samlocal.record``: records what the local AWS's own Lambda answers to events/."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tools.samlocal.path import answers
 
 
 def main() -> int:
-    """Record and write; 0."""
+    """Record and write; return 0."""
     sam.build(story.REPO)
     (ANSWERS / "bad").mkdir(parents=True, exist_ok=True)
     with LocalAws() as aws, Account.seeded(aws) as account:

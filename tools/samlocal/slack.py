@@ -1,4 +1,4 @@
-"""A Slack on loopback that takes a bot's messages, for NotifySlack in a container."""
+"""A Slack on loopback that accepts a bot's messages, for NotifySlack in a container."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ CHANNEL = "C0123456789"
 
 @dataclass
 class Slack:
-    """Where it listens, and whether it still takes its token."""
+    """Its port, and whether it still accepts its token."""
 
     port: int = 0
     revoked: bool = False
 
     def answer(self, authorization: str) -> dict[str, object]:
-        """What it says to a message: https://docs.slack.dev/reference/methods/chat.postMessage."""
+        """Its answer to a message: https://docs.slack.dev/reference/methods/chat.postMessage."""
         if self.revoked:
             return {"ok": False, "error": "token_revoked"}
         if authorization != f"Bearer {TOKEN}":
@@ -31,7 +31,7 @@ class Slack:
 
 @contextmanager
 def listening() -> Iterator[Slack]:
-    """Slack, for a while."""
+    """A Slack while the context lasts."""
     slack = Slack()
 
     class Handler(BaseHTTPRequestHandler):
@@ -45,7 +45,7 @@ def listening() -> Iterator[Slack]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Not into the output."""
+            """Keeps requests out of the output."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         slack.port = server.server_port

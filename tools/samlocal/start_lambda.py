@@ -1,7 +1,7 @@
 """The Lambda of `make local LAMBDA=sam`: the SAM CLI's `sam local start-lambda`, in containers.
 
-``python -m tools.samlocal.start_lambda IMAGE GATEWAY [LISTENER]`` runs where the engine is: `make local`,
-whose functions go into containers once Slipway is deployed, and which ends with standard input.
+``python -m tools.samlocal.start_lambda IMAGE GATEWAY [LISTENER]`` runs `make local` where the engine is.
+As soon as Slipway is deployed, its functions run in containers. It ends when standard input is closed.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from tools.samlocal import deployed, forwarder
 from tools.samlocal.invoke import HOST
 
 LOG = story.REPO / ".cache" / "start-lambda.log"
-START_SECONDS = 60  # of the SAM CLI, and of a container
-# What a function's own error consists of; the SAM CLI can't distinguish it from an answer.
+START_SECONDS = 60  # for the SAM CLI and for a container
+# The keys of a function's own error. The SAM CLI returns it like any answer.
 ERROR = {"errorType", "errorMessage", "requestId", "stackTrace"}
 
 
 def main(image: str, gateway: str, listener: str = "") -> int:
-    """Run `make local` until standard input ends; its exit code.
+    """Run `make local` until standard input is closed; return its exit code.
 
     Args:
         listener: the number of a socket that listens where users look for the local AWS, if that is
@@ -59,7 +59,7 @@ def main(image: str, gateway: str, listener: str = "") -> int:
 def in_containers(
     running: LocalAws, image: str, gateway: str, ends_with_us: bool
 ) -> Iterator[None]:
-    """For a while, run the functions that are deployed now by `sam local start-lambda`.
+    """While the context lasts, run the deployed functions by `sam local start-lambda`.
 
     Args:
         ends_with_us: whether the engine does, so that its containers need not be removed one by one.
@@ -80,7 +80,7 @@ def in_containers(
 
 
 class _Containers:
-    """start-lambda as the local AWS's executor. It has one container for a function: others wait."""
+    """Runs functions by start-lambda, each in one container, in which invocations wait for each other."""
 
     def __init__(self, url: str, functions: Iterable[LambdaFunction]) -> None:
         self._url = url
@@ -88,7 +88,7 @@ class _Containers:
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def __call__(self, function: LambdaFunction, event: bytes, _request_id: str) -> Executed:
-        """Invoke. NotImplementedError for what was not deployed like this when start-lambda began."""
+        """Invoke. NotImplementedError if the function was changed after start-lambda began."""
         if self._known.get(function.function_arn) != pool.deployment(function):
             raise NotImplementedError(
                 f"{function.function_name} was deployed after `sam local start-lambda` had begun;"
@@ -106,7 +106,7 @@ class _Containers:
 
 
 def _payload(response: requests.Response, function: LambdaFunction, ms: float) -> str:
-    """The answer, or Lambda's own error where the container did not live to give one."""
+    """The answer, or Lambda's own error if the container ended before it answered."""
     if response.ok and response.text:
         return response.text
     if ms >= int(function.timeout) * 1000:
@@ -123,7 +123,7 @@ def _is_error(payload: str) -> bool:
 
 @contextlib.contextmanager
 def _started(folder: Path, image: str, gateway: str, ends_with_us: bool) -> Iterator[str]:
-    """start-lambda, once it listens; its URL."""
+    """Start start-lambda; yield its URL as soon as it listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [str(Path(sys.executable).parent / "sam"), "local", "start-lambda", "--no-watch"]
@@ -147,7 +147,8 @@ def _started(folder: Path, image: str, gateway: str, ends_with_us: bool) -> Iter
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C is for us, and we end it when nothing calls it any more
+            # Ctrl-C reaches this process only, which ends start-lambda when nothing calls it any more
+            start_new_session=True,
         )
     try:
         deadline = time.monotonic() + START_SECONDS
