@@ -113,7 +113,7 @@ def _container(
     command = ["docker", "run", "--rm", "--interactive", f"--entrypoint={PYTHON}"]
     # Python finds the modules of layers in /opt/python.
     command += [f"--volume={folder}/task:/var/task:ro", f"--volume={folder}/layer:/opt/python:ro"]
-    command += [f"--volume={REPO}/bench:/bench:ro"]
+    command += [f"--volume={REPO}/tools/bench:/bench:ro"]
     if forwarder.is_here(gateway):
         command += [f"--add-host={HOST}:{gateway}"]
 
