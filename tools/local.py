@@ -20,20 +20,20 @@ from tools import sam
 from tools.demo import story
 
 _GUIDE = """
-The local AWS is ready: {service} runs nginx, with a plan whose times are short. In another terminal:
+The local AWS is ready. Its service {service} runs nginx, and the plan has short times. In another terminal:
 
 export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={region}
 export AWS_ACCESS_KEY_ID=localaws AWS_SECRET_ACCESS_KEY=localaws
 export PATH={binaries}:$PATH
 
-# push two images that are healthy, then one that crashes; each once the one before has ended
+# push two healthy images, then one that crashes; before each push, wait until the deployment before has ended
 aws ecr put-image --repository-name {repository} --image-tag v1 \\
     --image-manifest '{first}'
 aws ecr put-image --repository-name {repository} --image-tag v2 \\
     --image-manifest '{second}'
 aws ecr put-image --repository-name {repository} --image-tag v3 \\
     --image-manifest '{crashing}'
-# see how their deployments end
+# see how the deployments end, what the service runs, and the mails
 aws stepfunctions list-executions --state-machine-arn {DeploymentStateMachineArn}
 aws ecs describe-services --cluster {cluster} --services {name} \\
     --query 'services[0].deployments'
@@ -41,11 +41,11 @@ curl -s {url}/_localaws/mails
 # roll back manually
 aws stepfunctions start-execution --state-machine-arn {DeploymentStateMachineArn} \\
     --input '{{"action": "rollback", "service": "{service}"}}'
-# the plan behind it
+# see the plan
 aws ssm get-parameter --name /slipway/repositories/{repository} \\
     --query Parameter.Value --output text
 
-Ctrl-C ends it.
+Ctrl-C ends the local AWS.
 """
 
 
@@ -80,7 +80,7 @@ def main(around: Around = lambda _running: nullcontext()) -> int:
 
 
 def _serve(running: LocalAws, around: Around) -> None:
-    sys.stdout.write(f"{running.url} listens; building and deploying the pipeline ...\n")
+    sys.stdout.write(f"{running.url} is the local AWS. Building and deploying Slipway ...\n")
     sys.stdout.flush()
     sam.build(story.REPO)
     outputs = story.deploy(running)

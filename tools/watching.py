@@ -48,7 +48,7 @@ def heard(queue: str) -> Iterator[Any]:
         for message in found.get("Messages", []):
             aws.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
             yield json.loads(message["Body"])
-    raise TimeoutError(f"not in {queue}")
+    raise TimeoutError(f"no such message in {queue} within {PATIENCE_SECONDS} s")
 
 
 def named_steps(execution: str) -> Iterator[tuple[str, Any]]:
@@ -68,5 +68,5 @@ def wait_for_end_of(execution: str) -> None:
     client, deadline = aws.client("stepfunctions"), time.monotonic() + PATIENCE_SECONDS
     while client.describe_execution(executionArn=execution)["status"] == "RUNNING":
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{execution} runs still")
-        time.sleep(POLL_SECONDS)
+            raise TimeoutError(f"{execution} is still running after {PATIENCE_SECONDS} s")
+        time.sleep(LOOK_SECONDS)

@@ -52,7 +52,7 @@ def _measure(console: Console) -> dict[str, Any]:
         times.append(time.monotonic())
         account.prepare()
         account.crashing()  # warms up every function
-        status.update("newer images while one bakes")
+        status.update("newer images during a bake")
         # starts a second environment of the functions that run for both deployments
         upsets.taken_over(account, 0)
         overtaken = [upsets.taken_over(account, share) for share in SHARES]

@@ -24,13 +24,13 @@ def main() -> int:
     console = Console()
     began = time.monotonic()
     with LocalAws() as aws:
-        with console.status("[bold]sam build[/], real, of template.yaml and environment/"):
+        with console.status("[bold]sam build[/] packs the functions"):
             sam.build(REPO)
-        with console.status(f"[bold]sam deploy[/], real, to the local AWS on {aws.url}"):
+        with console.status(f"[bold]sam deploy[/] deploys Slipway to the local AWS on {aws.url}"):
             outputs = deploy(aws)
         console.print(
-            f"Slipway is deployed to the local AWS ({time.monotonic() - began:.0f} s), with a network, a "
-            f"load balancer, a cluster, and the service [bold]{SERVICE}[/], which runs nginx.\n"
+            f"The SAM CLI has deployed Slipway to the local AWS ({time.monotonic() - began:.0f} s), with a "
+            f"network, a load balancer, a cluster and the service [bold]{SERVICE}[/], which runs nginx.\n"
         )
         ends = []
         for tag, behaviour, _ in STORY:
@@ -44,14 +44,14 @@ def main() -> int:
         _print_ends(console, ends, right)
         for mail in sns.mails():
             console.print(Panel(mail["text"], title=f"{mail['subject']}", subtitle=mail["to"]))
-    console.print(f"{time.monotonic() - began:.0f} s in all; nothing is left running.")
+    console.print(f"That took {time.monotonic() - began:.0f} s. Nothing is left running.")
     return 0 if all(right) else 1
 
 
 def _print_ends(console: Console, ends: list[Ended], right: list[bool]) -> None:
     table = Table("image", "outcome", "why", "seconds")
     for end, as_it_should in zip(ends, right, strict=True):
-        outcome = end.outcome if as_it_should else f"[red]{end.outcome}, not as it should[/]"
+        outcome = end.outcome if as_it_should else f"[red]{end.outcome}, which it should not[/]"
         table.add_row(end.image, outcome, end.reason, f"{end.seconds:.1f}")
     console.print("", table)
 

@@ -50,7 +50,7 @@ def follow(console: Console, machine: str, service: str, image: str) -> Ended:
                 outcome, reason = _outcome(described)
                 progress.update(line, completed=1, state=outcome, tasks=_tasks(service))
                 return Ended(image, outcome, reason, time.monotonic() - began)
-    return Ended(image, "none", f"no end within {PATIENCE_SECONDS} s", time.monotonic() - began)
+    return Ended(image, "none", f"not ended within {PATIENCE_SECONDS} s", time.monotonic() - began)
 
 
 def _deployment(machine: str, image: str) -> Iterator[str]:
