@@ -1,28 +1,28 @@
 # Two commands matter on a fresh machine: `make demo` and `make test`. `make help` lists the rest.
 
-# The interpreter of the functions' runtime where it can be found, else any Python from 3.11 on. Each is
-# tried, for pyenv puts names on PATH that don't run.
+# The interpreter of the functions' runtime if it is there, otherwise any Python from 3.11 on. Each one is
+# tried, because pyenv puts names on PATH that don't run.
 PYTHON ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13 python3 \
 	python3.14 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
-# Marks the environment as complete, for these very lock files.
+# Marks the environment as complete, and as made from these lock files.
 READY := $(VENV)/.ready
 CHECKOV := .venv-checkov
 CHECKOV_READY := $(CHECKOV)/.ready
 TEMPLATES := template.yaml $(wildcard environment/*.yaml)
-# What checkov reads: TEMPLATES without the conditions of resources.
+# checkov reads copies of TEMPLATES, without the conditions of resources.
 UNCONDITIONAL := .cache/checkov
 
-# A suite that starts hundreds of interpreters would compile every module in each of them.
+# Without compiled modules, each of the suite's hundreds of interpreters would compile them again.
 unexport PYTHONDONTWRITEBYTECODE
 export SAM_CLI_TELEMETRY := 0
-# All functions are built from one folder: link what was built once, and zip it once.
+# All functions are built from one folder, so one build and one zip serve all of them.
 export SAM_CLI_BETA_BUILD_PERFORMANCE := 1
 export SAM_CLI_BETA_PACKAGE_PERFORMANCE := 1
-# Nor does checkov ask PyPI whether there is a newer one.
+# Keeps checkov from asking PyPI whether there is a newer version.
 export CKV_SKIP_PACKAGE_UPDATE_CHECK := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -37,7 +37,7 @@ $(READY): requirements-dev.txt
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements-dev.txt
 	touch $@
 
-# checkov pins an old boto3, hence its own environment.
+# checkov pins an old boto3, so it has its own environment.
 $(CHECKOV_READY): requirements-checkov.txt | $(READY)
 	$(PYTHON) -m venv --clear $(CHECKOV)
 	VIRTUAL_ENV=$(CURDIR)/$(CHECKOV) uv pip install --quiet --compile-bytecode --require-hashes -r requirements-checkov.txt
@@ -47,7 +47,7 @@ $(CHECKOV_READY): requirements-checkov.txt | $(READY)
 demo: $(READY) ## Deploy Slipway to a local AWS and watch three releases
 	@$(BIN)/python -m tools.demo
 
-# ARGS goes to pytest: make test ARGS='-k stale'. What is covered is judged only where all has run that counts.
+# ARGS goes to pytest: make test ARGS='-k stale'. Coverage is checked only without ARGS, when every test runs.
 PYTEST = $(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 COVERED = $(if $(ARGS),,--cov)
 
@@ -60,7 +60,7 @@ test: $(READY) ## Run every test but the exhaustive ones
 	$(PYTEST) -m 'not exhaustive' $(COVERED) $(ARGS)
 
 .PHONY: test-exhaustive
-test-exhaustive: $(READY) ## Try every call's faults, every stop, every variant, and containers
+test-exhaustive: $(READY) ## Run the exhaustive tests: every fault, stop and variant, and containers
 	$(PYTEST) -m exhaustive $(ARGS)
 
 .PHONY: lint
@@ -71,7 +71,7 @@ lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines
 	cfn-lint $(TEMPLATES)
 	AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	python -m tools.lint_state_machines
-	@# checkov leaves out a resource whose condition the parameters' defaults don't meet.
+	@# checkov skips a resource if its condition is false with the parameters' defaults.
 	@rm -rf $(UNCONDITIONAL) && mkdir -p $(UNCONDITIONAL)/environment
 	@for template in $(TEMPLATES); do sed 's/^    Condition: /    # &/' $$template >$(UNCONDITIONAL)/$$template; done
 	cd $(UNCONDITIONAL) && $(CURDIR)/$(CHECKOV)/bin/checkov --framework cloudformation --skip-download \
@@ -85,7 +85,7 @@ local: $(READY) ## Keep a local AWS with Slipway running (LOCALAWS_PORT, default
 	@$(BIN)/python -m $(or $(LOCAL_$(LAMBDA)),$(error LAMBDA is sam or invoke, or is not set))
 
 .PHONY: sam-local
-sam-local: $(READY) ## Run every function by sam local invoke and compare the answers
+sam-local: $(READY) ## Run every function in a container by sam local invoke, and compare the answers
 	@$(BIN)/python -m tools.samlocal
 
 .PHONY: build
@@ -94,11 +94,11 @@ build: $(READY) ## Pack the functions
 	python -m tools.pack
 
 .PHONY: bench
-bench: $(READY) ## Measure on the local AWS
+bench: $(READY) ## Measure deployments on the local AWS: time and price
 	@$(BIN)/python -m tools.bench
 
 .PHONY: events
-events: $(READY) ## Record events/ anew from a run on the local AWS
+events: $(READY) ## Record events/ again, from a run on the local AWS
 	@$(BIN)/python -m tools.record_events
 	@$(BIN)/python -m tools.samlocal.record
 
@@ -107,7 +107,7 @@ schema: $(READY) ## Write the schemas in docs/ from the models
 	@$(BIN)/python -m tools.schemas
 
 .PHONY: golden
-golden: $(READY) ## Write tests/golden/ anew: read the difference
+golden: $(READY) ## Write tests/golden/ again; then read the difference
 	@$(BIN)/python -m tools.golden
 
 .PHONY: pictures
@@ -115,7 +115,7 @@ pictures: $(READY) ## Draw docs/pictures/ from tests/golden/
 	@$(BIN)/python -m tools.pictures
 
 .PHONY: lock
-lock: $(READY) ## Pin what *.in ask for, with hashes
+lock: $(READY) ## Pin the packages of the *.in files, with hashes
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		functions/requirements.in -o functions/requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
