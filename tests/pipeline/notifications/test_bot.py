@@ -157,7 +157,7 @@ def test_a_secret_that_is_missing_leaves_the_deployment_alone(bot: Channel) -> N
 def test_an_address_can_ask_for_what_ended_badly_only(bot: Channel) -> None:
     shop = bot.account.shop()
     PAGE.run(
-        "an address that hears only of what ended badly",
+        "an address that gets only notices of bad ends",
         ADDRESS="boss@example.com",
     )
     shop.push("v2")
@@ -181,7 +181,7 @@ def test_a_queue_can_ask_for_the_ends_as_notices(bot: Channel) -> None:
     shop, sqs = bot.account.shop(), bot.aws.client("sqs")
     queue = sqs.create_queue(QueueName="ends")["QueueUrl"]
     asked = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
-    PAGE.run("a queue that hears of every end", QUEUE_ARN=asked["Attributes"]["QueueArn"])
+    PAGE.run("a queue that gets every end", QUEUE_ARN=asked["Attributes"]["QueueArn"])
     shop.push("v2")
     assert shop.deployed("v2").outcome == "SUCCEEDED"
     (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
