@@ -69,4 +69,4 @@ def wait_for_end_of(execution: str) -> None:
     while client.describe_execution(executionArn=execution)["status"] == "RUNNING":
         if time.monotonic() > deadline:
             raise TimeoutError(f"{execution} is still running after {PATIENCE_SECONDS} s")
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)

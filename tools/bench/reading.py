@@ -16,7 +16,7 @@ from tools.bench.history import Event
 
 CLUSTER, SERVICE = "production", "api"
 PATIENCE_SECONDS = 120
-LOOK_SECONDS = 0.1  # so rarely that it does not slow down what is measured
+POLL_SECONDS = 0.1  # so rarely that it does not slow down what is measured
 
 T = TypeVar("T")
 

@@ -185,7 +185,7 @@ def route(tags: str, service: str, bake_seconds: int, *alarms: str) -> dict[str,
 
 def bake(deployment: str, share_of_poll: float) -> None:
     """Wait until the execution bakes, and then for this part of a poll."""
-    wait_for(lambda: looking.has_entered(deployment, "Bake"), "the bake")
+    wait_for(lambda: reading.has_entered(deployment, "Bake"), "the bake")
     time.sleep(share_of_poll * POLL_SECONDS)
 
 

@@ -41,7 +41,7 @@ def measure(account: Account, runs: int) -> dict[str, Any]:
 
 def push(account: Account, names: list[str], tag: str) -> list[float]:
     """Push to all services at once; return the seconds that each deployment took."""
-    told = _ends()
+    ended = _ends()
     with ThreadPoolExecutor(len(names)) as pool:
         pushed = list(pool.map(lambda name: _push(name, tag), names))
     wait_for(lambda: _ends() >= ended + len(names), f"the ends of {tag}", PATIENCE_SECONDS)

@@ -41,7 +41,7 @@ def stopped(account: Account, share_of_poll: float) -> dict[str, float]:
     moment = reading.describe(deployment)["stopDate"]
     ended = _ended(account, tag, "ROLLED_BACK")
     # once for the stopped execution, once for the recovery, which fails
-    looking.recovered(invoked, 2)
+    reading.recovered(invoked, 2)
     account.idle()
     return {"StopExecution to ROLLED_BACK": between(moment, ended)}
 

@@ -30,7 +30,7 @@ def _nothing(_account: Account) -> None:
 
 
 @dataclass(frozen=True)
-class Told:
+class Sent:
     """An event, and what it needs in addition to what the events before it have recorded."""
 
     name: str
@@ -52,12 +52,12 @@ def answers(account: Account, invoke: Invoke) -> Iterator[tuple[str, Any]]:
             yield from pool.map(lambda sent: _answer(account, invoke, sent), line)
 
 
-def _answer(account: Account, invoke: Invoke, told: Told) -> tuple[str, Any]:
-    event = account.event(told.name)
-    answer = invoke(told.function, event)
-    if told.function == "PutFirstImage":  # this function answers CloudFormation
-        answer = {"answer": answer, "told": custom.take_answer(event["RequestId"])}
-    return told.name, answer
+def _answer(account: Account, invoke: Invoke, sent: Sent) -> tuple[str, Any]:
+    event = account.event(sent.name)
+    answer = invoke(sent.function, event)
+    if sent.function == "PutFirstImage":  # this function answers CloudFormation
+        answer = {"answer": answer, "sent": custom.take_answer(event["RequestId"])}
+    return sent.name, answer
 
 
 def event_name(function: str) -> str:
@@ -130,4 +130,4 @@ PATH = (
     (Sent("bad/sweep", _a_plan_that_is_not_json),),
 )
 """The events of one line are sent at the same time, because they don't affect each other."""
-NAMES = sorted(told.name for line in PATH for told in line)
+NAMES = sorted(sent.name for line in PATH for sent in line)
