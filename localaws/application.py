@@ -65,7 +65,7 @@ class Application:
     """
 
     def __init__(self) -> None:
-        self.outputs: dict[str, str] | None = None  # of the deployed stack; None: not deployed yet
+        self.outputs: dict[str, str] | None = None  # of the stack; None until it is deployed
         self.calls: list[dict[str, Any]] = []  # of functions
         self._moto = DomainDispatcherApplication(create_backend_app)
         faults.reset()

@@ -17,7 +17,7 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
 _clients: dict[str, Any] = {}
-_lock = threading.Lock()  # boto3 sessions are not thread-safe; clients are
+_lock = threading.Lock()  # boto3 sessions are not thread-safe, clients are
 
 
 def endpoint() -> str:
@@ -38,13 +38,15 @@ def client(service: str) -> Any:
 
 
 def new_client(service: str) -> Any:
-    """A client for one caller alone, who adds handlers to it."""
+    """A client that is not shared, for a caller that adds handlers to it."""
     with _lock:
         return _made(service)
 
 
 def close_clients() -> None:
-    """Forget the clients of a local AWS that has ended: they keep megabytes, and its connections."""
+    """Close and drop the clients of a local AWS that has stopped, with their connections and
+    memory.
+    """
     with _lock:
         for each in _clients.values():
             each.close()
@@ -57,8 +59,10 @@ def _made(service: str, **options: Any) -> Any:
 
 
 @cache
-def session() -> Any:  # the overloads of boto3's want the service's name as a literal
-    """The one session of this process: it reads the model of a service, and AWS's endpoints, once."""
+def session() -> Any:  # boto3's overloads need literal service names
+    """The only session of this process, so that the models of services and endpoints are read
+    once.
+    """
     return boto3.Session(
         aws_access_key_id="localaws", aws_secret_access_key="localaws", region_name=REGION
     )

@@ -1,8 +1,8 @@
-"""The clock that intervals are measured with; one that was saved goes on from where it was.
+"""The clock for intervals. It continues where it was when a saved state is restored.
 
-time.monotonic() counts from a moment that is the machine's own, so what it said in another process
-means nothing here. Every moment that is part of the state (when a task entered its status, when a
-target registered) is one of this clock's.
+time.monotonic() has another origin in another process or on another machine, so its values can't be
+part of the state. Every time in the state, such as that of a task's status or a target's registration,
+is one of this clock.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ _ahead = 0.0
 
 
 def monotonic() -> float:
-    """Seconds from a moment that stays the same as long as the state lives, saved or not."""
+    """The seconds since an origin that stays the same for the life of the state, saved or not."""
     return time.monotonic() + _ahead
 
 
 def go_on_from(moment: float) -> None:
-    """Make it this moment now."""
+    """Continue from this time."""
     global _ahead
     _ahead = moment - time.monotonic()

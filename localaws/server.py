@@ -24,7 +24,7 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from moto.sns.models import Subscription
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from localaws import aws, ecr, elbv2, servicediscovery, snapshot
+from localaws import aws, ecr, elbv2, servicediscovery
 from localaws.application import Application
 from localaws.applicationautoscaling import scaling_policies
 from localaws.autoscaling import autoscaling
@@ -34,6 +34,7 @@ from localaws.dynamodb import dynamodb
 from localaws.ecs import ecs
 from localaws.events import eventbridge, schedules
 from localaws.lambda_ import awslambda
+from localaws.snapshot import snapshot
 from localaws.sns import sns
 from localaws.stepfunctions import jsonata, stepfunctions
 
@@ -59,7 +60,7 @@ _installed = False
 class LocalAws:
     """A local AWS. Only one can run at a time, because moto's state belongs to the process.
 
-    It starts empty, or with what ``save`` has written to the file ``saved``.
+    It starts empty, or with the state that ``save`` wrote to the file ``saved``.
     """
 
     def __init__(self, port: int = 0, saved: Path | None = None) -> None:
@@ -67,8 +68,8 @@ class LocalAws:
         self._saved = saved
         self._application = Application()
         self._undo = contextlib.ExitStack()
-        self._others: set[threading.Thread] = set()  # that ran before
-        self._save_to: Path | None = None  # when it stops
+        self._others: set[threading.Thread] = set()  # threads that ran before
+        self._save_to: Path | None = None  # where to save the state at the stop
 
     @property
     def url(self) -> str:
@@ -120,7 +121,7 @@ class LocalAws:
         self._undo.close()
 
     def save(self, file: Path) -> None:
-        """Stop, and write the state to a file. SnapshotError where it can't be saved as it is."""
+        """Stop, and write the state to a file. Raises SnapshotError if it can't be saved."""
         snapshot.wait_for_rest(self._others)
         self._save_to = file
         self.stop()
@@ -198,9 +199,9 @@ def _stop_executions() -> None:
 
 
 def _empty() -> None:
-    """Drop all that moto holds: its backends, and caches of methods, which keep their objects alive."""
+    """Drop moto's backends, and the caches of its methods, which keep their objects alive."""
     for backends in BackendDict._instances:  # type: ignore[misc]
-        # Has nothing to close: reset() would only make it anew, which takes IAM's a second.
+        # There is nothing to close, and reset() would create it again, which takes a second for IAM.
         if backends.backend.reset is BaseBackend.reset:
             backends.clear()
     moto_api_backend.reset()

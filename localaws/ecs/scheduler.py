@@ -22,7 +22,7 @@ from localaws.ecs.task import Task
 
 
 def tick() -> None:
-    """Look at everything once; the caller holds the lock."""
+    """Run one round. The caller holds the lock."""
     now = clock.monotonic()
     container_instances.reconcile()
     for service in live_services():

@@ -51,7 +51,7 @@ def arn(resource: str) -> str:
 
 
 def utcnow() -> datetime:
-    """The time as the API tells it; intervals are measured with the clock."""
+    """The present time for the API. Intervals are measured with localaws/clock.py."""
     return datetime.now(UTC)
 
 

@@ -42,7 +42,7 @@ class Task:
         self.task_arn = arn(f"task/{placement.cluster}/{self.id}")
         self.behaviours: dict[str, Behaviour] = {}
         self.targets: list[tuple[str, elbv2.Target]] = []
-        self.since = clock.monotonic()  # when it entered its status
+        self.since = clock.monotonic()  # when it got its status
         self.healthy_since: float | None = None
         self.checked = {
             container["name"]

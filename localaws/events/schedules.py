@@ -91,7 +91,7 @@ _deliver: Deliver
 
 
 def start() -> None:
-    """Begin with the schedules that are there: none, or those of a saved state."""
+    """Start the clock with the schedules that exist, which are those of a restored state."""
     global _clock
     _clock = _Clock()
     for bus in events_backends[aws.ACCOUNT][aws.REGION].event_buses.values():

@@ -46,7 +46,7 @@ def task_folder(code: bytes, sha: str) -> Path:
 
 
 def _made_root() -> Path:
-    """The folder of them all, until this process ends: a local AWS after this one has the same code."""
+    """The folder of all these folders. It is kept for the next local AWS of this process."""
     global _root
     if _root is None:
         _root = Path(tempfile.mkdtemp(prefix="localaws-lambda-"))

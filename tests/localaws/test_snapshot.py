@@ -17,10 +17,9 @@ from typing import Any
 import pytest
 
 import localaws
-from localaws import snapshot
-from localaws.cloudformation.engine import resources
-from localaws.snapshot import SnapshotError
-from localaws.snapshot_pickle import dump, load
+from localaws.cloudformation.engine.resource_type import TYPES
+from localaws.snapshot import snapshot
+from localaws.snapshot.pickling import SnapshotError, dump, load
 from localaws.sns import sns
 
 REPO = Path(__file__).parents[2]
@@ -115,7 +114,7 @@ def test_what_is_in_the_services_is_there_in_another_process_on_another_port(tmp
             from localaws.faults import faults
             faults.add(action="ecs:UpdateService", call=1, how="throttle")
             """,
-            "a fault waits to be met",
+            "there is a fault",
         ),
         (
             """
@@ -123,7 +122,7 @@ def test_what_is_in_the_services_is_there_in_another_process_on_another_port(tmp
             snapshot._REST_SECONDS = 0.1
             threading.Thread(target=threading.Event().wait, name="delivery", daemon=True).start()
             """,
-            "still under way: delivery",
+            "still in progress: delivery",
         ),
         (
             """
@@ -139,7 +138,7 @@ def test_what_cannot_be_saved_is_refused(what, said, tmp_path):
     source = f"""
         import sys
         from pathlib import Path
-        from localaws import snapshot
+        from localaws.snapshot import snapshot
         from localaws.server import LocalAws
         with LocalAws() as aws:
             {textwrap.indent(textwrap.dedent(what).strip(), " " * 12).strip()}
@@ -155,8 +154,8 @@ def test_what_cannot_be_saved_is_refused(what, said, tmp_path):
 
 
 def test_a_global_of_a_module_is_the_same_object():
-    kind = resources.TYPES["AWS::SQS::Queue"]
-    assert again([kind, resources.TYPES])[0] is kind
+    kind = TYPES["AWS::SQS::Queue"]
+    assert again([kind, TYPES])[0] is kind
     assert again(sns._mails) is sns._mails
 
 
@@ -193,7 +192,7 @@ def test_what_has_no_pickle_is_an_error(value):
 
 
 NO_STATE = {
-    "localaws.autoscaling.notices._outbox": "told before the change's request is answered",
+    "localaws.autoscaling.activities._outbox": "sent before the change's request is answered",
     "localaws.aws._clients": "connections",
     "localaws.ecs.ecs._threads": "made at the start",
     "localaws.ecs.events._outbox": "emptied at the stop, before saving",

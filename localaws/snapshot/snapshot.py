@@ -1,10 +1,10 @@
-"""Saves the state of a local AWS to a file, and brings it into another one, in another process.
+"""Saves the state of a local AWS to a file, and restores it in another local AWS and another process.
 
-The state is moto's backends and what modules of ours keep beside them (_KEPT). Only one that is at rest
-can be saved: an execution, a delivery or a stack's operation is a thread, and threads can't be saved.
+The state is moto's backends and the module variables in _KEPT. It can be saved only while the local AWS
+is at rest: an execution, a delivery or an operation on a stack is a thread, and threads can't be saved.
 
-After loading, intervals go on from where they were, and a schedule's interval begins anew. Lambda
-starts with no process.
+After a restore intervals continue where they were, and the interval of a schedule begins again. Lambda
+starts without processes.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ from localaws import clock
 from localaws.cloudformation.types import custom
 from localaws.faults import faults
 from localaws.lambda_ import awslambda
-from localaws.snapshot_pickle import SnapshotError, dump, load
+from localaws.snapshot.pickling import SnapshotError, dump, load
 from localaws.sns import sns
 
-_REST_SECONDS = 60.0  # how long what is under way may take to end
+_REST_SECONDS = 60.0  # the time that work in progress has to end
 _KEPT: tuple[tuple[ModuleType, str], ...] = (
     (sns, "_mails"),
     (awslambda, "_invocations"),
     (custom, "_answers"),
 )
-"""State of ours that is not in moto's backends: lists and dicts."""
+"""The state outside of moto's backends: lists and dicts in module variables."""
 _SERVING = ("localaws", "ecs-scheduler", "ecs-events", "alarms", "schedules")
-"""The threads of a local AWS at rest; besides them, one for each connection."""
+"""The threads of a local AWS at rest, apart from one for each connection."""
 
 
 def wait_for_rest(others: set[threading.Thread]) -> None:
-    """Wait until nothing is under way; ``others`` are the threads that are none of the local AWS's.
+    """Wait until no work is in progress. ``others`` are threads that do not belong to the local AWS.
 
-    SnapshotError, if that does not come to be.
+    Raises SnapshotError if the work does not end in time.
     """
     if asked := faults.everything():
-        raise SnapshotError(f"a fault waits to be met: {asked[0]}")
+        raise SnapshotError(f"there is a fault: {asked[0]}")
     deadline = time.monotonic() + _REST_SECONDS
     while busy := [thread for thread in threading.enumerate() if _works(thread, others)]:
         busy[0].join(max(0.0, deadline - time.monotonic()))
         if busy[0].is_alive():
             names = ", ".join(sorted(thread.name for thread in busy))
-            raise SnapshotError(f"still under way: {names}")
+            raise SnapshotError(f"still in progress: {names}")
 
 
 def _works(thread: threading.Thread, others: set[threading.Thread]) -> bool:
@@ -62,7 +62,7 @@ def _works(thread: threading.Thread, others: set[threading.Thread]) -> bool:
 
 
 def save(file: Path, url: str, calls: list[dict[str, Any]]) -> None:
-    """Write the state of the local AWS that was there, and has stopped."""
+    """Write the state of the local AWS, which has stopped."""
     backends = [
         (named, account, region, backend)
         for named in BackendDict._instances  # type: ignore[misc]
@@ -76,7 +76,9 @@ def save(file: Path, url: str, calls: list[dict[str, Any]]) -> None:
 
 
 def restore(file: Path, url: str) -> list[dict[str, Any]]:
-    """Bring a state into the local AWS that listens at ``url``; the calls that were recorded in it."""
+    """Restore a state in the local AWS at ``url``, and return the calls of functions that it had
+    recorded.
+    """
     with file.open("rb") as opened:
         data, blobs = pickle.load(opened)
     state = load(data, blobs, url)
@@ -94,6 +96,8 @@ def restore(file: Path, url: str) -> list[dict[str, Any]]:
 
 
 def _register(backend: Any) -> None:
-    """Do what the backend's __init__ does outside of it: EC2 finds VPCs of other accounts by these."""
+    """Add a backend to EC2's registries, in which it finds VPCs of other accounts, as __init__
+    does.
+    """
     for registry in (backend.vpc_refs, backend.vpc_pcx_refs, backend.backend_refs):
         registry[type(backend)].add(weakref.ref(backend))

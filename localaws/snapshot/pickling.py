@@ -1,16 +1,16 @@
-"""Turns objects of moto and of the local AWS into bytes and back, across processes and ports.
+"""Converts objects of moto and the local AWS to bytes and back, across processes and ports.
 
-pickle alone would lose or refuse some of what they hold:
+pickle alone would lose or refuse some of them:
 
-* an object that a module has as a global (a backend of moto's, a resource type of ours) is saved as its
-  name, so that it is the same object after loading, not a copy;
-* a text with the address of the local AWS (a queue's URL) gets the address of the one that loads it;
-* the bytes of an artifact are saved once, however many functions share them;
-* a dict of a class of its own is saved as what is in it, not as what its methods make of that;
-* a free lock, a weak reference, a lambda and a private key get the pickle that they don't have
-  (snapshot_reduced.py).
+* A global object of a module (a backend of moto, a resource type) is saved by its name, so that it is
+  the same object after loading and not a copy.
+* The address of the local AWS in a string (the URL of a queue) is replaced by that of the local AWS that
+  loads it.
+* The bytes of an artifact are saved once, even if several functions share them.
+* An instance of a subclass of dict is saved by its items, not by the results of its methods.
+* Free locks, weak references, lambdas and private keys are reduced by reductions.py.
 
-Whatever else has none (a thread, an open file, a lock that is held) is an error.
+Any other object that can't be pickled (a thread, an open file, a lock that is held) is an error.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from typing import Any
 
 from typing_extensions import override
 
-from localaws.snapshot_reduced import LOCK, RLOCK, reduced
+from localaws.snapshot.reductions import LOCK, RLOCK, reduced
 
 _OWNERS = ("moto", "localaws")
-"""The packages whose globals are the same after loading."""
+"""The packages whose global objects exist in every process."""
 _BLOB_BYTES = 64 * 1024
 _VALUES: tuple[type, ...] = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
 _VALUES += (str, bytes, int, float, tuple, frozenset, types.NoneType, LOCK, RLOCK)
-"""Globals that pickle saves right by itself, or that have no identity of interest."""
+"""Globals that pickle handles itself, or whose identity does not matter."""
 
 
 class SnapshotError(Exception):
-    """The state can't be saved as it is."""
+    """The state can't be saved at present."""
 
 
 def dump(value: Any, url: str) -> tuple[bytes, dict[str, bytes]]:
-    """The value without its large bytes, and these by their names."""
+    """The pickled value without its large bytes, and these by name."""
     file = io.BytesIO()
     pickler = _Pickler(file, url)
     try:
@@ -52,7 +52,7 @@ def dump(value: Any, url: str) -> tuple[bytes, dict[str, bytes]]:
 
 
 def load(data: bytes, blobs: dict[str, bytes], url: str) -> Any:
-    """The value, for the local AWS that listens there."""
+    """The value, for the local AWS at this URL."""
     return _Unpickler(io.BytesIO(data), blobs, url).load()
 
 
@@ -112,7 +112,9 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _globals() -> Iterator[tuple[int, tuple[str, ...]]]:
-    """The name of each global by the object's id: module, variable, and the key in a dict of objects."""
+    """The name of each global by the id of the object: module, variable, and key if it is in a
+    dict.
+    """
     for name, module in sorted(sys.modules.items()):
         if name.partition(".")[0] not in _OWNERS:
             continue

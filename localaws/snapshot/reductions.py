@@ -1,4 +1,4 @@
-"""What pickle can't do by itself: how each kind of such an object is taken apart and put together again."""
+"""The reductions of objects that pickle can't handle by itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOCK, RLOCK = type(threading.Lock()), type(threading.RLock())
 
 
 def reduced(obj: Any) -> Any:
-    """What pickle's __reduce__ would say of it; NotImplemented where pickle can do it by itself."""
+    """The result of __reduce__ for an object; NotImplemented if pickle can handle it by itself."""
     if isinstance(obj, types.FunctionType):
         return NotImplemented if _importable(obj) else _reduced_function(obj)
     if isinstance(obj, dict) and type(obj) not in (dict, OrderedDict, defaultdict):
@@ -62,7 +62,7 @@ def _reduced_keys(keys: Any) -> Any:
 
 
 def _reduced_mapping(mapping: dict[Any, Any]) -> Any:
-    """A dict of a class of its own, past what the class makes of its items."""
+    """An instance of a subclass of dict, without calling the methods of the subclass."""
     base = OrderedDict if isinstance(mapping, OrderedDict) else dict
     state: dict[str, Any] = {"vars": vars(mapping), "items": list(base.items(mapping))}
     if isinstance(mapping, defaultdict):
@@ -84,7 +84,7 @@ def _set_mapping(mapping: dict[Any, Any], state: dict[str, Any]) -> None:
 
 
 def _reduced_method(method: Any) -> Any:
-    # pickle would look the method up by its function's name, which a patch need not have kept.
+    # pickle looks a method up by the name of its function, which a patch may have changed.
     return _bound, (method.__func__, method.__self__)
 
 
@@ -120,7 +120,7 @@ def _importable(function: types.FunctionType) -> bool:
 
 
 def _reduced_function(function: types.FunctionType) -> Any:
-    """By its code: a lambda or an inner function has no name to be found by."""
+    """A lambda or an inner function by its code, because it can't be found by name."""
     module = sys.modules.get(function.__module__)
     if module is None or function.__globals__ is not vars(module):
         raise pickle.PicklingError(f"{function!r} is of no module")

@@ -1,0 +1,1 @@
+"""Saving the state of a local AWS, and restoring it in another process."""
