@@ -362,7 +362,7 @@ def test_a_function_is_told_once_of_each_execution_that_did_not_succeed(aws, bus
 @pytest.mark.parametrize("by", ["name", "prefix"])
 def test_a_function_gets_the_state_changes_of_the_alarms_that_a_rule_names(aws, tmp_path, by):
     stem = f"slipway-{uuid.uuid4().hex[:8]}"
-    mine, other = f"{stem}-UntoldSlack", f"another-{stem}-UntoldSlack"
+    mine, other = f"{stem}-UndeliveredSlack", f"another-{stem}-UndeliveredSlack"
     function, events = Recorder(aws, tmp_path), aws.client("events")
     names = {"name": [mine, f"{stem}-none"], "prefix": [{"prefix": f"{stem}-"}]}[by]
     pattern = {
