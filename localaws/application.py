@@ -37,7 +37,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from localaws import action_names
+from localaws import action_names, changes
 from localaws.cloudformation.types import custom
 from localaws.events import schedules
 from localaws.faults import api, effects, faults
@@ -46,6 +46,8 @@ from localaws.signature import Signature
 from localaws.sns import sns
 
 _log = logging.getLogger(__name__)
+
+_QUESTIONS = (b"BatchGet", b"Describe", b"Get", b"List", b"Query", b"Receive", b"Scan")
 
 # moto logs a warning for each error that is neither in the model of the service nor in this list.
 COMMON_ERROR_CODES.extend(
@@ -110,6 +112,8 @@ class Application:
             return _failure(signature, environ, body, "InternalFailure", repr(crash))
         finally:
             call["ms"] = (time.perf_counter() - began) * 1000
+            if not _asks(environ, body):
+                changes.announce()
         if response.status_code == 404 and response.data.startswith(b"<!doctype html>"):
             return _failure(signature, environ, body, "NotImplemented", "moto has no such route")
         return response
@@ -162,6 +166,17 @@ class Application:
         except iam.AccessDeniedError as refusal:
             return _error(operation, environ, refusal.code, str(refusal), refusal.status)
         return None
+
+
+def _asks(environ: dict[str, Any], body: bytes) -> bool:
+    """Whether a request changes nothing, by the name of its action."""
+    if environ["REQUEST_METHOD"] == "GET":
+        return True
+    if body.startswith(b"Action="):
+        return body.removeprefix(b"Action=").startswith(_QUESTIONS)
+    named = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+    path = environ["PATH_INFO"].rpartition("/")[2]  # CBOR's ends with the action
+    return str(named or path).encode().startswith(_QUESTIONS)
 
 
 def _json(value: Any, status: int = 200) -> Response:

@@ -26,6 +26,7 @@ from typing import Any
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 
+from localaws import changes
 from localaws.lambda_ import asynchronous, destinations
 from localaws.lambda_.execution_environment import Answer
 from localaws.lambda_.pool import Pools, logging_config
@@ -149,6 +150,7 @@ def _run(self: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
         _report(self, request_id, answer),
     ]
     _write(self, executed.log_stream, log)
+    changes.announce()
     return answer.payload, answer.errored, "\n".join(log) + "\n"
 
 
