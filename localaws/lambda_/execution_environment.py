@@ -9,21 +9,19 @@ Not simulated: the memory limit, and freezing the process between invocations.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import selectors
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
 from dataclasses import dataclass
 from http.client import parse_headers
-from pathlib import Path
 from typing import BinaryIO
+
+from localaws.lambda_.processes import Zygote
 
 # The init phase has 10 s on AWS. A laptop that compiles the modules of an artifact needs more.
 INIT_SECONDS = 60.0
@@ -61,7 +59,7 @@ class ExecutionEnvironment:
     """A process that serves one invocation at a time."""
 
     def __init__(
-        self, handler: str, task_folder: Path, variables: dict[str, str], log_stream: str
+        self, zygote: Zygote, handler: str, variables: dict[str, str], log_stream: str
     ) -> None:
         self.log_stream = log_stream
         self._warm = False
@@ -70,26 +68,15 @@ class ExecutionEnvironment:
         self._selector = selectors.DefaultSelector()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._selector.register(self._listener, selectors.EVENT_READ)
-        # The process holds the other end of this socket, so its exit can be awaited like a request.
-        self._alive, held = os.pipe()
-        port = self._listener.getsockname()[1]
-        self._selector.register(self._alive, selectors.EVENT_READ)
-        self._process = subprocess.Popen(
-            [sys.executable, "-S", "-m", "awslambdaric", handler],
-            cwd=task_folder,
-            env={**variables, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}"},
-            stdin=subprocess.DEVNULL,
-            stdout=self._logs,
-            stderr=subprocess.STDOUT,
-            pass_fds=[held],
-            start_new_session=True,  # so that kill() also ends child processes
-        )
-        os.close(held)
+        address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        variables = {**variables, "AWS_LAMBDA_RUNTIME_API": address}
+        self._process = zygote.start(handler, variables, self._logs.fileno())
+        self._selector.register(self._process.alive, selectors.EVENT_READ)
 
     @property
     def alive(self) -> bool:
         """Whether it can serve another invocation."""
-        return self._process.poll() is None
+        return not self._process.has_ended()
 
     def invoke(self, event: bytes, request_id: str, arn: str, seconds: float) -> Answer:
         """Pass one event to the process, and wait for its answer until the timeout."""
@@ -125,9 +112,7 @@ class ExecutionEnvironment:
 
     def kill(self) -> None:
         """End the process and its child processes."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._process.kill()
 
     def close(self) -> None:
         """End the process and free what the environment holds."""
@@ -136,7 +121,7 @@ class ExecutionEnvironment:
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
         self._selector.close()
-        os.close(self._alive)
+        self._process.close()
         self._logs.close()
 
     def _receive(self, seconds: float) -> _Request:
@@ -147,7 +132,7 @@ class ExecutionEnvironment:
                     connection, _peer = self._listener.accept()
                     file = connection.makefile("rb")
                     self._selector.register(connection, selectors.EVENT_READ, file)
-                elif key.fileobj == self._alive:
+                elif key.fileobj == self._process.alive:
                     raise _ExitedError
                 else:
                     assert isinstance(key.fileobj, socket.socket)

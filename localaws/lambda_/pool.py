@@ -15,8 +15,9 @@ import time
 import uuid
 import weakref
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from moto.awslambda.exceptions import LambdaClientError, UnknownFunctionException
@@ -26,6 +27,7 @@ from localaws import aws
 from localaws.faults import faults
 from localaws.lambda_ import code as lambda_code
 from localaws.lambda_.execution_environment import ExecutionEnvironment
+from localaws.lambda_.processes import Zygote
 from localaws.signature import function_access_key
 
 # A start takes a second of processor time. More at once would only slow all of them down.
@@ -57,6 +59,7 @@ class Pools:
         self._retired: set[ExecutionEnvironment] = set()  # still busy
         self._lines: dict[str, deque[object]] = defaultdict(deque)  # by ARN: who waits
         self._deleted: weakref.WeakSet[LambdaFunction] = weakref.WeakSet()
+        self._zygotes: weakref.WeakValueDictionary[Path, Zygote] = weakref.WeakValueDictionary()
         self._stopped = False
 
     @contextmanager
@@ -120,7 +123,7 @@ class Pools:
             self._deployments[arn] = deployed
         environment = self._warm(arn)
         if environment is None and self._has_room(function):
-            environment = _started(function)
+            environment = _started(function, self._zygotes)
         if environment is not None:
             self._busy[environment] = arn
         return environment
@@ -188,16 +191,18 @@ def deployment(function: LambdaFunction) -> tuple[Any, ...]:
     )
 
 
-def _started(function: LambdaFunction) -> ExecutionEnvironment:
+def _started(
+    function: LambdaFunction, zygotes: MutableMapping[Path, Zygote]
+) -> ExecutionEnvironment:
     task_folder = lambda_code.task_folder(function.code_bytes, function.code_sha_256)
     log_stream = f"{time.strftime('%Y/%m/%d')}/[{function.version}]{uuid.uuid4().hex}"
     logging = logging_config(function)
     token = uuid.uuid4().hex  # identifies the process among those of the function
-    variables = {
+    own = {
         name: value if isinstance(value, str) else json.dumps(value)
         for name, value in function.environment_vars.items()
     }
-    variables |= {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    variables = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     variables |= {
         "AWS_ACCESS_KEY_ID": function_access_key(function.function_name),
         "AWS_SECRET_ACCESS_KEY": "localaws",
@@ -221,6 +226,9 @@ def _started(function: LambdaFunction) -> ExecutionEnvironment:
         "TZ": ":UTC",
         "_HANDLER": str(function.handler),
     }
-    started = ExecutionEnvironment(str(function.handler), task_folder, variables, log_stream)
+    # The functions of an artifact differ in their own variables, which the zygote does without.
+    zygote = zygotes.get(task_folder) or Zygote(task_folder, variables)
+    zygotes[task_folder] = zygote
+    started = ExecutionEnvironment(zygote, str(function.handler), own | variables, log_stream)
     _by_token[token] = started
     return started

@@ -21,10 +21,8 @@ from moto.sns.exceptions import InvalidParameterValue
 from moto.sns.models import MAXIMUM_MESSAGE_LENGTH, SNSBackend, Subscription
 from moto.sns.responses import SNSResponse
 
-from localaws.sns import delivery, filter_policies, subscriptions
 from localaws import changes
-from localaws.sns import delivery, filters
-from localaws.sns import subscriptions as sns_subscriptions
+from localaws.sns import delivery, filter_policies, subscriptions
 from localaws.sns.notification import Notification
 
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")

@@ -1,0 +1,132 @@
+"""Run by a function's interpreter, in its artifact's folder: imports once what all of its processes would.
+
+It executes the import statements of the artifact's modules, then forks for each execution environment.
+The handler's own module is imported by the fork, as is AWS's runtime client. Variables of the
+environment that were read meanwhile are known: a function that has another value of one of them gets an
+interpreter of its own, which imports everything anew. So do all, once an import has started a thread.
+
+Nothing of the local AWS can be imported here; processes.py is at the other end.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import gc
+import json
+import os
+import runpy
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+_FDS = 3  # the log, what is held while the process lives, where its id and its exit code go
+
+
+def main(control: socket.socket) -> None:
+    """Serve the local AWS until it closes its end."""
+    with _recorded() as read:
+        _import_ahead(Path.cwd())
+    if threading.active_count() > 1:
+        read["a thread"] = "was started"  # which a fork would not have
+    gc.collect()
+    gc.freeze()  # else each fork would copy all of it in its first collection
+    statuses: dict[int, int] = {}
+    while received := _received(control):
+        asked, fds = received
+        if "wait" in asked:
+            _, code = os.waitpid(asked["wait"], 0)
+            status = statuses.pop(asked["wait"])
+            os.write(status, f"{os.waitstatus_to_exitcode(code)}\n".encode())
+            os.close(status)
+            continue
+        log, held, status = fds
+        process = os.fork()
+        if process == 0:
+            control.close()
+            for others in statuses.values():
+                os.close(others)
+            _become(asked["handler"], asked["variables"], log, held, status, read)
+        statuses[process] = status
+        os.close(log)
+        os.close(held)
+
+
+@contextlib.contextmanager
+def _recorded() -> Iterator[dict[str, str | None]]:
+    """What is read of the environment meanwhile; None: it is not set."""
+    read: dict[str, str | None] = {}
+    environ: Any = type(os.environ)
+    get, iterate = environ.__getitem__, environ.__iter__
+
+    def recorded_get(self: Any, name: str) -> str:
+        read[name] = None
+        value = read[name] = get(self, name)
+        return str(value)
+
+    def recorded_iterate(self: Any) -> Iterator[str]:
+        read["every variable"] = "was read"
+        return iterate(self)  # type: ignore[no-any-return]
+
+    environ.__getitem__, environ.__iter__ = recorded_get, recorded_iterate
+    try:
+        yield read
+    finally:
+        environ.__getitem__, environ.__iter__ = get, iterate
+
+
+def _import_ahead(folder: Path) -> None:
+    for file in sorted(folder.glob("*.py")):
+        # What is wrong with a module, or with what it imports, is for the function to find.
+        with contextlib.suppress(Exception):
+            for statement in ast.parse(file.read_bytes()).body:
+                if isinstance(statement, ast.Import | ast.ImportFrom):
+                    with contextlib.suppress(Exception, SystemExit):
+                        code = compile(ast.Module([statement], []), str(file), "exec")
+                        exec(code, {"__name__": "ahead"})
+
+
+def _received(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    size, fds, _, _ = socket.recv_fds(control, 4, _FDS)
+    if not size:
+        return None
+    body = b""
+    while len(body) < int.from_bytes(size):
+        body += control.recv(int.from_bytes(size) - len(body))
+    return json.loads(body), fds
+
+
+def _become(
+    handler: str,
+    variables: dict[str, str],
+    log: int,
+    held: int,
+    status: int,
+    read: dict[str, str | None],
+) -> NoReturn:
+    """Be the process that AWS's runtime client would have been started in."""
+    os.setsid()  # so that all that the function starts can be killed with it
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.set_inheritable(held, True)
+    os.write(status, f"{os.getpid()}\n".encode())
+    os.close(log)
+    os.close(status)
+    if any(variables.get(name) != value for name, value in read.items()):
+        command = [sys.executable, "-S", "-m", "awslambdaric", handler]
+        os.execve(sys.executable, command, variables)
+    os.environ.clear()
+    os.environ.update(variables)
+    time.tzset()
+    gc.unfreeze()
+    sys.argv[1:] = [handler]
+    runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
+    sys.exit()
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])))

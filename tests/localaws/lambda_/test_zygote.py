@@ -1,0 +1,74 @@
+"""A function's process is forked, and is what an interpreter of its own would be."""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localaws.lambda_ import code
+from localaws.lambda_.environment import ExecutionEnvironment
+from localaws.lambda_.processes import Zygote
+
+APP = """
+    import json, os, sys
+    import library
+    OWN = os.getpid()
+    def handler(event, context):
+        return [library.PID, OWN, os.environ.get("COLOUR"), os.environ.get("ZYGOTES"), library.COLOUR]
+"""
+Start = Callable[..., list[Any]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts an environment of an artifact; all have one zygote."""
+    started: list[ExecutionEnvironment] = []
+    zygotes: list[Zygote] = []
+
+    def begun(library: str, app: str = APP, **own: str) -> list[Any]:
+        (tmp_path / "library.py").write_text(textwrap.dedent(library))
+        (tmp_path / "app.py").write_text(textwrap.dedent(app))
+        path = f"{tmp_path}{os.pathsep}{code.runtime_folder()}"
+        variables = {"PYTHONPATH": path, "AWS_LAMBDA_FUNCTION_NAME": "forked"}
+        if not zygotes:
+            zygotes.append(Zygote(tmp_path, {**variables, "ZYGOTES": "only"}))
+        started.append(ExecutionEnvironment(zygotes[0], "app.handler", variables | own, "stream"))
+        return list(json.loads(started[-1].invoke(b"{}", "request", "arn", 30).payload))
+
+    yield begun
+    for environment in started:
+        environment.close()
+
+
+def test_what_a_module_imports_is_imported_once_and_the_module_itself_by_each(start: Start) -> None:
+    first, second = (start("import os\nPID = os.getpid()\nCOLOUR = None") for _ in range(2))
+    assert first[0] == second[0]
+    assert len({first[0], first[1], second[1]}) == 3
+
+
+def test_a_fork_has_the_functions_variables_and_no_other(start: Start) -> None:
+    assert start("PID = 0\nCOLOUR = None", COLOUR="red")[2:4] == ["red", None]
+    assert start("PID = 0\nCOLOUR = None", COLOUR="blue")[2:4] == ["blue", None]
+
+
+@pytest.mark.parametrize(
+    "reading", ["os.environ.get('COLOUR')", "os.getenv('COLOUR')", "dict(os.environ).get('COLOUR')"]
+)
+def test_a_variable_that_is_read_on_import_has_the_functions_value(
+    start: Start, reading: str
+) -> None:
+    library = f"import os\nPID = os.getpid()\nCOLOUR = {reading}"
+    assert start(library, COLOUR="red")[4] == "red"
+    pid, own, *_, colour = start(library, COLOUR="blue")
+    assert (pid, colour) == (own, "blue")  # an interpreter of its own
+
+
+def test_a_module_that_ends_the_interpreter_does_so_in_the_function_only(start: Start) -> None:
+    library = "import os\nPID = COLOUR = None\nif 'COLOUR' not in os.environ: raise SystemExit(3)"
+    assert start(library, COLOUR="red")[4] is None
