@@ -178,6 +178,9 @@ def _use(url: str, port: int) -> None:
             "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # data-localhost does not resolve
             "NO_PROXY": "localhost,127.0.0.1",
             "MOTO_PORT": str(port),
+            # Else each request looks its key up in the IAM of every partition, each with all of AWS's
+            # policies: seconds, and most of a snapshot.
+            "MOTO_ACCOUNT_ID": aws.ACCOUNT,
         }
     )
 
