@@ -21,14 +21,14 @@ from tools.samlocal.engine import Engine, NoEngineError
 # Prints the engine's folder, and waits.
 PROGRAM = """
 import threading
-from samlocal.engine import engine
+from tools.samlocal.engine import engine
 with engine() as found:
     print(found.host.removeprefix("unix://").removesuffix("/docker.sock"), flush=True)
     threading.Event().wait()
 """
 
 SHOW = """
-from samlocal.engine import engine
+from tools.samlocal.engine import engine
 with engine() as found:
     print(found.image, found.gateway, found.private)
 """
