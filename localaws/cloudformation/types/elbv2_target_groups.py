@@ -6,6 +6,7 @@ health check, and lists load balancers of a target group that are deleted or no 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Container
 from typing import Any, ClassVar
 
@@ -125,12 +126,16 @@ def install() -> None:
     modify: Any = ELBv2Backend.modify_target_group
     modify_attributes = ELBv2Backend.modify_target_group_attributes
 
+    # moto looks for the name in all target groups, and fails where another request adds one meanwhile.
+    creating = threading.Lock()
+
     # moto checks HTTPS targets with HTTPS, has attributes that AWS lacks, and lacks some of AWS's.
     def create_complete(self: ELBv2Backend, name: str, **asked: Any) -> FakeTargetGroup:
         balanced = asked.get("protocol") in ("HTTP", "HTTPS")
         if balanced:
             asked["healthcheck_protocol"] = asked.get("healthcheck_protocol") or "HTTP"
-        made: FakeTargetGroup = create(self, name, **asked)
+        with creating:
+            made: FakeTargetGroup = create(self, name, **asked)
         if balanced:
             made.attributes = dict(TARGET_GROUP_ATTRIBUTES)
         return made
