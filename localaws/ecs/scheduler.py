@@ -37,7 +37,9 @@ def tick() -> None:
     for task in tasks:
         if not task.record["group"].startswith("service:"):
             task.advance(now)
+    services = Counter(s.cluster_name for s in live_services() if s.status == "ACTIVE")
     for cluster in backend().clusters.values():
+        cluster.active_services_count = services[cluster.name]
         _sum_up(cluster, now)
     reflect_regressions(tasks, now)
 
@@ -184,9 +186,7 @@ def _deployment_of(service: LiveService, task: Task) -> Deployment | None:
 
 
 def _sum_up(cluster: Any, now: float) -> None:
-    """Update the counts of a cluster, and remove tasks that stopped long ago."""
-    services = [s for s in live_services() if s.cluster_name == cluster.name]
-    cluster.active_services_count = sum(s.status == "ACTIVE" for s in services)
+    """Update the task counts of a cluster, and remove tasks that stopped long ago."""
     tasks: dict[str, Task] = backend().tasks.get(cluster.name, {})  # type: ignore[assignment]
     cluster.running_tasks_count = sum(task.status == "RUNNING" for task in tasks.values())
     cluster.pending_tasks_count = sum(

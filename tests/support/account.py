@@ -111,11 +111,11 @@ class Account:
             output=output,
         )
 
-    def executions(self, output: str) -> list[tuple[str, dict[str, Any]]]:
-        """ARN and input of every execution of the machine with this output's name, newest first."""
+    def executions(self, output: str, **which: str) -> list[tuple[str, dict[str, Any]]]:
+        """ARN and input of executions of the machine with this output's name, newest first."""
         client = self.aws.client("stepfunctions")
         pages = client.get_paginator("list_executions").paginate(
-            stateMachineArn=self.outputs[output]
+            stateMachineArn=self.outputs[output], **which
         )
         arns = [execution["executionArn"] for page in pages for execution in page["executions"]]
         for arn in arns:
@@ -195,6 +195,12 @@ class Shop:
         image = f"{self.uri}@{self.v1}"
         seed.service(service, image, behind=groups, tasks=self.tasks, **self.settings)
         wait_for(lambda: self.settled(service), f"{service} to run v1")
+
+    def close(self) -> None:
+        """Delete the service, which the local AWS would otherwise check many times a second."""
+        self.account.aws.client("ecs").delete_service(
+            cluster=self.cluster, service=self.name, force=True
+        )
 
     def planned(self, service: str, **policy: Any) -> dict[str, Any]:
         """A service as the plan names it."""

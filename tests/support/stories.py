@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,9 +108,10 @@ def a_shop(account: Account) -> Shop:
 
 def calls_in(account: Account, story: Story) -> list[Call]:
     """What the functions of the story call when nothing fails. Nothing else may be at work."""
-    shop, before = a_shop(account), len(_calls(account))
-    story.start(shop)
-    wait_for(lambda: has_ended(shop), f"{shop.service} to end", PATIENCE_SECONDS, every=1)
+    before = len(_calls(account))
+    with closing(a_shop(account)) as shop:
+        story.start(shop)
+        wait_for_end(shop)
     names = {name: logical_id for logical_id, name in account.functions().items()}
     counts: Counter[tuple[str, str]] = Counter()
     for call in _calls(account)[before:]:
@@ -128,24 +130,23 @@ def _calls(account: Account) -> list[dict[str, Any]]:
     return found
 
 
+def wait_for_end(shop: Shop) -> None:
+    """Wait until the story is over; asking costs nothing until people were notified."""
+    wait_for(lambda: has_ended(shop), f"{shop.service} to end", PATIENCE_SECONDS, every=0.2)
+
+
 def has_ended(shop: Shop) -> bool:
     """Whether nothing of it is at work any more, and people were notified."""
     account = shop.account
     if not (shop.mails() or notified_of_release(shop)) or shop.record().claim:
         return False
-    executions = [
-        arn
-        for output in ("ReleaseStateMachineArn", "DeploymentStateMachineArn")
-        for arn, given in account.executions(output)
-        if shop.name in str(given)
-    ]
-    client = account.aws.client("stepfunctions")
     running = (
-        client.describe_execution(executionArn=arn)["status"] == "RUNNING" for arn in executions
+        given
+        for output in ("ReleaseStateMachineArn", "DeploymentStateMachineArn")
+        for _, given in account.executions(output, statusFilter="RUNNING")
     )
-    return bool(
-        executions
-        and not any(running)
+    return (
+        not any(shop.name in str(given) for given in running)
         and all("outcome" in item for item in shop.history())
         and shop.settled()
     )

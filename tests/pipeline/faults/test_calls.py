@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -12,16 +13,14 @@ from localaws.faults import faults
 from tests.conftest import FAULT_RUNS
 from tests.support.account import Account
 from tests.support.stories import (
-    PATIENCE_SECONDS,
     STORIES,
     Call,
     Story,
     a_shop,
     calls_in,
-    has_ended,
     problems_of,
+    wait_for_end,
 )
-from tests.support.waiting import wait_for
 
 AT_ONCE = 8
 FAULTS: dict[str, dict[str, Any]] = {
@@ -47,22 +46,22 @@ def try_out(
     account: Account, story: Story, call: Call, fault: dict[str, Any], aimed_at: str = ""
 ) -> list[str]:
     """What is wrong at the end of the story where this call failed."""
-    shop = a_shop(account)
-    added = faults.add(
-        action=call.action,
-        function=account.functions()[call.function],
-        call=call.number,
-        containing=aimed_at or shop.name,
-        **fault,
-    )
-    story.start(shop)
-    try:
-        wait_for(lambda: has_ended(shop), "the end", PATIENCE_SECONDS, every=1)
-    except AssertionError:
-        return [f"{call}: {shop.service} does not end: {shop.record()}, {shop.history()}"]
-    finally:
-        met = faults.remove(added)
-    return [f"{call}: {wrong}" for wrong in problems_of(shop, fault["how"], story, met)]
+    with closing(a_shop(account)) as shop:
+        added = faults.add(
+            action=call.action,
+            function=account.functions()[call.function],
+            call=call.number,
+            containing=aimed_at or shop.name,
+            **fault,
+        )
+        story.start(shop)
+        try:
+            wait_for_end(shop)
+        except AssertionError:
+            return [f"{call}: {shop.service} does not end: {shop.record()}, {shop.history()}"]
+        finally:
+            met = faults.remove(added)
+        return [f"{call}: {wrong}" for wrong in problems_of(shop, fault["how"], story, met)]
 
 
 @pytest.mark.parametrize("how", FAULTS)

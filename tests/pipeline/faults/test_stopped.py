@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 from localaws.faults import faults
 from tests.support import definitions
 from tests.support.account import Account
-from tests.support.stories import HONEST, PATIENCE_SECONDS, STORIES, Story, a_shop, has_ended
-from tests.support.waiting import wait_for
+from tests.support.stories import (
+    HONEST,
+    STORIES,
+    Story,
+    a_shop,
+    wait_for_end,
+)
 
 AT_ONCE = 8
 # The states that each story comes through, those of the stories before left out.
@@ -47,28 +53,30 @@ ALONE = {"WaitToBegin", "DecideUndo"}
 
 def stop(account: Account, story: Story, state: str, when: str) -> list[str]:
     """What is wrong after an execution was stopped in the state."""
-    shop = a_shop(account)
-    added = faults.add(state=state, how="stop", when=when, containing=shop.service)
-    story.start(shop)
-    try:
-        wait_for(lambda: has_ended(shop), "the end", PATIENCE_SECONDS, every=1)
-    except AssertionError:
-        return [f"{state} {when}: {shop.service} does not end: {shop.record()}, {shop.history()}"]
-    finally:
-        met = faults.remove(added)
-    outcomes = [item["outcome"] for item in shop.history()]
-    old = shop.running() == shop.v1
-    wrong = []
-    if met["hits"] != 1:
-        wrong.append("nothing was stopped")
-    if len(outcomes) != 1 or not set(outcomes) <= HONEST:
-        wrong.append(f"its outcomes are {outcomes}")
-    if old is (outcomes == ["SUCCEEDED"]):
-        wrong.append(f"it ended {outcomes} on the {'old' if old else 'new'} image")
-    notified = {mail["attributes"]["outcome"] for mail in shop.mails()}
-    if notified != set(outcomes):
-        wrong.append(f"people were notified of {notified} of {outcomes}")
-    return [f"{state} {when}: {problem}" for problem in wrong]
+    with closing(a_shop(account)) as shop:
+        added = faults.add(state=state, how="stop", when=when, containing=shop.service)
+        story.start(shop)
+        try:
+            wait_for_end(shop)
+        except AssertionError:
+            return [
+                f"{state} {when}: {shop.service} does not end: {shop.record()}, {shop.history()}"
+            ]
+        finally:
+            met = faults.remove(added)
+        outcomes = [item["outcome"] for item in shop.history()]
+        old = shop.running() == shop.v1
+        wrong = []
+        if met["hits"] != 1:
+            wrong.append("nothing was stopped")
+        if len(outcomes) != 1 or not set(outcomes) <= HONEST:
+            wrong.append(f"its outcomes are {outcomes}")
+        if old is (outcomes == ["SUCCEEDED"]):
+            wrong.append(f"it ended {outcomes} on the {'old' if old else 'new'} image")
+        notified = {mail["attributes"]["outcome"] for mail in shop.mails()}
+        if notified != set(outcomes):
+            wrong.append(f"people were notified of {notified} of {outcomes}")
+        return [f"{state} {when}: {problem}" for problem in wrong]
 
 
 def test_every_state_of_the_machine_is_stopped_in() -> None:
