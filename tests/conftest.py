@@ -18,6 +18,8 @@ botocore.session.create_loader = cache(botocore.session.create_loader)
 
 # Folders whose tests share what is dear to make, or are judged together: one worker takes them whole.
 WHOLE = {"containers", "statemachine"}
+# Folders whose tests are long and few: each may go to another worker than the one before.
+SPREAD = {"faults"}
 # What takes minutes: `make test` leaves these folders out, and `make test-exhaustive` runs them.
 EXHAUSTIVE = {"containers", "faults"}
 WORKER_MB = 700
@@ -28,10 +30,12 @@ FAULT_RUNS = "fault runs"
 
 
 class ByPlace(LoadScopeScheduling):
-    """Keeps each folder of WHOLE, and elsewhere each file, on one worker."""
+    """Keeps each folder of WHOLE on one worker, and each file outside of SPREAD."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = PurePosixPath(nodeid.partition("::")[0])
+        if file.parent.name in SPREAD:
+            return nodeid
         return file.parent.name if file.parent.name in WHOLE else str(file)
 
 

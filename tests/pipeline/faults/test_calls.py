@@ -22,7 +22,7 @@ from tests.support.stories import (
     wait_for_end,
 )
 
-AT_ONCE = 8
+AT_ONCE = 4
 FAULTS: dict[str, dict[str, Any]] = {
     "throttled three times": {"how": "throttle", "times": 3},
     "server error": {"how": "error"},

@@ -16,7 +16,7 @@ from tests.support.stories import (
     wait_for_end,
 )
 
-AT_ONCE = 8
+AT_ONCE = 4
 # The states that each story comes through, those of the stories before left out.
 ON_THE_WAY = {
     "forth": [
