@@ -107,7 +107,10 @@ def a_shop(account: Account) -> Shop:
 
 
 def calls_in(account: Account, story: Story) -> list[Call]:
-    """What the functions of the story call when nothing fails. Nothing else may be at work."""
+    """What the functions of the story call when nothing fails and nothing else is at work."""
+    wait_for(
+        lambda: not _running(account), "the executions of other tests to end", PATIENCE_SECONDS
+    )
     before = len(_calls(account))
     with closing(a_shop(account)) as shop:
         story.start(shop)
@@ -140,16 +143,20 @@ def has_ended(shop: Shop) -> bool:
     account = shop.account
     if not (shop.mails() or notified_of_release(shop)) or shop.record().claim:
         return False
-    running = (
-        given
-        for output in ("ReleaseStateMachineArn", "DeploymentStateMachineArn")
-        for _, given in account.executions(output, statusFilter="RUNNING")
-    )
     return (
-        not any(shop.name in str(given) for given in running)
+        not any(shop.name in str(given) for given in _running(account))
         and all("outcome" in item for item in shop.history())
         and shop.settled()
     )
+
+
+def _running(account: Account) -> list[dict[str, Any]]:
+    """The inputs of the executions that run."""
+    return [
+        given
+        for output in ("ReleaseStateMachineArn", "DeploymentStateMachineArn")
+        for _, given in account.executions(output, statusFilter="RUNNING")
+    ]
 
 
 def notified_of_release(shop: Shop) -> list[dict[str, Any]]:
