@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from localaws.lambda_ import code
-from localaws.lambda_.environment import ExecutionEnvironment
+from localaws.lambda_.execution_environment import ExecutionEnvironment
 from localaws.lambda_.processes import Zygote
 
 APP = """
