@@ -76,7 +76,7 @@ def test_the_rollback_is_watched_without_alarms_and_without_a_bake(machine: Mach
             "started_at": at(90).isoformat().replace("+00:00", "Z"),
             "healthy_at": None,
             "progress": BAD["progress"],
-            "back": True,
+            "rolling_back": True,
             "policy": {**given["policy"], "alarms": [], "bake_seconds": 0},
         },
     }

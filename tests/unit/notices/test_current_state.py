@@ -82,7 +82,7 @@ def test_what_can_not_be_read_is_left_out_and_written_to_the_log(ecs, caplog, co
     ecs.refuses("describe_services", code)
 
     assert observed(ending("ROLLED_BACK")) == CurrentState()
-    assert "can't read_current_state at what runs now" in caplog.text
+    assert "can't read what runs now" in caplog.text
 
 
 def test_an_answer_that_nobody_thought_of_is_left_out(ecs, caplog):
@@ -106,4 +106,4 @@ def test_nothing_else_is_read_after_a_call_that_took_long(ecs, logs, caplog):
     state = observed(ending("ROLLED_BACK", failed=FAILED), lambda: next(times))
 
     assert state.running is None
-    assert "there is no time left to read_current_state at what runs now" in caplog.text
+    assert "there is no time left to read what runs now" in caplog.text

@@ -168,8 +168,8 @@ def test_the_mail_of_a_start_says_what_it_replaces_what_it_passed_and_what_does_
 def test_the_mail_of_a_manual_rollback_says_from_what_and_to_what():
     facts = mailed("DEPLOYMENT", start(**MANUAL_ROLLBACK))
 
-    assert "leaves           shop/api:v2" in facts
-    assert "goes back to     shop-api:41" in facts
+    assert "rolls back from  shop/api:v2" in facts
+    assert "rolls back to    shop-api:41" in facts
 
 
 def test_a_release_is_shown_by_what_is_known_of_it():

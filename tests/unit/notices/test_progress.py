@@ -37,7 +37,7 @@ def said(observed, watching: Watch | None = None, seconds: float = 30) -> str:
 
 
 def back(**changes) -> Watch:
-    return watch(**changes).model_copy(update={"back": True})
+    return watch(**changes).model_copy(update={"rolling_back": True})
 
 
 @pytest.mark.parametrize(

@@ -198,8 +198,8 @@ def test_a_reason_of_several_lines_stays_one_of_several_lines():
 def test_the_card_of_a_manual_rollback_shows_its_target():
     notice = NOTICES["start_of_manual_rollback"]
 
-    assert "goes back to: " in said(message_of(notice))
-    assert "Goes back to" in said(details_of(notice))
+    assert "rolls back to: " in said(message_of(notice))
+    assert "Rolls back to" in said(details_of(notice))
 
 
 def test_a_log_that_can_not_be_read_says_why():

@@ -129,7 +129,7 @@ def test_the_schema_of_notices_takes_every_kind_and_refuses_what_no_notice_has(n
 
 def test_the_schema_of_notices_says_what_each_field_means() -> None:
     schema = json.loads(schemas.NOTICE.read_text())
-    assert schema["properties"]["about"]["description"].startswith("Equal for everything")
+    assert schema["properties"]["about"]["description"].startswith("Equal for every notice")
     assert schema["$defs"]["Command"]["properties"]["title"]["description"]
 
 
