@@ -86,8 +86,8 @@ def of_v1_and_v2(release: str, good: str, crashed: str) -> dict[str, Any]:
     steps_gone_bad = ("update_service", "check_deployment", "finish_deployment", "notify")
     events |= {f"bad/{name}": crash[name] for name in steps_gone_bad}
     # As if it were the service's first deployment, without a rollback target.
-    (ours,) = events["roll_back"]["leave"]
-    events["bad/roll_back"] = {**events["roll_back"], "previous": ours, "replaced": ours}
+    (ours,) = events["roll_back"]["abandoned"]
+    events["bad/roll_back"] = {**events["roll_back"], "rollback_target": ours, "replaced": ours}
     # As if somebody had removed the container after BeginDeployment's check.
     bad = copy.deepcopy(events["register_task_definition"])
     bad["deployment"]["policy"]["container"] = "web"

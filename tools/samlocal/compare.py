@@ -23,11 +23,11 @@ def normalised(answer: Any) -> Any:
     if isinstance(answer, dict):
         # A stack trace names the folder of the code, and the invocation's ID is made up.
         left_out = {"requestId", "stackTrace"} if "errorType" in answer else set()
-        told = {name: normalised(value) for name, value in answer.items() if name not in left_out}
-        if isinstance(evidence := told.get("evidence"), list):
+        kept = {name: normalised(value) for name, value in answer.items() if name not in left_out}
+        if isinstance(evidence := kept.get("evidence"), list):
             # How many tasks have stopped for the same reason by now depends on chance.
-            told["evidence"] = [fact for fact, _ in itertools.groupby(evidence)]
-        return told
+            kept["evidence"] = [fact for fact, _ in itertools.groupby(evidence)]
+        return kept
     if isinstance(answer, list):
         return [normalised(value) for value in answer]
     if isinstance(answer, str):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from samcli.yamlhelper import yaml_parse as parse
 
-from localaws.cloudformation.engine.template import parse
 from slipway.notices.own_alarms import CHAPTER
 from slipway.release.plan import parse_plan
 from tests.support.notices import NOTICES
