@@ -6,12 +6,9 @@ import collections
 import importlib
 import pkgutil
 import queue
-import subprocess
-import sys
 import textwrap
 import threading
 import weakref
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +18,8 @@ from localaws.cloudformation.engine.resource_type import TYPES
 from localaws.snapshot import snapshot
 from localaws.snapshot.pickling import SnapshotError, dump, load
 from localaws.sns import sns
+from tests.support.localaws.processes import run_forked
 
-REPO = Path(__file__).parents[2]
 COLLECTIONS = (list, dict, set, collections.deque, queue.SimpleQueue, weakref.WeakValueDictionary)
 HERE, THERE = "http://localhost:11111", "http://localhost:22222"
 
@@ -32,16 +29,9 @@ def again(value: Any) -> Any:
     return load(*dump(value, HERE), THERE)
 
 
-def run(source: str, *arguments: Path) -> None:
-    """Run Python in a process of its own: there can be one local AWS in each."""
-    command = [sys.executable, "-c", textwrap.dedent(source), *map(str, arguments)]
-    ended = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=120)
-    assert ended.returncode == 0, ended.stderr
-
-
 def test_what_is_in_the_services_is_there_in_another_process_on_another_port(tmp_path):
     file = tmp_path / "saved"
-    run(
+    run_forked(
         """
         import sys
         from pathlib import Path
@@ -72,7 +62,7 @@ def test_what_is_in_the_services_is_there_in_another_process_on_another_port(tmp
         """,
         file,
     )
-    run(
+    run_forked(
         """
         import socket, sys
         from pathlib import Path
@@ -150,7 +140,7 @@ def test_what_cannot_be_saved_is_refused(what, said, tmp_path):
                 raise AssertionError("it was saved")
         assert not Path(sys.argv[1]).exists()
         """
-    run(source, tmp_path / "saved")
+    run_forked(source, tmp_path / "saved")
 
 
 def test_a_global_of_a_module_is_the_same_object():

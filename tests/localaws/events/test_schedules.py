@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
-import textwrap
 from typing import Any
 
 import pytest
@@ -15,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from localaws.events import schedules
 from tests.support.localaws.bus import QUEUES, Bus
-from tests.support.paths import REPO
+from tests.support.localaws.processes import run_forked
 from tests.support.waiting import wait_for
 
 
@@ -231,7 +228,8 @@ def test_a_rule_with_a_schedule_only_gets_no_events(bus):
 
 
 def test_every_timer_ends_with_the_local_aws():
-    source = """
+    run_forked(
+        """
         import threading
         from localaws.server import LocalAws
         with LocalAws() as aws:
@@ -239,6 +237,4 @@ def test_every_timer_ends_with_the_local_aws():
                 aws.client("events").put_rule(Name=rate[5], ScheduleExpression=rate)
         assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
         """
-    command = [sys.executable, "-c", textwrap.dedent(source)]
-    ended = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=120)
-    assert ended.returncode == 0, ended.stderr
+    )
