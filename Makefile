@@ -104,7 +104,7 @@ events: $(READY) ## Record events/ again, from a run on the local AWS
 	@$(BIN)/python -m tools.samlocal.record
 
 .PHONY: schema
-schema: $(READY) ## Write the schemas in docs/ from the models
+schema: $(READY) ## Write the schemas and docs/outcomes.md from the models
 	@$(BIN)/python -m tools.schemas
 
 .PHONY: golden

@@ -20,8 +20,9 @@ from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.ledger.ledger import Ledger
 from slipway.ledger.records import ClaimId
 from slipway.model import parse
+from slipway.notices.compose import notice_of
 from slipway.notices.current_state import read_current_state
-from slipway.notices.news import News, notice_of
+from slipway.notices.news import News
 from slipway.notices.notice import Notice
 from slipway.notices.own_alarms import alarm_notice, is_of_alarm
 from slipway.notices.publish import publish

@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas in docs/: of a plan, for editors, and of a notice, for subscribers."""
+"""Writes what docs/ has of the models: the JSON Schemas of a plan and of a notice, and the outcomes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tools.outcomes import outcomes
+
 ROOT = Path(__file__).parent.parent
 PLAN = ROOT / "docs" / "plan.schema.json"
 NOTICE = ROOT / "docs" / "notice.schema.json"
+OUTCOMES = ROOT / "docs" / "outcomes.md"
 sys.path.insert(0, str(ROOT / "functions"))
 
 
@@ -25,7 +28,11 @@ def schemas() -> dict[Path, str]:
     of_notice = notice.Notice.model_json_schema()
     for name, schema in {"Notice": of_notice, **of_notice["$defs"]}.items():
         _describe(schema, name, (notice, image))
-    return {PLAN: _rendered(Plan.model_json_schema()), NOTICE: _rendered(of_notice)}
+    return {
+        PLAN: _rendered(Plan.model_json_schema()),
+        NOTICE: _rendered(of_notice),
+        OUTCOMES: outcomes(),
+    }
 
 
 def _rendered(schema: dict[str, Any]) -> str:

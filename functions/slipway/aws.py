@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -69,11 +68,10 @@ THROTTLED = {
 }
 
 # What passes by itself and has no code of its own: RegisterTaskDefinition's ClientException for two
-# revisions of one family at the same moment, which services of one stage that share a family ask for; and
-# the reasons for which DynamoDB cancels a transaction that another one was in the way of.
-IN_EACH_OTHERS_WAY = re.compile(
-    r"Too many concurrent attempts|\b(TransactionConflict|ThrottlingError|ProvisionedThroughputExceeded)\b"
-)
+# revisions of one family at the same moment, which services of one stage that share a family ask for.
+TOO_MANY_AT_ONCE = "Too many concurrent attempts"
+# Why DynamoDB cancels a transaction that another one was in the way of.
+IN_EACH_OTHERS_WAY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
 @cache
@@ -163,16 +161,15 @@ def calling(action: str, resource: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code = error_code(error)
-        message = (
-            f"{code} from {action} on {resource}: {error.response['Error'].get('Message', '')}"
-        )
+        code, said = error_code(error), error.response["Error"].get("Message", "")
+        message = f"{code} from {action} on {resource}: {said}"
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         if (
             code in THROTTLED
             or status == 429
             or status >= 500
-            or IN_EACH_OTHERS_WAY.search(message)
+            or TOO_MANY_AT_ONCE in said
+            or not IN_EACH_OTHERS_WAY.isdisjoint(cancellation_codes(error))
         ):
             raise AwsUnavailable(message) from error
         raise AwsRefused(message) from error
@@ -185,6 +182,14 @@ def calling(action: str, resource: str) -> Iterator[None]:
 def resource_name(arn: str) -> str:
     """What stands after the last slash of an ARN or an image: ``family:revision``, ``api:v1``."""
     return arn.rpartition("/")[2]
+
+
+def cancellation_codes(error: BaseException | None) -> set[str]:
+    """Why DynamoDB cancelled a transaction: the codes that it gives for its items."""
+    reasons: Any = (
+        error.response.get("CancellationReasons", []) if isinstance(error, ClientError) else []
+    )
+    return {reason["Code"] for reason in reasons if "Code" in reason}
 
 
 def error_code(error: BaseException | None) -> str:

@@ -160,8 +160,10 @@ def test_the_ledger_is_given_all_that_is_known_of_the_end(machine: Machine) -> N
     assert run.called("FinishDeployment") == {
         "outcome": "SUCCEEDED",
         "reason": "every task is healthy",
+        "cause": None,
         "rollback_reason": None,
         "evidence": ["a fact"],
+        "alarms_fired": [],
         "claim": run.called("UpdateService")["claim"],
         "execution": run.arn,
         "started_at": run.called("BeginDeployment")["started_at"],

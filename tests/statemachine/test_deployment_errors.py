@@ -195,7 +195,9 @@ def test_the_recovery_notifies_of_what_is_left_to_it(machine: Machine) -> None:
         FinishDeployment={
             "outcome": "FAILED",
             "reason": "dynamodb:UpdateItem: Timeout",
+            "cause": "ERROR",
             "evidence": [],
+            "alarms_fired": [],
             "claim": None,
             "left_to_recovery": True,
         },
@@ -212,6 +214,7 @@ def test_an_error_before_the_update_ends_failed_with_nothing_changed(
 ) -> None:
     message = "cluster production has no service api"
     run = machine.run(deployment(), **{state: Failure("InvalidInput", message)})
+    assert run.called("FinishDeployment")["cause"] == "CONFIGURATION"
     assert run.states[run.states.index(state) :] == [
         state,
         *decided,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from slipway.ecs.rollback import RollBackAction
+from slipway.health.cause import Cause
 from tests.support.builders import NEW, OLD, OURS, at
 from tests.support.machines import Machine, Machines, Run
 from tests.support.step_answers import (
@@ -107,7 +108,8 @@ def test_what_ecs_has_rolled_back_itself_is_watched_all_the_same(machine: Machin
 def test_a_rollback_that_fails_is_notified_with_both_reasons_and_all_evidence(
     machine: Machine,
 ) -> None:
-    run = machine.run(deployment(), CheckDeployment=[BAD, failed("the old image is gone")])
+    gone = failed("the old image is gone", Cause.IMAGE, ("api-4xx",))
+    run = machine.run(deployment(), CheckDeployment=[BAD, gone])
     why = "two tasks failed; rolling back failed: the old image is gone"
     assert (run.status, run.error, run.cause) == ("FAILED", "ROLLBACK_FAILED", why)
     written, notified = run.called("FinishDeployment"), run.calls["Notify"][-1]
@@ -116,7 +118,9 @@ def test_a_rollback_that_fails_is_notified_with_both_reasons_and_all_evidence(
         "the old image is gone",
     )
     assert (notified["outcome"], notified["reason"]) == ("ROLLBACK_FAILED", why)
-    assert notified["evidence"] == [*BAD["evidence"], *failed("the old image is gone")["evidence"]]
+    assert notified["evidence"] == [*BAD["evidence"], *gone["evidence"]]
+    assert notified["alarms_fired"] == [*BAD["alarms_fired"], "api-4xx"]
+    assert written["cause"] == notified["cause"] == BAD["cause"], "what it has failed for first"
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(0, 0), (0, 1), (1, 0), (0, 2), (2, 1)])

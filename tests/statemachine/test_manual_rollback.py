@@ -70,9 +70,8 @@ def test_a_manual_rollback_abandons_what_runs_for_what_was_good(machine: Machine
     assert (back["abandoned"], back["rollback_target"]) == ([NEW], OLD)
     assert back["updated"] is True
     assert ended.called("BeginDeployment")["start"] == rollback(to="v1", by="jo")
-    assert [notified["started_by"] for notified in ended.calls["Notify"]] == [
-        "manual rollback by jo"
-    ] * 2
+    starters = [(notified["started_by"], notified["by"]) for notified in ended.calls["Notify"]]
+    assert starters == [("manual rollback", "jo")] * 2
     written = ended.called("FinishDeployment")
     assert (written["restored"], written["task_definition"], written["image"]) == (OLD, None, None)
 
@@ -122,6 +121,7 @@ def test_one_that_fails_its_check_ends_rollback_failed_with_what_was_tried(
     why = f"{rolled_back()['reason']}; rolling back failed: two tasks failed"
     assert (ended.status, ended.error, ended.cause) == ("FAILED", "ROLLBACK_FAILED", why)
     assert ended.calls["Notify"][-1]["evidence"] == failed("two tasks failed")["evidence"]
+    assert ended.called("FinishDeployment")["cause"] == "ALARM", "why it could not roll back"
     assert len(ended.calls["RollBack"]) == 1
 
 
@@ -129,6 +129,7 @@ def test_one_that_is_refused_ends_rollback_failed_with_a_whole_sentence(machine:
     ended = run(machine, RollBack=Failure("AwsRefused", "denied"))
     why = "a person asked to roll back; rolling back failed: denied"
     assert (ended.status, ended.error, ended.cause) == ("FAILED", "ROLLBACK_FAILED", why)
+    assert ended.called("FinishDeployment")["cause"] == "PERSON"
 
 
 def test_a_manual_rollback_that_can_not_be_checked_ends_rollback_failed_with_a_whole_sentence(

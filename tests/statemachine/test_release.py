@@ -63,11 +63,13 @@ def test_a_release_that_can_not_be_resolved_is_notified_and_fails_with_the_messa
         "kind",
         "outcome",
         "reason",
+        "cause",
         "execution",
         "release",
         "repository",
         "tag",
     }
+    assert notified["cause"] == "CONFIGURATION"
     assert (notified["outcome"], notified["execution"], notified["repository"]) == (
         "FAILED",
         run.arn,

@@ -30,7 +30,7 @@ def test_each_of_several_stages_is_notified_before_it_starts(machine: Machine) -
     first, second = stages(run)
     assert first == {
         "kind": "stage",
-        "outcome": "STARTED",
+        "outcome": None,
         "reason": "",
         "execution": run.arn,
         "release": PUSH["id"],
@@ -40,6 +40,7 @@ def test_each_of_several_stages_is_notified_before_it_starts(machine: Machine) -
         "services": ["staging/api"],
         "image": image().to_json(),
         "started_by": "push",
+        "by": None,
     }
     assert (second["stage"], second["stage_number"]) == ("production", 2)
     assert second["services"] == ["production/api", "production/worker"]
@@ -62,7 +63,8 @@ def test_the_notices_of_stages_name_who_started_the_release(machine: Machine) ->
     found = resolution(**TWO_STAGES)
     found["release"] |= {"started_by": "manual start", "by": "jo"}
     run = machine.run(MANUAL, ResolveRelease=found)
-    assert {notified["started_by"] for notified in stages(run)} == {"manual start by jo"}
+    starters = {(notified["started_by"], notified["by"]) for notified in stages(run)}
+    assert starters == {("manual start", "jo")}
 
 
 def test_a_stage_goes_on_where_it_can_not_be_notified(machine: Machine) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from slipway.health.outcome import Outcome
+from slipway.notices.compose import notice_of
+from slipway.notices.current_state import CurrentState
 from slipway.notices.email import text_of
-from slipway.notices.news import CurrentState, News, notice_of
+from slipway.notices.news import News
 from slipway.notices.notice import Notice
 from tests.support.builders import (
     NEW,
@@ -20,11 +23,16 @@ from tests.support.builders import (
 
 EXECUTION = execution("production-api-v2")
 RELEASE = f"{RELEASES.replace(':stateMachine:', ':execution:')}:e-1"
-MANUAL_ROLLBACK = {"started_by": "manual rollback by jo", "stage": None, "task_definition": None}
-OUTCOMES = ["SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED", "SUPERSEDED", "REJECTED", "FAILED"]
+MANUAL_ROLLBACK = {
+    "started_by": "manual rollback",
+    "by": "jo",
+    "stage": None,
+    "task_definition": None,
+}
+OUTCOMES = list(Outcome)
 
 
-def ending(outcome: str = "SUCCEEDED", **changes: object) -> News:
+def ending(outcome: str | None = "SUCCEEDED", **changes: object) -> News:
     """How a deployment ended."""
     defaults = {
         "claim": claim(),
@@ -44,14 +52,14 @@ def ending(outcome: str = "SUCCEEDED", **changes: object) -> News:
 def start(**changes: object) -> News:
     """That a deployment started."""
     defaults = {"kind": "start", "reason": "", "task_definition": None}
-    return ending("STARTED", **defaults | changes)
+    return ending(None, **defaults | changes)
 
 
 def stage(**changes: object) -> News:
     """That a stage of a release starts."""
     defaults = {
         "kind": "stage",
-        "outcome": "STARTED",
+        "outcome": None,
         "reason": "",
         "execution": RELEASE,
         "stage": "production",

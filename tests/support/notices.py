@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from slipway.health.cause import Cause
 from slipway.health.failed_tasks import Failed
 from slipway.image import Image
 from slipway.ledger.records import ClaimId
-from slipway.notices.news import CurrentState, News, notice_of
+from slipway.notices.compose import notice_of
+from slipway.notices.current_state import CurrentState
+from slipway.notices.news import News
 from slipway.notices.notice import ContainerLog, Kind, Notice, Running, Tasks
 from slipway.notices.own_alarms import alarm_notice
 
@@ -56,7 +59,7 @@ def runs(revision: int, image: str = OLD.removeprefix(f"{URI.partition('/')[0]}/
 
 
 def deployment_notice(
-    outcome: str, reason: str = "", state: CurrentState | None = None, **changes: Any
+    outcome: str | None, reason: str = "", state: CurrentState | None = None, **changes: Any
 ) -> Notice:
     """The notice of the deployment of shop/api:v2 on production/api, three minutes after its start."""
     defaults: dict[str, Any] = {
@@ -83,7 +86,7 @@ def of_deployment(kind: Kind, **facts: Any) -> Notice:
     return Notice(kind=kind, **known | facts)
 
 
-def of_release(outcome: str, reason: str = "", **changes: Any) -> Notice:
+def of_release(outcome: str | None, reason: str = "", **changes: Any) -> Notice:
     """The notice of a release of shop/api."""
     defaults: dict[str, Any] = {"execution": RELEASE, "repository": "shop/api", "tag": "v2"}
     return notice_of(
@@ -111,7 +114,8 @@ def of_alarm(name: str, state: str = "ALARM") -> Notice:
 
 MANUAL_ROLLBACK: dict[str, Any] = {
     "stage": None,
-    "started_by": "manual rollback by jo",
+    "started_by": "manual rollback",
+    "by": "jo",
     "task_definition": None,
 }
 GATES = (
@@ -145,16 +149,17 @@ HOSTILE = f"\u202ev2\u200b\x1b[31m{MARKUP}\r\nLINKS\n  @here"
 
 NOTICES: dict[str, Notice] = {
     "start": deployment_notice(
-        "STARTED",
+        None,
         kind="start",
         task_definition=None,
         gates=GATES,
         alarms_firing=("api-latency",),
-        started_by="manual start by jo",
+        started_by="manual start",
+        by="jo",
     ),
-    "start_of_manual_rollback": deployment_notice("STARTED", kind="start", **MANUAL_ROLLBACK),
+    "start_of_manual_rollback": deployment_notice(None, kind="start", **MANUAL_ROLLBACK),
     "stage": of_release(
-        "STARTED",
+        None,
         kind="stage",
         stage="production",
         stage_number=2,
@@ -187,18 +192,21 @@ NOTICES: dict[str, Notice] = {
             "ECS's service deployment is IN_PROGRESS",
         ),
         failed=FAILED,
+        cause=Cause.IMAGE,
     ),
     "unpullable": deployment_notice(
         "ROLLED_BACK",
         f"a task can never start: {NOT_FOUND}",
         runs(41),
         evidence=(f"stopped: {NOT_FOUND}", "0 of 2 tasks are running"),
+        cause=Cause.IMAGE,
     ),
     "unhealthy_target": deployment_notice(
         "ROLLED_BACK",
         f"not healthy after 1800 seconds: {BAD_GATEWAY}",
         runs(41),
         evidence=(BAD_GATEWAY, "ECS's service deployment is IN_PROGRESS"),
+        cause=Cause.TIMEOUT,
     ),
     "alarm_fired": deployment_notice(
         "ROLLED_BACK",
@@ -209,6 +217,8 @@ NOTICES: dict[str, Notice] = {
             "ECS says: ECS deployment ecs-svc/4055011169962135182 completed.",
         ),
         alarms_firing=("api-latency",),
+        cause=Cause.ALARM,
+        alarms_fired=("api-5xx",),
     ),
     "rollback_failed": deployment_notice(
         "ROLLBACK_FAILED",
@@ -217,14 +227,16 @@ NOTICES: dict[str, Notice] = {
         runs(42, f"shop/api@{IMAGE.digest}").model_copy(update={"log": UNREADABLE}),
         evidence=(f"stopped: {EXITED} (task {TASK})",),
         failed=FAILED,
+        cause=Cause.IMAGE,
     ),
     "manual_rollback_done": deployment_notice(
-        "ROLLED_BACK", "every task is healthy", runs(41), **MANUAL_ROLLBACK
+        "ROLLED_BACK", "every task is healthy", runs(41), cause=Cause.PERSON, **MANUAL_ROLLBACK
     ),
     "superseded": deployment_notice(
         "SUPERSEDED",
         "release shop/api:v3 (efefefefefef) has service production/api now",
         runs(43, "shop/api@sha256:" + "ef" * 32),
+        cause=Cause.NEWER_RELEASE,
     ),
     "rejected": deployment_notice(
         "REJECTED",
@@ -235,6 +247,7 @@ NOTICES: dict[str, Notice] = {
         task_definition=None,
         rollback_target=None,
         rollback_target_images={},
+        cause=Cause.QUARANTINED,
     ),
     "failed_before_change": deployment_notice(
         "FAILED",
@@ -244,6 +257,7 @@ NOTICES: dict[str, Notice] = {
         task_definition=None,
         rollback_target=None,
         rollback_target_images={},
+        cause=Cause.CONFIGURATION,
     ),
     "no_change": deployment_notice(
         "NO_CHANGE",
@@ -258,6 +272,7 @@ NOTICES: dict[str, Notice] = {
         "the plan of repository shop/api at /slipway/repositories/shop/api is not valid:\n"
         "  routes.0.stages.1.services.0.bake_seconds: Input should be less than or equal to 43200\n"
         "  routes.0.stages.1.services.0.alarm: Extra inputs are not permitted",
+        cause=Cause.CONFIGURATION,
     ),
     "ignored": of_release("IGNORED", "no route of repository shop/api matches tag v2"),
     "alarm_undelivered": of_alarm("slipway-UndeliveredPushesNotEmpty-1A2B3C4D5E6F"),
@@ -277,7 +292,10 @@ NOTICES: dict[str, Notice] = {
             "<https://evil.example|execution>",
             "www.evil.example &amp; :smile: ~no~",
         ),
-        started_by=f"manual start by {HOSTILE}",
+        started_by="manual start",
+        by=HOSTILE,
         alarms_firing=(HOSTILE,),
+        cause=Cause.ALARM,
+        alarms_fired=(HOSTILE,),
     ),
 }

@@ -13,6 +13,7 @@ from slipway.ecs.rollback import RollBack, RollBackAction
 from slipway.ecs.service import Update
 from slipway.ecs.task_definition import Registration
 from slipway.errors import InvalidInput, reason_of
+from slipway.health.cause import Cause
 from slipway.health.failed_tasks import Failed
 from slipway.health.verdict import CheckResult, Verdict
 from slipway.ledger.records import ClaimId
@@ -137,7 +138,12 @@ BEFORE = {
 }
 go = deciding(Decision.GO, **BEFORE)
 manual_rollback = deciding(
-    Decision.GO, **BEFORE, manual_rollback=True, updated=True, task_definition=NEW
+    Decision.GO,
+    **BEFORE,
+    manual_rollback=True,
+    cause=Cause.PERSON,
+    updated=True,
+    task_definition=NEW,
 )
 
 
@@ -179,14 +185,25 @@ def healthy(wait_seconds: int = 15, baked: bool = False) -> dict[str, Any]:
     )
 
 
-def failed(reason: str = "alarm api-5xx went to ALARM: too many 5xx") -> dict[str, Any]:
+def failed(
+    reason: str = "alarm api-5xx went to ALARM: too many 5xx",
+    cause: Cause = Cause.ALARM,
+    alarms_fired: tuple[str, ...] = ("api-5xx",),
+) -> dict[str, Any]:
     return verdict(
-        Verdict.FAILED, reason, evidence=(f"evidence: {reason}",), failed=FAILED, progress=reason
+        Verdict.FAILED,
+        reason,
+        cause=cause,
+        evidence=(f"evidence: {reason}",),
+        alarms_fired=alarms_fired,
+        failed=FAILED,
+        progress=reason,
     )
 
 
 def superseded() -> dict[str, Any]:
-    return verdict(Verdict.SUPERSEDED, "someone else has put shop-api:43 on the service")
+    reason = "someone else has put shop-api:43 on the service"
+    return verdict(Verdict.SUPERSEDED, reason, cause=Cause.PERSON)
 
 
 def rolled_back(action: RollBackAction = RollBackAction.UPDATED) -> dict[str, Any]:
@@ -206,15 +223,18 @@ def finished(event: Any) -> dict[str, Any] | Failure:
     reason = reason_of(ending.reason)
     if ending.rollback_reason is not None:
         reason += f"; rolling back failed: {reason_of(ending.rollback_reason)}"
-    return finding(ending.outcome, reason, *ending.evidence)(event)
+    known = {"cause": ending.cause, "alarms_fired": ending.alarms_fired}
+    return finding(ending.outcome, reason, *ending.evidence, **known)(event)
 
 
-def finding(outcome: str, reason: str, *evidence: str) -> Callable[[Any], dict[str, Any]]:
+def finding(
+    outcome: str, reason: str, *evidence: str, **known: Any
+) -> Callable[[Any], dict[str, Any]]:
     """What FinishDeployment answers where it finds another end than it is given."""
 
     def answer(event: Any) -> dict[str, Any]:
-        claim = event["claim"]
-        return Finished(outcome=outcome, reason=reason, evidence=evidence, claim=claim).to_json()
+        found = {"reason": reason, "evidence": evidence, "claim": event["claim"], **known}
+        return Finished(outcome=outcome, **found).to_json()
 
     return answer
 

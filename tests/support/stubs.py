@@ -29,9 +29,13 @@ class Stubbed:
         """The next call is ``operation``, with exactly the ``expected`` parameters where there are any."""
         self._stubber.add_response(operation, answer, expected or None)
 
-    def refuses(self, operation: str, code: str, message: str = "no", status: int = 400) -> None:
-        """The next call is ``operation``, and AWS says no."""
-        self._stubber.add_client_error(operation, code, message, status)
+    def refuses(
+        self, operation: str, code: str, message: str = "no", status: int = 400, **fields: Any
+    ) -> None:
+        """The next call is ``operation``, and AWS says no, with the fields that such an error has."""
+        self._stubber.add_client_error(
+            operation, code, message, status, modeled_fields=fields or None
+        )
 
 
 def without_parameters() -> Any:

@@ -65,16 +65,18 @@ def test_registering_side_by_side_in_one_family_is_worth_another_try():
     "reason", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
 )
 def test_a_transaction_that_another_one_was_in_the_way_of_is_worth_another_try(reason):
-    said = f"Transaction cancelled, please refer cancellation reasons [None, {reason}]"
+    error = refusal("TransactionCanceledException", 400, "Transaction cancelled")
+    error.response["CancellationReasons"] = [{"Code": "None"}, {"Code": reason}]
 
-    assert type(translated(refusal("TransactionCanceledException", 400, said))) is AwsUnavailable
+    assert type(translated(error)) is AwsUnavailable
 
 
 @pytest.mark.parametrize("reason", ["ConditionalCheckFailed", "ValidationError"])
 def test_a_transaction_that_was_cancelled_for_what_it_wants_is_not(reason):
-    said = f"Transaction cancelled, please refer cancellation reasons [None, {reason}]"
+    error = refusal("TransactionCanceledException", 400, "Transaction cancelled")
+    error.response["CancellationReasons"] = [{"Code": "None"}, {"Code": reason}]
 
-    assert type(translated(refusal("TransactionCanceledException", 400, said))) is AwsRefused
+    assert type(translated(error)) is AwsRefused
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from slipway.ecs.service import has_settled, last_completed_task_definition, rea
 from slipway.ecs.task_definition import Revision, containers_for, read_task_definition
 from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.health.alarms import read_alarms
+from slipway.health.cause import Cause
+from slipway.health.outcome import Outcome
 from slipway.ledger.records import Good, ServiceRecord
 from slipway.model import parse
 from slipway.release.release import Deployment
@@ -68,7 +70,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
         alarms = read_alarms(policy.alarm_names, world.cloudwatch)
     except (AwsUnavailable, AwsRefused) as unreadable:
         reason = f"an alarm that can't be read is neither good nor bad: {unreadable}"
-        return case.wait_patiently(reason)
+        return case.wait_patiently(Cause.UNREADABLE, reason)
     if not ours and (refusal := blocked(case, alarms)):
         return refusal
     if refused := case.claim_service(world.ledger, baseline):
@@ -144,4 +146,4 @@ def _no_change(case: Case, world: World, running: str) -> Beginning:
     found = read_service(case.service, world.ecs)
     if found["taskDefinition"] != running or not has_settled(found):
         return case.wait("the service was changed a moment ago", 1)
-    return case.end("NO_CHANGE", "the service runs this image already, and it is good")
+    return case.end(Outcome.NO_CHANGE, None, "the service runs this image already, and it is good")

@@ -10,6 +10,8 @@ from slipway.deployment.beginning import Beginning, Case, ManualRollback, Recove
 from slipway.ecs.service import read_service
 from slipway.ecs.task_definition import read_task_definition
 from slipway.errors import AwsRefused
+from slipway.health.cause import Cause
+from slipway.health.outcome import Outcome
 from slipway.ledger.records import ClaimId
 from slipway.model import parse
 from slipway.release.release import Deployment
@@ -37,8 +39,8 @@ def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World
     asked = record.deployment if record else None
     deployment = asked or _asked(recovery, world)
     case = Case(claim, deployment, start.started_at, now)
-    if record and record.outcome:
-        return case.end(record.outcome, record.reason, *record.evidence)
+    if record and record.end:
+        return case.end_again(record.end)
     known = world.ledger.service(claim.service)
     if older := case.refused_as_older(known):
         return older
@@ -47,24 +49,25 @@ def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World
     # One that never claimed the service leaves alone the deployment that has claimed it now.
     baseline = known.baseline
     if baseline is None or not (claimed or (record and record.changing)):
-        return case.end("FAILED", unchanged)
+        return case.end(Outcome.FAILED, Cause.INTERRUPTED, unchanged)
     # The baseline stays: what ran before the dead one changed anything, not what there is now.
     if refused := case.claim_service(world.ledger, baseline):
         return refused
     # A function that outlived its execution may have written until that moment; from now on none can.
     record, known = world.ledger.deployment(claim), world.ledger.service(claim.service)
-    if record and record.outcome:
-        return case.end(record.outcome, record.reason, *record.evidence)
+    if record and record.end:
+        return case.end_again(record.end)
     put = record.task_definition if record and record.changing else None
     rollback_target = known.rollback_target(record) or baseline
     unproven = known.abandoned(rollback_target)
     if not (put or unproven):
-        return case.end("FAILED", unchanged)
+        return case.end(Outcome.FAILED, Cause.INTERRUPTED, unchanged)
     # Where the dead one did not live to do so.
     world.ledger.open(case.claim, deployment, rollback_target, known.last_good, put, now)
-    manual_rollback = put is not None and deployment.release.started_by == "manual rollback"
+    manual_rollback = put is not None and deployment.release.manual_rollback
     return case.roll_back(
         reason=recovery.why,
+        cause=Cause.INTERRUPTED,
         manual_rollback=manual_rollback,
         updated=manual_rollback or (record is not None and record.ecs_deployment is not None),
         rollback_target=rollback_target,

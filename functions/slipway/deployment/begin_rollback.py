@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from slipway.aws import resource_name
+from slipway.aws import error_code, resource_name
 from slipway.deployment.beginning import (
     Beginning,
     Case,
@@ -18,13 +18,15 @@ from slipway.ecs.service import last_completed_task_definition, read_service
 from slipway.ecs.task_definition import Revision, read_task_definition, with_image
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput, Superseded
 from slipway.health.alarms import read_alarms
+from slipway.health.cause import Cause
+from slipway.health.outcome import Outcome
 from slipway.image import Image, source
 from slipway.ledger.records import Claim, ClaimId, Good, Quarantined, ServiceRecord
 from slipway.model import Model
 from slipway.release.parameters import read_plan
 from slipway.release.plan import Policy
 from slipway.release.registry import find_image, image_of
-from slipway.release.release import Deployment, Release
+from slipway.release.release import Deployment, Release, StartedBy
 
 
 class _Target(Model):
@@ -57,13 +59,13 @@ def begin_rollback(wanted: ManualRollback, start: Start, now: datetime, world: W
         known = _Target(good=begun.good_target) if begun and begun.good_target else None
         target = known or _target(wanted.to, record, running, case, world)
     except _Rejected as why:
-        return case.end("REJECTED", str(why))
+        return case.end(Outcome.REJECTED, Cause.NO_TARGET, str(why))
     baseline = record.before or last_completed_task_definition(found)
     if nothing_to_do := _no_change(target, running, deployment):
         refused = None
         if record.claim and not _watches(record.claim, service, world):
             refused = case.claim_service(world.ledger, baseline)
-        return refused or case.end("NO_CHANGE", nothing_to_do)
+        return refused or case.end(Outcome.NO_CHANGE, None, nothing_to_do)
     if refused := case.claim_service(world.ledger, baseline):
         return refused
     if read_service(service, world.ecs)["taskDefinition"] != running.arn:
@@ -82,6 +84,7 @@ def begin_rollback(wanted: ManualRollback, start: Start, now: datetime, world: W
         return superseded
     return case.go(
         manual_rollback=True,
+        cause=Cause.PERSON,
         updated=True,
         rollback_target=rollback_target.arn if rollback_target else None,
         rollback_target_images=rollback_target.images if rollback_target else {},
@@ -125,7 +128,7 @@ def _quarantine_what_it_abandons(case: Case, target: _Target, world: World) -> B
     try:
         world.ledger.quarantine(case.claim, abandoned.digest, why)
     except Superseded as newer:
-        return case.end("SUPERSEDED", str(newer))
+        return case.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
     return None
 
 
@@ -158,7 +161,7 @@ def as_deployment(
         id=start.execution.rpartition(":")[2],
         image=image,
         released_at=start.started_at,
-        started_by="manual rollback",
+        started_by=StartedBy.MANUAL_ROLLBACK,
         by=wanted.by,
     )
     return Deployment(release=release, stage=None, service=wanted.service, policy=policy)
@@ -208,7 +211,7 @@ def _named(name: str, record: ServiceRecord, case: Case, world: World) -> Good:
     try:
         revision = read_task_definition(name, world.ecs)
     except AwsRefused as refused:
-        if "ClientException" in str(refused):
+        if error_code(refused.__cause__) == "ClientException":  # ECS's word for "there is none"
             raise _Rejected(f"there is no task definition {name}") from refused
         raise
     known = (good for good in record.good if good.task_definition == revision.arn)

@@ -12,9 +12,11 @@ from pydantic import AwareDatetime, Field
 
 from slipway.ecs.service import Service
 from slipway.errors import InvalidInput, Superseded
+from slipway.health.cause import Cause
+from slipway.health.outcome import Outcome
 from slipway.image import Image
 from slipway.ledger.ledger import Busy, Ledger, refuse_older
-from slipway.ledger.records import ClaimId, ServiceRecord, deployment_id
+from slipway.ledger.records import ClaimId, End, ServiceRecord, deployment_id
 from slipway.model import Model
 from slipway.release.plan import ServiceName
 from slipway.release.release import Deployment
@@ -86,9 +88,13 @@ class Beginning(Model):
     decision: Decision
     claim: ClaimId
     deployment: Deployment
-    outcome: str | None = None
+    outcome: Outcome | None = None
     """Of END."""
     reason: str = ""
+    cause: Cause | None = None
+    """The same as data; None where nothing stands against it."""
+    alarms_fired: tuple[str, ...] = ()
+    """The alarms that keep it from beginning."""
     evidence: tuple[str, ...] = ()
     wait_seconds: int = 0
     began_at: datetime
@@ -139,20 +145,24 @@ class Case:
         """``cluster/service``."""
         return self.deployment.service
 
-    def end(self, outcome: str, reason: str, *evidence: str) -> Beginning:
+    def end(self, outcome: Outcome, cause: Cause | None, reason: str, **what: Any) -> Beginning:
         """It ends here."""
-        return self._decide(Decision.END, outcome=outcome, reason=reason, evidence=evidence)
+        return self._decide(Decision.END, outcome=outcome, cause=cause, reason=reason, **what)
+
+    def end_again(self, end: End) -> Beginning:
+        """It has ended like this before."""
+        return self._decide(Decision.END, **dict(end))
 
     def wait(self, reason: str, seconds: int) -> Beginning:
         """It has to begin again in a moment."""
         return self._decide(Decision.WAIT, reason=reason, wait_seconds=seconds)
 
-    def wait_patiently(self, reason: str) -> Beginning:
+    def wait_patiently(self, cause: Cause, reason: str) -> Beginning:
         """It has to wait, but not longer than it may take to become healthy: then it is FAILED."""
         policy = self.deployment.policy
         if self.now >= self.started_at + timedelta(seconds=policy.timeout_seconds):
             patience = f"it could not begin within {policy.timeout_seconds} seconds"
-            return self.end("FAILED", f"{patience}: {reason}")
+            return self.end(Outcome.FAILED, cause, f"{patience}: {reason}")
         return self.wait(reason, policy.poll_seconds)
 
     def go(self, **what: Any) -> Beginning:
@@ -168,7 +178,7 @@ class Case:
         try:
             refuse_older(record, self.deployment)
         except Superseded as newer:
-            return self.end("SUPERSEDED", str(newer))
+            return self.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
         return None
 
     def claim_service(self, ledger: Ledger, baseline: str) -> Beginning | None:
@@ -176,7 +186,7 @@ class Case:
         try:
             ledger.claim(self.claim, self.deployment, baseline, self.now)
         except Superseded as newer:
-            return self.end("SUPERSEDED", str(newer))
+            return self.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
         except Busy as busy:
             return self.wait(str(busy), BUSY_SECONDS)
         return None

@@ -11,11 +11,14 @@ from slipway.aws import resource_name
 from slipway.ecs.kept_image import keep_image
 from slipway.ecs.service import Update, primary_deployment, read_service
 from slipway.errors import InvalidInput, reason_of
+from slipway.health.cause import Cause
+from slipway.health.outcome import Outcome
 from slipway.image import Image
 from slipway.ledger.ledger import Ledger
 from slipway.ledger.records import (
     ClaimId,
     DeploymentRecord,
+    End,
     Good,
     Quarantined,
     ServiceRecord,
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_ssm import SSMClient
 
-# What can't be so where the service is another deployment's by now.
-NEEDS_THE_SERVICE = {"SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED"}
 # What an item has room for; the whole reason is in the execution.
 QUARANTINE_REASON = 500
 REASON = 10_000
@@ -40,9 +41,12 @@ REASON = 10_000
 class Ending(Model):
     """What the state machine found, the input of FinishDeployment."""
 
-    outcome: str
+    outcome: Outcome
     reason: str
     """A sentence, or the Cause of a failed task as Step Functions gives it."""
+    cause: Cause | None = None
+    alarms_fired: tuple[str, ...] = ()
+    """The alarms behind the outcome."""
     rollback_reason: str | None = None
     """Why rolling back failed, likewise."""
     evidence: tuple[str, ...] = ()
@@ -63,12 +67,9 @@ class Ending(Model):
     """ARN of the task definition that was put back."""
 
 
-class Finished(Model):
+class Finished(End):
     """How it ended, as it is in the ledger."""
 
-    outcome: str
-    reason: str
-    evidence: tuple[str, ...]
     claim: ClaimId | None
     """None where there is nothing in the ledger: not even a service was named."""
     left_to_recovery: bool = False
@@ -95,31 +96,32 @@ def finish(
         AwsUnavailable, AwsRefused: from AWS.
     """
     claim = ending.claim or _claim(ending)
-    reason = _sentence(ending)
+    end = _end(ending)
     if claim is None:
-        return Finished(outcome=ending.outcome, reason=reason, evidence=ending.evidence, claim=None)
+        return _finished(end, None)
     record = ledger.deployment(claim)
-    if record and record.outcome:
+    if record and record.end:
         ledger.free(claim)  # claimed by a step that outlived its execution
-        return _recorded(record, claim)
-    unseen = ending.outcome == "FAILED" and ending.restored is None
+        return _finished(record.end, claim)
+    unseen = end.outcome is Outcome.FAILED and ending.restored is None
     if unseen and _owes(ledger.service(claim.service), record, claim):
-        return _left_to_recovery(ending, claim)
-    outcome, reason = _checked(ending, reason, claim.service, ecs)
-    good = _good(outcome, ending, record, now)
+        return _finished(end, claim, left_to_recovery=True)
+    end = _checked(end, ending.update, claim.service, ecs)
+    good = _good(end.outcome, ending, record, now)
     if good and (asked := ending.deployment or (record.deployment if record else None)):
-        ending = _with_kept_image(ending, asked, good, ecs, ssm)
+        end = _with_kept_image(end, asked, good, ecs, ssm)
     tried = record is not None and record.was_tried
-    quarantine = _quarantine(outcome, reason, ending, good, claim, now) if tried else None
+    quarantine = _quarantine(end, ending.deployment, good, claim, now) if tried else None
     asked, expires = ending.deployment, now + history
-    written = _written(outcome, reason, ending, now, expires)
-    if ledger.finish(claim, asked, written, good, quarantine):
-        return Finished(outcome=outcome, reason=reason, evidence=ending.evidence, claim=claim)
-    if record and outcome in NEEDS_THE_SERVICE:
-        outcome, reason = "SUPERSEDED", f"another deployment has claimed the service; {reason}"
-    written = _written(outcome, reason, ending, now, expires)
-    recorded = ledger.finish_without_service(claim, asked, written)
-    return _recorded(recorded, claim) if recorded else _left_to_recovery(ending, claim)
+    if ledger.finish(claim, asked, _written(end, now, expires), good, quarantine):
+        return _finished(end, claim)
+    if record and end.outcome.facts.needs_claim:
+        reason = f"another deployment has claimed the service; {end.reason}"
+        end = _superseded(end, Cause.NEWER_RELEASE, reason)
+    recorded = ledger.finish_without_service(claim, asked, _written(end, now, expires))
+    if recorded is None or recorded.end is None:
+        return _finished(_end(ending), claim, left_to_recovery=True)
+    return _finished(recorded.end, claim)
 
 
 def _owes(service: ServiceRecord, record: DeploymentRecord | None, claim: ClaimId) -> bool:
@@ -128,14 +130,8 @@ def _owes(service: ServiceRecord, record: DeploymentRecord | None, claim: ClaimI
     return ours and bool(service.abandoned(service.rollback_target(record)))
 
 
-def _left_to_recovery(ending: Ending, claim: ClaimId) -> Finished:
-    return Finished(
-        outcome=ending.outcome,
-        reason=_sentence(ending),
-        evidence=ending.evidence,
-        claim=claim,
-        left_to_recovery=True,
-    )
+def _finished(end: End, claim: ClaimId | None, left_to_recovery: bool = False) -> Finished:
+    return Finished(**dict(end), claim=claim, left_to_recovery=left_to_recovery)
 
 
 def _claim(ending: Ending) -> ClaimId | None:
@@ -146,43 +142,50 @@ def _claim(ending: Ending) -> ClaimId | None:
     return ClaimId(service=service, deployment=own, execution=ending.execution)
 
 
-def _sentence(ending: Ending) -> str:
-    why = reason_of(ending.reason)
-    if ending.rollback_reason is None:
-        return why
-    return f"{why}; rolling back failed: {reason_of(ending.rollback_reason)}"
-
-
-def _recorded(record: DeploymentRecord, claim: ClaimId) -> Finished:
-    return Finished(
-        outcome=str(record.outcome), reason=record.reason, evidence=record.evidence, claim=claim
+def _end(ending: Ending) -> End:
+    """How it ended, as far as the state machine knows."""
+    reason = reason_of(ending.reason)
+    if ending.rollback_reason is not None:
+        reason += f"; rolling back failed: {reason_of(ending.rollback_reason)}"
+    return End(
+        outcome=ending.outcome,
+        reason=reason,
+        cause=ending.cause,
+        evidence=ending.evidence,
+        alarms_fired=ending.alarms_fired,
     )
 
 
-def _checked(ending: Ending, reason: str, service: str, ecs: ECSClient) -> tuple[str, str]:
-    """The outcome; a success is none where the service has something else by now."""
-    if ending.outcome != "SUCCEEDED":
-        return ending.outcome, reason
+def _superseded(end: End, cause: Cause, reason: str) -> End:
+    facts = {"outcome": Outcome.SUPERSEDED, "cause": cause, "reason": reason}
+    return end.model_copy(update=facts)
+
+
+def _checked(end: End, update: Update | None, service: str, ecs: ECSClient) -> End:
+    """The same; a success is none where the service has something else by now."""
+    if end.outcome is not Outcome.SUCCEEDED:
+        return end
     try:
         now = primary_deployment(read_service(service, ecs))
     except InvalidInput as gone:
-        return "SUPERSEDED", str(gone)
-    if ending.update is None or now["id"] != ending.update.deployment_id:
+        return _superseded(end, Cause.PERSON, str(gone))
+    if update is None or now["id"] != update.deployment_id:
         other = resource_name(now["taskDefinition"])
-        return "SUPERSEDED", f"it was good, but someone else has put {other} on the service"
-    return ending.outcome, reason
+        reason = f"it was good, but someone else has put {other} on the service"
+        return _superseded(end, Cause.PERSON, reason)
+    return end
 
 
 def _good(
-    outcome: str, ending: Ending, record: DeploymentRecord | None, now: datetime
+    outcome: Outcome, ending: Ending, record: DeploymentRecord | None, now: datetime
 ) -> Good | None:
     """What is last good from now on."""
-    if outcome == "SUCCEEDED" and ending.deployment and ending.task_definition:
+    if outcome.facts.proves_image and ending.deployment and ending.task_definition:
         image = ending.deployment.release.image
         return Good(
             task_definition=ending.task_definition, digest=image.digest, tag=image.tag, at=now
         )
-    if outcome != "ROLLED_BACK" or ending.restored is None:
+    if not outcome.facts.proves_target or ending.restored is None:
         return None
     if record and record.good_target:  # the same, but for a revision that had to be registered anew
         return record.good_target.model_copy(update={"task_definition": ending.restored})
@@ -193,33 +196,30 @@ def _good(
 
 
 def _with_kept_image(
-    ending: Ending, asked: Deployment, good: Good, ecs: ECSClient, ssm: SSMClient
-) -> Ending:
+    end: End, asked: Deployment, good: Good, ecs: ECSClient, ssm: SSMClient
+) -> End:
     # While the service is still claimed: of two deployments, the later one's image is to stay.
     problem = keep_image(asked, good.task_definition, ecs, ssm)
     if problem is None:
-        return ending
-    return ending.model_copy(update={"evidence": (*ending.evidence, problem)})
+        return end
+    return end.model_copy(update={"evidence": (*end.evidence, problem)})
 
 
 def _quarantine(
-    outcome: str, reason: str, ending: Ending, good: Good | None, claim: ClaimId, now: datetime
+    end: End, deployment: Deployment | None, good: Good | None, claim: ClaimId, now: datetime
 ) -> Quarantined | None:
     """Why the image is not deployed to this service again by itself."""
-    if outcome not in {"ROLLED_BACK", "ROLLBACK_FAILED"} or ending.deployment is None:
+    if not end.outcome.facts.quarantines or deployment is None:
         return None
-    if good and good.digest == ending.deployment.release.image.digest:
+    if good and good.digest == deployment.release.image.digest:
         return None  # it went back to another task definition of the same image
-    return Quarantined(at=now, reason=reason[:QUARANTINE_REASON], deployment=claim.deployment)
+    return Quarantined(at=now, reason=end.reason[:QUARANTINE_REASON], deployment=claim.deployment)
 
 
-def _written(
-    outcome: str, reason: str, ending: Ending, now: datetime, expires: datetime
-) -> dict[str, Any]:
+def _written(end: End, now: datetime, expires: datetime) -> dict[str, Any]:
     return {
-        "outcome": outcome,
-        "reason": reason[:REASON],
-        "evidence": list(ending.evidence),
+        **end.to_json(),
+        "reason": end.reason[:REASON],
         "ended_at": timestamp(now),
         "expires_at": int(expires.timestamp()),
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from slipway.deployment.beginning import Beginning, Case, World
 from slipway.errors import InvalidInput
 from slipway.health.alarms import Alarm
+from slipway.health.cause import Cause
+from slipway.health.outcome import Outcome
 from slipway.ledger.records import ServiceRecord, timestamp
 from slipway.release.freeze import FREEZE_PARAMETER, frozen_until, parse_freeze
 from slipway.release.parameters import read_parameter
@@ -17,7 +19,8 @@ def quarantined(case: Case, record: ServiceRecord) -> Beginning | None:
     if found is None or release.force:
         return None
     return case.end(
-        "REJECTED",
+        Outcome.REJECTED,
+        Cause.QUARANTINED,
         f"image {release.image} is quarantined on service {case.service} since {timestamp(found.at)}: "
         f'{found.reason}; start it manually with "force": true, or release the quarantine',
     )
@@ -36,7 +39,8 @@ def frozen(case: Case, world: World) -> Beginning | None:
     if until is None:
         return None
     return case.end(
-        "REJECTED",
+        Outcome.REJECTED,
+        Cause.FROZEN,
         f"deployments to service {case.service} are frozen until {timestamp(until)} "
         f'(see {FREEZE_PARAMETER} and "freeze" in the plan); start it manually after that',
     )
@@ -59,10 +63,12 @@ def blocked(case: Case, alarms: dict[str, Alarm]) -> Beginning | None:
         return None
     names = ", ".join(alarm.name for alarm in firing)
     return case.end(
-        "REJECTED",
+        Outcome.REJECTED,
+        Cause.ALARM,
         f"nothing is deployed to service {case.service} while {names} is in ALARM "
         '("when_firing": "block" in the plan)',
-        *(f"alarm {alarm.name} is in ALARM: {alarm.reason}" for alarm in firing),
+        evidence=tuple(f"alarm {alarm.name} is in ALARM: {alarm.reason}" for alarm in firing),
+        alarms_fired=tuple(alarm.name for alarm in firing),
     )
 
 

@@ -118,7 +118,7 @@ def _has_ended(claim: ClaimId, ledger: Ledger) -> bool:
     record = ledger.deployment(claim)
     if record is None or record.outcome is None:
         return False
-    if record.outcome != "NO_CHANGE" and "end" not in record.notified:
+    if not record.outcome.facts.quiet and "end" not in record.notified:
         return False
     current = ledger.service(claim.service).claim
     return current is None or current.deployment != claim.deployment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from slipway.aws import calling
+from slipway.aws import calling, error_code
 from slipway.errors import AwsRefused, InvalidInput
 from slipway.model import Model
 
@@ -43,7 +43,7 @@ def read_service(service: str, ecs: ECSClient) -> Service:
         with calling("ecs:DescribeServices", f"service {service}"):
             found = ecs.describe_services(cluster=cluster, services=[name])
     except AwsRefused as error:
-        if "ClusterNotFoundException" in str(error):
+        if error_code(error.__cause__) == "ClusterNotFoundException":
             raise InvalidInput(f"cluster {cluster} of service {service} does not exist") from error
         raise
     if not found["services"]:

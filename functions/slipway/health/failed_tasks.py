@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from slipway.health.cause import Cause
 from slipway.health.stopped_tasks import Container, StoppedTask
 from slipway.model import Model
 
 # Why a pull fails for good, in the words of ECS and of the registries; a pull that timed out or was
 # throttled may do better next time. From the error list in the ECS developer guide, "CannotPullContainer
 # task errors": https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
-NEVER_STARTS = re.compile(
+NO_IMAGE = re.compile(
     r"CannotPull\w*Error.*("
     r"not found|manifest unknown|no matching manifest|does not contain descriptor matching platform"
-    r"|invalid reference format|does not exist|access denied|accessdenied|not authorized"
+    r"|invalid reference format|does not exist)",
+    re.IGNORECASE | re.DOTALL,
+)
+NOT_ALLOWED = re.compile(
+    r"CannotPull\w*Error.*(access denied|accessdenied|not authorized"
     r"|denied:(?! your authorization token has expired)|no basic auth credentials|unauthorized|403 forbidden"
     r")|ResourceInitializationError.*registry auth.*(AccessDenied|not authorized)",
     re.IGNORECASE | re.DOTALL,
@@ -46,9 +51,11 @@ def has_failed(task: StoppedTask) -> bool:
     )
 
 
-def never_starts(task: StoppedTask) -> bool:
-    """Whether no other task of this deployment can ever start, for the same reason."""
-    return any(NEVER_STARTS.search(text) for text in _said(task))
+def why_it_never_starts(task: StoppedTask) -> Cause | None:
+    """Why no other task of this deployment can ever start either; None where another one may."""
+    if any(NOT_ALLOWED.search(text) for text in _said(task)):
+        return Cause.CONFIGURATION
+    return Cause.IMAGE if any(NO_IMAGE.search(text) for text in _said(task)) else None
 
 
 def describe(task: StoppedTask) -> str:

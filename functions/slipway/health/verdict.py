@@ -22,7 +22,14 @@ from enum import StrEnum
 from pydantic import AwareDatetime
 
 from slipway.aws import resource_name
-from slipway.health.failed_tasks import Failed, describe, failed_container, has_failed, never_starts
+from slipway.health.cause import Cause
+from slipway.health.failed_tasks import (
+    Failed,
+    describe,
+    failed_container,
+    has_failed,
+    why_it_never_starts,
+)
 from slipway.health.observation import Observation, RunningTask
 from slipway.model import Model
 from slipway.release.plan import Policy
@@ -59,7 +66,11 @@ class CheckResult(Model):
 
     verdict: Verdict
     reason: str
+    cause: Cause | None = None
+    """Of FAILED and SUPERSEDED, the reason as data."""
     evidence: tuple[str, ...] = ()
+    alarms_fired: tuple[str, ...] = ()
+    """The alarms that went to ALARM since the deployment started."""
     healthy_at: datetime | None = None
     baked: bool = False
     """HEALTHY, and the bake is over."""
@@ -79,6 +90,7 @@ def superseded(reason: str, watch: Watch) -> CheckResult:
     return CheckResult(
         verdict=Verdict.SUPERSEDED,
         reason=reason,
+        cause=Cause.NEWER_RELEASE,
         healthy_at=watch.healthy_at,
         wait_seconds=watch.policy.poll_seconds,
     )
@@ -90,17 +102,19 @@ def judge(observation: Observation, watch: Watch, now: datetime) -> CheckResult:
     healthy_at = watch.healthy_at or (None if missing else now)
     baked_at = healthy_at + timedelta(seconds=watch.policy.bake_seconds) if healthy_at else None
     baked = not missing and baked_at is not None and now >= baked_at
-    verdict, reason = _superseded_or_failed(observation, watch) or (
-        (Verdict.HEALTHY, "every task is healthy")
+    verdict, cause, reason = _superseded_or_failed(observation, watch) or (
+        (Verdict.HEALTHY, None, "every task is healthy")
         if not missing
-        else (Verdict.FAILED, f"{_out_of_time(watch)}: {missing[0]}")
+        else (Verdict.FAILED, Cause.TIMEOUT, f"{_out_of_time(watch)}: {missing[0]}")
         if now >= _deadline(watch, baked_at)
-        else (Verdict.PENDING, missing[0])
+        else (Verdict.PENDING, None, missing[0])
     )
     return CheckResult(
         verdict=verdict,
         reason=reason,
+        cause=cause,
         evidence=evidence(observation, watch, missing),
+        alarms_fired=tuple(fired_alarms(observation, watch)),
         healthy_at=healthy_at,
         baked=verdict is Verdict.HEALTHY and baked,
         wait_seconds=_wait_seconds(watch, baked_at, now),
@@ -110,9 +124,12 @@ def judge(observation: Observation, watch: Watch, now: datetime) -> CheckResult:
     )
 
 
-def _superseded_or_failed(observation: Observation, watch: Watch) -> tuple[Verdict, str] | None:
+def _superseded_or_failed(
+    observation: Observation, watch: Watch
+) -> tuple[Verdict, Cause, str] | None:
     if not observation.exists:
-        return Verdict.SUPERSEDED, observation.failure
+        return Verdict.SUPERSEDED, Cause.PERSON, observation.failure
+    failed = [task for task in observation.stopped if has_failed(task)]
     if observation.failure or (
         observation.service_deployment and observation.service_deployment.state == "FAILED"
     ):
@@ -121,22 +138,21 @@ def _superseded_or_failed(observation: Observation, watch: Watch) -> tuple[Verdi
             if observation.service_deployment and observation.service_deployment.state == "FAILED"
             else observation.failure
         )
-        return Verdict.FAILED, f"ECS marked the service deployment as failed: {said}"
+        cause = Cause.IMAGE if failed else Cause.ECS
+        return Verdict.FAILED, cause, f"ECS marked the service deployment as failed: {said}"
     if observation.primary != watch.deployment_id:
         other = resource_name(observation.primary_task_definition)
-        return (
-            Verdict.SUPERSEDED,
-            f"someone else has put {other} on the service ({observation.primary})",
-        )
+        reason = f"someone else has put {other} on the service ({observation.primary})"
+        return Verdict.SUPERSEDED, Cause.PERSON, reason
     if fired := fired_alarms(observation, watch):
         alarm = observation.alarms[fired[0]]
-        return Verdict.FAILED, f"alarm {alarm.name} went to ALARM: {alarm.reason}"
+        return Verdict.FAILED, Cause.ALARM, f"alarm {alarm.name} went to ALARM: {alarm.reason}"
     for task in observation.stopped:
-        if never_starts(task):
-            return Verdict.FAILED, f"a task can never start: {describe(task)}"
-    failed = [task for task in observation.stopped if has_failed(task)]
+        if why := why_it_never_starts(task):
+            return Verdict.FAILED, why, f"a task can never start: {describe(task)}"
     if len(failed) >= FAILED_TASKS_LIMIT:
-        return Verdict.FAILED, f"{len(failed)} tasks failed, the last one: {describe(failed[-1])}"
+        reason = f"{len(failed)} tasks failed, the last one: {describe(failed[-1])}"
+        return Verdict.FAILED, Cause.IMAGE, reason
     return None
 
 

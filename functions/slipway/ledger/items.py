@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slipway.aws import calling, error_code
+from slipway.aws import calling, cancellation_codes, error_code
 from slipway.errors import AwsRefused
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Items:
             with calling("dynamodb:TransactWriteItems", f"the ledger's items {of}"):
                 self._table.meta.client.transact_write_items(TransactItems=items)
         except AwsRefused as refused:
-            if "ConditionalCheckFailed" in str(refused):
+            if "ConditionalCheckFailed" in cancellation_codes(refused.__cause__):
                 raise NoLonger from None
             raise
 

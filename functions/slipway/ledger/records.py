@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import AwareDatetime
 
+from slipway.health.cause import Cause
+from slipway.health.outcome import Outcome
 from slipway.model import Model
 from slipway.release.plan import ServiceName
 from slipway.release.release import Deployment, Release
@@ -143,6 +145,20 @@ class ServiceRecord(Model):
         return learnt
 
 
+class End(Model):
+    """How a deployment ended, and why."""
+
+    outcome: Outcome
+    reason: str
+    """A sentence."""
+    cause: Cause | None = None
+    """The same as data; None where all is as it should be."""
+    evidence: tuple[str, ...] = ()
+    """One fact each."""
+    alarms_fired: tuple[str, ...] = ()
+    """The alarms behind it, by name."""
+
+
 class DeploymentRecord(Model):
     """What the ledger knows of a deployment."""
 
@@ -160,19 +176,33 @@ class DeploymentRecord(Model):
     """The ECS deployment, once UpdateService is known to have been done."""
     good_target: Good | None = None
     """The good one behind ``rollback_target``; None where nothing was good yet."""
-    outcome: str | None = None
+    outcome: Outcome | None = None
+    """This and what follows: as of `End`, once it is written."""
     reason: str = ""
+    cause: Cause | None = None
     evidence: tuple[str, ...] = ()
+    alarms_fired: tuple[str, ...] = ()
     notified: Mapping[str, AwareDatetime] = {}
     """When people were notified of what: ``start``, ``end``."""
 
     @property
+    def end(self) -> End | None:
+        """How it ended; None while that is not written."""
+        if self.outcome is None:
+            return None
+        return End(
+            outcome=self.outcome,
+            reason=self.reason,
+            cause=self.cause,
+            evidence=self.evidence,
+            alarms_fired=self.alarms_fired,
+        )
+
+    @property
     def was_tried(self) -> bool:
         """Whether its image was on the service, or was about to be; a manual rollback finds it there."""
-        manual_rollback = (
-            self.deployment and self.deployment.release.started_by == "manual rollback"
-        )
-        return bool(manual_rollback) or "UpdateService" in self.steps
+        manual = self.deployment is not None and self.deployment.release.manual_rollback
+        return manual or "UpdateService" in self.steps
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> DeploymentRecord:

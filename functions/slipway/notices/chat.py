@@ -79,6 +79,7 @@ def _context(notice: Notice) -> dict[str, str]:
     facts = {
         "kind": str(notice.kind),
         "outcome": notice.outcome,
+        "cause": notice.cause,
         "service": notice.service,
         "stage": notice.stage,
         "repository": notice.repository,
@@ -86,7 +87,7 @@ def _context(notice: Notice) -> dict[str, str]:
         "digest": notice.image.digest if notice.image else None,
         "taskDefinition": notice.task_definition,
         "rollbackTarget": notice.rollback_target,
-        "startedBy": notice.started_by,
+        "startedBy": notice.starter,
     }
     ours = {"execution": notice.execution} if notice.execution else {}
     return {**{name: _text(fact) for name, fact in facts.items() if fact}, **ours}
@@ -117,7 +118,7 @@ def _rendered(notice: Notice, share: float) -> str:
         "Now": _text(notice.meaning, room(800)),
         "Running now": f"{_code(running.task_definition, room(250))}{count}" if running else "",
         "Image": _image(notice, room(250)),
-        "Started by": _code(notice.started_by, room(250)) if notice.started_by else "",
+        "Started by": _code(notice.starter, room(250)) if notice.starter else "",
         "Before": _code(notice.rollback_target, room(250)) if notice.rollback_target else "",
     }
     first, rest = ("Why", "Now"), ("Running now", "Image", "Started by", "Before")

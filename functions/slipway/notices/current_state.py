@@ -11,8 +11,9 @@ from aws_lambda_powertools import Logger
 from slipway.aws import resource_name
 from slipway.ecs.service import primary_deployment, read_service
 from slipway.ecs.task_definition import read_task_definition
+from slipway.model import Model
 from slipway.notices.logs import read_log
-from slipway.notices.news import CurrentState, News, images
+from slipway.notices.news import News, images
 from slipway.notices.notice import ContainerLog, Running, Tasks
 
 if TYPE_CHECKING:
@@ -24,6 +25,13 @@ T = TypeVar("T")
 # A call that AWS does not answer takes half a minute with its tries. After one of those, the ledger's too,
 # nothing else is read, so that within the function's minute there is time to report what is known.
 PATIENCE_SECONDS = 10
+
+
+class CurrentState(Model):
+    """What Notify read; None where there was nothing to read, or it could not be read."""
+
+    running: Running | None = None
+    log: ContainerLog | None = None
 
 
 def read_current_state(

@@ -120,7 +120,7 @@ def _facts(notice: Notice) -> Iterator[str]:
             "stage": notice.stage,
             "rolls back from" if notice.manual_rollback else "image": _image(notice),
             "digest": notice.image.digest if notice.image else None,
-            "started by": notice.started_by,
+            "started by": notice.starter,
             "task definition": notice.task_definition,
             before: "\n".join(
                 [*filter(None, [notice.rollback_target]), *_images(notice.rollback_target_images)]

@@ -1,38 +1,36 @@
-"""News, the input of Notify, and the notice that is made of it: every rule about notices."""
+"""News, the input of Notify: that something started, or how it ended."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from slipway.aws import resource_name
 from slipway.errors import reason_of
+from slipway.health.cause import Cause
 from slipway.health.failed_tasks import Failed
+from slipway.health.outcome import Facts, Outcome
 from slipway.image import Image, short_digest
 from slipway.ledger.records import ClaimId
 from slipway.model import IfReadable, Model
-from slipway.notices.next_steps import commands_of, links_of
-from slipway.notices.notice import MANUAL_ROLLBACK, ContainerLog, Kind, Notice, Running
-from slipway.notices.sanitize import harmless
-from slipway.notices.wording import meaning_of, title_of
-from slipway.text import one_line, truncate
-
-TITLE_LENGTH = 200
+from slipway.release.release import StartedBy
 
 
 class News(Model):
     """That a deployment or a stage started, or how a deployment or a release ended."""
 
     kind: Literal["start", "stage", "end"] = "end"
-    outcome: str
-    """STARTED where it is no end."""
+    outcome: Outcome | None
+    """Of an end; None of a start."""
     claim: ClaimId | None = None
     """In the ledger; None for a release, and where the ledger could not be written."""
     reason: str
     """A sentence, or the Cause of a failed task as Step Functions gives it."""
+    cause: Cause | None = None
+    alarms_fired: tuple[str, ...] = ()
+    """The alarms behind the outcome."""
     evidence: tuple[str, ...] = ()
     """One fact each, or likewise the Cause of a failed task."""
     failed: Annotated[Failed | None, IfReadable] = None
@@ -54,8 +52,9 @@ class News(Model):
     repository: Annotated[str | None, IfReadable] = None
     tag: Annotated[str | None, IfReadable] = None
     """What the release was started with, where its image is not known."""
-    started_by: Annotated[str | None, IfReadable] = None
-    """What or who started it."""
+    started_by: Annotated[StartedBy | None, IfReadable] = None
+    by: Annotated[str | None, IfReadable] = None
+    """Who started it manually."""
     task_definition: str | None = None
     """ARN of the task definition of this deployment; None where it got none."""
     rollback_target: str | None = None
@@ -65,6 +64,12 @@ class News(Model):
     """What it passed before it was allowed to start."""
     alarms_firing: tuple[str, ...] = ()
     """Alarms of the policy that were in ALARM before it began, and so could not guard it."""
+
+    @model_validator(mode="after")
+    def _has_an_outcome_if_it_is_an_end(self) -> News:
+        if (self.kind == "end") != (self.outcome is not None):
+            raise ValueError("an end has an outcome, and nothing else has one")
+        return self
 
     @property
     def sentence(self) -> str:
@@ -87,9 +92,16 @@ class News(Model):
         return f"stage_{self.stage_number}" if self.kind == "stage" else self.kind
 
     @property
+    def facts(self) -> Facts | None:
+        """What follows from its outcome; None of a start."""
+        if self.outcome is None:
+            return None
+        return self.outcome.of(manual_rollback=self.manual_rollback, release=self.service is None)
+
+    @property
     def manual_rollback(self) -> bool:
         """Whether it is a manual rollback."""
-        return (self.started_by or "").startswith(MANUAL_ROLLBACK)
+        return self.started_by is StartedBy.MANUAL_ROLLBACK
 
     @property
     def rollback_target_name(self) -> str | None:
@@ -109,57 +121,9 @@ class News(Model):
         return f"{repository}@{digest}" if digest else repository
 
 
-class CurrentState(Model):
-    """What Notify read; None where there was nothing to read, or it could not be read."""
-
-    running: Running | None = None
-    log: ContainerLog | None = None
-
-
-def notice_of(news: News, state: CurrentState, now: datetime, ledger: str) -> Notice:
-    """The notice of the news, with all text from outside made harmless.
-
-    Args:
-        now: when it was found out.
-        ledger: the table's name, for the commands.
-    """
-    ended = news.kind == "end"
-    notice = Notice(
-        kind=Kind(news.kind),
-        about=news.about,
-        at=now,
-        outcome=news.outcome if ended else None,
-        title=truncate(one_line(title_of(news)), TITLE_LENGTH),
-        meaning=meaning_of(news),
-        reason=news.sentence if ended else "",
-        evidence=tuple(reason_of(fact) for fact in news.evidence),
-        log=state.log,
-        service=news.service,
-        stage=news.stage,
-        repository=news.image.repository if news.image else news.repository,
-        image=news.image,
-        tag=(news.image.tag if news.image else None) or news.tag,
-        started_by=news.started_by,
-        task_definition=_name(news.task_definition),
-        rollback_target=_name(news.rollback_target),
-        rollback_target_images=images(news.rollback_target_images),
-        running=state.running,
-        gates=news.gates,
-        alarms_firing=news.alarms_firing,
-        execution=news.execution,
-        links=links_of(news, state.log),
-        commands=commands_of(news, ledger),
-    )
-    return harmless(notice)
-
-
 def images(by_container: Mapping[str, str]) -> dict[str, str]:
     """Image references without their registry."""
     return {name: _without_registry(image) for name, image in by_container.items()}
-
-
-def _name(arn: str | None) -> str | None:
-    return resource_name(arn) if arn else None
 
 
 def _without_registry(reference: str) -> str:

@@ -6,37 +6,41 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from slipway.health.cause import Cause
+from slipway.health.outcome import Outcome
 from slipway.image import Image
 from slipway.notices.console import Console
-from slipway.notices.notice import Command, ContainerLog, Link
-
-if TYPE_CHECKING:
-    from slipway.notices.news import News
+from slipway.notices.news import News
+from slipway.notices.notice import Command, ContainerLog, Link, LinkKind
 
 # Longer than any address or command of what exists; a longer one is of an input that is no good anyway.
 LONGEST = 1500
 ALARMS_LINKED = 3
 _AGAIN = "Start the release of"
 _WHEN = "when what was wrong is put right"
-# As the verdict and BeginDeployment write it.
-_ALARM = re.compile(r"alarm (.+?) (?:went to|is in) ALARM: ")
-_QUARANTINED = re.compile(r"image .+ is quarantined on service ")
 # What means something to a shell in quotes, or to a chat, and can be written otherwise in JSON.
 _SPECIAL = re.compile("['`<>&@#\x7f]|(?<=/)/|(?i:(?<=www)[.])")
 
 
 def links_of(news: News, log: ContainerLog | None) -> tuple[Link, ...]:
-    """The execution, the service's health, the failed container's log, the alarms that the news names."""
+    """The execution, the service's health, the failed container's log, the alarms that fired."""
     console = Console(news.execution)
-    links = [Link(title="execution", url=console.execution(news.execution))]
+    links = [
+        Link(kind=LinkKind.EXECUTION, title="execution", url=console.execution(news.execution))
+    ]
     if news.service:
-        links.append(Link(title="service health", url=console.health(news.service)))
+        links.append(
+            Link(kind=LinkKind.SERVICE, title="service health", url=console.health(news.service))
+        )
     if log and log.stream:
         url = Console(news.execution, log.region).log_stream(log.group, log.stream)
-        links.append(Link(title=f"log of {log.container}", url=url))
-    links += [Link(title=f"alarm {name}", url=console.alarm(name)) for name in _alarms(news)]
+        links.append(Link(kind=LinkKind.LOG, title=f"log of {log.container}", url=url))
+    links += [
+        Link(kind=LinkKind.ALARM, title=f"alarm {name}", url=console.alarm(name))
+        for name in list(dict.fromkeys(news.alarms_fired))[:ALARMS_LINKED]
+    ]
     return tuple(link for link in links if len(link.url) <= LONGEST)
 
 
@@ -49,43 +53,42 @@ def commands_of(news: News, ledger: str) -> tuple[Command, ...]:
     return tuple(command for command in _commands(news, ledger) if len(command.command) <= LONGEST)
 
 
-def _alarms(news: News) -> list[str]:
-    found = (_ALARM.match(text) for text in (news.sentence, *news.evidence))
-    return list(dict.fromkeys(match[1] for match in found if match))[:ALARMS_LINKED]
-
-
 def _commands(news: News, ledger: str) -> Iterator[Command]:
     if news.kind == "stage":
         return
+    facts = news.facts
     if news.service is None:
-        if news.outcome == "FAILED" and (start := _release_again(news)):
+        if facts and facts.may_start_again and (start := _release_again(news)):
             yield _start_release(news, f"{_AGAIN} {news.what} again, {_WHEN}", start)
         return
     yield from _roll_back(news, news.service)
     image = news.image if news.image and news.image.digest else None
-    if image is None or (news.manual_rollback and not news.outcome.startswith("ROLL")):
+    if facts is None or image is None:
         return
-    if news.outcome.startswith("ROLL"):
+    if facts.quarantines:
         yield _release_quarantine(news, news.service, image, ledger)
-    elif news.outcome == "REJECTED" and _QUARANTINED.match(news.sentence):
-        yield _release_quarantine(news, news.service, image, ledger)
+    elif facts.may_start_again and not news.manual_rollback:
+        yield from _start_again(news, news.service, image, ledger)
+
+
+def _start_again(news: News, service: str, image: Image, ledger: str) -> Iterator[Command]:
+    """By what stood against it."""
+    if news.cause is Cause.QUARANTINED:
+        yield _release_quarantine(news, service, image, ledger)
         title = f"Or deploy {news.what} once in spite of it, which releases it if it is good"
         yield _start_release(news, title, {**_digest(image), "force": True})
-    elif news.outcome == "REJECTED":
-        title = f"{_AGAIN} {news.what} again, when nothing stands against it any more"
-        yield _start_release(news, title, _digest(image))
-    elif news.outcome == "FAILED":
-        yield _start_release(news, f"{_AGAIN} {news.what} again, {_WHEN}", _digest(image))
+        return
+    refused = news.outcome is Outcome.REJECTED
+    when = "when nothing stands against it any more" if refused else _WHEN
+    yield _start_release(news, f"{_AGAIN} {news.what} again, {when}", _digest(image))
 
 
 def _roll_back(news: News, service: str) -> Iterator[Command]:
-    """None where the version before is back, or was never away, or where that is what is going on."""
-    if news.outcome == "STARTED" and news.manual_rollback:
-        return
-    if news.outcome not in {"STARTED", "SUCCEEDED", "ROLLBACK_FAILED"}:
+    """None where the last good version is back, or was never away, or where that is what is going on."""
+    if not (news.facts.may_run if news.facts else not news.manual_rollback):
         return
     to = {"to": news.rollback_target_name} if news.rollback_target_name else {}
-    again = "Try once more to go back" if news.outcome == "ROLLBACK_FAILED" else "Roll back"
+    again = "Try once more to go back" if news.outcome is Outcome.ROLLBACK_FAILED else "Roll back"
     title = f"{again} to {news.rollback_target_name or 'the last good version before it'}"
     start = {"action": "rollback", "service": service, **to}
     yield _start(title, _machine(news), start)

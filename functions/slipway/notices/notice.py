@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
+from slipway.health.cause import Cause
+from slipway.health.outcome import Facts, Outcome
 from slipway.image import Image
 from slipway.model import Model
+from slipway.release.release import StartedBy
 
-MANUAL_ROLLBACK = "manual rollback"
-"""What `started_by` of a manual rollback begins with; who it was may follow."""
+TITLE_LENGTH = 200
 
 
 class Kind(StrEnum):
@@ -64,9 +66,19 @@ class ContainerLog(Model):
     """Why there are no lines, where they could not be read."""
 
 
+class LinkKind(StrEnum):
+    """What a link leads to."""
+
+    EXECUTION = "execution"
+    SERVICE = "service"
+    LOG = "log"
+    ALARM = "alarm"
+
+
 class Link(Model):
     """Where to look on."""
 
+    kind: LinkKind
     title: str
     url: str
 
@@ -90,15 +102,16 @@ class Notice(Model):
     (``release#<its id>``), or of one alarm (its name)."""
     at: AwareDatetime
     """When it was found out: of two about the same, the later one is right."""
-    outcome: str | None = None
-    """Of an end: SUCCEEDED, NO_CHANGE, ROLLED_BACK, ROLLBACK_FAILED, SUPERSEDED, REJECTED, FAILED, IGNORED,
-    or LedgerNotWritten; of an alarm its state: OK, ALARM or INSUFFICIENT_DATA."""
+    outcome: Annotated[Outcome | str, Field(union_mode="left_to_right")] | None = None
+    """Of an end, an outcome of docs/outcomes.md; of an alarm its state: OK, ALARM or INSUFFICIENT_DATA."""
     title: str
     """In one line, as the subject of a mail: ``ROLLED_BACK: production/api, shop/api:v2``."""
     meaning: str = ""
     """What the outcome means for the service, in a few words."""
     reason: str = ""
     """Why, in a sentence."""
+    cause: Cause | None = None
+    """Why, as one of the causes of docs/outcomes.md; none where all is as it should be."""
     evidence: tuple[str, ...] = ()
     """One fact each, the strongest first."""
     log: ContainerLog | None = None
@@ -108,8 +121,9 @@ class Notice(Model):
     repository: str | None = None
     image: Image | None = None
     tag: str | None = None
-    started_by: str | None = None
-    """``push``, ``manual start by jo``."""
+    started_by: StartedBy | None = None
+    by: str | None = None
+    """Who started it manually, in their own words."""
     task_definition: str | None = None
     """``family:revision`` of this deployment."""
     rollback_target: str | None = None
@@ -132,4 +146,16 @@ class Notice(Model):
     @property
     def manual_rollback(self) -> bool:
         """Whether it is of a manual rollback, whose image is the one that it abandons."""
-        return (self.started_by or "").startswith(MANUAL_ROLLBACK)
+        return self.started_by is StartedBy.MANUAL_ROLLBACK
+
+    @property
+    def starter(self) -> str:
+        """What or who started it: ``push``, ``manual start by jo``."""
+        return " by ".join(filter(None, [self.started_by, self.by]))
+
+    @property
+    def facts(self) -> Facts | None:
+        """What follows from its outcome; None where it has none, as the state of an alarm is none."""
+        if self.kind is not Kind.END or not isinstance(self.outcome, Outcome):
+            return None
+        return self.outcome.of(manual_rollback=self.manual_rollback, release=self.service is None)

@@ -8,8 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from slipway.model import Model, parse
 from slipway.notices.console import Console
-from slipway.notices.news import TITLE_LENGTH
-from slipway.notices.notice import Kind, Link, Notice
+from slipway.notices.notice import TITLE_LENGTH, Kind, Link, LinkKind, Notice
 from slipway.notices.sanitize import harmless
 from slipway.text import truncate
 
@@ -96,7 +95,7 @@ def alarm_notice(event: dict[str, Any]) -> Notice:
     changed = parse(AlarmEvent, event, "the event")
     name, state = changed.detail.name, changed.detail.state
     title, reason = _words(name, state.value)
-    link = Link(title="alarm", url=Console(changed.resources[0]).alarm(name))
+    link = Link(kind=LinkKind.ALARM, title="alarm", url=Console(changed.resources[0]).alarm(name))
     return harmless(
         Notice(
             kind=Kind.ALARM,

@@ -13,7 +13,18 @@ WAS_CUT = "some of this was cut to fit; the whole is in the execution's history"
 # Those that may have several lines.
 _OF_LINES = {"reason", "evidence", "lines", "problem", "command"}
 # Those that are ours, and no longer what they are when cut.
-_WHOLE = {"kind", "about", "execution", "digest", "url", "command", "outcome", "version"}
+_WHOLE = {
+    "kind",
+    "about",
+    "execution",
+    "digest",
+    "url",
+    "command",
+    "outcome",
+    "cause",
+    "started_by",
+    "version",
+}
 
 
 def harmless(notice: Notice) -> Notice:

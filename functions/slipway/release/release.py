@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from enum import StrEnum
 
 from pydantic import AwareDatetime
 
@@ -14,6 +15,15 @@ from slipway.release.plan import Policy, ServiceName
 EXECUTION_NAME_LENGTH = 80  # StartExecution's limit
 
 
+class StartedBy(StrEnum):
+    """What started a release."""
+
+    PUSH = "push"
+    SWEEP = "sweep"
+    MANUAL_START = "manual start"
+    MANUAL_ROLLBACK = "manual rollback"
+
+
 class Release(Model):
     """One image on its way through the stages."""
 
@@ -22,12 +32,16 @@ class Release(Model):
     image: Image
     released_at: AwareDatetime
     """When it was pushed, or started manually: what releases are ordered by, whenever they arrive."""
-    started_by: str
-    """``push``, ``sweep``, ``manual start`` or ``manual rollback``."""
+    started_by: StartedBy
     by: str | None = None
     """Who started it manually, in their own words."""
     force: bool = False
     """Whether its image may be quarantined."""
+
+    @property
+    def manual_rollback(self) -> bool:
+        """Whether it goes back: its image is the one that it abandons."""
+        return self.started_by is StartedBy.MANUAL_ROLLBACK
 
 
 class Deployment(Model):

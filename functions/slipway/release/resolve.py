@@ -19,6 +19,7 @@ from slipway.release.release import (
     Release,
     ReleaseStage,
     Resolution,
+    StartedBy,
     execution_name,
 )
 
@@ -130,7 +131,7 @@ def _resolve_push(event: dict[str, Any], ssm: SSMClient, ecr: ECRClient) -> Reso
         id=push.id,
         image=image,
         released_at=_pushed_at(push.time, found.get("imagePushedAt")),
-        started_by="sweep" if push.source == SWEPT else "push",
+        started_by=StartedBy.SWEEP if push.source == SWEPT else StartedBy.PUSH,
     )
     return _resolution(release, route)
 
@@ -177,7 +178,7 @@ def _resolve_manual_start(
                 id=execution,
                 image=Image(repository=repository, uri=uri, digest=found["imageDigest"], tag=tag),
                 released_at=started_at,
-                started_by="manual start",
+                started_by=StartedBy.MANUAL_START,
                 by=manual.by,
                 force=manual.force,
             )

@@ -23,21 +23,7 @@ from slipway.slack.room import Room
 from slipway.slack.text import escape_mrkdwn, truncate_utf16
 from slipway.text import one_line
 
-# The shapes differ, not only the colours, and each stands beside the word.
-SYMBOLS = {
-    "SUCCEEDED": "✅",
-    "NO_CHANGE": "🟰",
-    "ROLLED_BACK": "↩️",
-    "ROLLBACK_FAILED": "🆘",
-    "SUPERSEDED": "⏭️",
-    "REJECTED": "⛔",
-    "FAILED": "❌",
-    "IGNORED": "💤",
-    "LedgerNotWritten": "⚠️",
-    "ALARM": "🚨",
-    "OK": "✅",
-    "INSUFFICIENT_DATA": "❔",
-}
+SYMBOLS_OF_ALARMS = {"ALARM": "🚨", "OK": "✅", "INSUFFICIENT_DATA": "❔"}
 SYMBOLS_OF_KINDS = {Kind.START: "🚀", Kind.STAGE: "📦", Kind.PROGRESS: "⏳"}
 FALLBACK_LENGTH = 500
 CELLS = 10
@@ -83,6 +69,7 @@ def continued(start: Notice | None, notice: Notice) -> Notice:
             "image",
             "tag",
             "started_by",
+            "by",
             "rollback_target",
             "links",
         )
@@ -102,7 +89,10 @@ def _message(notice: Notice, render: Callable[[Room], list[Block]]) -> dict[str,
 
 
 def _symbol(notice: Notice) -> str:
-    return SYMBOLS.get(notice.outcome or "", SYMBOLS_OF_KINDS.get(notice.kind, "🔹"))
+    if notice.facts:
+        return notice.facts.symbol
+    symbol = SYMBOLS_OF_KINDS.get(notice.kind) or SYMBOLS_OF_ALARMS.get(notice.outcome or "")
+    return symbol or "🔹"
 
 
 def _title(notice: Notice) -> str:
@@ -141,7 +131,7 @@ def _facts(notice: Notice, room: Room) -> list[list[Element]]:
         "image": str(notice.image) if notice.image else None,
         "tag": notice.tag if notice.image is None else None,
         "stage": notice.stage,
-        "started by": notice.started_by,
+        "started by": notice.starter,
         before: notice.rollback_target if notice.kind in {Kind.START, Kind.PROGRESS} else None,
         "running now": running.task_definition if running else None,
     }

@@ -11,7 +11,6 @@ from slipway.slack.client import Slack, SlackRefused
 from slipway.slack.record import Records, Sent, Turn
 
 # Nobody is called by a message that changes: whoever has to act is notified in the channel, too.
-BAD = {"ROLLED_BACK", "ROLLBACK_FAILED", "FAILED", "LedgerNotWritten"}
 GONE = {"message_not_found"}
 # The workspace does not let this bot change it any more.
 LOCKED = {"edit_window_closed", "cant_update_message"}
@@ -113,18 +112,11 @@ def _notify_details(notice: Notice, card: dict[str, Any], slack: Slack, turn: Tu
     sent = turn.sent()
     if sent is None or sent.ts is None or _name(notice) in sent.details:
         return
-    calls = sent.edited and notice.kind is Kind.END and _calls(notice)
+    calls = sent.edited and notice.facts is not None and notice.facts.calls_people
     details = details_of(notice) or (card if calls else None)
     if details:
         slack.post(details, thread=sent.ts, to_all=calls)
         turn.note_details([*sent.details, _name(notice)])
-
-
-def _calls(notice: Notice) -> bool:
-    """Whether somebody has to act, which nobody has who asked for it."""
-    return notice.outcome in BAD and not (
-        notice.manual_rollback and notice.outcome == "ROLLED_BACK"
-    )
 
 
 def _name(of: Notice | Sent) -> str:

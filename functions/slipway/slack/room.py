@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slipway.notices.notice import Notice
+from slipway.notices.notice import LinkKind, Notice
 from slipway.slack.block_kit import Element, link, text
 from slipway.slack.text import truncate_utf16, utf16_length
 from slipway.text import one_line, visible
@@ -71,7 +71,7 @@ class Room:
 
     def whole(self, notice: Notice) -> list[Element]:
         """That it was cut, and a link to the whole."""
-        executions = [one for one in notice.links if "execution" in one.title.lower()]
+        executions = [one for one in notice.links if one.kind is LinkKind.EXECUTION]
         for one in [*executions, *notice.links][:1]:
             return [
                 text("Cut here; the whole is behind ", "italic"),

@@ -8,6 +8,7 @@ from slipway import aws
 from slipway.deployment.begin import begin
 from slipway.deployment.beginning import Beginning, Decision, Start, World
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from slipway.health.cause import Cause
 from slipway.model import parse
 from tests.support.builders import (
     DIGEST,
@@ -371,6 +372,7 @@ def test_a_release_that_is_older_than_an_accepted_one_is_superseded(world, ledge
     beginning = begun(world)
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "SUPERSEDED")
+    assert beginning.cause is Cause.NEWER_RELEASE
     assert beginning.reason.startswith("release shop/api:v3 (abababababab) was pushed or started")
     assert ledger.service(SERVICE).claim.execution == execution("e-2")
 
@@ -546,6 +548,7 @@ def test_a_quarantined_image_is_rejected_with_what_it_had_done(world, ecs, ledge
     beginning = begun(world)
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "REJECTED")
+    assert beginning.cause is Cause.QUARANTINED
     assert beginning.reason == (
         "image shop/api:v2 (abababababab) is quarantined on service production/api since "
         "2026-11-22T02:59:00.000000Z: two tasks failed; "
@@ -593,6 +596,7 @@ def test_what_is_frozen_is_rejected_until_all_of_it_ends(
     beginning = begun(world, policy={"freeze": own})
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "REJECTED")
+    assert beginning.cause is Cause.FROZEN
     assert beginning.reason == (
         f"deployments to service production/api are frozen until {until} "
         '(see /slipway/freeze and "freeze" in the plan); start it manually after that'
@@ -642,6 +646,8 @@ def test_nothing_is_deployed_while_a_blocking_alarm_fires(world, ecs, ssm, cloud
     beginning = begun(world, policy=BLOCKING)
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "REJECTED")
+    assert beginning.cause is Cause.ALARM
+    assert beginning.alarms_fired == ("errors",)
     assert beginning.reason == (
         "nothing is deployed to service production/api while errors is in ALARM "
         '("when_firing": "block" in the plan)'
@@ -696,6 +702,7 @@ def test_it_waits_for_an_alarm_no_longer_than_it_may_take_to_become_healthy(
     beginning = begun(world, at(600), policy=BLOCKING)
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "FAILED")
+    assert beginning.cause is Cause.UNREADABLE
     assert beginning.reason.startswith("it could not begin within 600 seconds: an alarm that can't")
 
 

@@ -8,6 +8,7 @@ from slipway import aws
 from slipway.deployment.begin import begin
 from slipway.deployment.beginning import Decision, Recovery, Start, World
 from slipway.errors import InvalidInput
+from slipway.health.cause import Cause
 from slipway.release.plan import Policy
 from tests.support.builders import (
     DIGEST,
@@ -70,6 +71,7 @@ def changes(ledger, answered=True):
 
 def ends_as_failed(beginning):
     assert (beginning.decision, beginning.outcome) == (Decision.END, "FAILED")
+    assert beginning.cause is Cause.INTERRUPTED
     assert beginning.reason == f"{WHY} before anything was changed"
 
 
@@ -227,6 +229,7 @@ def test_a_newer_release_that_took_the_service_over_keeps_it(world, ledger):
     beginning = begun(world)
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "SUPERSEDED")
+    assert beginning.cause is Cause.NEWER_RELEASE
     assert ledger.service(SERVICE).claim.execution == execution("e-2")
 
 

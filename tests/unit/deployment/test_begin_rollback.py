@@ -8,6 +8,7 @@ from slipway import aws
 from slipway.deployment.begin import begin
 from slipway.deployment.beginning import Decision, Start, World
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from slipway.health.cause import Cause
 from slipway.image import Image
 from slipway.release.plan import Policy
 from tests.support.builders import (
@@ -91,6 +92,7 @@ def may_roll_back(ecs, ssm, ledger):
 
 def rejected(beginning):
     assert (beginning.decision, beginning.outcome) == (Decision.END, "REJECTED")
+    assert beginning.cause is Cause.NO_TARGET
     return beginning.reason
 
 

@@ -10,6 +10,7 @@ from slipway import aws
 from slipway.deployment.finish import Ending, finish
 from slipway.ecs.service import Update
 from slipway.errors import AwsUnavailable
+from slipway.health.cause import Cause
 from slipway.model import parse
 from tests.support.builders import (
     DIGEST,
@@ -52,6 +53,8 @@ def ending(outcome, **changes):
     defaults = {
         "outcome": outcome,
         "reason": "because",
+        "cause": Cause.ALARM,
+        "alarms_fired": ("api-5xx",),
         "evidence": ("a fact",),
         "claim": claim(),
         "execution": execution(),
@@ -97,7 +100,9 @@ def test_the_outcome_is_written_and_the_service_is_free(outcome, ecs, ledger):
 
     record = ledger.deployment(claim())
     assert (done.outcome, done.reason, done.evidence) == (outcome, "because", ("a fact",))
+    assert (done.cause, done.alarms_fired) == (Cause.ALARM, ("api-5xx",))
     assert done.claim == claim()
+    assert (record.cause, record.alarms_fired) == (Cause.ALARM, ("api-5xx",))
     assert (record.outcome, record.reason, record.evidence) == (outcome, "because", ("a fact",))
     assert ledger.service(SERVICE).claim is None
 
@@ -321,6 +326,7 @@ def test_a_deployment_that_a_newer_one_took_over_from_is_superseded(outcome, ecs
     service = ledger.service(SERVICE)
     assert done.outcome == "SUPERSEDED"
     assert done.reason == "another deployment has claimed the service; because"
+    assert done.cause is Cause.NEWER_RELEASE
     assert (service.good, dict(service.quarantined)) == ((), {})
     assert service.claim.execution == execution("e-2")
 

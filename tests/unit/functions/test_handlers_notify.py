@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,15 @@ from tests.unit.conftest import stubbed
 from tests.unit.notices.test_current_state import AWSLOGS
 from tests.unit.notices.test_own_alarms import event as alarm_event
 
+
+def _news(kind: str) -> dict[str, Any]:
+    """Of a deployment's start or end."""
+    return NEWS_OF_DEPLOYMENT | {"kind": kind} | ({"outcome": None} if kind == "start" else {})
+
+
 STAGE = {
     "kind": "stage",
-    "outcome": "STARTED",
+    "outcome": None,
     "reason": "",
     "execution": RELEASE,
     "stage": "production",
@@ -82,10 +89,7 @@ def test_notify_returns_the_reason_as_people_read_it(ledger, sns):
 def test_notify_publishes_the_start_and_the_end(ours, published, ecs):
     runs_as_before(ecs)
 
-    notified = [
-        invoked("notify", NEWS_OF_DEPLOYMENT | {"kind": kind})["message_id"]
-        for kind in ("start", "end")
-    ]
+    notified = [invoked("notify", _news(kind))["message_id"] for kind in ("start", "end")]
 
     assert notified == ["m-1", "m-2"]
     assert [sent(message)["kind"] for message in published] == ["start", "end"]
@@ -131,7 +135,7 @@ def test_an_end_is_notified_where_nothing_can_be_read(ours, published, ecs):
 
 @pytest.mark.parametrize("kind", ["start", "end"])
 def test_notify_publishes_once_however_often_it_is_tried(ours, published, kind):
-    news = NEWS_OF_DEPLOYMENT | {"kind": kind}
+    news = _news(kind)
 
     notified = [invoked("notify", news) for _ in range(3)]
 
@@ -239,6 +243,6 @@ def test_sns_is_tried_again_within_the_step_only_where_nothing_waits_for_it(
 
         monkeypatch.setattr(client, "publish", noted)
 
-    invoked("notify", NEWS_OF_DEPLOYMENT | {"kind": kind})
+    invoked("notify", _news(kind))
 
     assert asked == [tries]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from slipway.health.cause import Cause
 from slipway.health.verdict import Verdict, judge
 from tests.support.builders import (
     GROUP_2,
@@ -131,6 +132,38 @@ FAILED = {
 }
 
 
+CAUSES = (Cause.ALARM, Cause.IMAGE, Cause.IMAGE, Cause.ECS, Cause.ECS)
+
+
+@pytest.mark.parametrize(("observed", "cause"), zip(FAILED.values(), CAUSES, strict=True))
+def test_a_failure_has_its_cause_as_data(observed, cause):
+    assert judge(observed, watch(), at(1)).cause is cause
+
+
+def test_tasks_that_failed_are_why_ecs_marked_the_service_deployment_as_failed():
+    observed = observation(service_deployment=GAVE_UP, stopped=TWO_FAILED)
+
+    assert judge(observed, watch(), at(1)).cause is Cause.IMAGE
+
+
+def test_a_pull_that_is_not_allowed_is_no_fault_of_the_image():
+    denied = stopped("TaskFailedToStart", "CannotPullContainerError: pull access denied")
+
+    assert judge(observation(stopped=(denied,)), watch(), at(1)).cause is Cause.CONFIGURATION
+
+
+def test_a_deployment_that_is_not_healthy_in_time_has_that_as_its_cause():
+    starting = observation(service_deployment=service_deployment(running=0), running=())
+
+    assert judge(starting, watch(), at(601)).cause is Cause.TIMEOUT
+
+
+def test_the_alarms_that_fired_are_named():
+    assert judge(observation(FIRED, alarm(name="fine")), watch(), at(30)).alarms_fired == (
+        "api-5xx",
+    )
+
+
 @pytest.mark.parametrize(("reason", "observed"), FAILED.items(), ids=FAILED)
 def test_a_deployment_fails_at_once_and_says_why(reason, observed):
     judged = judge(observed, watch(), at(1))
@@ -162,6 +195,7 @@ def test_someone_elses_deployment_supersedes_ours_and_is_named():
 
     assert judged.verdict is Verdict.SUPERSEDED
     assert judged.reason == "someone else has put shop-api:43 on the service (ecs-svc/3)"
+    assert judged.cause is Cause.PERSON
 
 
 def test_a_service_that_is_gone_supersedes_the_deployment():
@@ -189,7 +223,7 @@ PRECEDENCE = {
         Verdict.FAILED,
         "ECS marked",
     ),
-    "rollout's own words before the event's": (
+    "the service deployment's own words before the event's": (
         observation(service_deployment=GAVE_UP, failure=EVENT),
         Verdict.FAILED,
         f"ECS marked the service deployment as failed: {GAVE_UP.reason}",
@@ -204,7 +238,7 @@ PRECEDENCE = {
         Verdict.SUPERSEDED,
         "someone else",
     ),
-    "rollout failed before an alarm": (
+    "service deployment failed before an alarm": (
         observation(FIRED, service_deployment=GAVE_UP),
         Verdict.FAILED,
         "ECS marked",

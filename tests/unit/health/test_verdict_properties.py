@@ -155,3 +155,13 @@ def test_a_verdict_other_than_healthy_gives_a_reason(observed, watch, now):
     judged = judge(observed, watch, now)
 
     assert judged.reason or not observed.exists
+
+
+@given(OBSERVATIONS, WATCHES, TIMES)
+def test_a_verdict_has_a_cause_where_the_deployment_ends_badly_and_nowhere_else(
+    observed, watch, now
+):
+    judged = judge(observed, watch, now)
+
+    bad = judged.verdict in {Verdict.FAILED, Verdict.SUPERSEDED}
+    assert (judged.cause is not None) == bad

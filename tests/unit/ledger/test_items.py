@@ -12,7 +12,6 @@ from tests.unit.conftest import stubbed
 KEY = ("part", "1")
 OTHER_KEY = ("part", "2")
 THERE = "attribute_exists(#a)"
-CANCELLED = "Transaction cancelled, please refer cancellation reasons for specific reasons"
 
 
 @pytest.fixture
@@ -192,21 +191,24 @@ def test_an_update_that_a_transaction_is_in_the_way_of_is_worth_another_try(dyna
 @pytest.mark.parametrize(
     ("reasons", "kind"),
     [
-        ("[None, ConditionalCheckFailed]", NoLonger),
-        ("[ConditionalCheckFailed, None]", NoLonger),
-        ("[None, TransactionConflict]", AwsUnavailable),
-        ("[TransactionConflict, None]", AwsUnavailable),
-        ("[ThrottlingError, None]", AwsUnavailable),
-        ("[None, ProvisionedThroughputExceeded]", AwsUnavailable),
+        ((None, "ConditionalCheckFailed"), NoLonger),
+        (("ConditionalCheckFailed", None), NoLonger),
+        ((None, "TransactionConflict"), AwsUnavailable),
+        (("TransactionConflict", None), AwsUnavailable),
+        (("ThrottlingError", None), AwsUnavailable),
+        ((None, "ProvisionedThroughputExceeded"), AwsUnavailable),
         # whether the condition will hold after the other one is not known yet
-        ("[ConditionalCheckFailed, TransactionConflict]", AwsUnavailable),
-        ("[ValidationError, None]", AwsRefused),
-        ("[ItemCollectionSizeLimitExceeded, None]", AwsRefused),
+        (("ConditionalCheckFailed", "TransactionConflict"), AwsUnavailable),
+        (("ValidationError", None), AwsRefused),
+        (("ItemCollectionSizeLimitExceeded", None), AwsRefused),
     ],
 )
 def test_what_a_cancelled_transaction_means_is_in_its_reasons(dynamodb, reasons, kind):
     dynamodb.refuses(
-        "transact_write_items", "TransactionCanceledException", f"{CANCELLED} {reasons}"
+        "transact_write_items",
+        "TransactionCanceledException",
+        "Transaction cancelled",
+        CancellationReasons=[{"Code": code or "None"} for code in reasons],
     )
 
     with pytest.raises(kind):

@@ -159,9 +159,7 @@ def test_of_many_facts_some_are_shown_and_the_rest_is_counted():
 def test_a_description_is_short_enough_for_a_message_whatever_there_is_to_say(words, length):
     long = (words * (length // len(words) + 1))[:length]
     log = LOG.model_copy(update={"lines": (long,) * 20, "container": long})
-    news = ending(
-        "FAILED", reason=long, evidence=[long] * 50, started_by=long, image=image(tag=long)
-    )
+    news = ending("FAILED", reason=long, evidence=[long] * 50, by=long, image=image(tag=long))
 
     notice = noticed(news, log=log).model_copy(
         update={"alarms_firing": (long,) * 50, "gates": (long,) * 5}
@@ -180,7 +178,7 @@ def test_nothing_that_comes_from_outside_becomes_a_mention_a_link_or_markup(one,
         evidence=[other, one],
         stage=one,
         image=image(tag=other, repository=one),
-        started_by=other,
+        by=other,
         alarms_firing=[one],
         gates=[other],
     )

@@ -8,8 +8,7 @@ import pytest
 
 from slipway import aws
 from slipway.health.failed_tasks import Failed
-from slipway.notices.current_state import PATIENCE_SECONDS, read_current_state
-from slipway.notices.news import CurrentState
+from slipway.notices.current_state import PATIENCE_SECONDS, CurrentState, read_current_state
 from slipway.notices.notice import Running, Tasks
 from tests.support.builders import NEW, OLD, OLD_DIGEST, URI
 from tests.support.ecs_answers import before, container, defined, described, ecs_deployment

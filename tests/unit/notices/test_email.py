@@ -231,11 +231,9 @@ def test_every_mail_can_be_read_at_72_columns(name):
 
 @given(st.sampled_from(OUTCOMES), TEXTS, st.lists(TEXTS), TEXTS, TEXTS)
 def test_a_line_is_longer_only_where_there_is_nothing_to_break_it_at(
-    outcome, reason, evidence, tag, started_by
+    outcome, reason, evidence, tag, by
 ):
-    news = ending(
-        outcome, reason=reason, evidence=evidence, image=image(tag=tag), started_by=started_by
-    )
+    news = ending(outcome, reason=reason, evidence=evidence, image=image(tag=tag), by=by)
     text = text_of(noticed(news).model_copy(update={"links": (), "commands": ()}))
 
     for line in text.split("\n"):
@@ -252,7 +250,7 @@ def test_nothing_from_outside_stands_where_headings_do(nasty, outcome):
         evidence=[nasty],
         stage=nasty,
         image=image(tag=nasty),
-        started_by=nasty,
+        by=nasty,
         alarms_firing=[nasty],
         gates=[nasty],
     )

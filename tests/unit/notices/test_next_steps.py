@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.deployment.beginning import ManualRollback
+from slipway.health.cause import Cause
 from slipway.health.verdict import judge
 from slipway.notices.next_steps import escaped_json
 from slipway.notices.notice import ContainerLog
@@ -29,6 +30,7 @@ from tests.support.builders import (
 )
 from tests.support.endings import (
     MANUAL_ROLLBACK,
+    OUTCOMES,
     RELEASE,
     ending,
     failed_release,
@@ -37,7 +39,15 @@ from tests.support.endings import (
     start,
 )
 
-QUARANTINED = f"image {image()} is quarantined on service {SERVICE} since yesterday: it was bad"
+QUARANTINED = {"cause": Cause.QUARANTINED, "reason": "it was bad"}
+# What gates and verdicts write, what they wrote once, and something else.
+WORDINGS = (
+    f"image {image()} is quarantined on service {SERVICE} since yesterday: it was bad",
+    "alarm api-latency went to ALARM: too slow",
+    "alarm api-latency is in ALARM: too slow",
+    "manual rollback",
+    "",
+)
 LOG = ContainerLog(container="app", task="t", group="/ecs/a b", stream="app/app/é", lines=())
 
 
@@ -109,22 +119,34 @@ def test_a_log_whose_stream_is_not_known_is_not_linked():
     assert "log of app" not in links(ending(), log=LOG.model_copy(update={"stream": ""}))
 
 
-def test_the_alarm_that_the_verdict_names_is_linked():
-    verdict = judge(
+def test_the_alarm_that_fired_is_linked():
+    result = judge(
         observation(alarm("ALARM", name="api 5xx: too many")),
         watch(alarms=["api 5xx: too many"]),
         at(60),
     )
-    found = links(ending("ROLLED_BACK", reason=verdict.reason, evidence=verdict.evidence))
+    found = links(ending("ROLLED_BACK", reason=result.reason, alarms_fired=result.alarms_fired))
 
     assert found["alarm api 5xx: too many"].endswith("#alarmsV2:alarm/api%205xx%3A%20too%20many")
     assert len(found) == 3
 
 
 def test_no_more_alarms_are_linked_than_a_reader_can_check():
-    evidence = [f"alarm a{n} is in ALARM: too many" for n in range(9)]
+    fired = [f"a{n}" for n in range(9)]
 
-    assert len(links(ending("REJECTED", evidence=evidence))) == 2 + 3
+    assert len(links(ending("REJECTED", alarms_fired=fired))) == 2 + 3
+
+
+@pytest.mark.parametrize("cause", [None, *Cause])
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_no_link_and_no_command_depends_on_the_wording_of_a_reason(outcome, cause):
+    """Whatever gates, verdicts and ends say: it is the cause that decides."""
+    facts = {"cause": cause, "alarms_fired": ("api-5xx",)}
+    known = noticed(ending(outcome, **facts))
+    for words in WORDINGS:
+        notice = noticed(ending(outcome, **facts, reason=words, evidence=(words,)))
+
+        assert (notice.links, notice.commands) == (known.links, known.commands)
 
 
 @given(st.text(), st.text())
@@ -172,7 +194,7 @@ def test_where_someone_or_something_else_sees_to_it_there_is_nothing_to_type(out
     [
         ending("ROLLED_BACK"),
         ending("ROLLED_BACK", **MANUAL_ROLLBACK),
-        ending("REJECTED", reason=QUARANTINED),
+        ending("REJECTED", **QUARANTINED),
     ],
 )
 def test_what_is_quarantined_can_be_released_from_that(news):
@@ -190,7 +212,7 @@ def test_an_image_that_was_just_rolled_back_is_not_offered_to_be_deployed_again(
 
 
 def test_what_is_rejected_for_its_quarantine_can_be_deployed_all_the_same():
-    news = ending("REJECTED", reason=QUARANTINED)
+    news = ending("REJECTED", **QUARANTINED)
     _, forced = commands(news)
 
     assert forced == "Or deploy shop/api:v2 once in spite of it, which releases it if it is good"

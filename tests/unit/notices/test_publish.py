@@ -160,7 +160,7 @@ def test_a_message_fits_into_sns_and_is_cut_between_characters(long, count, chat
         reason=long,
         evidence=[long[:3000]] * count,
         alarms_firing=[long[:255]] * 100,
-        started_by=long,
+        by=long,
         stage=long,
         image=image(tag=long, repository=long),
     )

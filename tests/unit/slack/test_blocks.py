@@ -10,10 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slipway.health.cause import Cause
+from slipway.health.outcome import Outcome
 from slipway.image import Image
-from slipway.notices.notice import Command, ContainerLog, Kind, Link, Notice, Running, Tasks
+from slipway.notices.notice import (
+    Command,
+    ContainerLog,
+    Kind,
+    Link,
+    LinkKind,
+    Notice,
+    Running,
+    Tasks,
+)
+from slipway.release.release import StartedBy
 from slipway.slack.block_kit import MESSAGE_LENGTH, size
-from slipway.slack.blocks import SYMBOLS, continued, details_of, message_of, whole_of
+from slipway.slack.blocks import SYMBOLS_OF_ALARMS, continued, details_of, message_of, whole_of
 from tests.support.block_kit_rules import problems, texts
 from tests.support.notices import AT, NOTICES
 from tests.support.notify_slack import START, later
@@ -34,7 +46,12 @@ OUTSIDE = (
 LONG = OUTSIDE.map(lambda text: text * 30)
 SOME = st.lists(OUTSIDE | LONG, max_size=30).map(tuple)
 MAYBE = st.none() | OUTSIDE
-LINKS = st.builds(Link, title=OUTSIDE, url=OUTSIDE | OUTSIDE.map("https://console/".__add__))
+LINKS = st.builds(
+    Link,
+    kind=st.sampled_from(LinkKind),
+    title=OUTSIDE,
+    url=OUTSIDE | OUTSIDE.map("https://console/".__add__),
+)
 TASKS = st.builds(Tasks, desired=st.integers(0, 300), healthy=st.integers(0, 300))
 LOGS = st.builds(
     ContainerLog,
@@ -50,17 +67,19 @@ NOTHING_LIVE = st.builds(
     kind=st.sampled_from(Kind),
     about=OUTSIDE,
     at=st.just(AT),
-    outcome=st.none() | st.sampled_from([*SYMBOLS, "later"]),
+    outcome=st.none() | st.sampled_from([*Outcome, *SYMBOLS_OF_ALARMS, "later"]),
     title=OUTSIDE | LONG,
     meaning=OUTSIDE,
     reason=OUTSIDE | LONG,
+    cause=st.none() | st.sampled_from(Cause),
     evidence=SOME,
     log=st.none() | LOGS,
     service=MAYBE,
     stage=MAYBE,
     image=st.none() | st.builds(Image, repository=OUTSIDE, uri=OUTSIDE, digest=OUTSIDE, tag=MAYBE),
     tag=MAYBE,
-    started_by=MAYBE,
+    started_by=st.none() | st.sampled_from(StartedBy),
+    by=MAYBE,
     rollback_target=MAYBE,
     rollback_target_images=st.dictionaries(OUTSIDE, OUTSIDE, max_size=3),
     running=st.none()
@@ -133,7 +152,10 @@ def test_no_mention_no_link_and_no_markup_is_made_from_outside(notice):
 
 
 def test_what_is_full_of_everything_still_fits_into_one_message():
-    links = tuple(Link(title=f"alarm {n}", url=f"https://{n}" + "x" * 1480) for n in range(6))
+    links = tuple(
+        Link(kind=LinkKind.ALARM, title=f"alarm {n}", url=f"https://{n}" + "x" * 1480)
+        for n in range(6)
+    )
     many = tuple(f"{n}: " + "€" * 400 for n in range(20))
     notice = later(
         NOTICES["rollback_failed"],
@@ -157,11 +179,14 @@ def test_what_is_full_of_everything_still_fits_into_one_message():
 
 
 def test_of_what_is_cut_the_whole_is_behind_a_link():
-    links = (Link(title="service", url="https://s"), Link(title="execution", url="https://e"))
+    links = (
+        Link(kind=LinkKind.SERVICE, title="the service", url="https://s"),
+        Link(kind=LinkKind.EXECUTION, title="how it went", url="https://e"),
+    )
     notice = later(START, 0, reason="because " * 200, links=links)
 
     foot = message_of(notice)["blocks"][-1]["elements"][0]["elements"]
-    assert foot[-1] == {"type": "link", "url": "https://e", "text": "execution"}
+    assert foot[-1] == {"type": "link", "url": "https://e", "text": "how it went"}
     assert "Cut here" in foot[-2]["text"]
 
 
@@ -237,7 +262,8 @@ def test_the_bar_is_full_only_when_every_task_is_healthy(tasks, bar):
 
 
 def test_each_outcome_has_its_own_shape_beside_the_word():
-    assert len(set(SYMBOLS.values())) == len(SYMBOLS) - 1  # OK is good, as SUCCEEDED is
+    symbols = [*(outcome.facts.symbol for outcome in Outcome), *SYMBOLS_OF_ALARMS.values()]
+    assert len(set(symbols)) == len(symbols) - 1  # OK is good, as SUCCEEDED is
     title = message_of(NOTICES["crashed"])["blocks"][0]["text"]["text"]
     assert title.startswith("↩️ ROLLED_BACK")
 

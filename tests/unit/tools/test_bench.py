@@ -101,7 +101,7 @@ def test_an_item_is_as_large_as_its_names_and_values_and_what_holds_them() -> No
     assert size({"expires_at": Decimal(1234500)}) == 10 + 1 + 3
     assert size({"good": []}) == 4 + 3
     assert size({"good": ["ab", "c"]}) == 4 + 3 + (1 + 2) + (1 + 1)
-    assert size({"notified": {"end": "now"}}) == 4 + 3 + 1 + (3 + 3)
+    assert size({"notified": {"end": "now"}}) == 8 + 3 + 1 + (3 + 3)
 
 
 def test_a_call_is_billed_by_the_size_of_the_item_rounded_up() -> None:

@@ -1,0 +1,116 @@
+"""What both state machines say of outcomes and causes is what functions/slipway/health knows of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from slipway.health.cause import Cause
+from slipway.health.outcome import Outcome
+from tests.support import definitions
+
+DEPLOYMENT = dict(definitions.states(definitions.unfilled("deployment")))
+RELEASE = dict(definitions.states(definitions.unfilled("release")))
+MACHINES = {"deployment": DEPLOYMENT, "release": RELEASE}
+# Where BeginDeployment and FinishDeployment decide: the state machine only passes it on.
+DECIDED = {Outcome.NO_CHANGE, Outcome.REJECTED}
+
+
+def named(text: str) -> set[str]:
+    """The names in quotes."""
+    return set(re.findall(r"'(\w+)'", text))
+
+
+def assigned(value: Any, name: str) -> Iterator[str]:
+    """What a variable or a payload's field of this name is set to, wherever."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == name and isinstance(inner, str):
+                yield inner
+            yield from assigned(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from assigned(inner, name)
+
+
+def constants(text: str) -> set[str]:
+    """The values that an assignment can have, as far as it names them itself."""
+    if not text.startswith("{%"):
+        return {text}
+    return set(re.findall(r"[?:] *'(\w+)'", text))
+
+
+def test_the_execution_succeeds_for_the_outcomes_that_succeed() -> None:
+    always, manually = DEPLOYMENT["EndDeployment"]["Choices"]
+    of_deployments = {outcome for outcome in Outcome if outcome is not Outcome.IGNORED}
+
+    assert named(always["Condition"]) == {o for o in of_deployments if o.facts.succeeds}
+    assert always["Next"] == manually["Next"] == "EndedWell"
+    assert "manual_rollback" in manually["Condition"]
+    assert named(manually["Condition"]) == {
+        o for o in of_deployments if o.facts_of_manual_rollback.succeeds and not o.facts.succeeds
+    }
+
+
+def test_a_release_fails_where_a_deployment_did_not_succeed() -> None:
+    good = named(RELEASE["DeployStage"]["Assign"]["bad"])
+
+    assert good == {o for o in Outcome if o.facts.succeeds and o is not Outcome.IGNORED}
+
+
+def test_the_next_stage_starts_after_the_outcomes_that_let_it() -> None:
+    good = named(RELEASE["DeployStage"]["Assign"]["bad"])
+    stopping = named(RELEASE["DeployStage"]["Assign"]["superseded"])
+
+    assert good - stopping == {o for o in Outcome if o.facts.goes_on}
+
+
+def test_people_are_notified_of_quiet_outcomes_only_if_notify_no_change_is_set() -> None:
+    [rule] = DEPLOYMENT["DecideNotify"]["Choices"]
+    quiet = named(rule["Condition"])
+    ignored = set(assigned(RELEASE["NotifyIgnored"], "outcome"))
+
+    assert "NotifyNoChange" in rule["Condition"]
+    assert quiet | ignored == {o for o in Outcome if o.facts.quiet}
+
+
+def test_every_outcome_comes_about_and_no_other() -> None:
+    found = {
+        outcome
+        for machine in MACHINES.values()
+        for text in assigned(list(machine.values()), "outcome")
+        for outcome in constants(text)
+    }
+
+    assert found | DECIDED == set(Outcome)
+
+
+def test_every_cause_that_a_state_machine_names_is_one() -> None:
+    found = {
+        cause
+        for machine in MACHINES.values()
+        for text in assigned(list(machine.values()), "cause")
+        for cause in constants(text)
+    }
+
+    assert found == {Cause.CONFIGURATION, Cause.ERROR, Cause.NEWER_RELEASE, Cause.PERSON}
+
+
+# Where what is known so far stays: the deployment fails for what it has failed for first, and a manual
+# rollback for what a person asked for.
+KEPT = {"RollBack", "CheckRollBack", "JudgeRollBack"}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_whatever_sets_a_reason_sets_its_cause(machine: str) -> None:
+    for name, state in MACHINES[machine].items():
+        rules = [state, *state.get("Choices", []), *state.get("Catch", [])]
+        for given in (rule.get("Assign", {}) for rule in rules):
+            if "reason" not in given or name in {"Notify", "NotifyStart"}:
+                continue
+            kept = name in KEPT and "$reason" in given["reason"]
+            told_later = machine == "release" and name == "DecideNextStage"
+            assert "cause" in given or kept or told_later, name
