@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_der_private_key,
 )
+from cryptography.x509 import Certificate, load_der_x509_certificate
 
 LOCK, RLOCK = type(threading.Lock()), type(threading.RLock())
 
@@ -101,6 +102,14 @@ def _key(der: bytes) -> Any:
     return load_der_private_key(der, None)
 
 
+def _reduced_certificate(certificate: Certificate) -> Any:
+    return _certificate, (certificate.public_bytes(Encoding.DER),)
+
+
+def _certificate(der: bytes) -> Certificate:
+    return load_der_x509_certificate(der)
+
+
 _REDUCED: dict[Any, Callable[[Any], Any]] = {
     LOCK: _reduced_lock,
     RLOCK: _reduced_rlock,
@@ -109,6 +118,7 @@ _REDUCED: dict[Any, Callable[[Any], Any]] = {
     weakref.WeakKeyDictionary: _reduced_keys,
     types.MethodType: _reduced_method,
     RSAPrivateKey: _reduced_key,
+    Certificate: _reduced_certificate,
 }
 
 

@@ -58,6 +58,7 @@ def test_what_is_in_the_services_is_there_in_another_process_on_another_port(tmp
             events.put_rule(Name="r", ScheduleExpression="rate(1 day)")
             events.put_targets(Rule="r", Targets=[{"Id": "0", "Arn": arn}])
             aws.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")
+            aws.client("acm").request_certificate(DomainName="api.example.com")
             aws.save(Path(sys.argv[1]))
         """,
         file,
@@ -91,6 +92,8 @@ def test_what_is_in_the_services_is_there_in_another_process_on_another_port(tmp
             (event,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"]
             assert "Scheduled Event" in event["Body"]
             assert len(aws.client("ec2").describe_vpcs()["Vpcs"]) == 2
+            (certificate,) = aws.client("acm").list_certificates()["CertificateSummaryList"]
+            assert certificate["DomainName"] == "api.example.com"
         """,
         file,
     )
