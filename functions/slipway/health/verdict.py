@@ -1,6 +1,6 @@
 """The verdict: what one check of a deployment says. Every rule is here, and nothing here talks to AWS.
 
-Which stopped tasks count is in `failed`.
+Which stopped tasks count as failed: `failed_tasks`.
 
 Read from top to bottom, the first rule that applies decides::
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from samcli.yamlhelper import yaml_parse as parse
 
+from slipway.ledger.ledger import CHANGE_SECONDS
 from tests.support.paths import REPO
 
 FILES = sorted([REPO / "template.yaml", *REPO.glob("environment/*.yaml")])
@@ -237,3 +238,9 @@ Resources:
 )
 def test_a_template_that_breaks_a_rule_is_found_out(find, found):
     assert find(parse(BROKEN)) == found
+
+
+@pytest.mark.parametrize("function", ["UpdateService", "RollBack"])
+def test_a_function_that_changes_a_service_runs_as_long_as_its_change_mark_lasts(function):
+    template = parse((REPO / "template.yaml").read_text())
+    assert template["Resources"][function]["Properties"]["Timeout"] == CHANGE_SECONDS
