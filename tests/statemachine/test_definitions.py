@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.support import definitions
+from tests.support.definitions import MACHINES, template
 from tools import lint_state_machines
 
-MACHINES = {name: definitions.unfilled(name) for name in definitions.NAMES}
 STATES = {
     f"{machine}.{name}": state
     for machine, definition in MACHINES.items()
@@ -25,18 +24,6 @@ STUBBORN = ("deployment.RollBack", "deployment.FinishDeployment", "deployment.No
 # Something waits for it, and goes on without it.
 HASTY = ("deployment.NotifyStart", "release.NotifyStage")
 OTHERS = {name: task for name, task in TASKS.items() if name not in STUBBORN + HASTY}
-
-
-class Template(yaml.SafeLoader):
-    """Reads template.yaml; what CloudFormation's functions give does not matter here."""
-
-
-Template.add_multi_constructor("!", lambda _loader, _tag, _node: None)
-
-
-def template() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.load((definitions.REPO / "template.yaml").read_text(), Template)
-    return loaded
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from slipway.release.plan import Policy, Route
-from tests.statemachine.test_definitions import MACHINES, template
 from tests.support import definitions
+from tests.support.definitions import MACHINES, template
 from tests.support.machines import Machines
 from tests.support.step_answers import deployment, healthy, pending
 

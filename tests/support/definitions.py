@@ -101,3 +101,18 @@ def taken(machine: dict[str, Any], history: list[dict[str, Any]]) -> set[Transit
         for via, next_state in ways_out(found[name])
         if via == marked or (marked is None and via in ("Next", "End"))
     }
+
+
+MACHINES = {name: unfilled(name) for name in NAMES}
+
+
+class Template(yaml.SafeLoader):
+    """Reads template.yaml; what CloudFormation's functions give does not matter here."""
+
+
+Template.add_multi_constructor("!", lambda _loader, _tag, _node: None)
+
+
+def template() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.load((REPO / "template.yaml").read_text(), Template)
+    return loaded

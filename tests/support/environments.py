@@ -16,6 +16,14 @@ from tests.support.paths import REPO
 from tests.support.waiting import wait_for
 from tools import sam
 
+EVERYTHING = {
+    "AccessLogDays": "7",
+    "BastionCidr": "203.0.113.7/32",
+    "InterfaceEndpoints": "true",
+    "WebAcl": "true",
+}
+
+
 PATIENCE_SECONDS = 120  # of a test on a slow machine
 CLUSTER = "production"
 QUICK = {"bake_seconds": 1, "timeout_seconds": 60, "poll_seconds": 1}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 import boto3
+import pytest
 from botocore.stub import Stubber
+
+PASSED = pytest.StashKey[bool]()
 
 
 class Stubbed:
@@ -43,3 +47,11 @@ def without_parameters() -> Any:
     stubbed = Stubbed(boto3.client("ssm"))
     stubbed.refuses("get_parameter", "ParameterNotFound")
     return stubbed.__enter__().client
+
+
+def stubbed(client: Any, request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    stub = Stubbed(client)
+    with stub:
+        yield stub
+    if request.node.stash.get(PASSED, False):
+        stub.everything_was_asked_for()

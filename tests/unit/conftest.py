@@ -12,12 +12,11 @@ from slipway import aws
 from tests.support.builders import DEPLOYMENTS, REGION, RELEASES, TOPIC
 from tests.support.ledgers import ledger  # noqa: F401 - a fixture
 from tests.support.observations import scene  # noqa: F401 - a fixture
-from tests.support.stubs import Stubbed
+from tests.support.stubs import PASSED, Stubbed, stubbed
 
 settings.register_profile("unit", max_examples=100, deadline=None, derandomize=True, database=None)
 settings.load_profile("unit")
 
-PASSED = pytest.StashKey[bool]()
 CLIENTS = (
     aws.ecs,
     aws.ecs_once,
@@ -65,14 +64,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
     if call.when == "call":
         item.stash[PASSED] = report.passed
     return report
-
-
-def stubbed(client: Any, request: pytest.FixtureRequest) -> Iterator[Stubbed]:
-    stub = Stubbed(client)
-    with stub:
-        yield stub
-    if request.node.stash.get(PASSED, False):
-        stub.everything_was_asked_for()
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from localaws.server import LocalAws
-from tests.pipeline.environment.test_resources import EVERYTHING
 from tests.support.commands import Page
 from tests.support.environment_services import runs
-from tests.support.environments import REPO, Environment, certificate, ended_stack
+from tests.support.environments import EVERYTHING, REPO, Environment, certificate, ended_stack
 from tools import sam
 
 PAGE = Page("environment.md")

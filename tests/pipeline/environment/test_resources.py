@@ -8,14 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.environments import CLUSTER, Environment, deployed
+from tests.support.environments import CLUSTER, EVERYTHING, Environment, deployed
 
-EVERYTHING = {
-    "AccessLogDays": "7",
-    "BastionCidr": "203.0.113.7/32",
-    "InterfaceEndpoints": "true",
-    "WebAcl": "true",
-}
 VARIANTS: dict[str, dict[str, Any]] = {
     "fargate-http": {"NatGateways": "1"},
     "fargate-https": {"https": True},

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from tests.pipeline.releases.conftest import account  # noqa: F401 - a fixture, made once for this folder
+from tests.support.accounts import account  # noqa: F401 - a fixture

@@ -9,11 +9,11 @@ import requests
 
 from localaws.sns import sns
 from slipway.notices.notice import Notice
-from tests.pipeline.releases.test_permissions import actions, inline_policy
 from tests.support.account import ENDED_SECONDS
 from tests.support.channels import Channel, mails_of_alarms, text_of, title
 from tests.support.commands import Page
 from tests.support.fake_slack import CHANNEL, TOKEN
+from tests.support.policies import actions, inline_policy
 from tests.support.waiting import wait_for
 
 PAGE = Page("notifications.md")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import requests
 
 from localaws.aws import REGION
 from localaws.faults import faults
-from tests.pipeline.releases.test_sweep import ended, let_the_lease_run_out, sweep
 from tests.support.account import Account, Shop
+from tests.support.policies import Statement, actions, inline_policy
+from tests.support.sweeps import ended, let_the_lease_run_out, sweep
 
 UNUSED = {
     # Only to find the targets of tasks on EC2 that share their instance's network; here is Fargate.
@@ -22,21 +22,6 @@ UNUSED = {
     ("UpdateService", "dynamodb:GetItem"),
     ("RollBack", "dynamodb:GetItem"),
 }
-
-Statement = dict[str, Any]
-
-
-def inline_policy(account: Account, step: str) -> tuple[str, str, list[Statement]]:
-    """The role of a step's function, and the policy that the template writes: its name and statements."""
-    name = account.functions()[step]
-    found = account.aws.client("lambda").get_function(FunctionName=name)["Configuration"]["Role"]
-    role, iam = found.rpartition("/")[2], account.aws.client("iam")
-    # SAM adds another one where a function's failures have a destination.
-    (policy,) = (
-        name for name in iam.list_role_policies(RoleName=role)["PolicyNames"] if "Policy0" in name
-    )
-    document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
-    return role, policy, document["Statement"]
 
 
 @contextmanager
@@ -67,11 +52,6 @@ def without(action: str) -> Callable[[Statement], Statement]:
         return {**statement, "Action": left or "none:Left"}
 
     return change
-
-
-def actions(statement: Statement) -> list[str]:
-    action = statement["Action"]
-    return [action] if isinstance(action, str) else list(action)
 
 
 def give_roles_and_a_log_to(shop: Shop) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from slipway import aws
-from slipway.deployment.finish import Ending, finish
-from slipway.ecs.service import Update
+from slipway.deployment.finish import Ending
 from slipway.errors import AwsUnavailable
 from slipway.health.cause import Cause
 from slipway.model import parse
@@ -19,7 +16,6 @@ from tests.support.builders import (
     OLD,
     OLD_DIGEST,
     OTHER,
-    OURS,
     SERVICE,
     THEIRS,
     accepted,
@@ -34,9 +30,8 @@ from tests.support.builders import (
     release,
 )
 from tests.support.ecs_answers import described, ecs_deployment
-from tests.support.stubs import without_parameters
+from tests.support.finishing import HISTORY, ending, finished, ours_is_there, tried
 
-HISTORY = timedelta(days=400)
 OUTCOMES = [
     "SUCCEEDED",
     "NO_CHANGE",
@@ -47,40 +42,6 @@ OUTCOMES = [
     "FAILED",
 ]
 CRASH = '{"errorType": "KeyError", "errorMessage": "\'id\'", "stackTrace": ["line 1"]}'
-
-
-def ending(outcome, **changes):
-    defaults = {
-        "outcome": outcome,
-        "reason": "because",
-        "cause": Cause.ALARM,
-        "alarms_fired": ("api-5xx",),
-        "evidence": ("a fact",),
-        "claim": claim(),
-        "execution": execution(),
-        "started_at": NOW,
-        "deployment": deployment(),
-        "service": SERVICE,
-        "task_definition": NEW,
-        "update": Update(deployment_id=OURS, started_at=NOW),
-    }
-    return Ending(**defaults | changes)
-
-
-def finished(given, ledger, ecs, seconds=60, ssm=None):
-    kept = ssm.client if ssm else without_parameters()
-    return finish(given, HISTORY, at(seconds), ledger, ecs.client, kept)
-
-
-def ours_is_there(ecs):
-    described(ecs, ecs_deployment(id=OURS, taskDefinition=NEW))
-
-
-def tried(ledger, **changes):
-    """A deployment that has the service and has put its image there."""
-    own = accepted(ledger, "e-1", **changes)
-    ledger.start_change(own, "UpdateService", NOW, task_definition=NEW)
-    return own
 
 
 def good_now(ledger):

@@ -7,8 +7,8 @@ import pytest
 from slipway.ecs.kept_image import keep_image
 from tests.support.builders import DIGEST, NEW, OLD_DIGEST, URI, deployment, image
 from tests.support.ecs_answers import defined
+from tests.support.finishing import ending, finished, ours_is_there, tried
 from tests.support.pushes import kept, unkept
-from tests.unit.deployment.test_finish import ending, finished, ours_is_there, tried
 
 NAME = "/slipway/images/production/api"
 THIS, LAST = f"{URI}@{DIGEST}", f"{URI}@{OLD_DIGEST}"

@@ -10,7 +10,7 @@ from tests.support.builders import SERVICE, accepted, at, claim, image, release
 from tests.support.ecs_answers import before, described
 from tests.support.handlers import ENDED, INPUTS, invoked, observed, rolls_back
 from tests.support.pushes import unkept
-from tests.unit.conftest import stubbed
+from tests.support.stubs import stubbed
 
 NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3"))
 

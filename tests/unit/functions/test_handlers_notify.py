@@ -11,13 +11,13 @@ import pytest
 
 from slipway import aws
 from slipway.errors import AwsUnavailable, InvalidInput
+from tests.support.alarm_events import event as alarm_event
 from tests.support.builders import NEW, SERVICE, accepted, claim
+from tests.support.container_logs import AWSLOGS
 from tests.support.ecs_answers import before, container, defined, described
 from tests.support.endings import RELEASE
 from tests.support.handlers import INPUTS, NEWS_OF_DEPLOYMENT, invoked
-from tests.unit.conftest import stubbed
-from tests.unit.notices.test_current_state import AWSLOGS
-from tests.unit.notices.test_own_alarms import event as alarm_event
+from tests.support.stubs import stubbed
 
 
 def _news(kind: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.ledger.items import Items, NoLonger, Update
-from tests.unit.conftest import stubbed
+from tests.support.stubs import stubbed
 
 KEY = ("part", "1")
 OTHER_KEY = ("part", "2")

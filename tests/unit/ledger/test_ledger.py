@@ -26,7 +26,7 @@ from tests.support.builders import (
     quarantined,
     release,
 )
-from tests.unit.conftest import stubbed
+from tests.support.stubs import stubbed
 
 OLDER = release(id="event-0", released_at=at(-60), image=image(tag="v1"))
 NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3"))

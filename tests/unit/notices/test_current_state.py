@@ -11,19 +11,12 @@ from slipway.health.failed_tasks import Failed
 from slipway.notices.current_state import PATIENCE_SECONDS, CurrentState, read_current_state
 from slipway.notices.notice import Running, Tasks
 from tests.support.builders import NEW, OLD, OLD_DIGEST, URI
+from tests.support.container_logs import AWSLOGS
 from tests.support.ecs_answers import before, container, defined, described, ecs_deployment
 from tests.support.endings import ending, failed_release, stage, start
 
 LOGGER = logging.getLogger("read_current_state")
 FAILED = Failed(task_definition=NEW, task="t-1", container="api")
-AWSLOGS = {
-    "logDriver": "awslogs",
-    "options": {
-        "awslogs-group": "/ecs/api",
-        "awslogs-stream-prefix": "app",
-        "awslogs-region": "eu-west-1",
-    },
-}
 BACK = Running(
     task_definition="shop-api:41",
     images={"api": f"shop/api@{OLD_DIGEST}"},

@@ -10,33 +10,11 @@ import pytest
 from slipway.errors import InvalidInput
 from slipway.notices.notice import Kind
 from slipway.notices.own_alarms import MEANINGS, alarm_notice, is_of_alarm
-from tests.support.builders import ACCOUNT, REGION
+from tests.support.alarm_events import event
+from tests.support.builders import REGION
 from tests.support.paths import REPO
 
 TEMPLATE = REPO / "template.yaml"
-
-
-def event(name="slipway-UndeliveredSlackNotEmpty-1A2B", state="ALARM", **changes):
-    """As EventBridge delivers it, with fields that nobody reads."""
-    return {
-        "version": "0",
-        "id": "c4c1c1c9-6542-e61b-6ef0-8c4d36933a92",
-        "detail-type": "CloudWatch Alarm State Change",
-        "source": "aws.cloudwatch",
-        "account": ACCOUNT,
-        "time": "2026-11-22T03:00:00Z",
-        "region": REGION,
-        "resources": [f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}"],
-        "detail": {
-            "alarmName": name,
-            "state": {
-                "value": state,
-                "reason": "Threshold Crossed",
-                "timestamp": "2026-11-22T02:59:59.985+0000",
-            },
-            "previousState": {"value": "OK"},
-        },
-    } | changes
 
 
 @pytest.mark.parametrize("logical_id", MEANINGS)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from slipway.notices.redaction import MASK, redacted
 from tests.support.builders import DIGEST, NEW, TOPIC, URI, execution
-from tests.unit.health.test_verdict_tasks import MAY_DO_BETTER, NEVER
+from tests.support.stopped_reasons import MAY_DO_BETTER, NEVER
 
 # Made up, and put together here so that nobody's scanner takes them for real ones.
 JWT = "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMjM0NTY3ODkwIn0" + ".dozjgNryP4J3jVmNHl0w5N"

@@ -29,7 +29,7 @@ from slipway.slack.blocks import SYMBOLS_OF_ALARMS, continued, details_of, messa
 from tests.support.block_kit_rules import problems, texts
 from tests.support.notices import AT, NOTICES
 from tests.support.notify_slack import START, later
-from tests.unit.slack.test_text import live
+from tests.support.slack_text import live
 
 LIVE = (
     "<!channel>",

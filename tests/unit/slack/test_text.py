@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from hypothesis import strategies as st
 from slipway.slack.text import escape_mrkdwn, truncate_utf16, utf16_length
 from slipway.text import visible
 from tests.support.block_kit_rules import units
+from tests.support.slack_text import live
 
 ANY = st.text(st.characters(exclude_categories=()), max_size=60)
 
@@ -66,16 +65,3 @@ def test_nothing_whatever_in_a_notification_is_live(text):
 def test_what_people_read_most_stays_as_it_is():
     said = "✅ SUCCEEDED: production/api, shop/api:v1.2.3 - 2 of 2 tasks at 03:05:00 UTC"
     assert escape_mrkdwn(said) == said
-
-
-def live(text: str) -> list[str]:
-    """What Slack, or one of its clients, could take for more than text."""
-    escaped = re.sub(r"&(amp|lt|gt);", " ", text)
-    patterns = (
-        r"[<>&]",  # control sequences
-        r"[@#]\w",  # names
-        r"://|\b(?:mailto|tel):\w",
-        r"\w\.[a-zA-Z]{2}",  # domains
-        r":[\w+-]*[a-z][\w+-]*:",  # emoji
-    )
-    return [found for pattern in patterns for found in re.findall(pattern, escaped)]

@@ -1,0 +1,58 @@
+"""FinishDeployment with an ending of its own, and what it finds of the service."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from slipway.deployment.finish import Ending, finish
+from slipway.ecs.service import Update
+from slipway.health.cause import Cause
+from tests.support.builders import (
+    NEW,
+    NOW,
+    OURS,
+    SERVICE,
+    accepted,
+    at,
+    claim,
+    deployment,
+    execution,
+)
+from tests.support.ecs_answers import described, ecs_deployment
+from tests.support.stubs import without_parameters
+
+HISTORY = timedelta(days=400)
+
+
+def ending(outcome, **changes):
+    defaults = {
+        "outcome": outcome,
+        "reason": "because",
+        "cause": Cause.ALARM,
+        "alarms_fired": ("api-5xx",),
+        "evidence": ("a fact",),
+        "claim": claim(),
+        "execution": execution(),
+        "started_at": NOW,
+        "deployment": deployment(),
+        "service": SERVICE,
+        "task_definition": NEW,
+        "update": Update(deployment_id=OURS, started_at=NOW),
+    }
+    return Ending(**defaults | changes)
+
+
+def finished(given, ledger, ecs, seconds=60, ssm=None):
+    kept = ssm.client if ssm else without_parameters()
+    return finish(given, HISTORY, at(seconds), ledger, ecs.client, kept)
+
+
+def ours_is_there(ecs):
+    described(ecs, ecs_deployment(id=OURS, taskDefinition=NEW))
+
+
+def tried(ledger, **changes):
+    """A deployment that has the service and has put its image there."""
+    own = accepted(ledger, "e-1", **changes)
+    ledger.start_change(own, "UpdateService", NOW, task_definition=NEW)
+    return own

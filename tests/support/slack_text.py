@@ -1,0 +1,18 @@
+"""What Slack would act on in a text."""
+
+from __future__ import annotations
+
+import re
+
+
+def live(text: str) -> list[str]:
+    """What Slack, or one of its clients, could take for more than text."""
+    escaped = re.sub(r"&(amp|lt|gt);", " ", text)
+    patterns = (
+        r"[<>&]",  # control sequences
+        r"[@#]\w",  # names
+        r"://|\b(?:mailto|tel):\w",
+        r"\w\.[a-zA-Z]{2}",  # domains
+        r":[\w+-]*[a-z][\w+-]*:",  # emoji
+    )
+    return [found for pattern in patterns for found in re.findall(pattern, escaped)]

@@ -1,0 +1,48 @@
+"""Running the sweep, and the lease that it looks at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+from tests.support.account import Account, Shop
+from tests.support.stories import PATIENCE_SECONDS, has_ended
+from tests.support.waiting import wait_for
+
+
+def sweep(account: Account) -> None:
+    """Fire the schedule, and wait until the function has run."""
+    function = account.functions()["Sweep"]
+    rules = account.aws.client("events").list_rule_names_by_target(
+        TargetArn=account.aws.client("lambda").get_function(FunctionName=function)["Configuration"][
+            "FunctionArn"
+        ]
+    )["RuleNames"]
+    before = calls(account, function)
+    fired = requests.post(f"{account.aws.url}/_localaws/schedules/{rules[0]}", timeout=60)
+    fired.raise_for_status()
+    wait_for(lambda: calls(account, function) > before, "the sweep to run", PATIENCE_SECONDS)
+
+
+def let_the_lease_run_out(shop: Shop) -> None:
+    shop.account.table.update_item(
+        Key={"pk": "service", "sk": shop.service},
+        UpdateExpression="SET claim.lease_until = :past",
+        ExpressionAttributeValues={":past": "2020-01-01T00:00:00.000000Z"},
+    )
+
+
+def ended(shop: Shop) -> dict[str, str]:
+    wait_for(lambda: has_ended(shop), f"{shop.service} to end", PATIENCE_SECONDS, every=0.5)
+    return shop.outcomes()
+
+
+def calls(account: Account, function: str) -> int:
+    """How often the sweep has come to its last call, the reading of the plans."""
+    made: list[dict[str, Any]] = requests.get(
+        f"{account.aws.url}/_localaws/calls", timeout=60
+    ).json()
+    return sum(
+        call["function"] == function and call["action"] == "GetParametersByPath" for call in made
+    )
