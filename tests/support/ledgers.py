@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.base_backend import BackendDict
 from moto.core.models import botocore_stubber
 from moto.dynamodb import dynamodb_backends
-from moto.dynamodb.exceptions import DynamodbException
+from moto.dynamodb.exceptions import DynamodbException, TransactionCanceledException
 
 from slipway import aws
 from slipway.ledger.ledger import Ledger
@@ -89,4 +90,7 @@ def _refusals(operation: str) -> Iterator[None]:
         yield
     except DynamodbException as error:
         code = error.error_type.rpartition("#")[2]
-        raise ClientError({"Error": {"Code": code, "Message": error.message}}, operation) from error
+        response: Any = {"Error": {"Code": code, "Message": error.message}}
+        if isinstance(error, TransactionCanceledException):
+            response |= json.loads(error.description)
+        raise ClientError(response, operation) from error

@@ -646,8 +646,10 @@ def test_a_ledger_that_can_not_be_asked_is_no_answer(dynamodb, call, operation, 
 def test_two_writes_at_one_moment_do_not_mean_that_another_execution_has_the_service(
     dynamodb, call
 ):
-    said = "please refer cancellation reasons for specific reasons [TransactionConflict, None]"
-    dynamodb.refuses("transact_write_items", "TransactionCanceledException", said)
+    reasons = [{"Code": "TransactionConflict"}, {"Code": "None"}]
+    dynamodb.refuses(
+        "transact_write_items", "TransactionCanceledException", CancellationReasons=reasons
+    )
 
     with pytest.raises(AwsUnavailable):
         call(Ledger(aws.table()))

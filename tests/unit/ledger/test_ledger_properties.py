@@ -67,8 +67,8 @@ class Actor:
 
 RELEASES = st.tuples(AGES, st.sampled_from("amz"), DIGESTS, CLOCKS)
 ANYONE = st.runner().flatmap(lambda world: st.sampled_from(world.everyone[::-1]))
-THE_LAST_CLAIMANT = st.runner().flatmap(lambda world: st.just(world.claims[-1]))
-A_CLAIMANT = st.runner().flatmap(lambda world: st.sampled_from(world.claims[::-1]))
+THE_LAST_CLAIMANT = st.runner().flatmap(lambda world: st.just(world.claimants[-1]))
+A_CLAIMANT = st.runner().flatmap(lambda world: st.sampled_from(world.claimants[::-1]))
 UNENDED = st.runner().flatmap(lambda world: st.sampled_from(world.unended()[::-1]))
 
 

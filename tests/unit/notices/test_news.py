@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from slipway.errors import AwsRefused, InvalidInput
 from slipway.notices.news import News, images
@@ -61,6 +62,12 @@ def test_a_rollback_is_never_called_a_success():
 
     assert notice.meaning == "the last good version is back and healthy"
     assert "SUCCEEDED" not in notice.model_dump_json()
+
+
+@pytest.mark.parametrize(("kind", "outcome"), [("end", None), ("start", "FAILED")])
+def test_an_end_has_an_outcome_and_nothing_else_has_one(kind, outcome):
+    with pytest.raises(ValidationError, match="an end has an outcome, and nothing else has one"):
+        ending(outcome, kind=kind)
 
 
 @pytest.mark.parametrize("outcome", ["REJECTED", "FAILED", "NO_CHANGE"])
