@@ -1,1 +1,1 @@
-"""Slipway's logic. Nothing in here knows of Lambda events or contexts."""
+"""Slipway's logic. No module in this package sees a Lambda event or context."""

@@ -1,4 +1,4 @@
-"""The AWS clients, made once per process, and the translation of their errors into ours."""
+"""The AWS clients, made once per process, and the translation of AWS's errors into Slipway's own."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
 
-# Short enough that three tries fit into a function's 60 s: the state machine retries after that, with
-# a longer breath than a running Lambda function should be paid for.
+# Three attempts fit into a function's timeout of 60 s. The state machine does the later retries: its
+# longer pauses cost nothing, while a Lambda function that waits is paid for.
 CONFIG = Config(
     connect_timeout=3,
     read_timeout=10,
@@ -40,15 +40,16 @@ CONFIG = Config(
 )
 ONCE = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 
-# For what is worth no waiting: people are notified without a log's last lines, and a deployment goes on
-# without a notice of its progress.
+# For calls that are not worth waiting for: without an answer, people are notified without the last lines
+# of a log, and a deployment goes on without a notice of its progress.
 BRIEFLY = Config(
     connect_timeout=2,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 1},
 )
 
-# The codes that botocore's own standard retry mode takes for throttling; some come with status 400.
+# The codes that botocore's standard retry mode treats as throttling. Some come with HTTP status 400, so
+# the status alone does not identify them.
 THROTTLED = {
     "BandwidthLimitExceeded",
     "LimitExceededException",
@@ -67,96 +68,105 @@ THROTTLED = {
     "EC2ThrottledException",
 }
 
-# What passes by itself and has no code of its own: RegisterTaskDefinition's ClientException for two
-# revisions of one family at the same moment, which services of one stage that share a family ask for.
+# RegisterTaskDefinition refuses to register two revisions of one family at the same moment. Services of
+# one stage that share a family cause that. The error passes by itself, but its code is the general
+# ClientException, so only the message identifies it.
 TOO_MANY_AT_ONCE = "Too many concurrent attempts"
-# Why DynamoDB cancels a transaction that another one was in the way of.
+# The cancellation codes of a DynamoDB transaction that can succeed if it is tried again.
 IN_EACH_OTHERS_WAY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
 @cache
 def ecs() -> ECSClient:
-    """The ECS client."""
+    """The ECS client, with retries."""
     return boto3.client("ecs", config=CONFIG)
 
 
 @cache
 def ecs_once() -> ECSClient:
-    """The ECS client that tries nothing again by itself.
+    """The ECS client without retries.
 
-    RegisterTaskDefinition has no natural key: where its answer is lost, a second try must first check
-    whether the first one was done, which the step does when the state machine tries it again.
+    RegisterTaskDefinition has no idempotency key. If its answer is lost, the next attempt must first check
+    whether the revision was registered. The step does so when the state machine retries it; botocore's
+    retry would register a second revision.
     """
     return boto3.client("ecs", config=ONCE)
 
 
 @cache
 def ecr() -> ECRClient:
-    """The ECR client."""
+    """The ECR client, with retries."""
     return boto3.client("ecr", config=CONFIG)
 
 
 @cache
 def elbv2() -> ElasticLoadBalancingv2Client:
-    """The Elastic Load Balancing client (application and network load balancers)."""
+    """The client for application and network load balancers, with retries."""
     return boto3.client("elbv2", config=CONFIG)
 
 
 @cache
 def cloudwatch() -> CloudWatchClient:
-    """The CloudWatch client."""
+    """The CloudWatch client, with retries."""
     return boto3.client("cloudwatch", config=CONFIG)
 
 
 @cache
 def logs(region: str) -> CloudWatchLogsClient:
-    """The CloudWatch Logs client of a region: a container may write into another one's logs."""
+    """The CloudWatch Logs client of a region, without retries.
+
+    A container may write its log to another region than the one that its service runs in.
+    """
     return boto3.client("logs", region_name=region, config=BRIEFLY)
 
 
 @cache
 def secretsmanager() -> SecretsManagerClient:
-    """The Secrets Manager client."""
+    """The Secrets Manager client, with retries."""
     return boto3.client("secretsmanager", config=CONFIG)
 
 
 @cache
 def ssm() -> SSMClient:
-    """The Systems Manager client."""
+    """The Systems Manager client, with retries."""
     return boto3.client("ssm", config=CONFIG)
 
 
 @cache
 def sns() -> SNSClient:
-    """The SNS client."""
+    """The SNS client, with retries."""
     return boto3.client("sns", config=CONFIG)
 
 
 @cache
 def sns_once() -> SNSClient:
-    """The SNS client that gives up soon: for what may be lost."""
+    """The SNS client without retries and with short timeouts, for messages that may be lost."""
     return boto3.client("sns", config=BRIEFLY)
 
 
 @cache
 def stepfunctions() -> SFNClient:
-    """The Step Functions client."""
+    """The Step Functions client, with retries."""
     return boto3.client("stepfunctions", config=CONFIG)
 
 
 @cache
 def table() -> Table:
-    """The ledger's table, which LEDGER_TABLE names."""
+    """The ledger's table, whose name is in the environment variable LEDGER_TABLE."""
     return boto3.resource("dynamodb", config=CONFIG).Table(os.environ["LEDGER_TABLE"])
 
 
 @contextmanager
 def calling(action: str, resource: str) -> Iterator[None]:
-    """Translate what AWS says no with: the IAM ``action`` and the ``resource`` go into the message.
+    """Translate the errors of the AWS calls in the block into Slipway's own.
+
+    Args:
+        action: the IAM action, such as ``ecs:DescribeServices``; it is part of the error's message.
+        resource: what the call is about, for people; it is part of the error's message.
 
     Raises:
-        AwsUnavailable: throttled, a server error, or no answer at all.
-        AwsRefused: every other error; its ``__cause__`` is the ClientError.
+        AwsUnavailable: the call was throttled or met a server error, or there was no answer.
+        AwsRefused: every other error; its ``__cause__`` is botocore's exception.
     """
     try:
         yield
@@ -175,17 +185,20 @@ def calling(action: str, resource: str) -> Iterator[None]:
         raise AwsRefused(message) from error
     except (ConnectionError, HTTPClientError) as error:
         raise AwsUnavailable(f"no answer from {action} on {resource}: {error}") from error
-    except BotoCoreError as error:  # not sent at all: a wrong parameter, no credentials
+    except BotoCoreError as error:  # nothing was sent, as with a wrong parameter or no credentials
         raise AwsRefused(f"{action} on {resource} was not sent: {error}") from error
 
 
 def resource_name(arn: str) -> str:
-    """What stands after the last slash of an ARN or an image: ``family:revision``, ``api:v1``."""
+    """The part after the last slash of an ARN or an image, such as ``family:revision`` or ``api:v1``."""
     return arn.rpartition("/")[2]
 
 
 def cancellation_codes(error: BaseException | None) -> set[str]:
-    """Why DynamoDB cancelled a transaction: the codes that it gives for its items."""
+    """The codes that say, item by item, why DynamoDB cancelled a transaction.
+
+    Empty for every error that is not a cancelled transaction.
+    """
     reasons: Any = (
         error.response.get("CancellationReasons", []) if isinstance(error, ClientError) else []
     )
@@ -193,7 +206,7 @@ def cancellation_codes(error: BaseException | None) -> set[str]:
 
 
 def error_code(error: BaseException | None) -> str:
-    """The code of AWS's error (``AccessDeniedException``), or "" for any other exception."""
+    """The code of an AWS error, such as ``AccessDeniedException``; "" for any other exception."""
     if not isinstance(error, ClientError):
         return ""
     details: dict[str, Any] = dict(error.response.get("Error", {}))

@@ -1,7 +1,7 @@
-"""What can go wrong, by what can be done about it.
+"""Slipway's own errors, one class for each way to react to an error.
 
-Lambda reports the class name as the error's name, and the state machines retry and catch by it.
-The message is for people: it ends up in mails, so it says what is wrong, where, and what to do.
+Lambda reports the name of the class as the error's name, and the state machines retry and catch by that
+name. People read the message in a mail, so it says what is wrong, where, and what to do.
 """
 
 from __future__ import annotations
@@ -10,29 +10,34 @@ import json
 
 
 class SlipwayError(Exception):
-    """Base of every error that Slipway raises on purpose."""
+    """The base of every error that Slipway raises on purpose."""
 
 
 class InvalidInput(SlipwayError):  # noqa: N818 - the name is seen in Step Functions, where AWS has none end in Error
-    """A person's input is wrong (a plan, a manual start); trying again without a change is no use."""
+    """Input from a person is wrong, such as a plan or a manual start. A retry fails until it is changed."""
 
 
 class AwsUnavailable(SlipwayError):  # noqa: N818
-    """AWS throttled the call or failed at it; trying again can help."""
+    """AWS throttled the call, failed or did not answer. A retry can help."""
 
 
 class AwsRefused(SlipwayError):  # noqa: N818
-    """AWS said no (access denied, no such thing, not allowed now); trying again is no use."""
+    """AWS refused the call: access is denied, or something is missing or in the wrong state.
+
+    A retry does not help.
+    """
 
 
 class Superseded(SlipwayError):  # noqa: N818
-    """Another deployment has claimed the service, or had claimed it since; this one has to leave it alone."""
+    """Another deployment has claimed the service, so this one must not change it any more."""
 
 
 def reason_of(cause: str) -> str:
-    """What a failed task's Cause says to people.
+    """The reason of a failed task of Step Functions, for people.
 
-    Lambda puts its error there as JSON, with a stack trace that is none of a reader's business.
+    Args:
+        cause: the task's Cause. If a Lambda function raised an error, it is JSON with the error's type,
+            message and stack trace, and the answer leaves out the stack trace. Other text stays as it is.
     """
     try:
         error = json.loads(cause)

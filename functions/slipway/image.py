@@ -1,4 +1,4 @@
-"""What a container's ``image`` says: where it comes from and which one it is."""
+"""Images of ECR, and the references with which task definitions name them."""
 
 from __future__ import annotations
 
@@ -8,31 +8,34 @@ SHORT_DIGEST = 12
 
 
 class Image(Model):
-    """One image of one ECR repository."""
+    """An image of an ECR repository."""
 
     repository: str
-    """Name of the repository, without registry: ``shop/api``."""
+    """Name of the repository without its registry, such as ``shop/api``."""
     uri: str
-    """The repository with its registry: ``123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/api``."""
+    """Registry and repository, such as ``123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/api``."""
     digest: str
     """``sha256:`` and 64 hexadecimal digits."""
     tag: str | None = None
-    """The tag it was pushed or asked for with."""
+    """The tag that it was pushed with, or that a person named."""
 
     @property
     def reference(self) -> str:
-        """What a task definition names: ``registry/repository@sha256:...``."""
+        """The reference for a task definition, ``registry/repository@sha256:...``.
+
+        It has the digest and not the tag, so that a tag that moves later changes nothing.
+        """
         return f"{self.uri}@{self.digest}"
 
     def __str__(self) -> str:
-        """For people: ``shop/api:v2 (0123456789ab)``."""
+        """The image as people read it, such as ``shop/api:v2 (0123456789ab)``."""
         return (
             f"{self.repository}{f':{self.tag}' if self.tag else ''} ({short_digest(self.digest)})"
         )
 
 
 def source(reference: str) -> str:
-    """Where an image reference comes from, without tag and digest: ``registry/repository``.
+    """The ``registry/repository`` of an image reference, without tag and digest.
 
     >>> source("localhost:5000/shop/api:v1@sha256:ab")
     'localhost:5000/shop/api'
@@ -43,5 +46,5 @@ def source(reference: str) -> str:
 
 
 def short_digest(digest: str) -> str:
-    """The first digits of a digest, enough for people."""
+    """The first 12 hexadecimal digits of a digest, which are enough for people to recognize it."""
     return digest.removeprefix("sha256:")[:SHORT_DIGEST]

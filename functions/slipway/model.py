@@ -1,4 +1,4 @@
-"""The base of every typed value that crosses a step's border, and how one is read from JSON."""
+"""The base class of the values that steps exchange as JSON, and the parser for JSON from outside."""
 
 from __future__ import annotations
 
@@ -25,24 +25,32 @@ def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
 
 
 IfReadable = WrapValidator(_or_none)
-"""What a person started a machine with may be anything: it is still ended, and people are notified."""
+"""Marks a field that becomes None if its value is not valid.
+
+A person may start a state machine with any input. The deployment still has to end and notify people, even
+if a part of that input can't be read.
+"""
 
 
 class Model(BaseModel):
-    """An immutable value; a field that it does not know is an error, not a silent nothing."""
+    """An immutable value. An unknown field is an error, so that a misspelt name is not ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, as Step Functions carries it."""
+        """The value as a dict of JSON types, as a function returns it to Step Functions."""
         return self.model_dump(mode="json")
 
 
 def parse(model: type[M], value: Any, where: str) -> M:
-    """Read ``value`` as ``model``.
+    """Read ``value`` as an instance of ``model``.
+
+    Args:
+        where: what the value is and where it comes from, for the error's message.
 
     Raises:
-        InvalidInput: names ``where`` and every wrong field with its path, one a line.
+        InvalidInput: the value is not valid. The message has ``where`` and, on a line each, the path of
+            every wrong field.
     """
     try:
         return model.model_validate(value)
@@ -52,7 +60,8 @@ def parse(model: type[M], value: Any, where: str) -> M:
         wrong = "\n".join(
             f"  {'.'.join(str(part) for part in problem['loc']) or 'as a whole'}: {problem['msg']}"
             for problem in problems
-            # A list is called too short when what it holds is wrong: pydantic counts the right ones.
+            # Pydantic counts only the valid members of a list, so it also reports a list with wrong
+            # members as too short. Only the errors of the members help a reader.
             if problem["type"] != "too_short"
             or not any(
                 loc != problem["loc"] and loc[: len(problem["loc"])] == problem["loc"]

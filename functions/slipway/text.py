@@ -1,7 +1,8 @@
-"""Text from outside (tags, stopped reasons, alarm texts, log lines), made harmless for people to read.
+"""Makes text from outside (tags, stopped reasons, alarm texts, log lines) safe for people to read.
 
-What a terminal or Unicode would act on instead of showing it is taken out, or stands as U+FFFD, so that
-nobody overlooks that something was there.
+Complete terminal commands are removed, and so are the joiners of ordinary text. Every other character that
+is not shown, or that changes how the rest is shown, is replaced by U+FFFD: a reader sees that something
+was there.
 """
 
 from __future__ import annotations
@@ -11,38 +12,43 @@ import unicodedata
 
 ELLIPSIS = "…"
 
-# ECMA-48: commands (colours, the cursor) and strings (titles, links), each only where it is complete, so
-# that an open one hides nothing that follows it.
+# Terminal control sequences of ECMA-48: commands (colours, cursor movements) and strings (titles, links).
+# Only complete sequences match, so that an unterminated one does not hide the text after it.
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\n\x80-\x9f]*(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]"
 )
-# Whatever some program takes for the end of a line: what follows must not stand where we write.
+# Every character that some program treats as the end of a line. All of them become a line feed, so that
+# text from outside can't begin a line that looks like one of Slipway's own.
 _BREAKS = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-# In honest text, too: what hyphenates words, joins letters, and chooses between two looks of an emoji.
+# Invisible characters that ordinary text contains: soft hyphens, joiners of letters, and selectors
+# between the two forms of an emoji. They are removed without a mark.
 _JOINERS = set("\u00ad\u034f\u200c\u200d\ufe0e\ufe0f")
-# Shown as nothing, but of another category than the other characters of that kind.
+# Characters that are not shown, although their Unicode category is one of visible characters.
 _BLANK = re.compile(
     "[\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0d\uffa0\U000e0000-\U000e0fff]"
 )
 
 
 def visible(text: str) -> str:
-    """The text with its lines and its indentation, without what is not seen or changes how the rest is."""
+    """The text with its lines and indentation, but without terminal commands and invisible characters.
+
+    A tab becomes up to four spaces. A run of characters that are not shown becomes one U+FFFD.
+    """
     lines = _BREAKS.sub("\n", _ESCAPES.sub("", text)).expandtabs(4)
     return re.sub("\ufffd+", "\ufffd", lines.translate(_LETTERS))
 
 
 def one_line(text: str) -> str:
-    """`visible`, in one line, with one space between words."""
+    """The text as `visible` returns it, but in one line and with one space between words."""
     return " ".join(visible(text).split())
 
 
 def truncate(text: str, limit: int) -> str:
-    """At most ``limit`` characters, the last of them a mark where something is missing.
+    """The text, cut to at most ``limit`` characters; a cut text ends with an ellipsis.
 
-    A letter keeps what is drawn onto it, or goes with it.
+    A letter is never separated from its combining characters, such as accents.
     """
     if len(text) <= limit:
         return text
@@ -53,7 +59,7 @@ def truncate(text: str, limit: int) -> str:
 
 
 class _Letters(dict[int, str]):
-    """How each letter is shown, found out when it is met."""
+    """A table for `str.translate` that is filled as characters occur; Unicode has too many for a full one."""
 
     def __missing__(self, code: int) -> str:
         self[code] = _shown(chr(code))
@@ -68,7 +74,8 @@ def _shown(letter: str) -> str:
         return letter
     if letter in _JOINERS:
         return ""
-    # Cn: U+FFFE and the like, which SNS takes for no text; not what Unicode has no letter for yet.
+    # Of category Cn, only noncharacters such as U+FFFE are replaced, because SNS refuses them. The other
+    # code points in it are unassigned; a later version of Unicode may give them a letter.
     no_letter = category == "Cn" and (
         ord(letter) & 0xFFFE == 0xFFFE or "\ufdd0" <= letter <= "\ufdef"
     )
