@@ -1,1 +1,1 @@
-"""A push or a manual start on its way to a release: plans, freezes, parameters, the registry."""
+"""How a push or a manual start becomes a release: plans, freezes, SSM parameters, the registry."""

@@ -1,7 +1,7 @@
 """Freeze windows: times in which nothing is deployed.
 
-A service's own are in its plan (``freeze``); those of the whole pipeline are the SSM parameter
-``/slipway/freeze``, which holds the same JSON list. Nothing here talks to AWS.
+The windows of a service are in its plan (``freeze``). The windows of the whole pipeline are in the SSM
+parameter ``/slipway/freeze``, as a JSON list of the same form. This module does not call AWS.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from slipway.model import Model, parse
 
 FREEZE_PARAMETER = "/slipway/freeze"
 
-# Windows can follow each other without end (hours: 24, every day). So many are joined, which is 41 days
-# of the shortest ones; the end given then is one of many, and whoever comes back then is frozen still.
+# Windows can follow each other without end, as with 24 hours every day. Only so many are joined, which is
+# 41 days of the shortest windows. The freeze may then continue at the end that is returned, so a caller has
+# to check again at that time.
 JOINED_LIMIT = 1000
 
-# Far from the ends of Python's calendar, where adding hours or an offset is an error.
+# Far enough from the ends of Python's calendar that adding hours or an offset can't overflow.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -41,12 +42,12 @@ FORMS = '{"cron": ..., "hours": ...} or {"from": ..., "until": ...}'
 
 
 def _fires(cron: str) -> str:
-    if len(cron.split()) != 5:  # the library takes a sixth one, for seconds
+    if len(cron.split()) != 5:  # the library also accepts a sixth field, for seconds
         raise ValueError(
             "a cron expression has 5 fields: minute, hour, day of month, month, day of week"
         )
     try:
-        first = next(CronSim(cron, EARLIEST), None)  # which looks 50 years ahead
+        first = next(CronSim(cron, EARLIEST), None)  # the library looks 50 years ahead
     except CronSimError as error:
         raise ValueError(f"{error} in cron expression {cron}") from error
     if first is None:
@@ -55,7 +56,7 @@ def _fires(cron: str) -> str:
 
 
 def _written_as_time(value: Any) -> Any:
-    # pydantic takes numbers, too, as seconds or milliseconds: nobody means that here.
+    # Pydantic would also accept a number, as seconds or milliseconds. Here a number is a mistake.
     if isinstance(value, datetime) or (isinstance(value, str) and "T" in value):
         return value
     raise ValueError("a time is written like 2026-12-23T00:00:00Z or 2026-12-23T00:00:00+01:00")
@@ -72,7 +73,7 @@ Time = Annotated[AwareDatetime, BeforeValidator(_written_as_time), AfterValidato
 
 
 class CronWindow(Model):
-    """A freeze that comes again: it starts whenever the cron expression fires."""
+    """A freeze that recurs: it starts each time that the cron expression fires."""
 
     cron: Cron = Field(
         description="when it starts, in UTC: minute, hour, day of month, month, day of week",
@@ -81,19 +82,21 @@ class CronWindow(Model):
     hours: int = Field(ge=1, le=31 * 24, strict=True, description="how long it lasts")
 
     def end_at(self, moment: datetime) -> datetime | None:
-        """The end of the window that is on at ``moment``; None where none is on. In UTC, both."""
-        # Backwards the library gives firings before a time only; they are whole seconds.
+        """The end of the window that is in force at ``moment``, or None; both times are in UTC."""
+        # The library returns only firings before a given time, and all of them are at whole seconds. So
+        # a firing at this very moment is found only from the next second.
         before = moment.replace(microsecond=0) + timedelta(seconds=1)
-        # There is one: the rarest day, 29 February on some weekday, comes again within 40 years, and the
-        # library looks back 50. The last window to start is the last one to end.
+        # There always is an earlier firing: the rarest day, 29 February on a given weekday, recurs within
+        # 40 years, and the library looks back 50. All windows have one length, so the one that started
+        # last ends last.
         end = next(CronSim(self.cron, before, reverse=True)) + timedelta(hours=self.hours)
         return end if moment < end else None
 
 
 class DatedWindow(Model):
-    """A freeze from one time until another; ``until`` is no longer frozen."""
+    """A freeze from one time until another. At ``until`` itself, nothing is frozen any more."""
 
-    # ``from`` is a word of Python's, so that it can be a name in JSON only.
+    # ``from`` is a keyword of Python, so the field needs another name than in JSON.
     model_config = ConfigDict(serialize_by_alias=True)
 
     start: Time = Field(
@@ -108,12 +111,13 @@ class DatedWindow(Model):
         return self
 
     def end_at(self, moment: datetime) -> datetime | None:
-        """``until`` where the window is on at ``moment``, else None. In UTC, both."""
+        """``until`` if the window is in force at ``moment``, otherwise None; both times are in UTC."""
         return self.until if self.start <= moment < self.until else None
 
 
 def _by_form(value: Any, _union: ValidatorFunctionWrapHandler) -> CronWindow | DatedWindow:
-    # A union would say what is wrong with a window as either form; people mean one of them.
+    # The errors of a union would name what is wrong with the window as either form. A person who wrote it
+    # meant one of the two, and its keys show which.
     if isinstance(value, CronWindow | DatedWindow):
         return value
     keys = set(value) if isinstance(value, dict) else set()
@@ -129,15 +133,18 @@ Windows = Annotated[tuple[Window, ...], Field(max_length=50)]
 
 
 class _Freeze(RootModel[Windows]):
-    """What the parameter holds."""
+    """The content of the SSM parameter, as a model so that `parse` can read it."""
 
 
 def frozen_until(windows: Collection[Window], now: datetime) -> datetime | None:
-    """The end of the freeze that is on at ``now``, a time with an offset; None where none is on.
+    """The end, in UTC, of the freeze that is in force at ``now``, or None if nothing is frozen.
 
-    A window is on from its start, inclusive, to its end, exclusive. One that overlaps with another, or
-    starts as that ends, makes one freeze with it, so that nothing is frozen at the end given, which is in
-    UTC. Of windows that follow each other without end, the end of the thousandth (JOINED_LIMIT) is given.
+    A window is in force from its start until just before its end. Windows that overlap, or of which one
+    starts when the other ends, make one freeze. So nothing is frozen at the end that is returned, unless
+    JOINED_LIMIT windows followed each other and it is the end of the last of these.
+
+    Args:
+        now: a time with an offset.
     """
     now = now.astimezone(UTC)
     end = now
@@ -150,10 +157,11 @@ def frozen_until(windows: Collection[Window], now: datetime) -> datetime | None:
 
 
 def parse_freeze(text: str) -> tuple[Window, ...]:
-    """Read what the SSM parameter ``/slipway/freeze`` holds; ``[]`` freezes nothing.
+    """Read the windows of the SSM parameter ``/slipway/freeze``; ``[]`` freezes nothing.
 
     Raises:
-        InvalidInput: not JSON, or not a list of windows; names the parameter and each wrong field.
+        InvalidInput: the text is not JSON, or not a list of windows. The message names the parameter and
+            each wrong field.
     """
     where = f"the freeze of the whole pipeline (SSM parameter {FREEZE_PARAMETER})"
     try:

@@ -1,4 +1,4 @@
-"""SSM parameters."""
+"""Reads SSM parameters, and the plans in them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def read_parameter(name: str, ssm: SSMClient) -> str | None:
-    """The text of a parameter; None where there is no such parameter.
+    """The text of a parameter, or None if there is no such parameter.
 
     Raises:
         AwsUnavailable, AwsRefused: from SSM.
@@ -24,7 +24,7 @@ def read_parameter(name: str, ssm: SSMClient) -> str | None:
     try:
         with calling("ssm:GetParameter", name):
             try:
-                # Powertools caches for five seconds; what was just put must count at once.
+                # Powertools caches a parameter for five seconds, but a new plan must count at once.
                 return str(SSMProvider(boto3_client=ssm).get(name, force_fetch=True))
             except GetParameterError as error:
                 raise (error.__context__ or error) from None
@@ -35,10 +35,10 @@ def read_parameter(name: str, ssm: SSMClient) -> str | None:
 
 
 def read_plan(repository: str, ssm: SSMClient) -> Plan | None:
-    """The plan of a repository; None where it has none.
+    """The plan of a repository, or None if the repository has none.
 
     Raises:
-        InvalidInput: what the parameter holds is no plan.
+        InvalidInput: the parameter does not hold a valid plan.
         AwsUnavailable, AwsRefused: from SSM.
     """
     text = read_parameter(parameter_name(repository), ssm)

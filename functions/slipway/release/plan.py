@@ -1,7 +1,7 @@
 """The plan of a repository: which tags go through which stages to which services.
 
-One SSM parameter per repository, ``/slipway/repositories/<repository name>``. docs/plan.schema.json
-is generated from these models (``make schema``).
+Each repository has one SSM parameter, ``/slipway/repositories/<repository name>``, which holds its plan as
+JSON. ``make schema`` generates docs/plan.schema.json from these models.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from slipway.release.freeze import Windows
 
 PARAMETER_PREFIX = "/slipway/repositories/"
 
-# One poll leaves about ten events in an execution's history, which ends at 25,000
-# (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
+# One check adds about ten events to an execution's history, and Step Functions ends an execution whose
+# history reaches 25,000 (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
 MAXIMUM_POLLS = 2000
 
 Name = Annotated[str, Field(min_length=1, max_length=255)]
@@ -42,7 +42,7 @@ ServiceName = Annotated[
 
 
 class GuardingAlarm(Model):
-    """An alarm, and what it means when it is in ALARM already before a deployment begins."""
+    """An alarm, and its effect if it is in ALARM already before a deployment begins."""
 
     name: Name
     when_firing: Literal["ignore", "block"] = Field(
@@ -57,7 +57,8 @@ _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 def _by_form(value: Any, _union: ValidatorFunctionWrapHandler) -> str | GuardingAlarm:
-    # A union would say what is wrong with an alarm as either form; people mean one of them.
+    # The errors of a union would name what is wrong with the alarm as either form. A person who wrote it
+    # meant one of the two, and its type shows which.
     if isinstance(value, GuardingAlarm):
         return value
     if isinstance(value, str):
@@ -71,7 +72,7 @@ PlannedAlarm = Annotated[Name | GuardingAlarm, WrapValidator(_by_form)]
 
 
 class Policy(Model):
-    """When a deployment on one service is good, and how long Slipway waits for it."""
+    """How one service is deployed: alarms, bake, timeout, time between checks, container, freezes."""
 
     alarms: tuple[PlannedAlarm, ...] = Field(
         default=(),
@@ -107,12 +108,12 @@ class Policy(Model):
 
     @property
     def alarm_names(self) -> tuple[str, ...]:
-        """The names of the alarms, in the plan's order."""
+        """The names of the alarms, in the order of the plan."""
         return tuple(_alarm_name(alarm) for alarm in self.alarms)
 
     @property
     def blocking(self) -> tuple[str, ...]:
-        """The names of the alarms that nothing is deployed under while they fire."""
+        """The names of the alarms that keep a deployment from beginning while they fire."""
         return tuple(
             alarm.name
             for alarm in self.alarms
@@ -127,7 +128,8 @@ class Policy(Model):
 
     @model_validator(mode="after")
     def _fits_into_one_execution(self) -> Policy:
-        # Until healthy, to recover after the bake, and to roll back: the timeout each.
+        # The timeout applies three times: until the service is healthy, until it has recovered after the
+        # bake, and until the rollback is healthy.
         longest = 3 * self.timeout_seconds + self.bake_seconds
         if longest > MAXIMUM_POLLS * self.poll_seconds:
             least = -(-longest // MAXIMUM_POLLS)
@@ -139,17 +141,17 @@ class Policy(Model):
 
 
 class PlannedService(Policy):
-    """A service of a stage, with its policy."""
+    """A service of a stage, and the policy for it in this stage."""
 
     service: ServiceName
 
     def policy(self) -> Policy:
-        """The policy alone."""
+        """The policy without the name of the service, as the input of a deployment holds it."""
         return Policy(**self.model_dump(exclude={"service"}))
 
 
 class Stage(Model):
-    """Services that are deployed side by side."""
+    """The services that are deployed at the same time."""
 
     name: Name
     services: tuple[PlannedService, ...] = Field(min_length=1)
@@ -161,7 +163,7 @@ class Stage(Model):
 
 
 class Route(Model):
-    """Tags (shell globs, case-sensitive) and the stages that such an image goes through in order."""
+    """Patterns of tags (shell globs, case-sensitive), and the stages for images with such a tag, in order."""
 
     tags: tuple[Name, ...] = Field(min_length=1)
     stages: tuple[Stage, ...] = Field(min_length=1, max_length=10)
@@ -172,7 +174,7 @@ class Route(Model):
         return self
 
     def matches(self, tag: str) -> bool:
-        """Whether one of the patterns matches ``tag``."""
+        """Whether at least one of the patterns matches ``tag``."""
         return any(fnmatchcase(tag, pattern) for pattern in self.tags)
 
 
@@ -182,11 +184,11 @@ class Plan(Model):
     routes: tuple[Route, ...] = Field(min_length=1)
 
     def route_for(self, tag: str) -> Route | None:
-        """The first route whose patterns match ``tag``."""
+        """The first route with a pattern that matches ``tag``, or None."""
         return next((route for route in self.routes if route.matches(tag)), None)
 
     def policy_of(self, service: str) -> Policy | None:
-        """The policy of a service; where several stages name it, that of the last one."""
+        """The policy of a service, or None if no stage names it; the last stage that names it counts."""
         policies = [
             planned.policy()
             for route in self.routes
@@ -203,10 +205,11 @@ def parameter_name(repository: str) -> str:
 
 
 def parse_plan(text: str, repository: str) -> Plan:
-    """Read a plan.
+    """Read the plan of ``repository`` from JSON.
 
     Raises:
-        InvalidInput: not JSON, or not a plan; names the repository, the parameter and each wrong field.
+        InvalidInput: the text is not JSON, or not a valid plan. The message names the repository, the
+            parameter and each wrong field.
     """
     where = f"the plan of repository {repository} (SSM parameter {parameter_name(repository)})"
     try:

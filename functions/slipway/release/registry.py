@@ -1,4 +1,4 @@
-"""ECR: where a repository is, and what a tag or a digest of it stands for."""
+"""Reads ECR: the URI of a repository, and the images that its tags and digests name."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def find_image(repository: str, image_id: dict[str, Any], ecr: ECRClient) -> Any:
-    """ECR's imageDetail of a tag or digest; None where the repository or the image is not there.
+    """ECR's ``imageDetail`` of a tag or digest, or None if the repository or the image does not exist.
 
     Args:
-        image_id: ``{"imageTag": ...}`` or ``{"imageDigest": ...}``.
+        image_id: ``{"imageTag": ...}`` or ``{"imageDigest": ...}``, as DescribeImages takes it.
 
     Raises:
         AwsUnavailable, AwsRefused: from ECR.
@@ -32,10 +32,12 @@ def find_image(repository: str, image_id: dict[str, Any], ecr: ECRClient) -> Any
 
 
 def uri_of(repository: str, ecr: ECRClient) -> str:
-    """The URI of a repository. Asked rather than built: the domain differs by partition.
+    """The URI of a repository, ``registry/repository``.
+
+    ECR is asked for it, because the registry's domain differs between the partitions of AWS.
 
     Raises:
-        InvalidInput: there is no such repository.
+        InvalidInput: the repository does not exist.
         AwsUnavailable, AwsRefused: from ECR.
     """
     try:
@@ -51,7 +53,7 @@ def uri_of(repository: str, ecr: ECRClient) -> str:
 
 
 def every_image(repository: str, ecr: ECRClient) -> list[Any]:
-    """Every imageDetail of a repository; empty where there is no such repository.
+    """ECR's ``imageDetail`` of every image of a repository; empty if the repository does not exist.
 
     Raises:
         AwsUnavailable, AwsRefused: from ECR.
@@ -69,8 +71,11 @@ def every_image(repository: str, ecr: ECRClient) -> list[Any]:
 def image_of(reference: str, ecr: ECRClient) -> Image:
     """The image that a container of a task definition names.
 
-    ``registry/repository@sha256:...``, or ``registry/repository:tag``, whose digest is then ECR's word of
-    now; empty where ECR no longer has the tag or does not say, or the image is from elsewhere.
+    If the reference has a tag and no digest, the digest is the one to which the tag points in ECR now. It
+    is empty if the image is not in ECR, if ECR no longer has the tag, or if ECR refuses the answer.
+
+    Args:
+        reference: ``registry/repository@sha256:...`` or ``registry/repository:tag``.
 
     Raises:
         AwsUnavailable: from ECR.
@@ -83,6 +88,6 @@ def image_of(reference: str, ecr: ECRClient) -> Image:
         try:
             found = find_image(repository, {"imageTag": tag or "latest"}, ecr)
         except AwsRefused:
-            found = None  # a sidecar's repository may be none that Slipway is allowed to read
+            found = None  # Slipway need not be allowed to read the repository of a sidecar
         digest = str(found["imageDigest"]) if found else ""
     return Image(repository=repository or uri, uri=uri, digest=digest, tag=tag)

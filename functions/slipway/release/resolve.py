@@ -1,4 +1,4 @@
-"""From a push or a manual start to a release and the stages that its plan names."""
+"""Turns a push or a manual start into a release with the stages of its repository's plan."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 SWEPT = "slipway.sweep"
-"""The source of an event that ECR should have sent, and the sweep sends in its place."""
+"""The ``source`` of an event that the sweep sends because the one from ECR was lost."""
 
 
 class ManualStart(Model):
-    """A person's input of the release state machine: a repository, and a tag or a digest of it."""
+    """The input with which a person starts the release state machine: a repository, and a tag or a digest."""
 
     repository: str = Field(min_length=1)
     tag: str | None = Field(default=None, min_length=1)
@@ -48,10 +48,10 @@ class ManualStart(Model):
 
 
 class _PushDetail(BaseModel):
-    """What Slipway reads of the detail of an ``ECR Image Action``.
+    """The fields that Slipway reads from the detail of an ``ECR Image Action``.
 
-    https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html; the schema that AWS
-    publishes calls tag and digest optional.
+    See https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html. In the event schema that
+    AWS publishes, tag and digest are optional.
     """
 
     model_config = ConfigDict(strict=True)
@@ -72,8 +72,8 @@ class _Push(BaseModel):
     detail: _PushDetail
 
 
-class _Ignored(Exception):  # noqa: N818 - not an error: the quiet end of a push that is none of ours
-    """Why a push is none of Slipway's business."""
+class _Ignored(Exception):  # noqa: N818 - not an error: a push that Slipway ignores is normal
+    """Slipway does not deploy this push; the message says why."""
 
 
 def resolve(
@@ -83,15 +83,19 @@ def resolve(
     ssm: SSMClient,
     ecr: ECRClient,
 ) -> Resolution:
-    """Decide what becomes of ``start``, the input of the release state machine.
+    """Resolve ``start``, the input of the release state machine, to a release or to a reason to ignore it.
+
+    A push is ignored if no plan or route is for it. A manual start is never ignored: if nothing can be
+    deployed, that is an error, because a person waits for the result.
 
     Args:
         start: an EventBridge event ``ECR Image Action``, or a ManualStart.
-        execution: the name of the release's execution.
-        started_at: when that execution started, which is the time of a release that is started manually.
+        execution: the name of the release's execution, which is the id of a manually started release.
+        started_at: when that execution started, which is the time of a manually started release.
 
     Raises:
-        InvalidInput: the plan or the manual start is wrong, or names what does not exist.
+        InvalidInput: the plan, the event or the manual start is not valid, or it names a repository, image
+            or route that does not exist.
         AwsUnavailable, AwsRefused: from SSM or ECR.
     """
     if "detail-type" not in start:
@@ -122,8 +126,9 @@ def _resolve_push(event: dict[str, Any], ssm: SSMClient, ecr: ECRClient) -> Reso
     if found is None:
         raise _Ignored(f"tag {tag} is no longer in repository {repository}")
     digest = found["imageDigest"]
-    # A multi-arch push sets its tag on one platform's manifest first and moves it to the index: each
-    # of the two has an event, and only the one that names what the tag points to now is a release.
+    # A push of a multi-architecture image first puts the tag on the manifest of one platform and then moves
+    # it to the index. Both steps have an event. Only the event with the digest to which the tag points now
+    # is a release.
     if detail.digest and detail.digest != digest:
         raise _Ignored(f"tag {tag} has moved on to {digest}, which has an event of its own")
     image = Image(repository=repository, uri=uri_of(repository, ecr), digest=digest, tag=tag)
@@ -137,10 +142,11 @@ def _resolve_push(event: dict[str, Any], ssm: SSMClient, ecr: ECRClient) -> Reso
 
 
 def _pushed_at(in_event: datetime, in_ecr: datetime | None) -> datetime:
-    """When it was pushed, as exactly as AWS says.
+    """The time of the push, as precisely as AWS gives it.
 
-    The event has whole seconds. ECR has milliseconds, but keeps the first time where an image that it
-    has already gets another tag; so that one counts only where it lies in the event's own second.
+    The event has whole seconds. DescribeImages has milliseconds, but if an image that is in the repository
+    already gets another tag, it still has the time of the first push. So its time counts only if it lies
+    within the second of the event.
     """
     second = in_event.replace(microsecond=0)
     if in_ecr is not None and second <= in_ecr < second + timedelta(seconds=1):
