@@ -1,1 +1,1 @@
-"""ECS services and task definitions: read, changed, put back."""
+"""Reads and changes ECS services and task definitions."""

@@ -1,9 +1,9 @@
-"""The image that a service was last good with, kept for the template that the service is made from.
+"""Keeps the last good image of a service in an SSM parameter, for the template that creates the service.
 
-CloudFormation gives ECS every property of a service at each update of its stack, the task definition too
-(https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1529). A template that names
-an image would put that one back, so environment/service.yaml takes it from an SSM parameter, one for each
-service: ``/slipway/images/<cluster>/<service>``.
+At each update of a stack, CloudFormation sends ECS every property of the service, including the task
+definition (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1529). A template
+that names an image would put that image back on the service. So environment/service.yaml takes the image
+from a parameter of the service's own, ``/slipway/images/<cluster>/<service>``.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ PARAMETER_PREFIX = "/slipway/images/"
 def keep_image(
     deployment: Deployment, task_definition: str, ecs: ECSClient, ssm: SSMClient
 ) -> str | None:
-    """Keep the image of a good task definition, where the service has a parameter for it.
+    """Write the image of a good task definition to the service's parameter, if it has one.
 
-    A deployment that is good stays good where this fails: what is wrong is reported, and that is all.
+    A good deployment stays good if this fails, so an error is returned and not raised.
 
     Args:
-        task_definition: ARN.
+        task_definition: the ARN of the good revision.
 
     Returns:
-        What is wrong, for people; None where nothing is.
+        A sentence for people that says what failed and what to do, or None.
     """
     name = PARAMETER_PREFIX + deployment.service
     try:
@@ -56,7 +56,7 @@ def keep_image(
 
 
 def put_first_image(name: str, image: str, ssm: SSMClient) -> None:
-    """Make the parameter; what is in one that is there stays.
+    """Create the parameter, unless it exists: an existing one keeps its value.
 
     Raises:
         AwsUnavailable, AwsRefused: from SSM.
@@ -66,7 +66,7 @@ def put_first_image(name: str, image: str, ssm: SSMClient) -> None:
 
 
 def forget_image(name: str, ssm: SSMClient) -> None:
-    """Delete the parameter; that there is none is no error.
+    """Delete the parameter, if it exists.
 
     Raises:
         AwsUnavailable, AwsRefused: from SSM.

@@ -1,4 +1,4 @@
-"""Putting the rollback target on a service."""
+"""Puts the rollback target on a service, if the service runs a version that it must not keep."""
 
 from __future__ import annotations
 
@@ -24,23 +24,26 @@ if TYPE_CHECKING:
 
 
 class RollBackAction(StrEnum):
-    """What rolling back found to do."""
+    """What `roll_back` did, depending on what the service ran."""
 
     UPDATED = "UPDATED"  # the rollback target was put on the service
     ALREADY_ROLLED_BACK = (
-        "ALREADY_ROLLED_BACK"  # ECS's circuit breaker, or an earlier try, had put it back
+        "ALREADY_ROLLED_BACK"  # ECS's circuit breaker or an earlier attempt had put it back
     )
     NOTHING_CHANGED = "NOTHING_CHANGED"  # the update had never reached the service
-    SUPERSEDED = "SUPERSEDED"  # someone has put something else there; it is left alone
+    SUPERSEDED = "SUPERSEDED"  # someone else changed the service, so it was left alone
 
 
 class RollBack(Model):
-    """What was done to roll back; the ECS deployment to watch, where there is one."""
+    """What was done to roll back, and the service deployment to watch, if there is one."""
 
     action: RollBackAction
     reason: str
     task_definition: str
-    """ARN of what the service is to run now: the rollback target, or the same registered anew."""
+    """ARN of the revision that the service should run now.
+
+    After a rollback, this is the rollback target or the same content registered anew.
+    """
     update: Update | None = None
 
 
@@ -53,27 +56,30 @@ def roll_back(
     since: datetime,
     ecs: ECSClient,
 ) -> RollBack:
-    """Put the rollback target on the service where one of those that the service must not run is on it.
+    """Put the rollback target on the service, if the service runs a version that it must not keep.
 
-    Reads the service first, because neither ECS's circuit breaker nor people wait for Slipway.
+    It reads the service first, because ECS's circuit breaker and people change it without Slipway.
 
     Args:
-        leave: ARNs of what the service must not run: what this deployment has put there, or what
-            the one has that it took over from.
-        replaced: ARN of what the service ran before: where ECS's circuit breaker goes back to, whether
-            that was ever good or not.
+        service: ``cluster/service``.
+        abandoned: ARNs of the versions that the service must not keep: the one that this deployment put
+            there, and those left by deployments that it took over from.
+        rollback_target: ARN of the version to go back to.
+        replaced: ARN of what the service ran before, if known. ECS's circuit breaker goes back to it,
+            whether it was ever good or not.
         updated: whether UpdateService is known to have been done.
-        since: when the deployment began: where the rollback target was deregistered, a revision of the same
-            content that was registered after that is taken for it.
-        ecs: a client that tries nothing again by itself.
+        since: when the deployment began. If the rollback target was deregistered, a revision with the same
+            content that was registered after this time is used instead of another new one.
+        ecs: a client without retries, see `slipway.aws.ecs_once`.
 
     Raises:
-        InvalidInput: there is nothing to go back to, or the service is gone.
+        InvalidInput: there is nothing to go back to, or the service does not exist any more.
         AwsUnavailable, AwsRefused: from ECS.
     """
     found = read_service(service, ecs)
     now = primary_deployment(found)
-    # An earlier try may have put the rollback target there, with its answer lost; ours is still draining.
+    # If the service still lists a version to abandon, it was updated, whatever `updated` says: the answer
+    # of an attempt can be lost, and after a rollback the abandoned version stays listed while it drains.
     updated = updated or any(d["taskDefinition"] in abandoned for d in found["deployments"])
     running = now["taskDefinition"]
     if not updated:
@@ -90,7 +96,7 @@ def roll_back(
         return _found(
             RollBackAction.UPDATED, f"{resource_name(usable)} was put back", usable, put_back
         )
-    # An earlier try may have had to register it anew.
+    # An earlier attempt may have registered the rollback target anew, so its ARN can differ.
     if running == rollback_target or same_content(running, rollback_target, ecs):
         reason = f"{resource_name(running)} had been put back already"
         return _found(RollBackAction.ALREADY_ROLLED_BACK, reason, running, update_from(now))

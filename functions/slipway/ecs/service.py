@@ -1,4 +1,4 @@
-"""An ECS service: reading it, and putting a task definition on it."""
+"""Reads an ECS service, and puts a task definition on it."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
 
 Service = dict[str, Any]
-"""What DescribeServices says of one service."""
+"""A service as DescribeServices returns it."""
 
 
 class Update(Model):
-    """The ECS deployment that a service's update led to."""
+    """The service deployment that an update of the service led to."""
 
     deployment_id: str
-    """``ecs-svc/...``"""
+    """The id that DescribeServices gives it, ``ecs-svc/...``."""
     started_at: datetime
-    """When ECS made it, by ECS's clock; where it was there already, when our deployment began."""
+    """When ECS created it, by ECS's clock. If it existed before our deployment began, that later time."""
 
 
 def split_service_name(service: str) -> tuple[str, str]:
-    """Cluster and name of ``cluster/service``."""
+    """Split ``cluster/service`` into the cluster and the service's name."""
     cluster, _, name = service.partition("/")
     return cluster, name
 
 
 def read_service(service: str, ecs: ECSClient) -> Service:
-    """Read ``cluster/service``.
+    """Read the service ``cluster/service``.
 
     Raises:
-        InvalidInput: the cluster or the service does not exist, or the service is being deleted.
+        InvalidInput: the cluster or the service does not exist, or the service is not ACTIVE because it is
+            being deleted.
         AwsUnavailable, AwsRefused: from ECS.
     """
     cluster, name = split_service_name(service)
@@ -55,20 +56,20 @@ def read_service(service: str, ecs: ECSClient) -> Service:
 
 
 def primary_deployment(service: Service) -> dict[str, Any]:
-    """The deployment that ECS is steering the service to."""
+    """The service deployment with the status PRIMARY, which is the newest one."""
     return next(d for d in service["deployments"] if d["status"] == "PRIMARY")
 
 
 def has_settled(service: Service) -> bool:
-    """Whether no service deployment is under way."""
+    """Whether the primary service deployment has completed."""
     return bool(primary_deployment(service).get("rolloutState") == "COMPLETED")
 
 
 def last_completed_task_definition(service: Service) -> str:
-    """The task definition of the newest of ECS's deployments that completed.
+    """The ARN of the task definition of the newest service deployment that completed.
 
-    A service that is just being changed runs one that nobody has seen healthy yet. Where none has
-    completed (the service never was healthy), it is the one that it has now.
+    While a service is being changed, nobody has seen its newest version healthy yet, so that is not one to
+    go back to. If no service deployment has completed, this is the task definition of the primary one.
     """
     newest_first = sorted(service["deployments"], key=lambda d: d["createdAt"], reverse=True)
     completed = (d for d in newest_first if d.get("rolloutState") == "COMPLETED")
@@ -78,12 +79,15 @@ def last_completed_task_definition(service: Service) -> str:
 def update_unless_done(
     service: str, task_definition: str, since: datetime, ecs: ECSClient
 ) -> Update:
-    """Put ``task_definition`` on the service, once: a service that has it is left alone.
-
-    Nothing else is sent: a desired count would undo what auto scaling has done.
+    """Put ``task_definition`` on the service, unless the service already has it.
 
     Args:
-        since: when the deployment began: what was there before, it is not to blame for.
+        since: when the deployment began. If the service already has the task definition, the update counts
+            as started at this time at the earliest: the deployment is not to blame for older events.
+
+    Raises:
+        InvalidInput: the service does not exist.
+        AwsUnavailable, AwsRefused: from ECS.
     """
     before = primary_deployment(read_service(service, ecs))
     if before["taskDefinition"] == task_definition:
@@ -93,7 +97,9 @@ def update_unless_done(
 
 
 def update_service(service: str, task_definition: str, ecs: ECSClient) -> Update:
-    """Give the service this task definition, whatever it has; nothing else is sent.
+    """Put ``task_definition`` on the service, whatever the service has.
+
+    No other field is sent. A desired count, for example, would undo what auto scaling did.
 
     Raises:
         AwsUnavailable, AwsRefused: from ECS.
@@ -105,5 +111,5 @@ def update_service(service: str, task_definition: str, ecs: ECSClient) -> Update
 
 
 def update_from(deployment: dict[str, Any]) -> Update:
-    """An ECS deployment as DescribeServices has it, as what there is to watch."""
+    """The Update for a service deployment, given as DescribeServices returns it."""
     return Update(deployment_id=deployment["id"], started_at=deployment["createdAt"])

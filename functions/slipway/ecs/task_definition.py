@@ -1,4 +1,4 @@
-"""A new task definition: the running one with only the image changed."""
+"""Reads task definitions, and registers a copy of the running one with only the image changed."""
 
 from __future__ import annotations
 
@@ -17,32 +17,35 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
 
 OWN_TAGS = "slipway:"
-MAXIMUM_TAGS = 50  # of one ECS resource
-NOT_IN_A_TAG = re.compile(r"[^\w .:/=+@-]")  # what a tag's value may not hold (API reference, Tag)
+MAXIMUM_TAGS = 50  # for each resource of ECS
+NOT_IN_A_TAG = re.compile(r"[^\w .:/=+@-]")  # not allowed in a tag's value (ECS API reference, Tag)
 
-UNORDERED = ("environment", "secrets")  # of a container
+UNORDERED = ("environment", "secrets")  # fields of a container whose order has no meaning
 
 TaskDefinition = dict[str, Any]
-"""The input of RegisterTaskDefinition."""
+"""A task definition in the form of RegisterTaskDefinition's input."""
 
 
 class Registration(Model):
-    """The task definition that the service is to run."""
+    """The answer of the step that registers the new task definition."""
 
     task_definition: str
-    """ARN of the revision."""
+    """ARN of the revision that the service should run."""
 
 
 def register(deployment: Deployment, image: Image, since: datetime, ecs: ECSClient) -> Registration:
-    """Register the service's task definition with an image in it, unless it is there already.
+    """Register a copy of the service's task definition that has ``image`` in it.
+
+    If the service already runs this image, its own task definition is the result, and nothing is registered.
 
     Args:
-        since: when the deployment began. A revision with the same content registered after that is
-            the answer of an earlier try which got lost, and is taken instead of a second one.
-        ecs: a client that tries nothing again by itself.
+        since: when the deployment began. A revision with the same content that was registered after this
+            time comes from an earlier attempt whose answer was lost. It is used instead of a second one.
+        ecs: a client without retries, see `slipway.aws.ecs_once`.
 
     Raises:
-        InvalidInput: no such service or container.
+        InvalidInput: the service does not exist, no container is for the image, or the task definition has
+            too many tags.
         AwsUnavailable, AwsRefused: from ECS.
     """
     service, release = deployment.service, deployment.release
@@ -58,13 +61,14 @@ def register(deployment: Deployment, image: Image, since: datetime, ecs: ECSClie
 
 
 def usable_revision(name: str, since: datetime, ecs: ECSClient) -> str:
-    """The ARN of a revision that a service can be given: this one, or the same content registered anew.
+    """The ARN of a revision that a service can be updated to: this one, or its content registered anew.
 
-    ECS takes no update to a revision that was deregistered (INACTIVE, or DELETE_IN_PROGRESS after that).
+    ECS refuses an update to a revision that was deregistered (INACTIVE, later DELETE_IN_PROGRESS).
 
     Args:
-        since: as for `register`.
-        ecs: a client that tries nothing again by itself.
+        name: ARN or ``family:revision``.
+        since: when the deployment began, as for `register`.
+        ecs: a client without retries, see `slipway.aws.ecs_once`.
 
     Raises:
         AwsUnavailable, AwsRefused: from ECS.
@@ -76,7 +80,7 @@ def usable_revision(name: str, since: datetime, ecs: ECSClient) -> str:
 
 
 def same_content(one: str, other: str, ecs: ECSClient) -> bool:
-    """Whether two revisions have the same content, tags and all.
+    """Whether two revisions (ARN or ``family:revision``) have the same content, tags included.
 
     Raises:
         AwsUnavailable, AwsRefused: from ECS.
@@ -86,33 +90,40 @@ def same_content(one: str, other: str, ecs: ECSClient) -> bool:
 
 
 class Revision(Model):
-    """One registered revision."""
+    """A registered revision of a task definition."""
 
     arn: str
     active: bool
     registered_at: datetime | None
     content: TaskDefinition
-    """What RegisterTaskDefinition would take to make it again."""
+    """The input with which RegisterTaskDefinition would register it again."""
 
     @property
     def images(self) -> dict[str, str]:
-        """What it runs, by container."""
+        """The image references of the containers, by the container's name."""
         return {c["name"]: c["image"] for c in self.content["containerDefinitions"]}
 
 
 def read_task_definition(name: str, ecs: ECSClient) -> Revision:
-    """Read a revision (ARN or ``family:revision``), or the newest active one of a family."""
+    """Read a revision of a task definition.
+
+    Args:
+        name: ARN or ``family:revision``; a family alone means its newest active revision.
+
+    Raises:
+        AwsUnavailable, AwsRefused: from ECS.
+    """
     with calling("ecs:DescribeTaskDefinition", f"task definition {name}"):
         found: dict[str, Any] = dict(
             ecs.describe_task_definition(taskDefinition=name, include=["TAGS"])
         )
     described = {**found["taskDefinition"], "tags": found.get("tags", [])}
-    # The fields to keep are the ones that botocore's own model of the input names, so that a field which
-    # AWS adds is copied as soon as botocore knows it, and what only the answer has is left out.
+    # The copy has the fields of botocore's model of the input. So a field that AWS adds is copied as soon
+    # as botocore knows it, and fields that only the answer has are left out.
     shape = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape
     members = shape.members if shape else {}
     content = {field: described[field] for field in members if field in described}
-    # AWS sets aws:* tags itself (CloudFormation's, for one) and refuses them from others.
+    # AWS reserves tags that begin with aws: (CloudFormation sets some) and refuses them in a request.
     content["tags"] = [tag for tag in content["tags"] if not tag["key"].startswith("aws:")]
     return Revision(
         arn=described["taskDefinitionArn"],
@@ -125,10 +136,15 @@ def read_task_definition(name: str, ecs: ECSClient) -> Revision:
 def containers_for(
     content: TaskDefinition, image: Image, container: str | None, service: str
 ) -> list[str]:
-    """The names of the containers that get ``image``.
+    """The names of the containers that get ``image``; at least one.
+
+    Args:
+        container: the container's name from the plan; None means every container whose image is from the
+            repository of ``image``.
+        service: ``cluster/service``, for the error's message.
 
     Raises:
-        InvalidInput: there is none; the message names the containers that there are.
+        InvalidInput: no container fits. The message lists the containers of the task definition.
     """
     containers = content["containerDefinitions"]
     if container is None:
@@ -148,7 +164,11 @@ def containers_for(
 def with_image(
     content: TaskDefinition, image: Image, container: str | None, service: str
 ) -> TaskDefinition:
-    """``content`` with the image, by digest, in the containers that it is for; nothing else differs."""
+    """A copy of ``content`` that names ``image`` by digest in the containers that `containers_for` finds.
+
+    Raises:
+        InvalidInput: no container fits.
+    """
     chosen = containers_for(content, image, container, service)
     containers = [
         {**c, "image": image.reference} if c["name"] in chosen else c
@@ -158,10 +178,10 @@ def with_image(
 
 
 def tagged(content: TaskDefinition, release_id: str, image_tag: str | None) -> TaskDefinition:
-    """``content`` with the tags that say where it comes from.
+    """A copy of ``content`` with tags that name the release and the image's tag that it comes from.
 
     Raises:
-        InvalidInput: the task definition has too many tags of its own.
+        InvalidInput: with Slipway's tags, the task definition would have more tags than ECS allows.
     """
     own = {
         f"{OWN_TAGS}release": NOT_IN_A_TAG.sub("_", release_id),
@@ -193,7 +213,7 @@ def _registered_since(since: datetime, wanted: TaskDefinition, ecs: ECSClient) -
 
 
 def _in_order(content: TaskDefinition) -> TaskDefinition:
-    """The same whatever order AWS gives lists in that are sets."""
+    """A copy for comparisons: AWS may return some lists in any order, and here they are sorted."""
     containers = [
         {**container, **{field: sorted(container.get(field, []), key=str) for field in UNORDERED}}
         for container in content["containerDefinitions"]
