@@ -19,7 +19,7 @@ logger = Logger()
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Return a Beginning."""
+    """Parse a Start, and return the Beginning that `begin` decides on."""
     start = parse(Start, event, "the input of BeginDeployment")
     world = World(Ledger(aws.table()), aws.ecs(), aws.ecr(), aws.cloudwatch(), aws.ssm())
     beginning = begin(start, datetime.now(UTC), world)

@@ -23,7 +23,7 @@ logger = Logger()
 
 
 class Input(Model):
-    """For which deployment, and which of the service's ECS deployments is watched."""
+    """The deployment's claim, and the ECS service deployment to check."""
 
     claim: ClaimId
     watch: Watch
@@ -31,7 +31,7 @@ class Input(Model):
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Return a CheckResult."""
+    """Check the service once, and return a CheckResult: the verdict, and when to check again."""
     given = parse(Input, event, "the input of CheckDeployment")
     result = _check(given.claim, given.watch, Ledger(aws.table()))
     logger.info("checked", extra={"service": given.claim.service, "verdict": result.to_json()})
@@ -44,7 +44,8 @@ def _check(claim: ClaimId, watch: Watch, ledger: Ledger) -> CheckResult:
     except Superseded as other:
         return superseded(str(other), watch)
     except (AwsUnavailable, AwsRefused):
-        logger.exception("no sign of life in the ledger")  # which says nothing about the deployment
+        # The verdict does not depend on the ledger, so that the check goes on without it.
+        logger.exception("no sign of life in the ledger")
     policy = watch.policy
     observation = observe(
         claim.service,
@@ -70,13 +71,14 @@ def _check(claim: ClaimId, watch: Watch, ledger: Ledger) -> CheckResult:
 def _notified_progress(
     claim: ClaimId, result: CheckResult, watch: Watch, observation: Observation, now: datetime
 ) -> str:
-    """The line that says how far it is, published where it is another one than people saw last.
+    """Publish the deployment's progress if it has changed, and return the line that people see now.
 
-    A failure to notify is no reason to roll a deployment back: the next check notifies.
+    A failure to notify is no reason to roll back, so that it is only logged. The line stays the old one then,
+    and the next check tries again.
     """
     try:
         line = progress_line(result, watch, observation)
-        topic = os.environ.get("PROGRESS_TOPIC_ARN")  # none: nobody has a message that shows it
+        topic = os.environ.get("PROGRESS_TOPIC_ARN")  # not set if no channel shows progress
         if topic and line not in ("", watch.progress):
             notice = progress_notice(claim, result.model_copy(update={"progress": line}), now)
             publish(notice, topic, aws.sns_once())

@@ -1,4 +1,4 @@
-"""Step FinishDeployment: writes how a deployment ended and frees the service."""
+"""Step FinishDeployment: records a deployment's outcome in the ledger and frees the service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HISTORY = timedelta(days=int(os.environ["HISTORY_DAYS"]))
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Return a Finished."""
+    """Parse an Ending, and return the Finished that `finish` recorded."""
     ending = parse(Ending, event, "the input of FinishDeployment")
     ledger, now = Ledger(aws.table()), datetime.now(UTC)
     finished = finish(ending, HISTORY, now, ledger, aws.ecs(), aws.ssm())

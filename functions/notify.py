@@ -1,6 +1,6 @@
 """Step Notify: notifies people that a deployment or a stage started, or how a deployment or a release ended.
 
-A rule brings it the changes of Slipway's own alarms as well.
+An EventBridge rule also invokes this function when one of Slipway's own alarms changes its state.
 """
 
 from __future__ import annotations
@@ -41,17 +41,19 @@ HISTORY = timedelta(days=int(os.environ["HISTORY_DAYS"]))
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Publish the notice; return SNS's message id and the reason as people read it, which ends the execution.
+    """Publish the notice, and return ``{"message_id", "reason"}``.
 
-    What people were notified of already has no message id. It is published before that is noted: where the
-    ledger can't be written, or the function dies in between, people are notified twice, which is better than
-    never.
+    ``message_id`` is SNS's, or None if people were notified before. ``reason`` is the sentence that people
+    read; the execution ends with it.
+
+    The notice is published first and noted in the ledger afterwards. If the ledger can't be written, or the
+    function dies in between, people are notified twice, which is better than never.
     """
     begun, now, ledger = time.monotonic(), datetime.now(UTC), Ledger(aws.table())
     record: _Record
     if is_of_alarm(event):
         notice = alarm_notice(event)
-        # It goes off again and again: what may come twice is the event.
+        # An alarm fires many times, but each event is notified only once: the key is the event's id.
         record = _OfOthers(ledger, str(event["id"]), notice.kind, now)
         return {
             "message_id": _notify_once(record, lambda: notice, aws.sns()),
@@ -62,7 +64,8 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         record = _OfDeployment(ledger, news.claim, news.event, now)
     else:
         record = _OfOthers(ledger, news.about, news.event, now)
-    # A deployment waits for the notice of its start: the state machine tries that again, but not for long.
+    # A deployment waits for the notice of its start, so that this call must be short. The state machine
+    # retries it.
     sns = aws.sns() if news.kind == "end" else aws.sns_once()
     return {
         "message_id": _notify_once(record, lambda: _notice(news, now, begun), sns),
@@ -73,7 +76,8 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 def _notice(news: News, now: datetime, begun: float) -> Notice:
     state = read_current_state(news, aws.ecs(), aws.logs, logger, begun)
     notice = notice_of(news, state, now, os.environ["LEDGER_TABLE"])
-    # After what is invisible was taken out, for it may stand in the middle of a secret.
+    # The notice is already free of invisible characters. One in the middle of a secret would hide the secret
+    # from the search.
     lines = notice.log.lines if notice.log else ()
     texts = [notice.reason, *lines, *notice.evidence]
     try:
@@ -87,7 +91,7 @@ def _notice(news: News, now: datetime, begun: float) -> Notice:
 
 
 class _Record(Protocol):
-    """What the ledger knows of the notification of one event."""
+    """Whether people were notified of one event, as the ledger has it."""
 
     def notified(self) -> bool: ...
 
@@ -96,6 +100,8 @@ class _Record(Protocol):
 
 @dataclass(frozen=True)
 class _OfDeployment:
+    """The record of an event of a deployment: an attribute of the deployment's own item."""
+
     ledger: Ledger
     claim: ClaimId
     event: str
@@ -111,6 +117,8 @@ class _OfDeployment:
 
 @dataclass(frozen=True)
 class _OfOthers:
+    """The record of any other event, of a release or an alarm: an item of its own, which expires."""
+
     ledger: Ledger
     about: str
     event: str
@@ -124,12 +132,13 @@ class _OfOthers:
 
 
 def _notify_once(record: _Record, notice: Callable[[], Notice], sns: SNSClient) -> str | None:
-    """Publish, unless that was done before; SNS's message id."""
+    """Publish the notice unless that was done before, and return SNS's message id."""
     try:
         if record.notified():
             return None
     except (AwsUnavailable, AwsRefused):
-        logger.exception("whether people were notified can't be read")  # twice is better than never
+        # People may be notified twice, which is better than never.
+        logger.exception("whether people were notified can't be read")
     message_id = publish(notice(), TOPIC_ARN, sns, CHAT_NOTIFICATIONS)
     try:
         record.note()

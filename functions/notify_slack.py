@@ -1,8 +1,8 @@
 """Function NotifySlack: passes on to Slack what Notify and CheckDeployment publish.
 
-Subscribed to the topic. It touches no deployment, and none waits for it: where Slack can't be notified
-it raises, Lambda tries twice more, and then keeps the notice in its failure destination; but a progress
-is left out then, for it is nothing that anybody would have to be called for.
+SNS invokes it. It changes no deployment, and no deployment waits for it. If Slack can't be notified, the
+function raises, Lambda retries twice, and the notice then goes to the failure destination. A progress notice
+is dropped instead: the next one replaces it, and nobody has to act on it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ logger = Logger()
 
 SECRET = Secret(os.environ["SLACK_SECRET"])
 KEEP = timedelta(days=int(os.environ["HISTORY_DAYS"]))
-# What Lambda needs to say that it failed.
+# The function stops this long before Lambda's timeout, so that it can still raise its own error.
 RESERVE_SECONDS = 2
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Return what was done about each message: SNS sends one at a time."""
+    """Return ``{"done": [...]}``, with a value of `Do` for each message. SNS sends one message at a time."""
 
     def left() -> float:
         return context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
@@ -60,7 +60,7 @@ def _notify(notice: Notice, records: Records, left: Callable[[], float]) -> Do:
     except SlipwayError as error:
         if not may_be_lost:
             raise
-        # The error as text: what it has as its cause is none of ours to show.
+        # The error is logged as a text, without its cause: the cause may show the webhook's address.
         why = {"about": notice.about, "error": type(error).__name__, "why": str(error)}
         logger.warning("a progress is left out", extra=why)
         return Do.DROP
@@ -70,7 +70,7 @@ def _notice(message: str, message_id: str) -> Notice:
     try:
         return read_notice(message)
     except ValidationError as error:
-        # Which fields, but not what they hold: a message may be anything.
+        # The error names the wrong fields but not their values: a message that is not ours may hold secrets.
         wrong = ", ".join(
             f"{'.'.join(map(str, problem['loc'])) or 'as a whole'}: {problem['msg']}"
             for problem in error.errors(include_url=False, include_input=False)[:5]

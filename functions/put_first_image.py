@@ -1,8 +1,8 @@
 """Function PutFirstImage: the custom resource FirstImage, the image of a service before there is a good one.
 
-CloudFormation's own type for parameters would put the first image back whenever anything about it changes,
-also with a tag of the stack; by then the parameter holds the image that FinishDeployment found good.
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
+``AWS::SSM::Parameter`` would put the first image back with every update of the resource, even if only a tag
+of the stack changes. By then the parameter holds the image that FinishDeployment recorded as good.
+Requests and responses: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from slipway.model import parse
 logger = Logger()
 
 ANSWER_SECONDS = 10
-REASON = 1000  # the whole answer has 4096 bytes
+REASON = 1000  # characters; CloudFormation takes at most 4096 bytes for the whole response
 
 
 class Wanted(BaseModel):
-    """The properties of the resource; CloudFormation adds the function's ARN and a timeout."""
+    """The resource's properties. CloudFormation adds ServiceToken and ServiceTimeout, which are ignored."""
 
     model_config = ConfigDict(alias_generator=to_pascal)
 
     name: str
-    """Of the parameter."""
+    """The name of the SSM parameter."""
     value: str
-    """The image."""
+    """The image reference that the parameter holds at first."""
 
 
 class Input(BaseModel):
-    """A request of CloudFormation's."""
+    """The fields of a CloudFormation request that this function reads."""
 
     model_config = ConfigDict(alias_generator=to_pascal)
 
@@ -48,7 +48,7 @@ class Input(BaseModel):
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> None:
-    """Do what is asked for, and tell CloudFormation, which waits for the answer, also when it failed."""
+    """Handle the request, and send the response to CloudFormation whether that succeeded or failed."""
     answer = {
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
         "PhysicalResourceId": event.get("PhysicalResourceId", "none"),
@@ -58,10 +58,10 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> None:
         answer["PhysicalResourceId"] = given.resource_properties.name
         _do(given)
         answer["Status"] = "SUCCESS"
-    except Exception as error:  # whatever it is, CloudFormation would wait for an hour
+    except Exception as error:  # without a response, CloudFormation waits for an hour
         logger.exception("the request could not be fulfilled")
         answer |= {"Status": "FAILED", "Reason": str(error)[:REASON]}
-    # The address is signed for a request without a type.
+    # The signature of the presigned URL covers an empty Content-Type.
     body, headers, url = json.dumps(answer).encode(), {"Content-Type": ""}, event["ResponseURL"]
     request = Request(url, data=body, headers=headers, method="PUT")  # noqa: S310 - CloudFormation's
     with urlopen(request, timeout=ANSWER_SECONDS):  # noqa: S310 - an error is tried again by Lambda

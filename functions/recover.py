@@ -1,6 +1,7 @@
-"""Function Recover: ends what an execution of the deployment state machine had begun when it died.
+"""Function Recover: has another execution finish a deployment whose execution died.
 
-Started by the rule on Step Functions' status changes (ABORTED, TIMED_OUT, FAILED).
+An EventBridge rule invokes it when an execution of the deployment state machine ends ABORTED, TIMED_OUT or
+FAILED.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ DEPLOYMENT_STATE_MACHINE_ARN = os.environ["DEPLOYMENT_STATE_MACHINE_ARN"]
 
 
 class Detail(BaseModel):
-    """Which execution; how it ended is asked of Step Functions."""
+    """The execution that ended. Its status is read from Step Functions, not from the event."""
 
     execution: str = Field(alias="executionArn")
 
@@ -39,7 +40,7 @@ class Input(BaseModel):
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Return what was done."""
+    """Return ``{"done": ...}``, a sentence that says what was done."""
     execution = parse(Input, event, "the event").detail.execution
     ledger = Ledger(aws.table())
     done = recover(execution, DEPLOYMENT_STATE_MACHINE_ARN, ledger, aws.stepfunctions())

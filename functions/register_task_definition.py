@@ -21,22 +21,22 @@ logger = Logger()
 
 
 class Input(Model):
-    """The deployment, and when it began."""
+    """The deployment, the image to register if it is not the release's, and when the deployment began."""
 
     claim: ClaimId
     deployment: Deployment
     image: Image | None = None
-    """Of a manual rollback; by default the release's."""
+    """Set for a manual rollback to an image; by default the release's image."""
     since: AwareDatetime
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Return a Registration."""
+    """Register the task definition, note its ARN in the ledger, and return a Registration."""
     given = parse(Input, event, "the input of RegisterTaskDefinition")
     image = given.image or given.deployment.release.image
     registration = register(given.deployment, image, given.since, aws.ecs_once())
-    # A rollback goes back to it, a deployment forth.
+    # In a manual rollback the new revision is the rollback target; otherwise it is what is deployed.
     found = {"rollback_target" if given.image else "task_definition": registration.task_definition}
     Ledger(aws.table()).note(given.claim, "RegisterTaskDefinition", datetime.now(UTC), **found)
     return registration.to_json()

@@ -1,4 +1,4 @@
-"""Step ResolveRelease: from a push or a manual start to a release and its stages."""
+"""Step ResolveRelease: turns a push or a manual start into a release and its stages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = Logger()
 
 
 class Input(Model):
-    """What started the release state machine; its execution's name, and when that started."""
+    """The input of the release state machine, and its execution's name and start time."""
 
     start: dict[str, Any]
     execution: str
@@ -25,7 +25,7 @@ class Input(Model):
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Return a Resolution."""
+    """Return a Resolution: the release and its stages, or why the push is ignored."""
     given = parse(Input, event, "the input of ResolveRelease")
     resolution = resolve(given.start, given.execution, given.started_at, aws.ssm(), aws.ecr())
     logger.info("resolved", extra={"ignored": resolution.ignored, "release": resolution.release})

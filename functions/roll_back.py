@@ -1,4 +1,4 @@
-"""Step RollBack: puts the rollback target on the service, where ours is on it."""
+"""Step RollBack: puts the rollback target on the service, if the service runs what is to be abandoned."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ logger = Logger()
 
 
 class Input(Model):
-    """For which deployment; the task definitions to abandon, and the rollback target (ARNs)."""
+    """The deployment's claim, and the ARNs of the task definitions to abandon and of the rollback target."""
 
     claim: ClaimId
     abandoned: tuple[str, ...] = Field(min_length=1)
     rollback_target: str
     replaced: str | None = None
-    """What the service ran before (ARN)."""
+    """ARN of the task definition that the service ran before the deployment."""
     updated: bool
     """Whether UpdateService is known to have been done."""
     since: AwareDatetime
@@ -35,10 +35,11 @@ class Input(Model):
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Return a RollBack."""
+    """Return a RollBack: what was done, and the ECS service deployment to watch, if there is one."""
     given = parse(Input, event, "the input of RollBack")
     ledger = Ledger(aws.table())
-    # Manually it may have been registered a moment ago: a recovery has to know of it.
+    # A manual rollback may have registered its target a moment ago. If this execution dies, its recovery can
+    # find the target only in the ledger.
     marked = _written(ledger.start_change, given.claim, rollback_target=given.rollback_target)
     done = roll_back(
         given.claim.service,
@@ -55,11 +56,11 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 
 def _written(change: Callable[..., None], claim: ClaimId, **facts: str) -> bool:
-    """Set or remove the mark in the ledger; whether it answered.
+    """Set or remove the change mark in the ledger, and return whether the ledger could be written.
 
-    A bad version has to go, ledger or not. Nobody can take over while the ledger can't be written, a mark
-    that stays is over in half a minute, and what someone else has put on the service is left alone in any
-    case.
+    A bad version must go even if the ledger can't be written. That is safe: no other deployment can take the
+    claim over while the ledger can't be written, a change mark that stays expires within half a minute, and
+    `roll_back` leaves alone what someone else has put on the service.
 
     Raises:
         Superseded: another execution has claimed the service.

@@ -1,6 +1,6 @@
-"""Function Sweep: starts the releases that no event announced, and has dead executions recovered.
+"""Function Sweep: starts releases whose push event was lost, and has dead executions recovered.
 
-Started by a schedule.
+A schedule invokes it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MATURITY = timedelta(seconds=int(os.environ["MATURITY_SECONDS"]))
 
 @logger.inject_lambda_context
 def handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Return what was done."""
+    """Return ``{"released": [...], "recovered": [...], "problems": [...]}``, a text for each of them."""
     sweeper = Sweeper(
         ledger=Ledger(aws.table()),
         ssm=aws.ssm(),

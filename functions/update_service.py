@@ -19,7 +19,7 @@ logger = Logger()
 
 
 class Input(Model):
-    """For which deployment, and the ARN of the service's new task definition."""
+    """The deployment's claim, and the ARN of the task definition to put on the service."""
 
     claim: ClaimId
     task_definition: str
@@ -29,7 +29,10 @@ class Input(Model):
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Return an Update. Whether it was done or not, the mark stays where AWS did not answer."""
+    """Update the service, and return an Update.
+
+    If AWS does not answer, the update may have been done or not, and the change mark stays until it expires.
+    """
     given = parse(Input, event, "the input of UpdateService")
     claim, arn, ledger = given.claim, given.task_definition, Ledger(aws.table())
     ledger.start_change(
