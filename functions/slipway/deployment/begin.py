@@ -1,4 +1,4 @@
-"""What is decided before anything is changed: whether a deployment may begin, and from what."""
+"""Decides, before anything is changed, whether a deployment may begin and what it starts from."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ from slipway.release.release import Deployment
 
 
 def begin(start: Start, now: datetime, world: World) -> Beginning:
-    """Decide what becomes of the input of the deployment state machine.
+    """Decide how an execution of the deployment state machine goes on.
+
+    Its input is a Deployment, or with an ``action`` a ManualRollback or a Recovery.
 
     Raises:
         InvalidInput: the input can't be read; the cluster, service, container or an alarm does not
@@ -57,12 +59,14 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     refuse_other_kinds(service, found)
     running = read_task_definition(found["taskDefinition"], world.ecs)
     containers = containers_for(running.content, image, policy.container, service)
-    # Whoever it takes over from has put something there that nobody has seen healthy.
+    # A deployment from which this one takes over may have left an unproven version on the service. The
+    # baseline is then what the service ran before that, as the ledger has it, not what it runs now.
     before = last_completed_task_definition(found)
     baseline, was_claimed = record.before or before, record.before is not None
     if has_settled(found) and _is_good(record, running, containers, image.reference):
         return _no_change(case, world, running.arn)
-    # An earlier try may have claimed the service, with its answer lost: what it took over has to be seen to.
+    # If an earlier try of this step has claimed the service and its answer was lost, the deployment has
+    # passed the gates already. It must go on, because it answers for the unproven version that it took over.
     ours = record.claim is not None and record.claim.execution == case.claim.execution
     if not ours and (refusal := quarantined(case, record) or frozen(case, world)):
         return refusal
@@ -75,7 +79,8 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
         return refusal
     if refused := case.claim_service(world.ledger, baseline):
         return refused
-    # Read once more: whose claim it was may have ended meanwhile, and what it put there may be good.
+    # Read the record again: the deployment that had the claim may have ended in the meantime, and its version
+    # may be good.
     record = world.ledger.service(service)
     good, rollback_target = _good_that_exists(record, baseline, world)
     if good and not was_claimed and running.arn == before:
@@ -96,12 +101,13 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
 def _good_that_exists(
     record: ServiceRecord, baseline: str, world: World
 ) -> tuple[Good | None, Revision]:
-    """The newest good version that still exists; what there was before, where there is none."""
+    """The newest good version whose task definition ECS still has, or else None with the baseline."""
     for good in record.all_good:
         try:
             return good, read_task_definition(good.task_definition, world.ecs)
         except AwsRefused as refused:
-            if error_code(refused.__cause__) != "ClientException":  # ECS's word for "there is none"
+            # ECS answers ClientException if the task definition does not exist.
+            if error_code(refused.__cause__) != "ClientException":
                 raise
     return None, read_task_definition(baseline, world.ecs)
 
@@ -109,9 +115,9 @@ def _good_that_exists(
 def _as_it_runs(
     good: Good, rollback_target: Revision, running: Revision, containers: list[str]
 ) -> tuple[Good, Revision]:
-    """What runs, where it is the good image with other settings, as the service's stack may give it.
+    """The running revision, if it is the good image with other settings; otherwise the rollback target.
 
-    To go back must not undo what was changed on purpose.
+    The service's stack may have changed the settings. A rollback must not undo what was changed on purpose.
     """
     if any(running.images[name] != rollback_target.images.get(name) for name in containers):
         return good, rollback_target
@@ -128,7 +134,7 @@ def _drift(running: Revision, good: Revision) -> str:
 def _is_good(
     record: ServiceRecord, running: Revision, containers: list[str], reference: str
 ) -> bool:
-    """Whether what runs is the image, and passed every gate as it is."""
+    """Whether the service runs this image, in the very task definition that was last recorded as good."""
     images = running.images
     good = record.last_good
     return (
@@ -139,8 +145,8 @@ def _is_good(
 
 
 def _no_change(case: Case, world: World, running: str) -> Beginning:
-    # An older release that is on its way to the service must not come after this one; and it may have
-    # come meanwhile.
+    # The claim keeps an older release that is on its way from changing the service after this one. It may
+    # have done so already, so that the service is read again.
     if refused := case.claim_service(world.ledger, running):
         return refused
     found = read_service(case.service, world.ecs)

@@ -1,4 +1,4 @@
-"""What is left to do of a deployment whose execution died."""
+"""Decides how a recovery finishes a deployment whose execution died."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from slipway.release.release import Deployment
 def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World) -> Beginning:
     """Decide how to end a deployment whose execution was stopped, timed out or crashed.
 
-    It goes on as the same deployment: with its id, its release and its policy.
+    The recovery continues the same deployment, with its id, its release and its policy.
 
     Raises:
         InvalidInput: the input can't be read, or the service is gone.
@@ -46,14 +46,15 @@ def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World
         return older
     unchanged = f"{recovery.why} before anything was changed"
     claimed = known.claim is not None and known.claim.deployment == claim.deployment
-    # One that never claimed the service leaves alone the deployment that has claimed it now.
+    # If the dead execution never claimed the service, the claim that exists now is another deployment's.
     baseline = known.baseline
     if baseline is None or not (claimed or (record and record.changing)):
         return case.end(Outcome.FAILED, Cause.INTERRUPTED, unchanged)
-    # The baseline stays: what ran before the dead one changed anything, not what there is now.
+    # The baseline remains what the service ran before the dead execution changed it, not what it runs now.
     if refused := case.claim_service(world.ledger, baseline):
         return refused
-    # A function that outlived its execution may have written until that moment; from now on none can.
+    # Read both again: a function that outlived its execution could write to the ledger until the claim
+    # changed. From now on it can't.
     record, known = world.ledger.deployment(claim), world.ledger.service(claim.service)
     if record and record.end:
         return case.end_again(record.end)
@@ -62,7 +63,7 @@ def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World
     unproven = known.abandoned(rollback_target)
     if not (put or unproven):
         return case.end(Outcome.FAILED, Cause.INTERRUPTED, unchanged)
-    # Where the dead one did not live to do so.
+    # Does nothing if the dead execution has opened the history already.
     world.ledger.open(case.claim, deployment, rollback_target, known.last_good, put, now)
     manual_rollback = put is not None and deployment.release.manual_rollback
     return case.roll_back(
@@ -79,7 +80,7 @@ def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World
 
 
 def _images(task_definition: str, world: World) -> Mapping[str, str]:
-    """What it runs; nothing where that can't be read: RollBack will say why."""
+    """The images of a task definition, by container; empty if it can't be read, for RollBack will say why."""
     try:
         return read_task_definition(task_definition, world.ecs).images
     except AwsRefused:
@@ -87,7 +88,7 @@ def _images(task_definition: str, world: World) -> Mapping[str, str]:
 
 
 def _asked(recovery: Recovery, world: World) -> Deployment:
-    """What the dead execution was started for, where it did not live to write it down."""
+    """The deployment that the dead execution was started for, made from its input instead of the ledger."""
     if recovery.start.get("action") != "rollback":
         return parse(Deployment, recovery.start, "the input of the execution to recover")
     wanted = parse(ManualRollback, recovery.start, "the input of the execution to recover")

@@ -1,4 +1,4 @@
-"""A manual rollback: what it abandons, what it goes back to, and whether it may."""
+"""Decides on a manual rollback: what it abandons, its rollback target, and whether it may begin."""
 
 from __future__ import annotations
 
@@ -30,18 +30,21 @@ from slipway.release.release import Deployment, Release, StartedBy
 
 
 class _Target(Model):
-    """The rollback target: a task definition, or an image that no known one has."""
+    """The rollback target: a task definition, or an image that no known task definition has."""
 
     good: Good | None = None
     image: Image | None = None
 
 
-class _Rejected(Exception):  # noqa: N818 - not an error: the end of a wish that can't be fulfilled
-    """Why there is nothing to go back to."""
+class _Rejected(Exception):  # noqa: N818 - not an error, but the end of a rollback that has no target
+    """The rollback has no target; the message says why."""
 
 
 def begin_rollback(wanted: ManualRollback, start: Start, now: datetime, world: World) -> Beginning:
-    """Decide on a manual rollback. It passes freezes and firing alarms, and waits only for a change.
+    """Decide on a manual rollback.
+
+    It bypasses freezes and alarms that are already firing. It waits only while another deployment is changing
+    the service.
 
     Raises:
         InvalidInput: the service does not exist, or is of a kind that Slipway can't deploy to.
@@ -55,7 +58,8 @@ def begin_rollback(wanted: ManualRollback, start: Start, now: datetime, world: W
     deployment = as_deployment(wanted, start, running, world)
     case = Case(start.claim_id(service), deployment, start.started_at, now)
     try:
-        begun = world.ledger.deployment(case.claim)  # by an earlier try, whose answer was lost
+        # An earlier try, whose answer was lost, may have chosen the target.
+        begun = world.ledger.deployment(case.claim)
         known = _Target(good=begun.good_target) if begun and begun.good_target else None
         target = known or _target(wanted.to, record, running, case, world)
     except _Rejected as why:
@@ -96,7 +100,7 @@ def begin_rollback(wanted: ManualRollback, start: Start, now: datetime, world: W
 
 
 def _gates(target: Good | None, record: ServiceRecord) -> tuple[str, ...]:
-    """None keeps a person from going back; what is known of where to, they want to know."""
+    """What the notice lists as passed: that the target is known to be good. No gate stops a rollback."""
     if target is None or all(
         target.task_definition != good.task_definition for good in record.all_good
     ):
@@ -107,9 +111,10 @@ def _gates(target: Good | None, record: ServiceRecord) -> tuple[str, ...]:
 
 
 def _watches(claim: Claim, service: str, world: World) -> bool:
-    """Whether the deployment has changed the service, and watches what became of it or goes back from it.
+    """Whether the deployment has completed its change of the service, and now watches it or rolls back.
 
-    It has to go on. One that has not changed it yet, or is about to, must not put anything there after this.
+    Such a deployment must keep its claim. One that has yet to change the service must lose it, so that it
+    can't put anything there after this rollback has found nothing to do.
     """
     own = ClaimId(service=service, deployment=claim.deployment, execution=claim.execution)
     record = world.ledger.deployment(own)
@@ -117,11 +122,11 @@ def _watches(claim: Claim, service: str, world: World) -> bool:
 
 
 def _quarantine_what_it_abandons(case: Case, target: _Target, world: World) -> Beginning | None:
-    """Remember at once what a person knows: one that takes over from this must not go back there."""
+    """Quarantine the abandoned image at once: a deployment that takes over must not go back to it."""
     abandoned = case.deployment.release.image
     there = target.good or target.image
     if not abandoned.digest or (there is not None and there.digest == abandoned.digest):
-        return None  # not known, or it goes back to another task definition of the same image
+        return None  # unknown, or the target is another task definition of the same image
     why = Quarantined(
         at=case.now, reason="a manual rollback has abandoned it", deployment=case.claim.deployment
     )
@@ -133,7 +138,7 @@ def _quarantine_what_it_abandons(case: Case, target: _Target, world: World) -> B
 
 
 def _no_change(target: _Target, running: Revision, deployment: Deployment) -> str:
-    """Why there is nothing to do; empty where there is."""
+    """Why the rollback would change nothing; empty if it would change something."""
     service = deployment.service
     if target.good and target.good.task_definition == running.arn:
         return f"service {service} has {resource_name(running.arn)} already"
@@ -143,7 +148,7 @@ def _no_change(target: _Target, running: Revision, deployment: Deployment) -> st
 
 
 def _runs(image: Image, running: Revision, deployment: Deployment) -> bool:
-    """Whether putting the image on the service would change nothing: that is no rollback."""
+    """Whether the running task definition would stay the same with this image in it."""
     content, container = running.content, deployment.policy.container
     return with_image(content, image, container, deployment.service) == content
 
@@ -151,7 +156,7 @@ def _runs(image: Image, running: Revision, deployment: Deployment) -> bool:
 def as_deployment(
     wanted: ManualRollback, start: Start, running: Revision, world: World
 ) -> Deployment:
-    """The rollback as a deployment: its image is the one that it abandons.
+    """The rollback as a deployment, whose release has the image that it abandons.
 
     Raises:
         AwsUnavailable, AwsRefused: from AWS.
@@ -168,13 +173,13 @@ def as_deployment(
 
 
 def _abandoned(service: str, running: Revision, world: World) -> tuple[Image, Policy]:
-    """The image that the service runs, and its policy; the defaults where no plan has the service."""
+    """The image that the service runs, and the service's policy; the default policy if no plan names it."""
     images = [image_of(reference, world.ecr) for reference in running.images.values()]
     for image in images:
         try:
             plan = read_plan(image.repository, world.ssm)
         except (InvalidInput, AwsRefused):
-            continue  # a plan that can't be read must not keep anyone from rolling back
+            continue  # a plan that can't be read must not prevent a rollback
         if plan and (policy := plan.policy_of(service)):
             return image, policy
     return images[0], Policy()
@@ -184,7 +189,8 @@ def _target(
     to: str | None, record: ServiceRecord, running: Revision, case: Case, world: World
 ) -> _Target:
     if to is None:
-        # What is under way is what to abandon, whether it is on the service or gone back from already.
+        # A deployment that is under way, or a version that it left unproven, is what to abandon, even if the
+        # service has gone back from it already. The target is then the last good version itself.
         theirs = record.claim is not None and record.claim.execution != case.claim.execution
         if (theirs or running.arn in record.unproven) and record.last_good:
             return _Target(good=record.last_good)
@@ -196,7 +202,7 @@ def _target(
 
 def _last_good_before(record: ServiceRecord, running: Revision, abandoned: str) -> _Target:
     for good in record.all_good:
-        # With other settings, as its stack may have given it, it is the same version.
+        # Another task definition of the same image is the same version, with settings that its stack changed.
         if good.task_definition != running.arn and (not abandoned or good.digest != abandoned):
             return _Target(good=good)
     raise _Rejected(
@@ -207,15 +213,16 @@ def _last_good_before(record: ServiceRecord, running: Revision, abandoned: str) 
 
 
 def _named(name: str, record: ServiceRecord, case: Case, world: World) -> Good:
-    """A task definition by name or ARN."""
+    """The good version with this task definition, given by name or ARN, or a Good made of what ECS knows."""
     try:
         revision = read_task_definition(name, world.ecs)
     except AwsRefused as refused:
-        if error_code(refused.__cause__) == "ClientException":  # ECS's word for "there is none"
+        # ECS answers ClientException if the task definition does not exist.
+        if error_code(refused.__cause__) == "ClientException":
             raise _Rejected(f"there is no task definition {name}") from refused
         raise
     known = (good for good in record.good if good.task_definition == revision.arn)
-    # What a sidecar runs says nothing about the release.
+    # Only containers of the release's repository count: a sidecar's image says nothing about the release.
     uri = case.deployment.release.image.uri
     ours = (reference for reference in revision.images.values() if source(reference) == uri)
     digests = [image_of(reference, world.ecr).digest for reference in ours]
@@ -228,7 +235,7 @@ def _named(name: str, record: ServiceRecord, case: Case, world: World) -> Good:
 
 
 def _of_image(to: str, record: ServiceRecord, abandoned: Image, world: World) -> _Target:
-    """A digest, or a tag of the repository that the service's image is from."""
+    """The target for a digest or a tag in the repository of the image that the service runs."""
     by: dict[str, Any] = {"imageDigest": to} if to.startswith("sha256:") else {"imageTag": to}
     found = find_image(abandoned.repository, by, world.ecr)
     digest = str(found["imageDigest"]) if found else to
@@ -245,5 +252,5 @@ def _firing(policy: Policy, world: World) -> tuple[str, ...]:
     try:
         alarms = read_alarms(policy.alarm_names, world.cloudwatch)
     except (AwsUnavailable, AwsRefused):
-        return ()  # for information only; a rollback waits for no alarm
+        return ()  # people are only informed of these; a rollback waits for no alarm
     return tuple(name for name, alarm in alarms.items() if alarm.state == "ALARM")

@@ -1,4 +1,4 @@
-"""What a deployment begins with: who starts it, and what BeginDeployment decides."""
+"""The inputs of the deployment state machine, and what BeginDeployment makes of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 BUSY_SECONDS = 2
-"""Between two checks whether another deployment has ended its change, which takes half a minute at most."""
+"""Pause before trying again while another deployment changes the service, at most half a minute long."""
 
 
 class Start(Model):
@@ -37,7 +37,7 @@ class Start(Model):
     start: dict[str, Any]
     """The input of the deployment state machine: a Deployment, a ManualRollback or a Recovery."""
     execution: str
-    """ARN."""
+    """ARN of the execution."""
     started_at: AwareDatetime
 
     def claim_id(self, service: str) -> ClaimId:
@@ -47,17 +47,18 @@ class Start(Model):
 
 
 class ManualRollback(Model):
-    """A person's input of the deployment state machine: put back what was good before."""
+    """The input with which a person starts a rollback."""
 
     action: Literal["rollback"]
     service: ServiceName
     to: str | None = Field(default=None, min_length=1)
-    """A digest, a tag or a task definition; by default the last good one before what runs now."""
+    """A digest, a tag, or a task definition's name or ARN; by default the last good version before the
+    running one."""
     by: str | None = Field(default=None, min_length=1, max_length=256)
 
 
 class Recovery(Model):
-    """Recover's input of the deployment state machine: end what a dead execution has begun."""
+    """The input with which Recover starts an execution that finishes the deployment of a dead one."""
 
     action: Literal["recover"]
     deployment: str
@@ -74,27 +75,27 @@ class Recovery(Model):
 
 
 class Decision(StrEnum):
-    """What comes next."""
+    """How the execution goes on."""
 
-    GO = "GO"  # on with it
-    ROLL_BACK = "ROLL_BACK"  # straight to RollBack: a dead execution has changed the service
-    WAIT = "WAIT"  # and begin again
-    END = "END"  # with an outcome
+    GO = "GO"  # the deployment begins
+    ROLL_BACK = "ROLL_BACK"  # straight to RollBack: a dead execution may have changed the service
+    WAIT = "WAIT"  # BeginDeployment runs again after wait_seconds
+    END = "END"  # the deployment ends with an outcome, and changes nothing
 
 
 class Beginning(Model):
-    """What was decided, and what the deployment starts from."""
+    """The answer of BeginDeployment: the decision, and what the deployment starts from."""
 
     decision: Decision
     claim: ClaimId
     deployment: Deployment
     outcome: Outcome | None = None
-    """Of END."""
+    """The outcome, if the decision is END; otherwise None."""
     reason: str = ""
     cause: Cause | None = None
-    """The same as data; None where nothing stands against it."""
+    """The reason as data; None if nothing prevents the deployment."""
     alarms_fired: tuple[str, ...] = ()
-    """The alarms that keep it from beginning."""
+    """Names of the firing alarms that block the deployment."""
     evidence: tuple[str, ...] = ()
     wait_seconds: int = 0
     began_at: datetime
@@ -102,27 +103,28 @@ class Beginning(Model):
     updated: bool = False
     """Whether ``task_definition`` is known to have been put on the service."""
     rollback_target: str | None = None
-    """ARN of the task definition to go back to; None where it has to be registered first."""
+    """ARN of the task definition to go back to; None if it has to be registered first."""
     rollback_target_images: Mapping[str, str] = {}
-    """What it runs, by container."""
+    """The images of the rollback target, by container."""
     replaced: str | None = None
-    """ARN of what the service runs now: where ECS's circuit breaker goes back to, good or not."""
+    """ARN of the task definition that ECS's circuit breaker goes back to, whether it is good or not."""
     image: Image | None = None
-    """Of a manual rollback to an image that no known task definition has."""
+    """The target of a manual rollback to an image that no known task definition has."""
     task_definition: str | None = None
-    """ARN of the task definition to go back from, where that is known already."""
+    """ARN of the task definition to go back from, if it exists already."""
     unproven: tuple[str, ...] = ()
-    """ARNs of what others may have put on the service with nobody having seen to it: if this one fails
-    before it comes to change anything, that must not stay."""
+    """ARNs of the unproven task definitions that other deployments may have left on the service. If this
+    deployment fails before it changes anything, it must still put the rollback target in their place."""
     alarms_firing: tuple[str, ...] = ()
-    """Alarms of the policy that are in ALARM now: they can't fail this deployment until they fire anew."""
+    """Names of the policy's alarms that are in ALARM now. They can't fail this deployment until they have
+    left that state and fire again."""
     gates: tuple[str, ...] = ()
-    """What it passed on its way to GO, one sentence each."""
+    """The gates that it passed, a sentence for each."""
 
 
 @dataclass(frozen=True)
 class World:
-    """What BeginDeployment reads."""
+    """The ledger, and the clients of the AWS services that BeginDeployment reads."""
 
     ledger: Ledger
     ecs: ECSClient
@@ -133,7 +135,7 @@ class World:
 
 @dataclass(frozen=True)
 class Case:
-    """One deployment that wants to begin, at one moment."""
+    """A deployment that is to begin, at the time ``now``; it makes the Beginnings of this deployment."""
 
     claim: ClaimId
     deployment: Deployment
@@ -142,23 +144,23 @@ class Case:
 
     @property
     def service(self) -> str:
-        """``cluster/service``."""
+        """The service's name, ``cluster/service``."""
         return self.deployment.service
 
     def end(self, outcome: Outcome, cause: Cause | None, reason: str, **what: Any) -> Beginning:
-        """It ends here."""
+        """END with this outcome; ``what`` sets further fields of the Beginning."""
         return self._decide(Decision.END, outcome=outcome, cause=cause, reason=reason, **what)
 
     def end_again(self, end: End) -> Beginning:
-        """It has ended like this before."""
+        """END with what an earlier try has recorded."""
         return self._decide(Decision.END, **dict(end))
 
     def wait(self, reason: str, seconds: int) -> Beginning:
-        """It has to begin again in a moment."""
+        """WAIT for this many seconds before BeginDeployment runs again."""
         return self._decide(Decision.WAIT, reason=reason, wait_seconds=seconds)
 
     def wait_patiently(self, cause: Cause, reason: str) -> Beginning:
-        """It has to wait, but not longer than it may take to become healthy: then it is FAILED."""
+        """WAIT for the policy's ``poll_seconds``, or END as FAILED once its ``timeout_seconds`` are over."""
         policy = self.deployment.policy
         if self.now >= self.started_at + timedelta(seconds=policy.timeout_seconds):
             patience = f"it could not begin within {policy.timeout_seconds} seconds"
@@ -166,15 +168,15 @@ class Case:
         return self.wait(reason, policy.poll_seconds)
 
     def go(self, **what: Any) -> Beginning:
-        """It goes on."""
+        """GO; ``what`` sets further fields of the Beginning."""
         return self._decide(Decision.GO, **what)
 
     def roll_back(self, **what: Any) -> Beginning:
-        """It goes back."""
+        """ROLL_BACK; ``what`` sets further fields of the Beginning."""
         return self._decide(Decision.ROLL_BACK, **what)
 
     def refused_as_older(self, record: ServiceRecord) -> Beginning | None:
-        """Its end, where a newer release was accepted on the service."""
+        """END as SUPERSEDED if the service has accepted a newer release; otherwise None."""
         try:
             refuse_older(record, self.deployment)
         except Superseded as newer:
@@ -182,7 +184,11 @@ class Case:
         return None
 
     def claim_service(self, ledger: Ledger, baseline: str) -> Beginning | None:
-        """Claim the service; what is decided where that can't be."""
+        """Claim the service, and return None; if that is refused, return END or WAIT instead.
+
+        Args:
+            baseline: ARN of what the service ran before anything that is unproven now.
+        """
         try:
             ledger.claim(self.claim, self.deployment, baseline, self.now)
         except Superseded as newer:
@@ -202,10 +208,11 @@ class Case:
 
 
 def refuse_other_kinds(service: str, found: Service) -> None:
-    """Refuse a service that Slipway does not know how to judge.
+    """Refuse a service whose deployments Slipway can't judge.
 
-    Slipway's verdict is made of what can be observed of a rolling update. The others keep two sets of
-    tasks, or leave the deployment to another AWS service: by these rules they would be healthy too early.
+    The verdict's rules are those of a rolling update. Other strategies keep two sets of tasks, and other
+    controllers leave the deployment to another AWS service: by these rules such a service would count as
+    healthy too early.
 
     Raises:
         InvalidInput: names the kind.

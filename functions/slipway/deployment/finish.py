@@ -1,4 +1,4 @@
-"""How a deployment ended: checked once more, written into the ledger, and the service freed."""
+"""Finishes a deployment: checks a success once more, records the outcome, and frees the service."""
 
 from __future__ import annotations
 
@@ -33,50 +33,51 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_ssm import SSMClient
 
-# What an item has room for; the whole reason is in the execution.
+# Characters. An item of DynamoDB has 400 KB at most; the execution holds the whole reason.
 QUARANTINE_REASON = 500
 REASON = 10_000
 
 
 class Ending(Model):
-    """What the state machine found, the input of FinishDeployment."""
+    """The input of FinishDeployment: how the deployment ended, as far as the state machine knows."""
 
     outcome: Outcome
     reason: str
-    """A sentence, or the Cause of a failed task as Step Functions gives it."""
+    """A sentence, or the Cause of a failed task state, as Step Functions gives it."""
     cause: Cause | None = None
     alarms_fired: tuple[str, ...] = ()
-    """The alarms behind the outcome."""
+    """Names of the alarms that led to the outcome."""
     rollback_reason: str | None = None
-    """Why rolling back failed, likewise."""
+    """Why the rollback failed: a sentence, or the Cause of a failed task state."""
     evidence: tuple[str, ...] = ()
     claim: ClaimId | None = None
-    """None where BeginDeployment never answered."""
+    """None if BeginDeployment never answered."""
     execution: str
-    """ARN."""
+    """ARN of the execution."""
     started_at: AwareDatetime
     deployment: Annotated[Deployment | None, IfReadable] = None
     service: Annotated[ServiceName | None, IfReadable] = None
     image: Image | None = None
-    """What a manual rollback went back to, where no task definition was known for it."""
+    """The target of a manual rollback to an image that no known task definition had."""
     task_definition: str | None = None
-    """ARN of the task definition of this deployment; None where it got none."""
+    """ARN of this deployment's own task definition; None if it has none."""
     update: Update | None = None
-    """What UpdateService led to, where it was done."""
+    """The answer of UpdateService; None if the service was not updated."""
     restored: str | None = None
-    """ARN of the task definition that was put back."""
+    """ARN of the task definition that the rollback put on the service."""
 
 
 class Finished(End):
-    """How it ended, as it is in the ledger."""
+    """The answer of FinishDeployment: how the deployment ended, as the ledger has it."""
 
     claim: ClaimId | None
-    """None where there is nothing in the ledger: not even a service was named."""
+    """None if nothing was recorded, because the input did not name a service."""
     left_to_recovery: bool = False
-    """It failed before it could see to what others have put on the service, or another execution has
-    claimed the service for the same deployment: the one that recovers it, or the dead one, of which a
-    recovery could not take it over. Nothing is written; Recover, called by the execution's failure, finds
-    the service claimed."""
+    """Whether nothing was recorded, so that a recovery has to finish the deployment. That is so in two cases:
+    this execution has the claim but failed before it could replace another deployment's unproven version; or
+    another execution (a recovery, or the dead execution that a recovery could not take over from) has the
+    claim for the same deployment. This execution's failure then starts Recover, which finds the service
+    claimed."""
 
 
 def finish(
@@ -87,10 +88,10 @@ def finish(
     ecs: ECSClient,
     ssm: SSMClient,
 ) -> Finished:
-    """End a deployment. What has been written once stays: a second try answers the same.
+    """Record how a deployment ended, and free its service. A second try returns what the first recorded.
 
     Args:
-        history: how long the ledger remembers the deployment.
+        history: how long the ledger keeps the deployment.
 
     Raises:
         AwsUnavailable, AwsRefused: from AWS.
@@ -125,7 +126,7 @@ def finish(
 
 
 def _owes(service: ServiceRecord, record: DeploymentRecord | None, claim: ClaimId) -> bool:
-    """Whether the deployment has the claim, with something on the service that nobody has seen to."""
+    """Whether this execution has the claim while an unproven version may still be on the service."""
     ours = service.claim is not None and service.claim.execution == claim.execution
     return ours and bool(service.abandoned(service.rollback_target(record)))
 
@@ -143,7 +144,7 @@ def _claim(ending: Ending) -> ClaimId | None:
 
 
 def _end(ending: Ending) -> End:
-    """How it ended, as far as the state machine knows."""
+    """The end as the state machine knows it, with Causes turned into sentences."""
     reason = reason_of(ending.reason)
     if ending.rollback_reason is not None:
         reason += f"; rolling back failed: {reason_of(ending.rollback_reason)}"
@@ -162,7 +163,7 @@ def _superseded(end: End, cause: Cause, reason: str) -> End:
 
 
 def _checked(end: End, update: Update | None, service: str, ecs: ECSClient) -> End:
-    """The same; a success is none where the service has something else by now."""
+    """The same end, but SUPERSEDED instead of SUCCEEDED if the service no longer runs this update."""
     if end.outcome is not Outcome.SUCCEEDED:
         return end
     try:
@@ -179,7 +180,7 @@ def _checked(end: End, update: Update | None, service: str, ecs: ECSClient) -> E
 def _good(
     outcome: Outcome, ending: Ending, record: DeploymentRecord | None, now: datetime
 ) -> Good | None:
-    """What is last good from now on."""
+    """The version that this outcome proves good; None if it proves none."""
     if outcome.facts.proves_image and ending.deployment and ending.task_definition:
         image = ending.deployment.release.image
         return Good(
@@ -187,7 +188,7 @@ def _good(
         )
     if not outcome.facts.proves_target or ending.restored is None:
         return None
-    if record and record.good_target:  # the same, but for a revision that had to be registered anew
+    if record and record.good_target:  # RollBack may have had to register the same content anew
         return record.good_target.model_copy(update={"task_definition": ending.restored})
     if ending.image:
         image = ending.image
@@ -198,7 +199,7 @@ def _good(
 def _with_kept_image(
     end: End, asked: Deployment, good: Good, ecs: ECSClient, ssm: SSMClient
 ) -> End:
-    # While the service is still claimed: of two deployments, the later one's image is to stay.
+    # This happens before the claim ends, so that an earlier deployment can't overwrite a later one's image.
     problem = keep_image(asked, good.task_definition, ecs, ssm)
     if problem is None:
         return end
@@ -208,11 +209,11 @@ def _with_kept_image(
 def _quarantine(
     end: End, deployment: Deployment | None, good: Good | None, claim: ClaimId, now: datetime
 ) -> Quarantined | None:
-    """Why the image is not deployed to this service again by itself."""
+    """The entry that quarantines the release's image on this service; None if it is not to blame."""
     if not end.outcome.facts.quarantines or deployment is None:
         return None
     if good and good.digest == deployment.release.image.digest:
-        return None  # it went back to another task definition of the same image
+        return None  # the rollback target is another task definition of the same image
     return Quarantined(at=now, reason=end.reason[:QUARANTINE_REASON], deployment=claim.deployment)
 
 

@@ -1,4 +1,4 @@
-"""The gates: what keeps a deployment from beginning, and what is reported of those that let it through."""
+"""The gates: each ends a deployment that must not begin, and `passed` says which ones it passed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slipway.release.parameters import read_parameter
 
 
 def quarantined(case: Case, record: ServiceRecord) -> Beginning | None:
-    """The end of one whose image is quarantined on the service, unless a person insists."""
+    """END if the release's image is quarantined on the service and the release is not forced; else None."""
     release = case.deployment.release
     found = record.quarantined.get(release.image.digest)
     if found is None or release.force:
@@ -27,10 +27,10 @@ def quarantined(case: Case, record: ServiceRecord) -> Beginning | None:
 
 
 def frozen(case: Case, world: World) -> Beginning | None:
-    """The end of one that comes during a freeze.
+    """END if the pipeline or the service is frozen now; else None.
 
     Raises:
-        InvalidInput: the freeze of the whole pipeline can't be read.
+        InvalidInput: the parameter with the freeze of the whole pipeline is invalid.
         AwsUnavailable, AwsRefused: from SSM.
     """
     parameter = read_parameter(FREEZE_PARAMETER, world.ssm)
@@ -47,10 +47,13 @@ def frozen(case: Case, world: World) -> Beginning | None:
 
 
 def blocked(case: Case, alarms: dict[str, Alarm]) -> Beginning | None:
-    """The end of one while an alarm fires that blocks.
+    """END if an alarm of the policy is in ALARM and set to block; else None.
+
+    Args:
+        alarms: the policy's alarms that exist, by name.
 
     Raises:
-        InvalidInput: an alarm of the plan does not exist.
+        InvalidInput: an alarm of the policy does not exist.
     """
     policy = case.deployment.policy
     if missing := [name for name in policy.alarm_names if name not in alarms]:
@@ -73,11 +76,11 @@ def blocked(case: Case, alarms: dict[str, Alarm]) -> Beginning | None:
 
 
 def passed(case: Case, record: ServiceRecord, alarms: dict[str, Alarm]) -> tuple[str, ...]:
-    """What it passed, or an earlier try of the same execution did."""
+    """The gates that the deployment passed, now or in an earlier try of the same execution, as sentences."""
     release = case.deployment.release
     if release.image.digest not in record.quarantined:
         quarantine = "its image is not quarantined"
-    else:  # where it was not started by force, a person has quarantined it since it passed
+    else:  # if the release is not forced, a person has quarantined the image since it passed the gate
         quarantine = "its image is quarantined; it was started by force" if release.force else ""
     gates = (
         "no newer release has claimed the service",

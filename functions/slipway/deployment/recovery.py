@@ -1,4 +1,4 @@
-"""Executions that died: stopped, out of time, or crashed. What they have begun is ended by another one."""
+"""Starts recoveries: executions that finish deployments whose execution was stopped, timed out or failed."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from slipway.release.release import unique_name
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-# An execution that recovers another one can die as well. Who stops the third one means it.
+# A recovery can die as well, and is then recovered in turn. After this many, a person has to look: whoever
+# has stopped three in a row means it.
 ATTEMPTS = 3
 
 _SERVICE: TypeAdapter[str] = TypeAdapter(ServiceName)
 
 
 class NotRecovered(SlipwayError):  # noqa: N818
-    """What died can't be ended by itself; a person has to look."""
+    """Every recovery of the deployment died as well, so that a person has to look."""
 
 
 def recover(execution: str, machine: str, ledger: Ledger, stepfunctions: SFNClient) -> str:
-    """Start the recovery of a deployment whose execution died, if there is anything left to do.
+    """Start the recovery of a deployment whose execution died, if anything is left to do.
 
-    Asking twice starts nothing twice: the recovery's name is made of what it recovers.
+    A second call starts no second recovery, because the execution's name is derived from the dead one's ARN.
 
     Args:
         execution: ARN of the execution of the deployment state machine.
@@ -87,7 +88,7 @@ def recover(execution: str, machine: str, ledger: Ledger, stepfunctions: SFNClie
             )
     except AwsRefused as refused:
         if error_code(refused.__cause__) == "ExecutionAlreadyExists":
-            # That one may have died as well, with nobody notified of it.
+            # That recovery may have died as well, and its event may have been lost.
             own = machine.replace(":stateMachine:", ":execution:") + f":{name}"
             return recover(own, machine, ledger, stepfunctions)
         raise
@@ -95,7 +96,7 @@ def recover(execution: str, machine: str, ledger: Ledger, stepfunctions: SFNClie
 
 
 def _why(execution: dict[str, Any]) -> str:
-    """How it ended, for people."""
+    """How the execution ended, in words for people."""
     how = {
         "ABORTED": "its execution was stopped",
         "TIMED_OUT": "its execution ran out of time",
@@ -114,7 +115,7 @@ def _service(start: dict[str, Any]) -> str | None:
 
 
 def _has_ended(claim: ClaimId, ledger: Ledger) -> bool:
-    """Whether its end is written and notified (no change is not), and the service is free of it."""
+    """Whether the outcome is recorded and (unless it is quiet) notified, and the service is free of it."""
     record = ledger.deployment(claim)
     if record is None or record.outcome is None:
         return False

@@ -1,4 +1,4 @@
-"""What nobody announced: images whose push event was lost, and claims whose execution no longer lives."""
+"""The sweep: finds images whose push event was lost, and claims whose execution died unnoticed."""
 
 from __future__ import annotations
 
@@ -23,31 +23,35 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
 
-# EventBridge tries for a day. People were notified of what is older, though the ledger may have forgotten
-# how it ended.
+# An older image is not released. The ledger may have forgotten its deployments, so that it would look missed.
+# If its event was really lost, an alarm has notified people: EventBridge gives an event up after a day.
 LONG_AGO = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class Sweeper:
-    """What the sweep reads and works with."""
+    """The sweep's clients and settings."""
 
     ledger: Ledger
     ssm: SSMClient
     ecr: ECRClient
     stepfunctions: SFNClient
     release_machine: str
-    """ARN."""
+    """ARN of the release state machine."""
     deployment_machine: str
-    """ARN."""
+    """ARN of the deployment state machine."""
     repository_prefix: str
+    """Only repositories whose name begins with this are swept."""
     maturity: timedelta
-    """How long an image has to be there: until then its event may still come."""
+    """The age at which an image's event counts as lost. The event of a younger image may still come."""
 
     def sweep(self, now: datetime) -> dict[str, list[str]]:
-        """Start the releases that were missed, and have dead executions recovered.
+        """Start the releases that were missed, and recover deployments whose lease has expired.
 
-        One thing that goes wrong does not keep the others from being done; it is among the problems.
+        A problem with one of them does not stop the others.
+
+        Returns:
+            Texts under ``released`` (``repository:tag``), ``recovered`` and ``problems``.
         """
         done: dict[str, list[str]] = {"released": [], "recovered": [], "problems": []}
         for execution in self._ran_out(now):
@@ -65,7 +69,7 @@ class Sweeper:
         return done
 
     def _plans(self) -> Iterator[tuple[str, str, datetime]]:
-        """Repository, text of the plan, and when it was put."""
+        """The repository, the text and the time of the last change of each plan."""
         pages = self.ssm.get_paginator("get_parameters_by_path").paginate(
             Path=PARAMETER_PREFIX.rstrip("/"), Recursive=True
         )
@@ -87,7 +91,8 @@ class Sweeper:
         ]
         released = []
         for route in plan.routes:
-            # An image that was there before the plan said where it goes was never meant by it.
+            # An image that is older than the plan's last change is not released: the plan may not have had a
+            # route for it when it was pushed.
             ours = [image for image in images if plan.route_for(image[1]) is route]
             pushed_at, tag, digest = max(ours, default=(changed_at, "", ""))
             if pushed_at <= max(changed_at, now - LONG_AGO) or pushed_at > now - self.maturity:
@@ -99,7 +104,7 @@ class Sweeper:
         return released
 
     def _is_new(self, route: Route, digest: str, pushed_at: datetime) -> bool:
-        """Whether no service of the first stage has heard of it, or of anything newer, or refuses it."""
+        """Whether no service of the first stage has had, superseded or quarantined this image."""
         for planned in route.stages[0].services:
             record = self.ledger.service(planned.service)
             if record.newest_at and record.newest_at >= pushed_at:
@@ -109,7 +114,7 @@ class Sweeper:
         return True
 
     def _start(self, repository: str, tag: str, digest: str, pushed_at: datetime) -> bool:
-        """Start the release with the event that should have come; False where that was done before."""
+        """Start the release with the event that was lost; False if an earlier sweep has done so."""
         name = unique_name(f"sweep-{repository}-{tag}", f"{repository} {tag} {digest}")
         event: dict[str, Any] = {
             "version": "0",
@@ -137,7 +142,7 @@ class Sweeper:
         return True
 
     def _ran_out(self, now: datetime) -> Iterator[str]:
-        """The executions whose lease on a service ran out."""
+        """ARNs of the executions that have a claim whose lease has expired."""
         for record in self.ledger.claimed():
             claim = record.claim
             if claim and claim.lease_until < now - timedelta(seconds=CLOCKS_APART_SECONDS):
