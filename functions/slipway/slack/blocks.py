@@ -1,4 +1,4 @@
-"""A notice as Slack shows it: the card, what stands in its thread, and both in one message."""
+"""A notice as Slack shows it: as a card, as details in the card's thread, and as both in one message."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ SHARES = (1.0, 0.5, 0.25, 0.1, 0.03)
 
 
 def message_of(notice: Notice) -> dict[str, Any]:
-    """The card: ``{"text": ..., "blocks": [...]}``, where ``text`` is what a notification shows of it."""
+    """The card, as ``{"text": ..., "blocks": [...]}``. Slack's own notifications show ``text``."""
     return _message(notice, lambda room: [*_card(notice, room), _foot(notice, room)])
 
 
 def details_of(notice: Notice) -> dict[str, Any] | None:
-    """What stands in the card's thread, in the same form; None where there is no more to say."""
+    """The message for the card's thread, in the same form; None if the card says everything."""
     if not details(notice, Room(1)):
         return None
 
@@ -48,7 +48,7 @@ def details_of(notice: Notice) -> dict[str, Any] | None:
 
 
 def whole_of(notice: Notice) -> dict[str, Any]:
-    """Card and details in one message, for a webhook, which has no threads."""
+    """The card and the details in one message, for a webhook, which can't post to a thread."""
 
     def render(room: Room) -> list[Block]:
         shown, more = _card(notice, room), details(notice, room)
@@ -58,7 +58,7 @@ def whole_of(notice: Notice) -> dict[str, Any]:
 
 
 def continued(start: Notice | None, notice: Notice) -> Notice:
-    """The notice with what only the start's notice says, for the card of a deployment on its way."""
+    """A progress notice with the facts that only the start's notice has; any other notice as it is."""
     if start is None or notice.kind is not Kind.PROGRESS:
         return notice
     of_start = {
@@ -79,7 +79,7 @@ def continued(start: Notice | None, notice: Notice) -> Notice:
 
 
 def _message(notice: Notice, render: Callable[[Room], list[Block]]) -> dict[str, Any]:
-    """The first of the renderings, each with less room for texts, that Slack takes as a whole."""
+    """Render with less and less room for texts until the message fits into Slack's limit."""
     renderings = (render(Room(share)) for share in SHARES)
     least = render(Room(SHARES[-1]))
     blocks = next((blocks for blocks in renderings if size(blocks) <= MESSAGE_LENGTH), least)
@@ -104,14 +104,14 @@ def _title(notice: Notice) -> str:
 
 
 def _card(notice: Notice, room: Room) -> list[Block]:
-    """The header, why, what it means, and the facts in brief."""
+    """The card without its foot: the header, the reason and its meaning, and the facts."""
     facts = _facts(notice, room)
     body = [*_reason(notice, room), *([bullets(facts)] if facts else [])]
     return [header(_symbol(notice), _title(notice)), *([rich(*body)] if body else [])]
 
 
 def _reason(notice: Notice, room: Room) -> list[Element]:
-    """The reason with what it means; what stands in further lines of the reason is a list below it."""
+    """The reason's first line and its meaning, and a list of the reason's further lines."""
     why, *more = [part for part in notice.reason.splitlines() if one_line(part)] or [""]
     said = [
         *([text(room.truncate(why, 600), "bold")] if why else []),
@@ -152,7 +152,7 @@ def _facts(notice: Notice, room: Room) -> list[list[Element]]:
 
 
 def _bar(tasks: Tasks) -> str:
-    """``■■□□``: a cell for each task, or ten for all of them; full only where all are healthy."""
+    """A bar like ``■■□□``, with a cell per desired task but ten at most; full only if all are healthy."""
     cells = max(1, min(CELLS, tasks.desired))
     full = min(cells, tasks.healthy * cells // max(1, tasks.desired))
     return "■" * full + "□" * (cells - full)
@@ -163,7 +163,7 @@ def _healthy(tasks: Tasks) -> str:
 
 
 def _foot(notice: Notice, room: Room) -> Block:
-    """When it was, in the reader's time zone, and where to look on."""
+    """The time in the reader's time zone, the links, and whether something was cut."""
     when = {
         "type": "date",
         "timestamp": int(notice.at.timestamp()),

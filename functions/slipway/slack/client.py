@@ -1,4 +1,4 @@
-"""Speaking to Slack, in the time that a function has; what it says no with has no secret in it."""
+"""Requests to Slack within the time that a function has left. No error shows the secret."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from slipway.slack.retry import TIMEOUT_SECONDS, retry_handlers
 from slipway.slack.secret import Secret, is_webhook
 
 WEBHOOK = "the incoming webhook"
-# What Slack says of a token or a webhook that is no longer the right one: perhaps it was rotated.
+# Slack's errors for a token or a webhook that is not valid any more, perhaps because it was rotated.
 STALE = {
     *("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"),
     *("no_service", "no_service_id", "no_team", "no_active_hooks", "invalid_token"),
 }
 SAID_LENGTH = 500
 
-# slack_sdk logs addresses, and that of a webhook is its secret.
+# slack_sdk logs the addresses of its requests, and a webhook's address is its secret.
 _SILENT = logging.Logger("slack_sdk", logging.CRITICAL + 1)
 
 
 class SlackRefused(SlipwayError):  # noqa: N818 - as AwsRefused
-    """Slack said no; ``code`` is its word for it, like channel_not_found."""
+    """Slack refused a request; ``code`` is Slack's own, such as ``channel_not_found``."""
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -36,11 +36,11 @@ class SlackRefused(SlipwayError):  # noqa: N818 - as AwsRefused
 
 
 class SlackUnavailable(SlipwayError):  # noqa: N818 - as AwsUnavailable
-    """Slack did not answer, or asked us to wait longer than the function can; trying later can help."""
+    """Slack did not answer, or set a wait that is longer than the function has time; a retry can help."""
 
 
 class Slack:
-    """Slack, through a webhook or as a bot, whichever the secret is for.
+    """Slack, through an incoming webhook or as a bot, depending on what the secret holds.
 
     Every method that sends raises SlackRefused, SlackUnavailable, or what `Secret.read` raises.
     """
@@ -53,10 +53,13 @@ class Slack:
         api: str = "",
         once: bool = False,
     ) -> None:
-        """A bot posts to the ``channel``; ``left`` says how many seconds may still be spent.
+        """Nothing is sent or read yet.
 
-        ``api`` is where Slack's API is, if not where slack_sdk knows it. What is asked ``once`` is not
-        tried again where Slack does not answer or has no time.
+        Args:
+            channel: the id of the channel that a bot posts to; a webhook has a channel of its own.
+            left: returns the seconds that may still be spent.
+            api: the address of Slack's API; empty for slack_sdk's default.
+            once: send each request once only, even if Slack does not answer or limits the rate.
         """
         self._secret = secret
         self._channel = channel
@@ -65,20 +68,27 @@ class Slack:
         self._once = once
 
     def has_threads(self) -> bool:
-        """Whether it can update messages and answer in their threads, as a bot does."""
+        """Whether messages can be updated and answered in threads: a bot can, a webhook can't."""
         return not is_webhook(self._secret.read())
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send to the webhook."""
+        """Send a message through the webhook."""
         self._do(WEBHOOK, {**message, "mrkdwn": False, "parse": "none", "link_names": 0})
 
     def post(
         self, message: Mapping[str, Any], thread: str | None = None, to_all: bool = False
     ) -> tuple[str, str]:
-        """Post to the channel, or in a thread, and then also ``to_all`` in the channel.
+        """Post a message to the channel as a bot.
+
+        Args:
+            thread: the ``ts`` of the message in whose thread to post.
+            to_all: show a message of a thread in the channel as well.
 
         Returns:
-            The channel's id and the message's ts, by which it can be updated.
+            The channel's id and the message's ``ts``, with which it can be updated.
+
+        Raises:
+            InvalidInput: no channel is configured.
         """
         if not self._channel:
             raise InvalidInput(
@@ -91,7 +101,7 @@ class Slack:
         return str(answer["channel"]), str(answer["ts"])
 
     def update(self, channel: str, ts: str, message: Mapping[str, Any]) -> None:
-        """Put another content into a message."""
+        """Replace the content of the message with this ``ts`` in this channel."""
         self._do("chat.update", {"channel": channel, "ts": ts, **message})
 
     def _do(self, method: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -109,7 +119,8 @@ class Slack:
         try:
             status, answer, wait = self._ask(method, body, content)
         except (OSError, HTTPException, SlackClientError, ValueError) as error:
-            # Raised below: the other error, which may show an address, is not to go along.
+            # SlackUnavailable is raised outside of this block, so that it is not chained to this error, which
+            # may show an address.
             status, answer, wait = 0, {"error": f"{type(error).__name__}: {error}"}, ""
         said = _reason(answer, content)
         of = f"{method} with secret {self._secret.arn}"
@@ -127,7 +138,7 @@ class Slack:
     def _ask(
         self, method: str, body: Mapping[str, Any], content: str
     ) -> tuple[int, Mapping[str, Any], str]:
-        """The status, what Slack says, and how long to wait, if it says so."""
+        """The HTTP status, Slack's answer, and its Retry-After in seconds (empty if it has none)."""
         how: dict[str, Any] = {
             "timeout": TIMEOUT_SECONDS,
             "logger": _SILENT,
@@ -148,7 +159,7 @@ class Slack:
 
 
 def _reason(answer: Mapping[str, Any], content: str) -> str:
-    """What Slack says, in a line; whatever it is, without the secret."""
+    """Slack's error and its details in one line, with every part of the secret masked."""
     said = [str(answer.get("error", "nothing"))]
     said += [f"{name} {answer[name]}" for name in ("needed", "provided") if name in answer]
     metadata = answer.get("response_metadata")
@@ -158,6 +169,6 @@ def _reason(answer: Mapping[str, Any], content: str) -> str:
     line = " ".join(", ".join(said).split())
     url = urlsplit(content)
     for secret in (content, url.path, url.query):
-        if secret.strip("/"):  # an URL may have none of them
+        if secret.strip("/"):  # a URL may have neither a path nor a query
             line = line.replace(secret, "*****")
     return line[:SAID_LENGTH]

@@ -1,4 +1,4 @@
-"""Delivering a notice to Slack: as one message that is updated as it goes, or through a webhook once each."""
+"""Delivers notices to Slack: a bot updates one message per deployment, a webhook sends a message for each."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from slipway.slack.blocks import continued, details_of, message_of, whole_of
 from slipway.slack.client import Slack, SlackRefused
 from slipway.slack.record import Records, Sent, Turn
 
-# Nobody is called by a message that changes: whoever has to act is notified in the channel, too.
+# Slack's error if the message was deleted.
 GONE = {"message_not_found"}
-# The workspace does not let this bot change it any more.
+# Slack's errors if the workspace's settings don't let the bot edit the message any more.
 LOCKED = {"edit_window_closed", "cant_update_message"}
 OF_WEBHOOK = {Kind.START, Kind.END, Kind.ALARM}
 
 
 class Do(StrEnum):
-    """What is to be done about a notice; also what was done."""
+    """What to do about a notice, and what was done about it."""
 
     POST = "post"
     UPDATE = "update"
     FINISH = "finish"
-    """Only what is missing in the thread."""
+    """The card is shown already; only the thread may lack details."""
     DROP = "drop"
 
 
 def decide(sent: Sent | None, notice: Notice) -> Do:
-    """What to do about a notice after what was sent: a newer one is never overwritten, an end is final.
+    """Decide what to do about a notice. An older notice never overwrites a newer one, and an end is final.
 
       start ---- progress ---- progress ---- end          one message, updated
                  (older: dropped)                (anything but another end: dropped)
 
-    Another end is right where it came later and says something else, as a recovery's. An alarm that goes
-    off again gets a new message, whatever was sent of it before: it must be noticed.
+    A later end with another outcome, such as a recovery's, updates the message. An alarm that fires again
+    gets a new message, because nobody would notice an update.
     """
     if sent is None:
         return Do.DROP if notice.kind is Kind.PROGRESS else Do.POST
@@ -46,21 +46,23 @@ def decide(sent: Sent | None, notice: Notice) -> Do:
         return Do.POST if notice.outcome == "ALARM" else Do.UPDATE
     if sent.kind is Kind.END and (notice.kind is not Kind.END or _name(notice) == _name(sent)):
         return Do.DROP
-    if notice.kind is Kind.START:  # what it leaves to do, where it was tried again after a progress
+    if (
+        notice.kind is Kind.START
+    ):  # a retry may come after a progress: only its details can be missing
         return Do.FINISH if sent.start == notice else Do.DROP
     return Do.UPDATE if notice.at >= sent.at else Do.DROP
 
 
 def notify(notice: Notice, slack: Slack, records: Records) -> Do:
-    """Notify Slack; return what was done.
+    """Notify Slack, and return what was done.
 
-    Notifying again of the same does nothing, but for what is still missing of it. A progress does not wait
-    for its turn: whoever has it sends something that is worth more, or the next one will.
+    A second call with the same notice only sends what is still missing. A progress notice does not wait for
+    its turn: what another invocation is sending matters more, and the next progress will be sent.
 
     Raises:
-        SlackRefused, SlackUnavailable, InvalidInput, AwsRefused, AwsUnavailable: Slack is not notified, or
-            not of all of it.
-        StillNotifying: it is another invocation's turn.
+        SlackRefused, SlackUnavailable, InvalidInput, AwsRefused, AwsUnavailable: Slack got nothing, or only
+            a part.
+        StillNotifying: another invocation is notifying Slack of the same deployment, release or alarm.
     """
     waits = notice.kind is not Kind.PROGRESS
     threads = slack.has_threads()
@@ -95,7 +97,7 @@ def _notify_as_bot(notice: Notice, what: Do, sent: Sent | None, slack: Slack, tu
 
 
 def _updated(notice: Notice, card: dict[str, Any], message: tuple[str, str], slack: Slack) -> Do:
-    """Update the message; POST where it is gone, DROP where it can't be and that does no harm."""
+    """Update the message. POST if it must be posted anew instead, DROP if a progress is not worth that."""
     try:
         slack.update(*message, card)
     except SlackRefused as refused:
@@ -108,7 +110,11 @@ def _updated(notice: Notice, card: dict[str, Any], message: tuple[str, str], sla
 
 
 def _notify_details(notice: Notice, card: dict[str, Any], slack: Slack, turn: Turn) -> None:
-    """Put the details into the thread, unless they stand there; of a bad end that has none, the card."""
+    """Post the details to the thread unless they are there already.
+
+    Slack notifies nobody of an edited message. If the edit shows an end that people must act on, the post to
+    the thread therefore also goes to the channel, with the card in it if there are no details.
+    """
     sent = turn.sent()
     if sent is None or sent.ts is None or _name(notice) in sent.details:
         return
@@ -120,5 +126,5 @@ def _notify_details(notice: Notice, card: dict[str, Any], slack: Slack, turn: Tu
 
 
 def _name(of: Notice | Sent) -> str:
-    """The event, as one word: ``start``, ``end:ROLLED_BACK``."""
+    """The event's key, such as ``start`` or ``end:ROLLED_BACK``."""
     return f"{of.kind}:{of.outcome}" if of.outcome else of.kind.value

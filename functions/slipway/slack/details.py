@@ -1,4 +1,4 @@
-"""What stands in the thread of a notice's card: evidence, the failed container's log, what to type."""
+"""The details in the thread of a notice's card: evidence, the failed container's log, commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMAND = 900
 
 
 def details(notice: Notice, room: Room) -> list[Element]:
-    """The elements of a rich text block; none where there is nothing but what the card says."""
+    """The elements of a rich text block; empty if the card says everything."""
     if notice.kind is Kind.PROGRESS:
         return []
     before = "Rolls back to" if notice.manual_rollback else "Replaces"
@@ -55,7 +55,7 @@ def _images(title: str, images: Mapping[str, str], room: Room) -> list[Element]:
 
 
 def _shorter(image: str) -> str:
-    """``shop/api@0123456789ab``."""
+    """The image with a shortened digest, such as ``shop/api@0123456789ab``."""
     name, at, digest = image.partition("@")
     return f"{name}{at}{short_digest(digest)}"
 
@@ -83,7 +83,7 @@ def _log(log: ContainerLog | None, room: Room) -> list[Element]:
 
 
 def _commands(notice: Notice, room: Room) -> list[Element]:
-    """Each whole or not at all: half a command may do something else."""
+    """The commands. One that is too long is left out, because half a command may do something else."""
     shown: list[Element] = []
     for command in notice.commands[:COMMANDS]:
         shown.append(_heading(room.truncate(command.title, 200)))

@@ -1,18 +1,21 @@
-"""What was sent to Slack of each deployment, release and alarm: items in the ledger's table.
+"""The record of what was sent to Slack about each deployment, release and alarm.
+
+The items are in the ledger's table:
 
 ==================  =================================  ================================================
 pk                  sk                                 the item
 ==================  =================================  ================================================
 ``slack``           `Notice.about`                     channel and ts of the message, the start's
-                                                       notice, what was shown last, what stands in its
-                                                       thread, whose turn it is; expires
+                                                       notice, the notice shown last, the details in
+                                                       its thread, whose turn it is; expires
 ==================  =================================  ================================================
 
-Only one invocation at a time may notify of the same thing: of two with the same notice one would post a
-second message, and of two notices the older one could be shown last.
+Only one invocation at a time may notify Slack about the same thing: it has the turn. Without turns, two
+invocations with the same notice would post two messages, and of two notices the older one could be shown
+last.
 
   one      --take-----post----note----give back--
-  another      --take?-----take?---------------take: finds it sent--
+  another      --take?-----take?---------------take: finds the notice sent--
 """
 
 from __future__ import annotations
@@ -33,42 +36,43 @@ from slipway.model import Model
 from slipway.notices.notice import Kind, Notice
 
 PARTITION = "slack"
-# The function's timeout (template.yaml), after which nothing of it runs any more, and what clocks may be
-# apart.
+# An invocation that died keeps its turn for so long: the function's timeout (template.yaml), after which it
+# can't send anything any more, and some seconds for clocks that differ.
 TURN_SECONDS = 65
 PAUSE_SECONDS = 0.25
-# It is ours already where the answer to the first of botocore's tries was lost.
+# The turn is ours already if botocore repeats a request because the answer to the first one was lost.
 _FREE = "(attribute_not_exists(#turn) OR #turn_until < :now OR #turn = :turn)"
 _OURS = "#turn = :turn"
 
 
-class StillNotifying(SlipwayError):  # noqa: N818 - no fault: it is another's turn
-    """Another invocation is notifying of the same; Lambda tries this one again."""
+class StillNotifying(SlipwayError):  # noqa: N818 - not a fault: another invocation has the turn
+    """Another invocation is notifying Slack about the same thing; Lambda retries this one."""
 
 
 class Sent(Model):
-    """What was sent about one thing."""
+    """What was sent about one deployment, release or alarm."""
 
     channel: str | None = None
     ts: str | None = None
-    """Of a bot's message; None where a webhook has sent it."""
+    """With ``channel``, the identity of a bot's message; both are None if a webhook sent it."""
     start: Notice | None = None
     kind: Kind
     outcome: str | None = None
     at: AwareDatetime
-    """With these two: the notice that is shown."""
+    """The time of the notice that is shown; ``kind`` and ``outcome`` are its as well."""
     edited: bool = False
-    """Whether an older message was changed into it: nobody was called by that."""
+    """Whether that notice is an edit of an older message. Slack notifies nobody of an edit."""
     details: tuple[str, ...] = ()
-    """Which details stand in the thread."""
+    """The events whose details are in the thread, such as ``start`` or ``end:ROLLED_BACK``."""
 
     @classmethod
     def of(cls, item: dict[str, Any]) -> Sent | None:
-        """None where nothing was sent yet."""
+        """Read an item; None if nothing was sent yet."""
         if "kind" not in item:
             return None
         known = {name: item[name] for name in cls.model_fields if name in item}
-        with suppress(ValidationError):  # a later version's: the card can do without
+        # A later version of Slipway may have written a start that this one can't read. The card does without.
+        with suppress(ValidationError):
             return cls(
                 **{**known, "start": read_notice(known["start"]) if "start" in known else None}
             )
@@ -76,34 +80,42 @@ class Sent(Model):
 
 
 def read_notice(said: str) -> Notice:
-    """A notice from its JSON; fields that this version does not know are left out.
+    """Parse a notice's JSON, and ignore fields that this version does not know.
 
     Raises:
-        ValidationError: it is no notice.
+        ValidationError: the text is not a notice.
     """
     return Notice.model_validate_json(said, extra="ignore")
 
 
 class Records:
-    """The items; every method raises AwsUnavailable or AwsRefused where DynamoDB does."""
+    """The items of this record. Every method raises AwsUnavailable or AwsRefused if DynamoDB fails."""
 
     def __init__(self, items: Items, keep: timedelta, left: Callable[[], float]) -> None:
-        """Each is kept for a while after its last change; ``left`` as of `Slack`."""
+        """Nothing is read yet.
+
+        Args:
+            keep: how long an item stays after its last change.
+            left: returns the seconds that the function may still spend.
+        """
         self._items = items
         self._keep = keep
         self._left = left
 
     def known(self, about: str) -> bool:
-        """Whether something was sent, or is being sent."""
+        """Whether something was sent about this, or is being sent."""
         return bool(self._items.get((PARTITION, about)))
 
     @contextmanager
     def turn(self, about: str, waits: bool = True) -> Iterator[Turn]:
-        """Wait for the turn, have it, and give it back.
+        """Wait for the turn, hold it for the context, and give it back.
+
+        Args:
+            about: `Notice.about`.
+            waits: whether to wait for the turn, for up to half of the time that is left.
 
         Raises:
-            StillTelling: it did not come in half of the time that is left, or not at once for one that does
-                not wait.
+            StillNotifying: another invocation has kept the turn.
         """
         turn = Turn(self._items, (PARTITION, about), self._keep)
         half = self._left() / 2
@@ -118,7 +130,7 @@ class Records:
 
 
 class Turn:
-    """The turn to notify of one thing."""
+    """The exclusive right to notify Slack about one deployment, release or alarm."""
 
     def __init__(self, items: Items, key: Key, keep: timedelta) -> None:
         self._items = items
@@ -127,7 +139,7 @@ class Turn:
         self._values = {":turn": str(uuid4())}
 
     def taken(self) -> bool:
-        """Take it, unless another one has it."""
+        """Take the turn; False if another invocation has it."""
         now = datetime.now(UTC)
         values = {
             **self._values,
@@ -135,7 +147,7 @@ class Turn:
             ":until": timestamp(now + timedelta(seconds=TURN_SECONDS)),
             ":expires": self._expires(now),
         }
-        # An item that nothing was ever written into but turns has to go, too.
+        # The item expires even if nothing but turns is ever written into it.
         taking = "SET #turn = :turn, #turn_until = :until, #expires_at = :expires"
         try:
             self._items.update(Update(self._key, taking, _FREE, values))
@@ -144,19 +156,22 @@ class Turn:
         return True
 
     def give_back(self) -> None:
-        """Let others have it."""
-        with suppress(NoLonger, SlipwayError):  # taken away, or it ends by itself in a minute
+        """Give the turn back, so that another invocation can take it."""
+        # If this fails, another invocation has the turn already, or the turn expires within TURN_SECONDS.
+        with suppress(NoLonger, SlipwayError):
             giving = Update(self._key, "REMOVE #turn, #turn_until", _OURS, self._values)
             self._items.update(giving)
 
     def sent(self) -> Sent | None:
-        """What was sent until now."""
+        """What was sent about this so far; None if nothing was."""
         return Sent.of(self._items.get(self._key))
 
     def note_shown(self, notice: Notice, message: tuple[str, str] | None, anew: bool) -> None:
-        """Write that the notice is shown now: by this message, channel and ts, where a bot has sent it.
+        """Record that the notice is shown now.
 
-        A message that was posted ``anew`` has nothing in its thread.
+        Args:
+            message: the channel's id and the message's ts; None if a webhook sent it.
+            anew: whether the message was posted, so that its thread is empty, and not updated.
         """
         channel, ts = message or (None, None)
         shown: dict[str, Any] = {
@@ -174,14 +189,15 @@ class Turn:
         self._note(shown)
 
     def note_details(self, details: Sequence[str]) -> None:
-        """Write what stands in the thread."""
+        """Record the events whose details are in the thread."""
         self._note({"details": list(details)})
 
     def _note(self, facts: dict[str, Any]) -> None:
-        """Write it, while the turn is ours.
+        """Write the facts if the turn is still ours.
 
         Raises:
-            StillTelling: it was taken away; whoever has it now does not know of what was just sent.
+            StillNotifying: the turn expired and another invocation took it, which does not know what was just
+                sent.
         """
         facts["expires_at"] = self._expires(datetime.now(UTC))
         update = Update.setting(self._key, facts)

@@ -1,7 +1,7 @@
-"""When a request to Slack is tried again at once: slack_sdk's handlers, in the time that a function has.
+"""Retries of requests to Slack: slack_sdk's handlers, bounded by the time that the function has left.
 
-Where only the answer was lost, a message stands there already, and Slack does not say so without being
-allowed to read the channel: then there is a second one, for twice is better than never.
+If a message was posted and only the answer was lost, a retry posts a second one, for twice is better than
+never. To find the first one, the bot would need the permission to read the channel.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from slack_sdk.http_retry import (
     RetryState,
 )
 
-# Of one request: the function has 60 s, in which rate limits have to fit, and an update that is followed by
-# an answer in the thread.
+# The timeout of one request. The function has 60 s for an update, a post to the thread, and the waits that
+# rate limits ask for.
 TIMEOUT_SECONDS = 8
-# Where Slack is not well: Lambda tries again later, too.
+# Retries of a request that failed. Lambda retries the whole invocation later, too.
 AGAIN = 2
-# Where many services start at once, each has to wait for its place in a channel that takes one message a
-# second: only the time bounds it. slack_sdk itself gives up after so many.
+# Retries of a request that Slack's rate limit refused; in fact only the time that is left bounds them. A
+# channel takes one message a second, so that many services that start at once have to wait for each other.
 AGAIN_LIMITED = 100
-# The longest that slack_sdk's own backoff waits before the last try: 0.5 * 2 s, and as much by chance.
+# The longest pause of slack_sdk's backoff, before the last try: 0.5 s * 2, and at most as much jitter.
 BACKOFF_SECONDS = 2
 
 
 def retry_handlers(left: Callable[[], float]) -> list[RetryHandler]:
-    """For a client that may go on while seconds are ``left``."""
+    """The handlers for a client of slack_sdk; ``left`` returns the seconds that may still be spent."""
     return [_RateLimit(left, AGAIN_LIMITED), _Connection(left, AGAIN), _Server(left, AGAIN)]
 
 
 class _InTime(RetryHandler):
-    """Tries again only where the pause, and one more request, fit into the time that is left.
+    """Retries only if the pause and one more request fit into the time that is left.
 
-    Each counts for itself: by slack_sdk's common count a server error after some rate limits would not be
-    tried again, or after a pause of minutes.
+    Each handler counts its own retries. slack_sdk has one count for all of them, with which a server error
+    after some rate limits would not be retried, or only after a pause of minutes.
     """
 
     def __init__(self, left: Callable[[], float], again: int) -> None:
@@ -47,13 +47,13 @@ class _InTime(RetryHandler):
         self._own = RetryState()
 
     def can_retry(self, *, response: HttpResponse | None = None, **of: Any) -> bool:
-        """Whether it is tried again."""
+        """Whether to retry after this response or error."""
         if _pause(response) + TIMEOUT_SECONDS > self._left():
             return False
         return super().can_retry(**{**of, "response": response, "state": self._own})
 
     def prepare_for_next_attempt(self, *, state: RetryState, **of: Any) -> None:
-        """Wait."""
+        """Pause, counted by this handler's own state."""
         super().prepare_for_next_attempt(state=self._own, **of)
         state.next_attempt_requested = True
 
@@ -63,7 +63,7 @@ class _RateLimit(_InTime, RateLimitErrorRetryHandler):
 
 
 class _Connection(_InTime):
-    """No answer, or half of one; slack_sdk's own handler leaves out a timeout while reading."""
+    """Retries if the answer is missing or incomplete; slack_sdk's own handler ignores timeouts of reading."""
 
     def _can_retry(
         self, *, response: HttpResponse | None = None, error: Exception | None = None, **_: Any
@@ -72,14 +72,14 @@ class _Connection(_InTime):
 
 
 class _Server(_InTime):
-    """Any status that says so; slack_sdk's own handler knows two of them."""
+    """Retries after any status from 500 on; slack_sdk's own handler knows only 500 and 503."""
 
     def _can_retry(self, *, response: HttpResponse | None = None, **_: Any) -> bool:
         return response is not None and response.status_code >= 500
 
 
 def _pause(response: HttpResponse | None) -> float:
-    """The seconds before the next try; infinite where Slack says no number."""
+    """The seconds before the next try; infinite if Slack's Retry-After is not a number."""
     headers = {name.lower(): value for name, value in response.headers.items()} if response else {}
     given = headers.get("retry-after", "")
     wait = given if isinstance(given, str) else given[0]

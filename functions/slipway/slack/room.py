@@ -1,4 +1,4 @@
-"""How much of a notice has room in a message of Slack's, and where the rest can be read."""
+"""Cuts the texts of a notice so that a Slack message has room for them, and links to the whole."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ TITLE = 80
 
 
 class Room:
-    """The room of one message; knows afterwards whether something had to be cut."""
+    """The room for texts in one message; ``was_truncated`` says whether something was cut."""
 
     def __init__(self, share: float) -> None:
-        """A ``share`` of 1 is all there is."""
+        """``share``, from 0 to 1, is the part of every limit that this message may use."""
         self._share = share
         self.was_truncated = False
 
     def of(self, limit: int) -> int:
-        """What there is of a limit, in characters or items; never nothing."""
+        """This message's share of a limit, in characters or items; at least 1."""
         return max(1, int(limit * self._share))
 
     def truncate(self, said: str, limit: int) -> str:
-        """The text in one line, of no more than this."""
+        """The text in one line, cut to the share of ``limit`` characters."""
         whole = one_line(said)
         shown = truncate_utf16(whole, max(10, self.of(limit)))
         self.was_truncated |= shown != whole
         return shown
 
     def first(self, lines: tuple[str, ...], limit: int, each: int) -> list[str]:
-        """The first lines that have room in ``limit``, each of no more than ``each``; at least one."""
+        """The first lines that fit into ``limit`` characters, each cut to ``each``; at least one line."""
         shown: list[str] = []
         room = self.of(limit)
         for said in lines:
@@ -45,7 +45,7 @@ class Room:
         return shown
 
     def last(self, lines: tuple[str, ...], limit: int, each: int) -> str:
-        """The last lines that have room, as they are indented; at least one."""
+        """The last lines that fit into ``limit`` characters, with their indentation; at least one line."""
         shown: list[str] = []
         room = self.of(limit)
         for said in reversed(lines):
@@ -60,7 +60,7 @@ class Room:
         return "\n".join(shown)
 
     def links(self, notice: Notice) -> list[Element]:
-        """Links to where one can look on; the first, and what else there is room for."""
+        """The first of the notice's links, and the others that fit."""
         shown: list[Element] = []
         room = self.of(URLS)
         for one in notice.links[:LINKS]:
@@ -70,7 +70,7 @@ class Room:
         return shown
 
     def whole(self, notice: Notice) -> list[Element]:
-        """That it was cut, and a link to the whole."""
+        """A remark that the message was cut, with a link to where the whole can be read."""
         executions = [one for one in notice.links if one.kind is LinkKind.EXECUTION]
         for one in [*executions, *notice.links][:1]:
             return [

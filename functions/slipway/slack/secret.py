@@ -1,4 +1,4 @@
-"""The secret that Slack is spoken to with: an incoming webhook's URL, or a bot's token."""
+"""The secret for Slack: an incoming webhook's URL, or a bot's token."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LOOPBACK = {"127.0.0.1", "localhost"}
 
 
 class Secret:
-    """A secret of Secrets Manager or a SecureString of SSM, kept for some minutes.
+    """A secret of Secrets Manager or a SecureString of SSM, cached for AGE_SECONDS.
 
-    No error and no log line shows what it holds.
+    No error and no log line shows its content.
     """
 
     def __init__(self, arn: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,8 +35,8 @@ class Secret:
         """The URL or the token.
 
         Raises:
-            InvalidInput: the ARN or the content is none of what it may be; names the ARN.
-            AwsUnavailable, AwsRefused: it can't be read.
+            InvalidInput: the ARN or the content is not of a supported kind; the message names the ARN.
+            AwsUnavailable, AwsRefused: the secret can't be read.
         """
         if not self._content or self._clock() - self._read_at > AGE_SECONDS:
             self._content = _checked(self.arn, _fetched(self.arn).strip())
@@ -44,13 +44,17 @@ class Secret:
         return self._content
 
     def has_changed(self) -> bool:
-        """Read anew; whether it holds another one now, of the same kind: it was rotated meanwhile."""
+        """Read the secret again, and return whether its content is another one of the same kind.
+
+        Raises:
+            InvalidInput, AwsUnavailable, AwsRefused: as `read`.
+        """
         before, self._content = self._content, ""
         return self.read() != before and is_webhook(self.read()) == is_webhook(before)
 
 
 def is_webhook(content: str) -> bool:
-    """Whether it is an incoming webhook's URL, not a token."""
+    """Whether the secret's content is an incoming webhook's URL and not a token."""
     return not content.startswith("xox")
 
 
@@ -94,7 +98,7 @@ def _is_url(content: str) -> bool:
         return False
     try:
         url = urlsplit(content)
-        # Not with a password, which an error of http.client would show.
+        # A URL with a password is refused, because an error of http.client would show it.
         host = url.hostname if "@" not in url.netloc else None
     except ValueError:
         return False

@@ -1,4 +1,4 @@
-"""Text for Slack: its length as Slack counts it, and nothing in it that Slack would act on."""
+"""Text for Slack: its length as Slack counts it, and escaping of everything that Slack would act on."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import unicodedata
 
 from slipway.text import ELLIPSIS
 
-_SEPARATED = "\u200b"  # zero width space: not seen, and no word goes on across it
+_SEPARATED = "\u200b"  # zero width space: invisible, and it ends a word
 
 
 def utf16_length(text: str) -> int:
-    """As JavaScript counts characters: an emoji is two."""
+    """The length in UTF-16 code units, which Slack's limits are in: most emoji count as two."""
     return len(text.encode("utf-16-le")) // 2
 
 
 def truncate_utf16(text: str, limit: int) -> str:
-    """At most ``limit`` characters as Slack counts, cut where a letter ends, with what is drawn onto it."""
+    """Cut a text to ``limit`` UTF-16 units, but not within a letter with its combining marks."""
     if utf16_length(text) <= limit:
         return text
     room = limit - utf16_length(ELLIPSIS)
@@ -34,11 +34,10 @@ def _is_drawn_on(letter: str) -> bool:
 
 
 def escape_mrkdwn(text: str) -> str:
-    """For a message's ``text``, the only place where Slack looks for its control sequences and for links.
+    """Escape a message's ``text``, the only place where Slack looks for control sequences and links.
 
-    https://docs.slack.dev/messaging/formatting-message-text names the three characters to escape. Names
-    and addresses that stand open in a text are recognised by some clients too: they are taken apart with
-    a character that is not seen.
+    https://docs.slack.dev/messaging/formatting-message-text names the three characters to escape. Some
+    clients also recognise plain names and addresses, so that an invisible character is put into them.
     """
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([@#])(?=\w)", rf"\1{_SEPARATED}", text)
