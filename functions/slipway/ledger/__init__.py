@@ -1,1 +1,1 @@
-"""The ledger: one DynamoDB table, and the values in it."""
+"""The ledger: one DynamoDB table, the reads and writes of it, and the values in it."""

@@ -1,4 +1,4 @@
-"""DynamoDB's items: reading and writing them as plain values, under conditions."""
+"""Reads and writes the items of a DynamoDB table as JSON values; writes can have conditions."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 Key = tuple[str, str]
-"""pk and sk."""
+"""The partition key (pk) and the sort key (sk) of an item."""
 
 
-class NoLonger(Exception):  # noqa: N818 - no error: a condition did not hold
-    """What a write was conditional on is not so."""
+class NoLonger(Exception):  # noqa: N818 - not an error: a caller expects that a condition may not hold
+    """The condition of a write does not hold, so nothing was written."""
 
 
 class Update:
-    """One item's change.
+    """The change of one item, as UpdateItem and TransactWriteItems take it.
 
-    Every ``#name`` in an expression or a condition stands for the attribute of that name, so that none
-    of them can be one of DynamoDB's reserved words.
+    In an expression or a condition, every ``#name`` stands for the attribute of that name. DynamoDB refuses
+    its reserved words as names of attributes, and this way no name is ever taken for one.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Update:
 
     @classmethod
     def setting(cls, key: Key, facts: Mapping[str, Any], condition: str = "") -> Update:
-        """Sets attributes by their paths (``steps.UpdateService``)."""
+        """A change that sets attributes, given by their paths, such as ``steps.UpdateService``."""
         paths = [f"#{path.replace('.', '.#')}" for path in facts]
         expression = ", ".join(f"{path} = :{index}" for index, path in enumerate(paths))
         values = {f":{index}": value for index, value in enumerate(facts.values())}
@@ -51,22 +51,22 @@ class Update:
 
 
 class Items:
-    """The items of a table.
+    """The items of one table.
 
-    Every method raises AwsUnavailable or AwsRefused where DynamoDB does not answer or says no.
+    Every method raises AwsUnavailable if DynamoDB does not answer or throttles, and AwsRefused if it refuses.
     """
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def get(self, key: Key) -> dict[str, Any]:
-        """The item as it is after every write before; empty where there is none."""
+        """The item, read consistently: every earlier write is in it. Empty if there is no such item."""
         with calling("dynamodb:GetItem", f"the ledger's item {' '.join(key)}"):
             found = self._table.get_item(Key={"pk": key[0], "sk": key[1]}, ConsistentRead=True)
         return _plain(found.get("Item", {}))
 
     def query(self, pk: str, condition: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The items of a partition for which the condition holds, in the order of their sk."""
+        """The items of a partition for which the condition holds, read consistently, in the order of sk."""
         items: list[dict[str, Any]] = []
         more: dict[str, Any] = {}
         while True:
@@ -85,7 +85,7 @@ class Items:
             more = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def update(self, update: Update) -> None:
-        """Change one item, or make it.
+        """Change one item; it is created if it does not exist.
 
         Raises:
             NoLonger: the condition does not hold.
@@ -99,10 +99,10 @@ class Items:
             raise
 
     def update_all(self, updates: Sequence[Update]) -> None:
-        """Change several items, all or none.
+        """Change several items in one transaction, all or none.
 
         Raises:
-            NoLonger: one of the conditions does not hold.
+            NoLonger: at least one of the conditions does not hold.
         """
         items: Any = [{"Update": {"TableName": self._table.name, **u.arguments}} for u in updates]
         of = " and ".join(" ".join(update.key) for update in updates)
@@ -120,6 +120,6 @@ def _names(*expressions: str) -> dict[str, str]:
 
 
 def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    """The item as JSON has it; the table's numbers are Decimals, and all of ours are whole."""
+    """The item as JSON values. boto3 returns numbers as Decimal, and the ledger has only whole numbers."""
     plain: dict[str, Any] = json.loads(json.dumps(item, default=int))
     return plain

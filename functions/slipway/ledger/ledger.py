@@ -1,20 +1,20 @@
-"""The ledger: who has claimed a service, what was last good on it, what is quarantined, what happened.
+"""The ledger records who has claimed a service, what is good and quarantined on it, and every deployment.
 
-One DynamoDB table, and this module owns every read and every write of it.
+It is one DynamoDB table, and this module owns every read and every write of it.
 
 ==================  =================================  ================================================
 pk                  sk                                 the item
 ==================  =================================  ================================================
 ``service``         ``production/api``                 claim, newest, good, quarantined, baseline,
                                                        unproven
-``production/api``  ``2026-11-25T03:00:00.000Z#name``  one deployment: what was asked, the time of each
-                                                       step, how it ended and why; expires
-``notified``        an execution's ARN, an event's id  when people were notified of what is no deployment:
-                                                       a release, an alarm; expires
+``production/api``  ``2026-11-25T03:00:00.000Z#name``  one deployment: its input, the time of each step,
+                                                       how it ended and why; expires
+``notified``        an execution's ARN, an event's id  when people were notified of an event without a
+                                                       deployment: of a release, of an alarm; expires
 ==================  =================================  ================================================
 
-All services are in one partition, so that one query lists what runs where. Times are UTC texts of one
-width, so that DynamoDB compares them as times.
+All services are in one partition, so that one query lists what runs where. Times are UTC text of a fixed
+width, so that DynamoDB's comparison of text orders them as times.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 SERVICES = "service"
-"""The partition of the services."""
+"""The pk of the items of services."""
 NOTIFIED = "notified"
-"""The partition of what people were notified of and is no deployment."""
+"""The pk of the items about notices that belong to no deployment."""
 
-# Longer than the longest time between two signs of life: the longest poll (300 s), and a check that is
-# tried seven times (70 s each) with its pauses (61 s).
+# Longer than the longest time between two signs of life: the longest poll (300 s), then a check that is
+# tried seven times (70 s each) with the pauses between the attempts (61 s together).
 LEASE_SECONDS = 900
-# How long UpdateService and RollBack may be at it: the timeout of their functions (template.yaml),
-# after which nothing of them runs any more.
+# How long UpdateService and RollBack may take to change a service: the timeout of their functions in
+# template.yaml. After it, neither of them can still be running.
 CHANGE_SECONDS = 30
-# How far the clocks of two functions may be apart.
+# How far the clocks of two functions may differ.
 CLOCKS_APART_SECONDS = 5
 
 
@@ -63,34 +63,36 @@ CLOCKS_APART_SECONDS = 5
 #                  older: SUPERSEDED | the same or newer: may claim the service, if it is at rest
 #
 #   a claim's time --made---+====== changing ======+----------------------+=== changing ===+-----
-#                           |  mark set    mark    |   between its steps  |                |
-#                           |              removed |   a newer one takes  |                |
-#                           |  a newer one waits:  |   over at once       |                |
-#                           |  the mark is removed, or CHANGE_SECONDS (and what clocks may be apart)
-#                           |  have passed since it was set, and the function that set it is dead
+#                           |  mark set    mark    |   between changes, a |                |
+#                           |              removed |   newer release      |                |
+#                           |  a newer release     |   takes over at once |                |
+#                           |  waits until the mark is removed, or until CHANGE_SECONDS and
+#                           |  CLOCKS_APART_SECONDS have passed: the function that set it is dead then
 #
-# Every write to a service has _OURS in its condition, but for claiming it, and for freeing it of a
-# deployment whose end is written. The execution's ARN is the fencing token: who takes over writes another
-# one, and nothing that the former one sends later passes; it may still add to its own history. An expired
-# lease transfers nothing: it only makes the sweep check whether the execution is still alive.
+# Every write to a service's item has the condition _OURS, with two exceptions: the claim itself, and `free`,
+# for a deployment whose end is recorded. The execution's ARN is the fencing token. An execution that takes
+# over writes its own ARN into the claim, so every later write of the former one to the service fails; the
+# former one may still write to its own deployment's item. An expired lease transfers nothing: it only makes
+# the sweep check whether the execution is still running.
 
 _NEVER_BACKWARDS = "(attribute_not_exists(#newest) OR #newest <= :order)"
 _OURS = "#claim.#execution = :execution"
-_AT_REST = (  # as a free service is
+_AT_REST = (  # a free service is at rest, too: it has no claim and so no change mark
     "(attribute_not_exists(#claim.#changing_until) OR #claim.#changing_until < :surely_past)"
 )
 _MAY_CLAIM = f"{_NEVER_BACKWARDS} AND {_AT_REST}"
 _NOT_ENDED = "attribute_not_exists(#outcome)"
 
 
-class Busy(Exception):  # noqa: N818 - no error: the answer of `claim` while another deployment changes the service
-    """Another deployment is changing the service; it can be claimed in a moment."""
+class Busy(Exception):  # noqa: N818 - not an error: the caller of `claim` tries again in a moment
+    """Another deployment is changing the service right now, so the claim has to wait for the change mark."""
 
 
 class Ledger:
-    """The table.
+    """Every read and every write of the ledger's table.
 
-    Every method raises AwsUnavailable or AwsRefused where DynamoDB does not answer or says no.
+    Every method raises AwsUnavailable if DynamoDB does not answer or throttles, and AwsRefused if it refuses.
+    ``now`` is the current time, with an offset.
     """
 
     def __init__(self, table: Table) -> None:
@@ -99,40 +101,45 @@ class Ledger:
     # --- reading ----------------------------------------------------------------------------------
 
     def service(self, service: str) -> ServiceRecord:
-        """What is known of a service; consistent with every write before."""
+        """The record of a service, read consistently; empty if the ledger does not know the service."""
         return ServiceRecord.of(service, self._items.get((SERVICES, service)))
 
     def deployment(self, claim: ClaimId) -> DeploymentRecord | None:
-        """What is known of a deployment; None where nothing has been written yet."""
+        """The record of a deployment, or None if nothing has been written of it."""
         found = self._items.get((claim.service, claim.deployment))
         return DeploymentRecord.of(found) if found else None
 
     def claimed(self) -> list[ServiceRecord]:
-        """The services that are claimed."""
+        """The records of all services that are claimed."""
         items = self._items.query(SERVICES, "attribute_exists(#claim)", {})
         return [ServiceRecord.of(item["sk"], item) for item in items]
 
     def knows(self, service: str, digest: str) -> bool:
-        """Whether there has been a deployment of this digest on the service, however it ended."""
+        """Whether the service has a deployment of this digest in its history, whatever its outcome."""
         path = "#deployment.#release.#image.#digest = :digest"
         return bool(self._items.query(service, path, {":digest": digest}))
 
     def notified(self, about: str, kind: str) -> bool:
-        """Whether people were notified of this event (``end``, ``stage_1``) of what is no deployment."""
+        """Whether people were notified of an event that belongs to no deployment.
+
+        Args:
+            about: ARN of the release's execution, or the id of the alarm's event.
+            kind: which event it is, such as ``end`` or ``stage_1``.
+        """
         return kind in self._items.get((NOTIFIED, about))
 
     # --- claiming a service, and signs of life ----------------------------------------------------
 
     def claim(self, claim: ClaimId, deployment: Deployment, baseline: str, now: datetime) -> None:
-        """Claim the service for the execution, and make its release the newest accepted one.
+        """Claim the service for the execution, and record its release as the newest accepted one.
 
-        The same execution may claim it again, which changes nothing but the times.
+        A retry of the same execution may claim the service again; that changes only the times.
 
         Args:
-            baseline: ARN of what the service ran before anyone of Slipway's changed it.
+            baseline: ARN of the task definition that the service ran when it was last free.
 
         Raises:
-            Superseded: a newer release was accepted.
+            Superseded: a newer release was accepted on the service.
             Busy: another deployment is changing the service.
         """
         item = {
@@ -163,7 +170,7 @@ class Ledger:
             raise Busy(f"{_name(record)} is changing service {claim.service} right now") from None
 
     def renew(self, claim: ClaimId, now: datetime) -> None:
-        """Give a sign of life.
+        """Give a sign of life: the lease begins anew.
 
         Raises:
             Superseded: another execution has claimed the service.
@@ -187,7 +194,11 @@ class Ledger:
         task_definition: str | None,
         now: datetime,
     ) -> None:
-        """Begin the history of a deployment that has claimed its service; see DeploymentRecord."""
+        """Create the record of a deployment that has claimed its service.
+
+        The arguments become the fields of the same names of DeploymentRecord. If the record was opened
+        before, it stays as it is.
+        """
         facts = {
             "rollback_target": rollback_target,
             "good_target": good_target.to_json() if good_target else None,
@@ -197,11 +208,11 @@ class Ledger:
             **_asked(claim, deployment),
         }
         not_yet = "attribute_not_exists(#steps)"
-        with suppress(NoLonger):  # opened by an earlier try whose answer was lost
+        with suppress(NoLonger):  # an earlier attempt opened it, and its answer was lost
             self._items.update(Update.setting(_history(claim), facts, not_yet))
 
     def note(self, claim: ClaimId, step: str, now: datetime, **facts: str) -> None:
-        """Write down that a step is done, and what it found."""
+        """Record that a step is done, and the attributes of the deployment's item that it sets."""
         self._items.update(
             Update.setting(_history(claim), {f"steps.{step}": timestamp(now), **facts})
         )
@@ -209,14 +220,15 @@ class Ledger:
     def start_change(
         self, claim: ClaimId, step: str, now: datetime, unproven: str | None = None, **facts: str
     ) -> None:
-        """Mark that the service is being changed, so that nobody takes over meanwhile.
+        """Set the change mark, so that no other deployment takes over during the change.
 
         Args:
-            unproven: ARN of what is put on it, where that has to prove itself: until some deployment has
-                seen to it, whoever claims the service next knows that it can't stay as it is.
+            unproven: ARN of the version that is put on the service, if it is unproven. It stays recorded
+                until a deployment has ended on the service. Until then, whoever claims the service knows
+                that this version must not stay on it as it is.
 
         Raises:
-            Superseded: another execution has claimed the service, which must not be changed.
+            Superseded: another execution has claimed the service, so this one must not change it.
         """
         marking = "SET #claim.#changing_until = :until, #claim.#lease_until = :lease"
         values: dict[str, Any] = {
@@ -224,38 +236,44 @@ class Ledger:
             ":lease": _after(now, LEASE_SECONDS),
         }
         if unproven:
-            # Added: what another deployment has left may stay there until this one's update is done.
+            # It is appended, because the service may run what another deployment left on it until the
+            # update of this one is done.
             marking += ", #unproven = list_append(if_not_exists(#unproven, :none), :unproven)"
             values |= {":none": [], ":unproven": [unproven]}
         done = {f"steps.{step}": timestamp(now), "changing": True, **facts}
         self._write_both(claim, marking, values, done)
 
     def end_change(self, claim: ClaimId, step: str, now: datetime, **facts: str) -> None:
-        """Remove the mark: the change is done.
+        """Remove the change mark after the change.
 
         Raises:
-            Superseded: it took so long that another execution has claimed the service.
+            Superseded: the change took so long that another execution has claimed the service.
         """
         removing = "SET #claim.#lease_until = :lease REMOVE #claim.#changing_until"
         values = {":lease": _after(now, LEASE_SECONDS)}
         self._write_both(claim, removing, values, {f"steps.{step}": timestamp(now), **facts})
 
     def note_notified(self, claim: ClaimId, kind: str, now: datetime) -> None:
-        """Write down that people were notified of its ``start`` or its ``end``."""
+        """Record that people were notified of the deployment's ``start`` or ``end``."""
         at = {f"notified.{kind}": timestamp(now)}
         try:
             self._items.update(Update.setting(_history(claim), at, "attribute_exists(#notified)"))
-        except NoLonger:  # it never claimed its service
+        except NoLonger:  # the deployment never claimed its service, so its record was not opened
             notified = {"notified": {kind: timestamp(now)}}
             self._items.update(Update.setting(_history(claim), notified))
 
     def note_notified_of(self, about: str, kind: str, now: datetime, expires: datetime) -> None:
-        """Write down that people were notified of an event of what is no deployment, until it expires."""
+        """Record that people were notified of an event that belongs to no deployment.
+
+        Args:
+            about, kind: as for `notified`.
+            expires: when DynamoDB may delete this record.
+        """
         facts = {kind: timestamp(now), "expires_at": int(expires.timestamp())}
         self._items.update(Update.setting((NOTIFIED, about), facts))
 
     def quarantine(self, claim: ClaimId, digest: str, why: Quarantined) -> None:
-        """Quarantine a digest that is known to be bad before the deployment has ended.
+        """Quarantine a digest before the deployment ends, as a manual rollback does with what it abandons.
 
         Raises:
             Superseded: another execution has claimed the service.
@@ -277,15 +295,17 @@ class Ledger:
         good: Good | None,
         quarantine: Quarantined | None,
     ) -> bool:
-        """Write how the deployment ended and free the service, both or none.
+        """Record how the deployment ended and free the service, in one transaction.
 
         Args:
-            ending: outcome, reason, evidence, and when to forget it.
-            good: what is last good from now on, where that is new.
-            quarantine: why the deployment's digest is quarantined, where it is.
+            deployment: None if the input of the execution could not be read.
+            ending: the attributes that describe the end: outcome, reason, evidence, when the item expires.
+            good: the newest good version from now on; None if the deployment proved none.
+            quarantine: why the deployment's digest is quarantined; None if it is not.
 
         Returns:
-            Whether the service was claimed by the execution until now; where not, nothing was written.
+            True if the end was written. False if the execution has no claim on the service or the
+            deployment's end was recorded before; nothing was written then.
         """
         record = self.service(claim.service)
         if record.claim is None or record.claim.execution != claim.execution:
@@ -304,11 +324,11 @@ class Ledger:
     def finish_without_service(
         self, claim: ClaimId, deployment: Deployment | None, ending: Mapping[str, Any]
     ) -> DeploymentRecord | None:
-        """Write how a deployment ended that has no claim on its service; what is written stays.
+        """Record how a deployment without a claim on its service ended, if no end is recorded yet.
 
         Returns:
-            What is written, which may be another try's; None where another execution has claimed the
-            service for this deployment: nothing was written.
+            The deployment's record, whose end may be from an earlier attempt. None if another execution
+            has claimed the service for this deployment, as a recovery does; nothing was written then.
         """
         current = self.service(claim.service).claim
         if (
@@ -323,7 +343,7 @@ class Ledger:
         return self.deployment(claim)
 
     def free(self, claim: ClaimId) -> None:
-        """Free the service of a deployment whose end is written, whichever execution claimed it."""
+        """Free the service of a deployment whose end is recorded, whichever execution claimed it."""
         values = {":deployment": claim.deployment}
         with suppress(NoLonger):
             self._items.update(
@@ -338,7 +358,7 @@ class Ledger:
         facts: Mapping[str, Any],
         condition: str = "",
     ) -> None:
-        """Write to the service and to the deployment, if the service is ours; both or none."""
+        """Write to the service and to the deployment in one transaction, if the execution has the claim."""
         ours = {**values, ":execution": claim.execution}
         try:
             self._items.update_all(
@@ -355,7 +375,11 @@ class Ledger:
 
 
 def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
-    """Raise Superseded where a newer release than this one was accepted on the service."""
+    """Check the deployment's release against the newest one that was accepted on the service.
+
+    Raises:
+        Superseded: a newer release was accepted.
+    """
     ours = release_order(deployment.release)
     if record.newest > ours:
         raise Superseded(
@@ -373,7 +397,7 @@ def _history(claim: ClaimId) -> Key:
 
 
 def _setting(learnt: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The expression that sets what was learnt, and its values; empty where that is nothing."""
+    """The expression that sets what was learnt, and its values; both are empty if nothing was learnt."""
     settings = ", ".join(f"#{name} = :{name}" for name in learnt)
     values = {f":{name}": value for name, value in learnt.items()}
     return f"SET {settings}" if settings else "", values
