@@ -1,1 +1,1 @@
-"""Whether a deployment is healthy: what is observed, and the verdict on it."""
+"""Decides whether a deployment is healthy: observations of AWS, verdicts on them, causes and outcomes."""

@@ -1,4 +1,4 @@
-"""CloudWatch alarms."""
+"""Reads CloudWatch alarms of every kind."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from slipway.model import Model
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
 
-# Every kind there is: DescribeAlarms leaves out those that it is not asked for.
+# DescribeAlarms returns only the kinds that the request names, and only metric alarms by default.
 KINDS: list[Any] = ["MetricAlarm", "CompositeAlarm", "LogAlarm"]
 
 
 class Alarm(Model):
-    """What CloudWatch says of one alarm."""
+    """The state of one alarm."""
 
     name: str
     state: str
@@ -28,7 +28,10 @@ class Alarm(Model):
 
 
 def read_alarms(names: Iterable[str], cloudwatch: CloudWatchClient) -> dict[str, Alarm]:
-    """The alarms that exist, by name; at most 100 names (DescribeAlarms).
+    """The alarms with these names, by name; an alarm that does not exist is left out.
+
+    Args:
+        names: at most 100, which is DescribeAlarms' limit.
 
     Raises:
         AwsUnavailable, AwsRefused: from CloudWatch.
@@ -38,14 +41,15 @@ def read_alarms(names: Iterable[str], cloudwatch: CloudWatchClient) -> dict[str,
         return {}
     with calling("cloudwatch:DescribeAlarms", f"alarms {', '.join(names)}"):
         found: Any = cloudwatch.describe_alarms(AlarmNames=names, AlarmTypes=KINDS, MaxRecords=100)
-    # Each kind has a list of its own: MetricAlarms, CompositeAlarms, LogAlarms.
+    # The answer has a list for each kind: MetricAlarms, CompositeAlarms, LogAlarms.
     alarms: list[Any] = [alarm for kind in KINDS for alarm in found.get(f"{kind}s", [])]
     return {
         alarm["AlarmName"]: Alarm(
             name=alarm["AlarmName"],
             state=alarm["StateValue"],
             reason=alarm.get("StateReason", ""),
-            # StateUpdatedTimestamp also moves when only the evaluation's state changes.
+            # StateUpdatedTimestamp also changes if only the evaluation state does, while the alarm stays in
+            # its state.
             changed_at=alarm.get("StateTransitionedTimestamp") or alarm["StateUpdatedTimestamp"],
         )
         for alarm in alarms

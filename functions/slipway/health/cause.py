@@ -1,6 +1,7 @@
-"""Why something is so: the cause behind every verdict, every gate and every end that is not as wished.
+"""The cause of every verdict, gate and outcome that is not a success.
 
-It is carried as data, beside the sentence that people read: nothing is decided by the sentence.
+A cause is data and goes with the sentence that people read. The code decides by the cause, never by the
+sentence.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from typing import Self
 
 
 class Cause(StrEnum):
-    """Why."""
+    """Why a verdict was FAILED or SUPERSEDED, a gate was closed, or a deployment did not succeed."""
 
     meaning: str
-    """In a few words."""
+    """What the cause means, in a few words for people."""
 
     def __new__(cls, value: str, meaning: str) -> Self:
-        """A member with its meaning."""
+        """Create a member from its value and its meaning."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning

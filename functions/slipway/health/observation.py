@@ -1,4 +1,7 @@
-"""One check of a deployment: what ECS, the load balancer and CloudWatch say, nothing decided."""
+"""One check of a deployment: what ECS, the load balancers and CloudWatch report.
+
+This module reads AWS and decides nothing. The rules are in `verdict`.
+"""
 
 from __future__ import annotations
 
@@ -24,47 +27,60 @@ LATER = datetime.max.replace(tzinfo=UTC)
 
 
 class ServiceDeployment(Model):
-    """One of ECS's deployments of the service."""
+    """A service deployment, as DescribeServices lists it."""
 
     id: str
+    """``ecs-svc/...``"""
     state: str
-    """rolloutState: IN_PROGRESS, COMPLETED or FAILED."""
+    """ECS's ``rolloutState``: IN_PROGRESS, COMPLETED or FAILED."""
     reason: str
+    """ECS's ``rolloutStateReason``."""
     task_definition: str
+    """ARN of its task definition."""
     desired: int
+    """How many tasks should run."""
     running: int
+    """How many tasks run."""
 
 
 class RunningTask(Model):
-    """A task of the deployment that runs or is about to."""
+    """A task of the service deployment that runs or is starting."""
 
     id: str
     status: str
-    """lastStatus."""
+    """ECS's ``lastStatus``, such as PENDING or RUNNING."""
     health: str
-    """Of the containers that have a health check: HEALTHY, UNHEALTHY, or UNKNOWN (none, or not yet)."""
+    """HEALTHY, UNHEALTHY or UNKNOWN, of the containers whose health checks count, see `_checked`.
+
+    UNKNOWN means that there is no such container, or that one has no result yet.
+    """
     targets: tuple[Target, ...]
+    """The task in each target group of the service."""
 
 
 class Observation(Model):
-    """What one check of AWS found. ``service_deployment`` is ours, None once ECS no longer lists it."""
+    """What one check of AWS found. A deployment watches one service deployment, here called ours."""
 
     exists: bool = True
-    """False once the service is gone."""
+    """False if the service does not exist or is being deleted. Then only ``failure`` is set, too."""
     primary: str = ""
-    """ID of the service's primary deployment."""
+    """Id of the service's primary service deployment."""
     primary_task_definition: str = ""
+    """ARN of the primary service deployment's task definition."""
     service_deployment: ServiceDeployment | None = None
+    """Our service deployment; None if ECS does not list it."""
     failure: str = ""
-    """The service event that says that our deployment failed."""
+    """The service event that says that our service deployment failed, or why the service does not exist."""
     has_health_check: bool = False
-    """Whether the tasks have a container health."""
+    """Whether at least one container of our task definition has a health check."""
     running: tuple[RunningTask, ...] = ()
+    """The tasks of our service deployment that ECS wants to run."""
     stopped: tuple[StoppedTask, ...] = ()
+    """The tasks of our service deployment that ECS has stopped or is stopping, in the order of their end."""
     alarms: Mapping[str, Alarm] = {}
-    """Those that exist, by name; none where they could not be read."""
+    """The alarms that exist, by name; empty if they could not be read."""
     alarms_unreadable: str = ""
-    """Why the alarms could not be read."""
+    """Why the alarms could not be read; empty if they were read."""
 
 
 def observe(
@@ -75,11 +91,18 @@ def observe(
     elbv2: ElasticLoadBalancingv2Client,
     cloudwatch: CloudWatchClient,
 ) -> Observation:
-    """Observe the ECS deployment ``deployment_id`` of ``cluster/service`` and at the named alarms.
+    """Read the state of a service deployment, its tasks and their targets, and the alarms.
+
+    Alarms that can't be read are no error: the observation has everything else and says why.
+
+    Args:
+        service: ``cluster/service``.
+        deployment_id: the id of the service deployment, ``ecs-svc/...``.
+        alarms: names of alarms, at most 100.
 
     Raises:
-        AwsUnavailable, AwsRefused: from ECS or the load balancer; an error while observing says nothing
-            about the deployment. Alarms that can't be read leave the rest of the observation as it is.
+        AwsUnavailable, AwsRefused: from ECS or Elastic Load Balancing. Such an error says nothing about the
+            deployment.
     """
     try:
         found = read_service(service, ecs)
@@ -111,7 +134,10 @@ def observe(
 def _read_alarms(
     names: Iterable[str], cloudwatch: CloudWatchClient
 ) -> tuple[dict[str, Alarm], str]:
-    """The alarms, or none and why they can't be read: that is neither good nor bad for the tasks."""
+    """The alarms by name, and why they could not be read.
+
+    Without the alarms, nothing is known for or against the tasks, so the rest of the check goes on.
+    """
     try:
         return read_alarms(names, cloudwatch), ""
     except (AwsRefused, AwsUnavailable) as error:
@@ -130,7 +156,7 @@ def _service_deployment(deployment: dict[str, Any]) -> ServiceDeployment:
 
 
 def _failure_event(service: Service, deployment_id: str) -> str:
-    # A deployment that the circuit breaker has rolled back leaves the list; its event stays.
+    # ECS no longer lists a service deployment that its circuit breaker rolled back, but the event stays.
     # Wording: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
     marker = f"(deployment {deployment_id}) deployment failed"
     return next((e["message"] for e in service.get("events", []) if marker in e["message"]), "")
@@ -147,9 +173,10 @@ def _is_essential(container: dict[str, Any]) -> bool:
 
 
 def _checked(containers: list[dict[str, Any]]) -> set[str]:
-    """The containers whose checks decide about a task: the essential ones that have one, else all that do.
+    """The names of the containers whose health checks count.
 
-    Not the task's own healthStatus: it stays UNKNOWN as soon as one container has no check.
+    These are the essential containers with a health check or, if there are none, all with a health check.
+    The task's own ``healthStatus`` is not used, because it stays UNKNOWN if one container has no check.
     """
     checked = [c for c in containers if "healthCheck" in c]
     essential = {c["name"] for c in checked if _is_essential(c)}
@@ -166,7 +193,8 @@ def _health(task: dict[str, Any], checked: set[str]) -> str:
 
 
 def _read_tasks(service: str, deployment_id: str, ecs: ECSClient) -> list[dict[str, Any]]:
-    # By service and then by startedBy: ListTasks takes startedBy as its only filter, without a status.
+    # ListTasks does not combine the filter startedBy with others such as the status. So this lists the
+    # tasks of the service and then selects those that our service deployment started.
     cluster, name = split_service_name(service)
     arns: list[str] = []
     pages = ecs.get_paginator("list_tasks")
@@ -176,7 +204,7 @@ def _read_tasks(service: str, deployment_id: str, ecs: ECSClient) -> list[dict[s
                 arns += page["taskArns"]
     tasks: list[Any] = []
     with calling("ecs:DescribeTasks", f"service {service}"):
-        arns = list(dict.fromkeys(arns))  # one that stops between the two listings is in both
+        arns = list(dict.fromkeys(arns))  # a task that stops between the two listings is in both
         for start in range(0, len(arns), DESCRIBE_TASKS_LIMIT):
             batch = arns[start : start + DESCRIBE_TASKS_LIMIT]
             tasks += ecs.describe_tasks(cluster=cluster, tasks=batch)["tasks"]

@@ -1,7 +1,7 @@
-"""How a deployment or a release ends: every outcome, and everything that follows from it.
+"""The outcomes of deployments and releases, and everything that follows from an outcome.
 
-A new outcome is a member here and a way to it in a state machine. Every table about outcomes is made of
-these facts (docs/outcomes.md), every list that stands elsewhere is tested against them.
+A new outcome needs a member here and a path to it in a state machine. The tables about outcomes in
+docs/outcomes.md are generated from these facts, and tests compare every other list with them.
 """
 
 from __future__ import annotations
@@ -16,39 +16,40 @@ class Facts:
     """What an outcome means, and what follows from it."""
 
     meaning: str
-    """For people, in one sentence."""
+    """What the outcome means, in one sentence for people."""
     symbol: str
-    """An emoji: the shapes differ, not only the colours."""
+    """An emoji. The symbols differ in shape, too, for people who can't tell their colours apart."""
     succeeds: bool = False
-    """Whether the execution succeeds; else it fails with the outcome as its error."""
+    """Whether the execution succeeds. If not, it fails with the outcome as its error."""
     goes_on: bool = False
     """Whether the next stage of the release may start."""
     calls_people: bool = False
-    """Whether somebody has to act."""
+    """Whether a person has to act."""
     quiet: bool = False
     """Whether people are notified only if NotifyNoChange is set."""
     needs_claim: bool = False
-    """Whether it can't be so once another deployment has claimed the service."""
+    """Whether only a deployment that still has its claim can end so; without the claim it ends SUPERSEDED."""
     proves_image: bool = False
-    """Whether the version that was deployed is good from now on."""
+    """Whether the deployed version is good from now on."""
     proves_target: bool = False
-    """Whether the rollback target is good from now on, or still is."""
+    """Whether the rollback target is good from now on; most often it was good before."""
     quarantines: bool = False
-    """Whether the image is quarantined, if it was tried."""
+    """Whether the image is quarantined, provided that it was put on the service."""
     may_run: bool = False
-    """Whether the service may run what a person would want to roll back."""
+    """Whether the service may now run a version that a person would want to roll back."""
     may_start_again: bool = False
-    """Whether the same image may be started again, once what stood against it is gone."""
+    """Whether a person may start the same image again after the cause is removed."""
 
 
 class Outcome(StrEnum):
-    """How it ended."""
+    """How a deployment ended, or a release that ended without a deployment."""
 
     facts: Facts
+    """The facts for a deployment that a release started."""
     facts_of_manual_rollback: Facts
-    """The same, where a person asked for the rollback."""
+    """The facts for a manual rollback."""
     facts_of_release: Facts
-    """The same, of a release that ended before it came to a deployment."""
+    """The facts for a release that ended before its first deployment."""
 
     def __new__(
         cls,
@@ -57,7 +58,13 @@ class Outcome(StrEnum):
         manual_rollback: dict[str, Any] | None = None,
         release: dict[str, Any] | None = None,
     ) -> Self:
-        """A member with its facts, and with those that differ for a manual rollback and for a release."""
+        """Create a member.
+
+        Args:
+            facts: the facts for a deployment.
+            manual_rollback: the facts that differ for a manual rollback, by name.
+            release: the facts that differ for a release without a deployment, by name.
+        """
         member = str.__new__(cls, value)
         member._value_ = value
         member.facts = facts
@@ -67,7 +74,7 @@ class Outcome(StrEnum):
         return member
 
     def of(self, *, manual_rollback: bool = False, release: bool = False) -> Facts:
-        """Its facts, of a deployment, of a manual rollback, or of a release."""
+        """The facts for a deployment or, if the argument is set, for a manual rollback or a release."""
         if release:
             return self.facts_of_release
         return self.facts_of_manual_rollback if manual_rollback else self.facts

@@ -1,4 +1,4 @@
-"""Tasks that have stopped, as ECS describes them; nothing is decided."""
+"""Stopped tasks as values. Which of them failed is decided in `failed_tasks`."""
 
 from __future__ import annotations
 
@@ -10,42 +10,44 @@ from slipway.model import Model
 
 
 class Container(Model):
-    """What became of a container."""
+    """A container of a stopped task."""
 
     name: str
     exit_code: int | None = None
-    """None where it has not run."""
+    """None if the container did not run."""
     reason: str = ""
+    """ECS's ``reason``, such as CannotPullContainerError; empty if ECS gives none."""
     runtime_id: str = ""
-    """What Docker or Fargate knows it by."""
+    """The id of the container in Docker or on Fargate."""
     essential: bool = True
-    """Whether the task stops with it."""
+    """Whether the task stops when this container does."""
 
     @property
     def said(self) -> str:
-        """What ECS says of it, in one line; empty where it says nothing."""
+        """The exit code and the reason in one line for people; empty if ECS gives neither."""
         code = "" if self.exit_code is None else f"exit code {self.exit_code}"
         said = [part for part in (code, self.reason) if part]
         return ", ".join([f"container {self.name}", *said]) if said else ""
 
 
 class StoppedTask(Model):
-    """A task of the deployment that has stopped."""
+    """A stopped task of the service deployment."""
 
     id: str
     task_definition: str
-    """ARN."""
+    """ARN of the task definition that the task ran."""
     code: str
-    """stopCode."""
+    """ECS's ``stopCode``, such as EssentialContainerExited; empty if ECS gives none."""
     reason: str
+    """ECS's ``stoppedReason``; empty if ECS gives none."""
     containers: tuple[Container, ...]
 
 
 def stopped_task(task: dict[str, Any], helpers: Collection[str]) -> StoppedTask:
-    """A task of DescribeTasks as a value.
+    """Turn a task, as DescribeTasks returns it, into a value.
 
     Args:
-        helpers: the names of the containers that are not essential, as far as they are known.
+        helpers: the names of the containers that are known not to be essential.
     """
     return StoppedTask(
         id=resource_name(task["taskArn"]),

@@ -1,4 +1,4 @@
-"""Which targets of a load balancer are a service's tasks, and how they are."""
+"""Finds the tasks of a service among the targets of its target groups, and reads their health."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
-DESCRIBE_LIMIT = 100  # DescribeContainerInstances
+DESCRIBE_LIMIT = 100  # the limit of DescribeContainerInstances
 
 
 class Target(Model):
-    """A task in one target group."""
+    """The health of a task in one target group."""
 
     group: str
     """ARN of the target group."""
     state: str
-    """TargetHealthStateEnum of Elastic Load Balancing; ``unregistered`` where the task is not in it."""
+    """A TargetHealthStateEnum of Elastic Load Balancing, or ``unregistered`` if the group lacks the task."""
     reason: str = ""
+    """Code and description of the reason, as far as Elastic Load Balancing gives them."""
 
 
 def read_targets(
@@ -32,11 +33,12 @@ def read_targets(
     ecs: ECSClient,
     elbv2: ElasticLoadBalancingv2Client,
 ) -> dict[str, tuple[Target, ...]]:
-    """Each task, by ARN, in every target group of its service.
+    """The health of each task in every target group of the service, by the task's ARN.
 
     Args:
-        balancers: the service's ``loadBalancers``.
-        tasks: as DescribeTasks describes them.
+        service: ``cluster/service``.
+        balancers: the service's ``loadBalancers``, as DescribeServices returns them.
+        tasks: the tasks, as DescribeTasks returns them.
 
     Raises:
         AwsUnavailable, AwsRefused: from ECS or Elastic Load Balancing.
@@ -57,7 +59,10 @@ def read_targets(
 
 
 def _instance_ids(service: str, tasks: list[dict[str, Any]], ecs: ECSClient) -> dict[str, str]:
-    """EC2 instance ids by container instance ARN, of the tasks that run on EC2."""
+    """The ids of the EC2 instances that the tasks run on, by the container instance's ARN.
+
+    A task on Fargate has no container instance.
+    """
     arns = sorted({t["containerInstanceArn"] for t in tasks if t.get("containerInstanceArn")})
     ids: dict[str, str] = {}
     with calling("ecs:DescribeContainerInstances", f"service {service}"):
@@ -75,10 +80,10 @@ def _instance_ids(service: str, tasks: list[dict[str, Any]], ecs: ECSClient) -> 
 def _addresses(
     task: dict[str, Any], balancer: dict[str, Any], instances: dict[str, str]
 ) -> set[tuple[str, int]]:
-    """What the task may be registered as in the balancer's target group: (target id, port).
+    """The targets that stand for the task in the balancer's target group, each as (target id, port).
 
-    With network mode awsvpc it is the address of the task's network interface and the container's port,
-    else the EC2 instance and the port of the host that is bound to the container's.
+    In network mode awsvpc, a target is an address of the task's network interface with the container's
+    port. In the other modes it is the EC2 instance with the host port that is bound to the container's.
     """
     port = balancer["containerPort"]
     interfaces = [a for a in task.get("attachments", []) if a["type"] == "ElasticNetworkInterface"]
@@ -101,9 +106,10 @@ def _addresses(
 
 
 def _host_port(binding: dict[str, Any], port: int) -> int | None:
-    """The port of the host behind the container's ``port``, where this binding is about it.
+    """The host port that is bound to the container's ``port``, or None if the binding is for other ports.
 
-    A range of ports has ``containerPortRange`` and ``hostPortRange`` in place of the two ports.
+    A binding of a range of ports has ``containerPortRange`` and ``hostPortRange`` (``"8000-8010"``) instead
+    of ``containerPort`` and ``hostPort``.
     """
     if "containerPortRange" not in binding:
         return binding["hostPort"] if binding["containerPort"] == port else None
