@@ -13,7 +13,7 @@ class SlipwayError(Exception):
     """The base of every error that Slipway raises on purpose."""
 
 
-class InvalidInput(SlipwayError):  # noqa: N818 - the name is seen in Step Functions, where AWS has none end in Error
+class InvalidInput(SlipwayError):  # noqa: N818 - Step Functions shows the name as an error already
     """Input from a person is wrong, such as a plan or a manual start. A retry fails until it is changed."""
 
 

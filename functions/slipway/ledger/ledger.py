@@ -62,7 +62,7 @@ CLOCKS_APART_SECONDS = 5
 #   release time  ------------------+----------------------------------------------------------->
 #                  older: SUPERSEDED | the same or newer: may claim the service, if it is at rest
 #
-#   a claim's time --made---+====== changing ======+----------------------+=== changing ===+-----
+#   life of a claim -made---+====== changing ======+----------------------+=== changing ===+-----
 #                           |  mark set    mark    |   between changes, a |                |
 #                           |              removed |   newer release      |                |
 #                           |  a newer release     |   takes over at once |                |
