@@ -80,5 +80,5 @@ def joined(elements: Sequence[Element], by: str) -> list[Element]:
 
 
 def size(blocks: Sequence[Mapping[str, Any]]) -> int:
-    """The blocks' size, for MESSAGE_LENGTH: the length of their JSON, which is more than what Slack counts."""
+    """The blocks' size, for MESSAGE_LENGTH: the length of their JSON, which exceeds what Slack counts."""
     return utf16_length(json.dumps(blocks, ensure_ascii=False, separators=(",", ":")))
