@@ -1,4 +1,4 @@
-"""How the tests share the workers of pytest-xdist, and what a run says at its end."""
+"""Distributes the tests over the workers of pytest-xdist, and reports the costs of a run at its end."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ import botocore.session
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# Each session has a loader of its own, which reads and keeps AWS's endpoints and the services' models:
-# 8 MB and 50 to 100 ms for a session's first client. moto has every mocked test begin a new session.
+# Each session of botocore has a loader of its own, which reads and keeps AWS's endpoints and the services'
+# models: 8 MB and 50 to 100 ms for a session's first client. moto makes every mocked test begin a new
+# session, so that all sessions share one loader here.
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
-# Folders whose tests share what is dear to make, or are judged together: one worker takes them whole.
+# One worker runs all tests of each of these folders, because they share fixtures that are expensive to set
+# up, or because a test checks what the whole folder has covered.
 WHOLE = {"containers", "statemachine"}
-# Folders whose tests are long and few: each may go to another worker than the one before.
+# The few tests of these folders take long, so that each may run on any worker.
 SPREAD = {"faults"}
-# What takes minutes: `make test` leaves these folders out, and `make test-exhaustive` runs them.
+# The tests of these folders take minutes: only `make test-exhaustive` runs them, not `make test`.
 EXHAUSTIVE = {"containers", "faults"}
 WORKER_MB = 700
-"""How large a worker may become: a larger one keeps what ended local AWSs have left behind."""
+"""The memory that a worker may have at its end. More means that stopped local AWSs stay in memory."""
 HERE = Path(__file__).parent
 FAULT_RUNS = "fault runs"
-"""The user property in which a test says how many deployments it ran with a fault."""
+"""The user property in which a test records how many deployments it ran with a fault."""
 
 
 class ByPlace(LoadScopeScheduling):
-    """Keeps each folder of WHOLE on one worker, and each file outside of SPREAD."""
+    """Keeps the tests of a folder of WHOLE on one worker, and those of a file that is not in SPREAD."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = PurePosixPath(nodeid.partition("::")[0])
@@ -47,7 +49,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Work is handed out in this order: the shortest pieces come last, so that both workers end together.
+    # xdist hands out work in this order. Short pieces come last, so that all workers end at the same time.
     items.sort(key=lambda item: item.path.name == "test_calls.py")
     for item in items:
         if EXHAUSTIVE & set(item.path.relative_to(HERE).parts):
@@ -55,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Costs:
-    """What a run took: tests, processor-bound seconds and fault runs by folder; memory by worker."""
+    """The costs of a run: the tests and their seconds by folder, the fault runs, and the workers' memory."""
 
     def __init__(self) -> None:
         self.tests: defaultdict[str, set[str]] = defaultdict(set)
@@ -110,7 +112,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def resident_megabytes() -> int:
-    """The memory that this process needs now: neither its peak nor what it has freed and not given back."""
+    """The megabytes that this process needs now: neither its peak nor memory that it has freed."""
     gc.collect()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)

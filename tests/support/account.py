@@ -1,4 +1,4 @@
-"""An account in which teams have services, push images, and see what becomes of them."""
+"""A local AWS account with Slipway, in which teams have services, push images and read the outcomes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from slipway.ledger.ledger import Ledger
 from slipway.ledger.records import ServiceRecord
 from tests.support.waiting import wait_for
 
-ENDED_SECONDS = 120  # patience of a test on a slow machine; nothing here takes nearly as long
+ENDED_SECONDS = 120  # how long to wait for an end on a slow machine; most take a few seconds
 STACK = "slipway"
 QUICK = {"bake_seconds": 1, "timeout_seconds": 60, "poll_seconds": 1}
 
@@ -34,26 +34,26 @@ class Ended:
     arn: str
     input: dict[str, Any]
     outcome: str
-    """The outcome, or IGNORED, or the status of an execution that ended otherwise."""
+    """The outcome or IGNORED; else the error of the execution, or its status."""
     reason: str
     output: dict[str, Any]
 
 
 @dataclass
 class Account:
-    """The account, and the outputs of Slipway's stack."""
+    """An account in which Slipway is deployed, with the outputs of its stack."""
 
     aws: LocalAws
     outputs: dict[str, str]
     _inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Of executions, by ARN; asked for once each."""
+    """The inputs of executions by ARN, each read only once."""
 
     def shop(self, **settings: Any) -> Shop:
         """A team with a repository, a service ``production/<name>`` on v1, and a plan."""
         return Shop(self, f"shop{next(_numbers):04}", **settings)
 
     def functions(self) -> dict[str, str]:
-        """The names of the functions, by logical id."""
+        """The names of Slipway's functions, by logical id."""
         found = self.aws.client("cloudformation").describe_stack_resources(StackName=STACK)
         return {
             resource["LogicalResourceId"]: resource["PhysicalResourceId"]
@@ -66,7 +66,7 @@ class Account:
         return self.ended(self.start("ReleaseStateMachineArn", start))
 
     def start(self, output: str, start: Any) -> str:
-        """Start the machine with this output's name manually; the execution's ARN."""
+        """Start the state machine whose ARN the stack has under this output; the execution's ARN."""
         started = self.aws.client("stepfunctions").start_execution(
             stateMachineArn=self.outputs[output], input=json.dumps(start)
         )
@@ -74,7 +74,7 @@ class Account:
 
     @contextmanager
     def disabled(self, source: str) -> Iterator[None]:
-        """Without the rule on the events of this source, for a while."""
+        """Disable the EventBridge rule on the events of this source within the context."""
         events = self.aws.client("events")
         rules = events.list_rules()["Rules"]
         name = next(r["Name"] for r in rules if source in r.get("EventPattern", ""))
@@ -91,7 +91,7 @@ class Account:
 
     @property
     def ledger(self) -> Ledger:
-        """The ledger, as the functions read it."""
+        """The ledger, through the functions' own code."""
         return Ledger(self.table)
 
     def ended(self, arn: str) -> Ended:
@@ -112,7 +112,7 @@ class Account:
         )
 
     def executions(self, output: str, **which: str) -> list[tuple[str, dict[str, Any]]]:
-        """ARN and input of executions of the machine with this output's name, newest first."""
+        """ARN and input of the executions of the state machine under this output, newest first."""
         client = self.aws.client("stepfunctions")
         pages = client.get_paginator("list_executions").paginate(
             stateMachineArn=self.outputs[output], **which
@@ -142,7 +142,7 @@ class Account:
         return [self.ended(arn) for arn in arns]
 
     def deployments_of(self, repository: str, tag: str) -> dict[str, list[Ended]]:
-        """The deployments made of this tag so far, by service, once they have ended."""
+        """Wait for the end of each deployment of this tag that has started; the deployments by service."""
         found: dict[str, list[Ended]] = {}
         for arn, given in self.executions("DeploymentStateMachineArn"):
             image = given.get("release", {}).get("image", {})
@@ -153,7 +153,7 @@ class Account:
 
 @dataclass
 class Shop:
-    """One team's repository and service."""
+    """One team's repository and service, which runs v1 before Slipway has deployed anything."""
 
     account: Account
     name: str
@@ -162,14 +162,14 @@ class Shop:
     tasks: int = 2
     cluster: str = "production"
     tagged: bool = True
-    """Whether the image that it starts with has the tag v1."""
+    """Whether the first image has the tag v1."""
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.cluster = self.cluster.format(name=self.name)
         self.alarms = tuple(alarm.format(name=self.name) for alarm in self.alarms)
         self.uri = seed.repository(self.repository)
-        # Pushed without a tag first: that is no release; and the tag goes on before there is a plan.
+        # Neither push of the first image is released: one has no tag, and at the other there is no plan yet.
         v1 = seed.manifest(f"{self.name} v1")
         self.v1 = seed.push(self.repository, None, v1)
         self.add_service(self.service)
@@ -189,7 +189,7 @@ class Shop:
         return f"{self.cluster}/{self.name}"
 
     def add_service(self, service: str) -> None:
-        """Make another service that runs v1."""
+        """Create another service that runs v1."""
         name = service.replace("/", "-")
         groups = [seed.target_group(name)] if self.behind_load_balancer else []
         image = f"{self.uri}@{self.v1}"
@@ -197,13 +197,13 @@ class Shop:
         wait_for(lambda: self.settled(service), f"{service} to run v1")
 
     def close(self) -> None:
-        """Delete the service, which the local AWS would otherwise check many times a second."""
+        """Delete the service, because the local AWS spends time on every service that exists."""
         self.account.aws.client("ecs").delete_service(
             cluster=self.cluster, service=self.name, force=True
         )
 
     def planned(self, service: str, **policy: Any) -> dict[str, Any]:
-        """A service as the plan names it."""
+        """A service's entry in the plan, with this policy."""
         return {"service": service, "alarms": list(self.alarms), **QUICK, **policy}
 
     def plan(self, stages: Any, tags: tuple[str, ...] = ("v*",)) -> None:
@@ -211,7 +211,7 @@ class Shop:
         seed.plan(self.repository, {"routes": [{"tags": list(tags), "stages": stages}]})
 
     def push(self, tag: str, **behaviour: str) -> str:
-        """Push an image whose containers behave so; its digest."""
+        """Push an image whose containers behave in this way on the local AWS; its digest."""
         annotations = {
             f"localaws.{name.replace('_', '-')}": value for name, value in behaviour.items()
         }
@@ -261,7 +261,7 @@ class Shop:
         return len(ecs.list_task_definitions(familyPrefix=family)["taskDefinitionArns"])
 
     def mails(self, service: str | None = None, kind: str = "end") -> list[dict[str, Any]]:
-        """What people were notified of about the service: of deployments that ended, or that started."""
+        """The mails about the service's deployments, by default those about their ends."""
         about = {"service": service or self.service, "kind": kind}
         return [mail for mail in sns.mails() if about.items() <= mail["attributes"].items()]
 
@@ -270,7 +270,7 @@ class Shop:
         return self.account.ledger.service(service or self.service)
 
     def outcomes(self) -> dict[str, str]:
-        """How the deployments of the service ended, by tag; only those that have."""
+        """The outcomes of the service's deployments that have ended, by tag."""
         return {
             item["deployment"]["release"]["image"]["tag"]: item["outcome"]
             for item in self.history()

@@ -1,4 +1,4 @@
-"""The fixture of an account with Slipway in it; a folder's conftest imports it, and has one of its own."""
+"""The fixture ``account``. A folder's conftest imports it, so that each folder has its own account."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.support.deployed import deployed
 @pytest.fixture(scope="package")
 def account() -> Iterator[Account]:
     """An AWS account in which the real SAM CLI has deployed Slipway."""
-    # The sweep is started by the tests that are about it, and waits for nothing.
+    # The schedule never fires during a run: the tests of the sweep start it themselves. For them, every image
+    # is old enough to be swept.
     with deployed({"SweepMinutes": "1440", "SweepMaturitySeconds": "0"}) as (aws, outputs):
         yield Account(aws, outputs)

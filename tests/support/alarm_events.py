@@ -6,7 +6,7 @@ from tests.support.builders import ACCOUNT, REGION
 
 
 def event(name="slipway-UndeliveredSlackNotEmpty-1A2B", state="ALARM", **changes):
-    """As EventBridge delivers it, with fields that nobody reads."""
+    """The event as EventBridge delivers it, with fields that Slipway does not read."""
     return {
         "version": "0",
         "id": "c4c1c1c9-6542-e61b-6ef0-8c4d36933a92",

@@ -1,6 +1,6 @@
-"""What Slack takes as blocks, as strictly as its reference says it.
+"""The rules for blocks in Slack's reference, checked strictly.
 
-https://docs.slack.dev/reference/block-kit/blocks and the pages below it.
+Source: https://docs.slack.dev/reference/block-kit/blocks and the pages below it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 BLOCKS = 50
 HEADER = 150
-# Measured by others, for the sum over all blocks; slackapi/bolt-js, issues 2509 and 2867.
+# The limit for all blocks together. It is not documented; users measured it: slackapi/bolt-js#2509 and #2867.
 ALL = 13_000
 URL = 3000
 TEXT = 40_000
@@ -19,17 +19,17 @@ STYLES = {"bold", "italic", "strike", "code"}
 
 
 def problems(body: dict[str, Any]) -> list[str]:
-    """What is wrong with a message, as Slack's ``response_metadata.messages`` say it."""
+    """What is wrong with a message, in the form of Slack's ``response_metadata.messages``."""
     return list(_of_message(body))
 
 
 def units(text: str) -> int:
-    """Characters as JavaScript counts them."""
+    """The length in UTF-16 code units, in which Slack's limits are."""
     return len(text.encode("utf-16-le")) // 2
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text that is shown, at any depth."""
+    """Every text that people see, at any depth of the value."""
     if isinstance(value, dict):
         for name, inner in value.items():
             if name in {"text", "fallback", "url"} and isinstance(inner, str):

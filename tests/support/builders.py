@@ -1,4 +1,4 @@
-"""Values with defaults: a test says only what it is about."""
+"""Builders of the functions' values. Everything has a default, so that a test names only what it is about."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
 
 def at(seconds: float) -> datetime:
-    """So many seconds after NOW."""
+    """The time this many seconds after NOW."""
     return NOW + timedelta(seconds=seconds)
 
 
@@ -56,7 +56,7 @@ def execution(name: str = "e-1") -> str:
 
 
 def claim(name: str = "e-1", **changes: Any) -> ClaimId:
-    """Of the execution of this name, which started at NOW."""
+    """The claim of the execution with this name, which started at NOW."""
     arn = execution(name)
     defaults = {"service": SERVICE, "deployment": deployment_id(NOW, arn), "execution": arn}
     return ClaimId(**defaults | changes)
@@ -79,7 +79,7 @@ def deployment(**changes: Any) -> Deployment:
 
 
 def watch(healthy_at: datetime | None = None, **of_policy: Any) -> Watch:
-    """Of a deployment that started at NOW."""
+    """What to watch in a deployment that started at NOW."""
     return Watch(
         deployment_id=OURS, started_at=NOW, healthy_at=healthy_at, policy=policy(**of_policy)
     )
@@ -121,12 +121,12 @@ def exited(exit_code: int | None = 1, name: str = "api", **changes: Any) -> Cont
 
 
 def alarm(state: str = "OK", changed: float = 10, name: str = "api-5xx") -> Alarm:
-    """That last changed so many seconds after NOW."""
+    """An alarm whose state last changed this many seconds after NOW."""
     return Alarm(name=name, state=state, reason="too many 5xx", changed_at=at(changed))
 
 
 def observation(*alarms: Alarm, **changes: Any) -> Observation:
-    """Two healthy tasks behind a load balancer, the rollout COMPLETED."""
+    """An observation of a COMPLETED service deployment with two healthy tasks behind a load balancer."""
     defaults = {
         "primary": OURS,
         "primary_task_definition": NEW,
@@ -138,7 +138,7 @@ def observation(*alarms: Alarm, **changes: Any) -> Observation:
 
 
 def good(task_definition: str = OLD, digest: str = OLD_DIGEST, **changes: Any) -> Good:
-    """Found good an hour before NOW."""
+    """A version that was recorded as good an hour before NOW."""
     defaults = {"task_definition": task_definition, "digest": digest, "at": at(-3600)}
     return Good(**defaults | changes)
 
@@ -150,7 +150,7 @@ def quarantined(reason: str = "a task failed") -> Quarantined:
 def accepted(
     ledger: Ledger, name: str, baseline: str = OLD, good_target: Good | None = None, **changes: Any
 ) -> ClaimId:
-    """A deployment has the service, with what there is to go back to, and has changed nothing yet."""
+    """Record a deployment that has claimed the service but has not changed it yet; its claim."""
     asked = deployment(**changes)
     own = claim(name, service=asked.service)
     ledger.claim(own, asked, baseline, NOW)
@@ -166,7 +166,7 @@ def ended(
     bad: Quarantined | None = None,
     digest: str = OLD_DIGEST,
 ) -> ClaimId:
-    """A deployment of this digest, an hour before NOW, has come to its end."""
+    """Record a deployment that has ended, of a release with this digest an hour before NOW; its claim."""
     asked = deployment(release=release(image=image(digest=digest), released_at=at(-3600)))
     own = accepted(ledger, f"e-of-{(found or good()).task_definition[-2:]}", release=asked.release)
     ledger.finish(own, asked, {"outcome": outcome, "reason": outcome, "evidence": []}, found, bad)

@@ -1,4 +1,4 @@
-"""An account whose people are notified in Slack, and the Slack in which they are."""
+"""An account that notifies people in Slack, and the fake Slack that it notifies."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ SECRET = "slipway/slack"
 
 @dataclass
 class Channel:
-    """A channel of Slack's, and the account whose function posts to it."""
+    """A channel of the fake Slack, and the account whose function NotifySlack posts to it."""
 
     account: Account
     slack: FakeSlack
     secret: str
-    """ARN."""
+    """ARN of the secret with the webhook's URL or the bot's token."""
 
     @property
     def aws(self) -> LocalAws:
         return self.account.aws
 
     def set(self, **variables: str) -> None:
-        """Change the environment of the function, which makes its processes begin anew."""
+        """Change environment variables of the function, which also replaces its processes."""
         function = self.account.functions()["NotifySlack"]
         client = self.aws.client("lambda")
         found = client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
@@ -42,7 +42,7 @@ class Channel:
         )
 
     def post_about(self, shop: Shop, tag: str, said: str) -> Post:
-        """The one message in the channel about a tag of the shop's, once its title says so."""
+        """Wait until the title of the one message about this tag contains ``said``; the message."""
         about = f"{shop.service}, {shop.repository}:{tag}"
 
         def found() -> Post | None:
@@ -53,21 +53,21 @@ class Channel:
         return wait_for(found, f"{said} of {about} in Slack", ENDED_SECONDS)
 
     def undelivered(self) -> list[dict[str, Any]]:
-        """What Lambda has left in the queue of what Slack did not get; it stays there."""
+        """The messages in the failure queue of NotifySlack. Reading does not remove them."""
         found = self.aws.client("sqs").receive_message(
             QueueUrl=self.account.outputs[QUEUE], MaxNumberOfMessages=10, VisibilityTimeout=0
         )
         return [json.loads(message["Body"]) for message in found.get("Messages", [])]
 
     def alarm(self) -> str:
-        """The state of the alarm on that queue."""
+        """The state of the alarm on the failure queue."""
         alarms = self.aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
         return next(
             str(alarm["StateValue"]) for alarm in alarms if "UndeliveredSlack" in alarm["AlarmName"]
         )
 
     def mended(self) -> None:
-        """Empty the queue, and wait for the alarm to be over."""
+        """Empty the failure queue, and wait until its alarm is OK."""
         sqs, queue = self.aws.client("sqs"), self.account.outputs[QUEUE]
         while found := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
             for message in found:
@@ -76,12 +76,12 @@ class Channel:
 
 
 def title(post: Post) -> str:
-    """The header of a message."""
+    """The text of a message's header."""
     return str(post.body["blocks"][0]["text"]["text"])
 
 
 def text_of(post: Post) -> str:
-    """Everything that is in a message."""
+    """The whole content of a message as one text."""
     return json.dumps(post.body["blocks"], ensure_ascii=False)
 
 
@@ -97,7 +97,7 @@ def _with_secret(aws: LocalAws) -> dict[str, str]:
 
 @contextmanager
 def channel(secret: str | None = None, **parameters: str) -> Iterator[Channel]:
-    """Slipway on a local AWS, notifying a Slack on loopback with a webhook, or with this token."""
+    """Slipway on a local AWS that notifies a Slack on loopback, with a webhook or with this bot token."""
     given = {"SweepMinutes": "1440", **parameters}
     with FakeSlack() as slack, deployed(given, _with_secret) as (aws, outputs):
         put = aws.client("secretsmanager").put_secret_value(

@@ -1,4 +1,4 @@
-"""The commands of a page of the docs, run in a shell as the page says."""
+"""Runs the commands of a page of the docs in a shell."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from tests.support.paths import REPO
 
 
 class Page:
-    """A page: each block of commands begins with a comment that says what it is for.
+    """A page of the docs, and its blocks of commands.
 
-    Those that don't are for once in a shell, and come before each of the others.
+    A block that begins with a comment has that comment as its title. The blocks without a title set a shell
+    up: they run before each titled block.
     """
 
     def __init__(self, name: str) -> None:
@@ -25,16 +26,16 @@ class Page:
 
     @property
     def not_run(self) -> set[str]:
-        """The titles of the commands that nobody has run yet, up to what sets them apart."""
+        """The titles of the blocks that have not run yet, up to the first punctuation mark."""
         return {
             re.split("[:;,\n]", block.removeprefix("# "))[0] for block in self.commands - self._ran
         }
 
     def run(self, title: str, *, once: bool = True, **variables: str) -> str:
-        """What the commands under the comment that begins so print, with these variables set.
+        """Run the block with this title with these shell variables set; its standard output.
 
         Args:
-            once: whether to run first what is for once in a shell.
+            once: whether to run the blocks that set the shell up first.
         """
         (found,) = (b for b in self.commands if re.match(rf"# {re.escape(title)}[:;,\n]", b))
         self._ran.add(found)

@@ -1,4 +1,4 @@
-"""The state machines' definitions, as files and as graphs."""
+"""The definitions of the state machines, as files and as graphs of transitions."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ class Transition(NamedTuple):
 
 
 def text(name: str) -> str:
-    """The file."""
+    """The text of the definition's file."""
     return (REPO / "statemachine" / f"{name}.asl.yaml").read_text()
 
 
 def load(name: str, values: dict[str, str]) -> dict[str, Any]:
-    """The definition with its placeholders filled, as DefinitionSubstitutions are."""
+    """The definition with its placeholders replaced, as DefinitionSubstitutions of the template does."""
     definition: dict[str, Any] = yaml.safe_load(PLACEHOLDER.sub(lambda m: values[m[1]], text(name)))
     return definition
 
 
 def unfilled(name: str) -> dict[str, Any]:
-    """The definition with each placeholder's own name in its place."""
+    """The definition with each placeholder replaced by its own name."""
     return load(name, {placeholder: placeholder for placeholder in PLACEHOLDER.findall(text(name))})
 
 
 def states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every state by its name, also the ones within a Map."""
+    """Every state with its name, including the states within a Map."""
     for name, state in machine["States"].items():
         yield name, state
         if "ItemProcessor" in state:
@@ -49,7 +49,7 @@ def states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def ways_out(state: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """How a state can be left, and for where."""
+    """The ways out of a state, each with the next state."""
     for field in ("Choices", "Catch"):
         for index, rule in enumerate(state.get(field, [])):
             yield f"{field}[{index}]", rule["Next"]
@@ -70,10 +70,10 @@ def transitions(machine: dict[str, Any]) -> set[Transition]:
 
 
 def mark(machine: dict[str, Any]) -> None:
-    """Have every rule, catcher and default write down that it was taken.
+    """Make every rule, catcher and default of the definition record that it was taken.
 
-    An execution's history says which state came next, but not by which of two rules. Each of them
-    assigns a variable of its state's own, which nothing reads and the history shows.
+    An execution's history says which state came next, but not which of two rules led there. So each of them
+    assigns a variable of its own, which no state reads but the history shows.
     """
     for name, state in states(machine):
         for field in ("Choices", "Catch"):
@@ -107,7 +107,7 @@ MACHINES = {name: unfilled(name) for name in NAMES}
 
 
 class Template(yaml.SafeLoader):
-    """Reads template.yaml; what CloudFormation's functions give does not matter here."""
+    """A loader for template.yaml that does not evaluate CloudFormation's functions."""
 
 
 Template.add_multi_constructor("!", lambda _loader, _tag, _node: None)

@@ -1,7 +1,7 @@
 """A local AWS in which Slipway is deployed, started from a snapshot.
 
-The real SAM CLI deploys once for each state of the sources and set of parameters; what it has deployed
-is saved in .cache/deployed, where every further test, worker and run of the tests finds it.
+The real SAM CLI deploys once for each state of the sources and each set of parameters. The local AWS is then
+saved in .cache/deployed, from which every further test, worker and run of the tests starts.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from tests.support.paths import REPO
 from tools import sam, sources
 
 CACHE = REPO / ".cache" / "deployed"
-_STATES = 3  # of the sources whose snapshots stay; one has 40 MB
+_STATES = 3  # how many states of the sources keep their snapshots, of 40 MB each
 
 Prepare = Callable[[LocalAws], dict[str, str]]
-"""Makes in the account what has to be there first; the parameters that say what it made."""
+"""Creates what must exist before the deployment, and returns the parameters that name it."""
 
 
 @contextmanager
 def deployed(
     parameters: dict[str, str], prepare: Prepare | None = None
 ) -> Iterator[tuple[LocalAws, dict[str, str]]]:
-    """The local AWS with Slipway deployed so, and the outputs of its stack."""
+    """A local AWS with Slipway deployed with these parameters, and the outputs of its stack."""
     with LocalAws(saved=snapshot(parameters, prepare)) as aws:
         yield aws, sam.outputs(aws)
 
 
 def snapshot(parameters: dict[str, str], prepare: Prepare | None = None) -> Path:
-    """The snapshot of such a deployment; it is made where there is none yet."""
+    """The file with the snapshot of such a deployment, which is made if there is none yet."""
     folder = CACHE / sources.fingerprint(REPO, sources.DEPLOYED)
     folder.mkdir(parents=True, exist_ok=True)
     how = [parameters, inspect.getsource(prepare) if prepare else ""]
     name = hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()
     file = folder / f"{name}.snapshot"
     with (folder / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # closing the file gives it back
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
         if not file.exists():
             _deploy(parameters, prepare, file)
             _forget_old_states()

@@ -1,4 +1,4 @@
-"""What ECS answers, with defaults."""
+"""Answers of ECS with defaults, and calls of ECS that a stubbed client expects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLUSTER, NAME = "production", "api"
 
 
 def ecs_deployment(**changes: Any) -> dict[str, Any]:
-    """The PRIMARY one, ours, COMPLETED."""
+    """A service deployment in DescribeServices; by default our own, PRIMARY and COMPLETED."""
     return {
         "id": OURS,
         "status": "PRIMARY",
@@ -39,7 +39,7 @@ def ecs_deployment(**changes: Any) -> dict[str, Any]:
 
 
 def before(**changes: Any) -> dict[str, Any]:
-    """The one that was there before ours."""
+    """The service deployment before ours."""
     return (
         ecs_deployment(id=BEFORE, status="ACTIVE", taskDefinition=OLD, createdAt=at(-3600))
         | changes
@@ -60,7 +60,7 @@ def ecs_service(*deployments: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def described(ecs: Stubbed, *deployments: dict[str, Any], **changes: Any) -> None:
-    """DescribeServices answers."""
+    """Expect DescribeServices; it answers with a service with these deployments."""
     found = {"services": [ecs_service(*deployments, **changes)], "failures": []}
     ecs.answers("describe_services", found, cluster=CLUSTER, services=[NAME])
 
@@ -87,7 +87,7 @@ def defined(
     asked: str | None = None,
     **changes: Any,
 ) -> None:
-    """DescribeTaskDefinition answers; ``asked`` for where that matters."""
+    """Expect DescribeTaskDefinition, of the task definition ``asked`` if that is given."""
     found = task_definition(*containers, **changes)
     expected: dict[str, Any] = {"taskDefinition": asked, "include": ["TAGS"]} if asked else {}
     answer = {"taskDefinition": found, "tags": tags or []}
@@ -95,7 +95,7 @@ def defined(
 
 
 def updated(ecs: Stubbed, task_definition: str, **deployment: Any) -> None:
-    """UpdateService is called with these three parameters and no other, and answers."""
+    """Expect UpdateService with exactly the cluster, the service and this task definition."""
     put = ecs_deployment(taskDefinition=task_definition, rolloutState="IN_PROGRESS", **deployment)
     ecs.answers(
         "update_service",
@@ -107,12 +107,12 @@ def updated(ecs: Stubbed, task_definition: str, **deployment: Any) -> None:
 
 
 def registered(ecs: Stubbed, arn: str = OTHER) -> None:
-    """RegisterTaskDefinition answers."""
+    """Expect RegisterTaskDefinition; it answers with this ARN."""
     ecs.answers("register_task_definition", {"taskDefinition": {"taskDefinitionArn": arn}})
 
 
 def revisions(ecs: Stubbed, *arns: str, **more: str) -> None:
-    """ListTaskDefinitions answers, newest first."""
+    """Expect ListTaskDefinitions; it answers with these ARNs, newest first."""
     ecs.answers(
         "list_task_definitions",
         {"taskDefinitionArns": list(arns), **more},
@@ -122,7 +122,7 @@ def revisions(ecs: Stubbed, *arns: str, **more: str) -> None:
 
 
 def alarms_read(cloudwatch: Stubbed, **states: str) -> None:
-    """DescribeAlarms answers with these alarms."""
+    """Expect DescribeAlarms; it answers with alarms of these names and states."""
     found = [
         {
             "AlarmName": name,
@@ -136,7 +136,7 @@ def alarms_read(cloudwatch: Stubbed, **states: str) -> None:
 
 
 def ecs_task(task: str = "t1", **changes: Any) -> dict[str, Any]:
-    """A running task of ours on Fargate, at 10.0.0.1."""
+    """A running task of our service deployment on Fargate, with the address 10.0.0.1."""
     return {
         "taskArn": task_arn(task),
         "taskDefinitionArn": NEW,
@@ -166,7 +166,7 @@ def task_arn(task: str) -> str:
 
 
 def interface(*addresses: str) -> dict[str, Any]:
-    """A task's network interface, with IPv4 and IPv6 addresses; none while it is being made."""
+    """A task's network interface with these IPv4 and IPv6 addresses; it has none while it is created."""
     details = [{"name": "subnetId", "value": "subnet-1"}]
     for address in addresses:
         name = "privateIPv6Address" if ":" in address else "privateIPv4Address"

@@ -1,4 +1,4 @@
-"""News of a deployment or a release, and the parts of the mail that is made of it."""
+"""News of a deployment or a release, and the notices and mails that are made of it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OUTCOMES = list(Outcome)
 
 
 def ending(outcome: str | None = "SUCCEEDED", **changes: object) -> News:
-    """How a deployment ended."""
+    """The news that a deployment ended with this outcome."""
     defaults = {
         "claim": claim(),
         "reason": "every task is healthy",
@@ -50,13 +50,13 @@ def ending(outcome: str | None = "SUCCEEDED", **changes: object) -> News:
 
 
 def start(**changes: object) -> News:
-    """That a deployment started."""
+    """The news that a deployment started."""
     defaults = {"kind": "start", "reason": "", "task_definition": None}
     return ending(None, **defaults | changes)
 
 
 def stage(**changes: object) -> News:
-    """That a stage of a release starts."""
+    """The news that a stage of a release starts."""
     defaults = {
         "kind": "stage",
         "outcome": None,
@@ -72,13 +72,13 @@ def stage(**changes: object) -> News:
 
 
 def failed_release(**changes: object) -> News:
-    """A release that failed before it came to a deployment."""
+    """The news that a release failed before its first deployment."""
     defaults = {"outcome": "FAILED", "reason": "no plan", "execution": RELEASE}
     return News(**defaults | changes)
 
 
 def noticed(news: News, **state: object) -> Notice:
-    """Its notice, at NOW."""
+    """The notice of this news, made at NOW."""
     return notice_of(news, CurrentState(**state), NOW, "ledger")
 
 

@@ -1,4 +1,4 @@
-"""What every service of the environment has to do, wherever it runs."""
+"""Checks of the environment's services, for Fargate and EC2 alike."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.support.waiting import wait_for
 
 
 def deploys_and_rolls_back(environment: Environment, name: str) -> None:
-    """A good image comes, a bad one goes, and the template's parameter knows the good one."""
+    """Check that a good image is deployed, a bad one rolled back, and the good one kept in the parameter."""
     repository = f"shop/{name}"
     environment.quicken(repository)
     good = environment.push("v1", repository)
@@ -21,7 +21,7 @@ def deploys_and_rolls_back(environment: Environment, name: str) -> None:
 
 
 def runs(environment: Environment, name: str, digest: str) -> None:
-    """Wait until every task of a service runs this image, and no other."""
+    """Wait until every task of a service runs this image and no other."""
 
     def all_of_it() -> bool:
         images = environment.images(name)
@@ -31,13 +31,13 @@ def runs(environment: Environment, name: str, digest: str) -> None:
 
 
 def kept(environment: Environment, name: str) -> str:
-    """The image that a stack of the service would put there."""
+    """The image in the service's SSM parameter, which an update of the service's stack would deploy."""
     found = environment.client("ssm").get_parameter(Name=f"/slipway/images/{CLUSTER}/{name}")
     return str(found["Parameter"]["Value"])
 
 
 def discovered(environment: Environment, name: str) -> set[tuple[str, str | None]]:
-    """Where others find a service: address, and port where that is given."""
+    """The registered addresses of a service, each with its port if one is registered."""
     found = environment.client("servicediscovery").discover_instances(
         NamespaceName=f"{CLUSTER}.internal", ServiceName=name
     )
@@ -48,14 +48,14 @@ def discovered(environment: Environment, name: str) -> set[tuple[str, str | None
 
 
 def alarmed(environment: Environment, alarm: str, state: str = "ALARM") -> None:
-    """Let an alarm change its state."""
+    """Set the state of an alarm."""
     environment.client("cloudwatch").set_alarm_state(
         AlarmName=alarm, StateValue=state, StateReason="the test says so"
     )
 
 
 def desired(environment: Environment, count: int, name: str = "api") -> None:
-    """Wait until a service has, and runs, as many tasks."""
+    """Wait until a service desires and runs this many tasks."""
 
     def there() -> bool:
         return environment.service(name)["desiredCount"] == count and environment.steady(name)

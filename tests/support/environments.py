@@ -1,4 +1,4 @@
-"""An account in which the environment was made, and what its APIs say of it."""
+"""An account in which Slipway's environment is deployed, and what the APIs of AWS say of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVERYTHING = {
 }
 
 
-PATIENCE_SECONDS = 120  # of a test on a slow machine
+PATIENCE_SECONDS = 120  # how long a test waits on a slow machine
 CLUSTER = "production"
 QUICK = {"bake_seconds": 1, "timeout_seconds": 60, "poll_seconds": 1}
 
@@ -38,16 +38,16 @@ class Environment:
     parameters: dict[str, str]
 
     def client(self, service: str) -> Any:
-        """A client of its account."""
+        """A client of this service of AWS."""
         return self.aws.client(service)
 
     def deploy(self, **parameters: str) -> None:
-        """Deploy it again, with other parameters."""
+        """Deploy the environment again, with other parameters."""
         self.parameters |= parameters
         self.outputs = sam.deploy(self.aws, REPO, self.parameters)
 
     def stack(self, application: str) -> dict[str, Any]:
-        """The nested stack of Network, Cluster or Service."""
+        """The nested stack with the logical id Network, Cluster or Service."""
         cloudformation = self.client("cloudformation")
         found = cloudformation.describe_stack_resource(
             StackName="slipway", LogicalResourceId=application
@@ -72,7 +72,7 @@ class Environment:
 
     @cached_property
     def vpc(self) -> list[dict[str, Any]]:
-        """The filter that leaves what is in the network."""
+        """EC2's filter on the environment's VPC."""
         return [{"Name": "vpc-id", "Values": [self.of("Network")["VpcId"]]}]
 
     def service(self, name: str = "api") -> dict[str, Any]:
@@ -81,19 +81,19 @@ class Environment:
         return dict(found["services"][0])
 
     def tasks(self, name: str = "api") -> list[dict[str, Any]]:
-        """A service's tasks that run."""
+        """The running tasks of a service."""
         ecs = self.client("ecs")
         arns = ecs.list_tasks(cluster=CLUSTER, serviceName=name)["taskArns"]
         found = ecs.describe_tasks(cluster=CLUSTER, tasks=arns)["tasks"] if arns else []
         return [task for task in found if task["lastStatus"] == "RUNNING"]
 
     def images(self, name: str = "api") -> set[str]:
-        """What the container app of a service's running tasks is made of."""
+        """The images of the container ``app`` in a service's running tasks."""
         containers = (c for task in self.tasks(name) for c in task["containers"])
         return {container["image"] for container in containers if container["name"] == "app"}
 
     def steady(self, name: str = "api") -> bool:
-        """Whether as many tasks run as are desired, all of one deployment."""
+        """Whether as many tasks run as are desired, and all belong to one service deployment."""
         found = self.service(name)
         counts = {found["runningCount"], found["desiredCount"], len(self.tasks(name))}
         return len(found["deployments"]) == len(counts) == 1
@@ -108,7 +108,7 @@ class Environment:
         return seed.push(repository, tag, seed.manifest(f"{repository} {tag}", annotations))
 
     def deployment(self, tag: str, repository: str = "shop/api") -> dict[str, Any]:
-        """Wait for the end of the deployment that a push led to: its execution's outcome and reason."""
+        """Wait for the end of the deployment that a push started; its outcome and reason."""
         machine = self.outputs["DeploymentStateMachineArn"]
 
         def ended() -> dict[str, Any] | None:
@@ -132,7 +132,7 @@ def _end(execution: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def deployed(*, https: bool = False, **parameters: str) -> Iterator[Environment]:
     """A local AWS with Slipway and its environment."""
-    # The sweep is no part of this.
+    # The schedule never fires during a run, because the sweep is not tested here.
     given = {"WithEnvironment": "true", "SweepMinutes": "1440", **parameters}
     with support.deployed(given, _certified if https else None) as (aws, outputs):
         if https:
@@ -146,14 +146,14 @@ def _certified(aws: LocalAws) -> dict[str, str]:
 
 
 def certificate(aws: LocalAws) -> str:
-    """The ARN of a certificate."""
+    """Request a certificate; its ARN."""
     return str(
         aws.client("acm").request_certificate(DomainName="api.example.com")["CertificateArn"]
     )
 
 
 def add_service(environment: Environment, name: str, **parameters: str) -> None:
-    """A stack of environment/service.yaml alone, on the cluster that is there."""
+    """Create a stack of environment/service.yaml on the environment's cluster."""
     network, cluster = environment.of("Network"), environment.of("Cluster")
     image = f"/slipway/images/{CLUSTER}/{name}"
     first = "public.ecr.aws/nginx/nginx-unprivileged:stable-alpine"
@@ -181,7 +181,7 @@ def change_stack(
     operation: str = "update_stack",
     ends: str = "UPDATE_COMPLETE",
 ) -> None:
-    """Make or update a stack of environment/service.yaml, and wait for its end."""
+    """Create or update a stack of environment/service.yaml, and check the status that this ends in."""
     cloudformation = environment.client("cloudformation")
     given = [{"ParameterKey": key, "ParameterValue": v} for key, v in parameters.items()]
     if operation == "update_stack":
@@ -199,7 +199,7 @@ def change_stack(
 
 
 def ended_stack(environment: Environment, name: str) -> str:
-    """Wait for the end of what is done with a stack, by its name or id; its status."""
+    """Wait for the end of the operation on a stack, given by name or id; the stack's status."""
 
     def ended() -> str | None:
         found = environment.client("cloudformation").describe_stacks(StackName=name)

@@ -1,6 +1,7 @@
-"""Slack as a program sees it: a real HTTP server on loopback with two methods of its API, and webhooks.
+"""A fake Slack: an HTTP server on loopback with two methods of Slack's API and an incoming webhook.
 
-It says no as Slack does: HTTP 200 and ``ok: false`` from the API, a status and one word from a webhook.
+It refuses requests as Slack does: the API answers 200 with ``"ok": false``, a webhook an HTTP status and one
+word.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ PATH = "/services/T0001/B0001/abcdefghijklmnop"
 
 @dataclass
 class Call:
-    """One request that arrived, with what was answered; ``error`` is empty where it was done."""
+    """A request that arrived, and its answer; ``error`` is empty if the request was accepted."""
 
     method: str
     """``chat.postMessage``, ``chat.update``, or ``webhook``."""
@@ -35,14 +36,14 @@ class Call:
 
     @property
     def title(self) -> str:
-        """The header of the message, or of one without a header its fallback text."""
+        """The text of the message's header, or its fallback text if it has no header."""
         first = self.body["blocks"][0]
         return str(first["text"]["text"] if first["type"] == "header" else self.body["text"])
 
 
 @dataclass
 class Post:
-    """A message as it stands in the channel now."""
+    """A message with its content as it is now, after ``versions`` - 1 updates."""
 
     ts: str
     body: dict[str, Any]
@@ -52,11 +53,11 @@ class Post:
 
 @dataclass
 class FakeSlack:
-    """The server, what it does next, and what it was asked.
+    """The server, the faults of its next answers, and the requests that it got.
 
-    Of what is next, the first thing that is not used up happens: ``rate_limits`` holds the Retry-After of
-    requests to come, ``unavailable`` counts those that get ``status``, ``hang_ups`` those whose connection is
-    closed at once, and ``lost_answers`` those that are done, without an answer.
+    ``hang_ups`` is the number of next requests whose connection is closed at once, ``unavailable`` of those
+    that are answered with ``status``, and ``lost_answers`` of those that are carried out but not answered.
+    ``rate_limits`` holds the Retry-After of the next requests, which are refused.
     """
 
     token: str = TOKEN
@@ -69,7 +70,7 @@ class FakeSlack:
     hang_ups: int = 0
     lost_answers: int = 0
     no_updates: str = ""
-    """The error of every chat.update, where it is not allowed."""
+    """The error that answers every chat.update; empty if updates are allowed."""
     calls: list[Call] = field(default_factory=list)
     posts: dict[str, Post] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -90,40 +91,40 @@ class FakeSlack:
 
     @property
     def api(self) -> str:
-        """For SLACK_API_URL."""
+        """The address of the API, for SLACK_API_URL."""
         return f"{self.address}/api/"
 
     @property
     def webhook(self) -> str:
-        """The URL that a secret holds."""
+        """The webhook's URL, for the secret."""
         return self.address + self.path
 
     @property
     def done(self) -> list[Call]:
-        """The requests that had an effect, in their order."""
+        """The accepted requests, oldest first."""
         with self.lock:
             return [call for call in self.calls if call.done]
 
     @property
     def in_channel(self) -> list[Post]:
-        """The messages in the channel, without those in threads, in their order."""
+        """The messages in the channel without those in threads, oldest first."""
         with self.lock:
             return [post for post in self.posts.values() if post.thread is None]
 
     def in_thread(self, ts: str) -> list[Post]:
-        """The answers in a message's thread."""
+        """The messages in the thread of this message."""
         with self.lock:
             return [post for post in self.posts.values() if post.thread == ts]
 
     def delete(self, ts: str) -> None:
-        """As a person does in Slack."""
+        """Delete a message, as a person can in Slack."""
         with self.lock:
             del self.posts[ts]
 
     def answer(
         self, path: str, headers: Any, raw: bytes
     ) -> tuple[int, dict[str, str], bytes] | None:
-        """Status, headers and body of the answer; None hangs up."""
+        """The status, headers and body of the answer; None to close the connection without one."""
         with self.lock:
             method = path.removeprefix("/api/") if path.startswith("/api/") else "webhook"
             body = json.loads(raw)
@@ -219,6 +220,6 @@ def _handler_of(slack: FakeSlack) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Not into the test's output."""
+            """Keep requests out of the test's output."""
 
     return Handler

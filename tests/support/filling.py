@@ -1,4 +1,4 @@
-"""A value with every field that a botocore shape has, made from the model itself."""
+"""Values in which every field of a botocore shape is set."""
 
 from __future__ import annotations
 

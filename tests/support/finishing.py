@@ -1,4 +1,4 @@
-"""FinishDeployment with an ending of its own, and what it finds of the service."""
+"""The input of FinishDeployment, the call, and what ECS and the ledger say of the deployment."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def ours_is_there(ecs):
 
 
 def tried(ledger, **changes):
-    """A deployment that has the service and has put its image there."""
+    """Record a deployment that has claimed the service and put its image on it; its claim."""
     own = accepted(ledger, "e-1", **changes)
     ledger.start_change(own, "UpdateService", NOW, task_definition=NEW)
     return own

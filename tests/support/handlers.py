@@ -1,4 +1,4 @@
-"""The functions as Lambda calls them, with an input of each and what AWS answers to it."""
+"""Calls of the functions as Lambda makes them, with an input for each and AWS's answers to it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLAIM = claim().to_json()
 
 @dataclass
 class Context:
-    """What Lambda gives a function about its invocation."""
+    """The fields of Lambda's context object that the functions use."""
 
     function_name: str = "step"
     memory_limit_in_mb: int = 512
@@ -37,7 +37,7 @@ class Context:
 
 
 def invoked(step: str, event: Any) -> Any:
-    """The step's answer, through JSON both ways as Lambda carries it."""
+    """Invoke a step's handler; input and answer go through JSON, as in Lambda."""
     handler = importlib.import_module(step).handler
     return json.loads(json.dumps(handler(json.loads(json.dumps(event)), Context())))
 

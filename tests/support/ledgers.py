@@ -1,4 +1,4 @@
-"""A ledger of one test: moto's DynamoDB in this process, through the functions' own table."""
+"""A ledger for one test, in moto's DynamoDB within this process."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from tests.support.builders import REGION
 
 @pytest.fixture
 def ledger() -> Iterator[Ledger]:
-    """An empty one; ``aws.table()`` is its table.
+    """An empty ledger, whose table ``aws.table()`` returns.
 
-    Of ``mock_aws`` this is what a test needs, moto empty and in place of AWS: the rest of it throws away
-    boto3's session, and making the clients anew takes longer than the test.
+    The fixture does only that part of ``mock_aws`` that a test needs: it resets moto and puts it in the place
+    of AWS. ``mock_aws`` also drops boto3's session, and to create the clients again takes longer than a test.
     """
     botocore_stubber.enabled = True
     BackendDict.reset()
@@ -43,10 +43,10 @@ def ledger() -> Iterator[Ledger]:
 
 
 class Directly:
-    """The table of ``ledger`` without the way there, which takes most of a call's time.
+    """A table of moto's backend, called without boto3, which takes most of a call's time.
 
-    What is written and under which condition is up to moto, as behind the client; the requests' form is not
-    looked at. It begins empty: moto copies its table in every transaction.
+    moto evaluates expressions and conditions as it does behind a client, but the shape of requests is not
+    checked. The table begins empty, because moto copies the whole table in every transaction.
     """
 
     name = "ledger"

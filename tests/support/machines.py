@@ -1,4 +1,4 @@
-"""Both state machines on a local AWS, to be run with scripted functions and without waiting."""
+"""Both state machines on a local AWS, run with scripted functions and without waiting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from tests.support.definitions import Transition
 from tests.support.scripted_functions import Functions
 
 SETTLE_SECONDS = 5
-PATIENCE_SECONDS = 60  # with an execution on a slow machine; none takes a second on a fast one
+PATIENCE_SECONDS = (
+    60  # for an execution on a slow machine; on a fast one it takes less than a second
+)
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/states"
 
 NOT_ASKED = {"NotifyNoChange": "false"}
@@ -31,12 +33,12 @@ _pause = stop.pause
 
 @dataclass
 class Clock:
-    """Where a Wait or the pause before a retry takes no time; what it would have taken is noted."""
+    """Replaces the pauses of executions: a Wait or the pause before a retry is noted and takes no time."""
 
     pauses: list[tuple[str, float]] = field(default_factory=list)
 
     def pause(self, env: Environment, seconds: float) -> None:
-        """In the place of ``stepfunctions_stop.pause``."""
+        """Replaces ``localaws.stepfunctions.stop.pause``."""
         context: Any = env.states.context_object.context_object_data
         self.pauses.append((context["State"]["Name"], seconds))
         _pause(env, 0)
@@ -52,21 +54,21 @@ class Run:
     cause: str | None
     output: Any
     states: list[str]
-    """In the order they were entered."""
+    """The names of the entered states, in order."""
     calls: dict[str, list[Any]]
-    """What each function was given, child executions included."""
+    """The inputs of each function's calls, including those of child executions."""
     pauses: list[tuple[str, float]]
-    """The state, and the seconds that it waited: a Wait, or before a retry."""
+    """The state and the seconds of each pause: of a Wait, or before a retry."""
 
     def called(self, function: str) -> Any:
-        """What a function was given that was called once."""
+        """The input of a function that must have been called exactly once."""
         (event,) = self.calls[function]
         return event
 
 
 @dataclass
 class Machine:
-    """One state machine."""
+    """A state machine on the local AWS, and the transitions that its executions took."""
 
     arn: str
     definition: dict[str, Any]
@@ -74,10 +76,10 @@ class Machine:
     functions: Functions
     clock: Clock
     taken: set[Transition] = field(default_factory=set)
-    """What its executions that have ended took."""
+    """The transitions of its executions that have ended."""
 
     def run(self, given: Any, **script: Any) -> Run:
-        """Run it to its end with the functions answering by the script."""
+        """Run an execution to its end, with functions that answer by the script."""
         self.functions.play(script)
         self.clock.pauses.clear()
         run = self.ended(self.start(given))
@@ -85,13 +87,13 @@ class Machine:
         return run
 
     def start(self, given: Any) -> str:
-        """Start it; the execution's ARN."""
+        """Start an execution; its ARN."""
         started = self.client.start_execution(stateMachineArn=self.arn, input=json.dumps(given))
         return str(started["executionArn"])
 
     def ended(self, arn: str) -> Run:
-        """Wait for the end of an execution, and note what ways it took."""
-        # Not through the API: asking would be most of what these tests do.
+        """Wait for the end of an execution, and note the transitions that it took."""
+        # Read from moto's backend: requests to the API would take most of these tests' time.
         execution: Any = stepfunctions_parser_backends[ACCOUNT][REGION].describe_execution(arn)
         assert execution.ended.wait(PATIENCE_SECONDS), f"{arn} does not end"
         found = execution.describe()
@@ -120,13 +122,13 @@ class Machine:
         return list(backend.get_execution_history(arn)["events"])
 
     def executions(self) -> list[str]:
-        """Its executions so far, the newest first."""
+        """The ARNs of its executions so far, newest first."""
         pages = self.client.get_paginator("list_executions").paginate(stateMachineArn=self.arn)
         return [execution["executionArn"] for page in pages for execution in page["executions"]]
 
 
 class Machines:
-    """Both state machines as they are, and such as a test has changed for its purpose."""
+    """Both state machines as they are, and copies that tests have changed."""
 
     def __init__(self, aws: LocalAws, functions: Functions, clock: Clock) -> None:
         self._aws, self._functions, self._clock = aws, functions, clock
@@ -135,18 +137,19 @@ class Machines:
         self.release = self.release_but()
 
     def deployment_but(self, change: Change = lambda _: None) -> Machine:
-        """The deployment state machine, its definition changed."""
+        """A copy of the deployment state machine with a changed definition."""
         return self._make("deployment", change, NOT_ASKED)
 
     @cached_property
     def notifying_no_change(self) -> tuple[Machine, Machine]:
-        """Both, release and deployment, as the parameter NotifyNoChange makes them."""
+        """Release and deployment state machine with the parameter NotifyNoChange set to true."""
         asked = {"NotifyNoChange": "true"}
         deployment = self._make("deployment", lambda _: None, asked)
         return self._make_release(lambda _: None, deployment.arn, asked), deployment
 
     def release_but(self, change: Change = lambda _: None, of: str | None = None) -> Machine:
-        """The release state machine, its definition changed, or with deployments of another one."""
+        """A copy of the release state machine with a changed definition, which may start another deployment
+        state machine, ``of``."""
         return self._make_release(change, of or self.deployment.arn, NOT_ASKED)
 
     def _make_release(self, change: Change, child: str, asked: dict[str, str]) -> Machine:
@@ -167,7 +170,7 @@ class Machines:
         return machine
 
     def transitions(self, name: str) -> set[Transition]:
-        """What the executions of this state machine, and of the changed ones, took so far."""
+        """The transitions that executions of this state machine and its copies took so far."""
         return {
             transition
             for machine in self.made

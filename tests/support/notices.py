@@ -1,4 +1,4 @@
-"""Every kind of notice, by name: the golden files of mails and messages are made of them."""
+"""Notices of every kind by name, from which the golden files of mails and Slack messages are made."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ EXITED = "Essential container in task exited; container app, exit code 1"
 
 
 def runs(revision: int, image: str = OLD.removeprefix(f"{URI.partition('/')[0]}/")) -> CurrentState:
-    """Two tasks of that revision."""
+    """A service whose two tasks run this revision."""
     tasks = Tasks(desired=2, healthy=2)
     return CurrentState(
         running=Running(task_definition=f"shop-api:{revision}", images={"app": image}, tasks=tasks)
@@ -81,7 +81,7 @@ def deployment_notice(
 
 
 def of_deployment(kind: Kind, **facts: Any) -> Notice:
-    """A notice of the same deployment with what CheckDeployment knows of it."""
+    """A notice of the same deployment, with only the facts that CheckDeployment has."""
     known: dict[str, Any] = {"about": ABOUT, "at": AT, "service": SERVICE, "execution": EXECUTION}
     return Notice(kind=kind, **known | facts)
 
@@ -95,7 +95,7 @@ def of_release(outcome: str | None, reason: str = "", **changes: Any) -> Notice:
 
 
 def of_alarm(name: str, state: str = "ALARM") -> Notice:
-    """The notice of an alarm."""
+    """The notice that the alarm with this name is in this state."""
     over = "0.0 was not" if state == "OK" else "1.0 was"
     reason = f"Threshold Crossed: 1 datapoint [{over} greater than the threshold (0.0)]."
     return alarm_notice(

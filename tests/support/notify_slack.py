@@ -1,4 +1,4 @@
-"""The function NotifySlack, as SNS and Lambda call it."""
+"""Calls of the function NotifySlack as SNS and Lambda make them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.support.notices import AT, NOTICES, of_alarm
 
 @dataclass
 class Context:
-    """What Lambda gives a function about its invocation."""
+    """The fields of Lambda's context object that the function uses."""
 
     seconds: float = 60
     pauses: list[float] | None = None
-    """What was waited of them, where they pass."""
+    """The pauses so far, which count against ``seconds``; None if time stands still."""
     function_name: str = "NotifySlack"
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:NotifySlack"
@@ -33,7 +33,7 @@ class Context:
 
 
 class Function:
-    """One process of it."""
+    """One process of the function."""
 
     def __init__(self, secret: str, patch: pytest.MonkeyPatch) -> None:
         self.secret = secret
@@ -41,13 +41,13 @@ class Function:
         self._module: Any = None
 
     def set(self, **environment: str) -> None:
-        """Start anew with these settings."""
+        """Set environment variables, and start the process again at the next call."""
         for name, value in environment.items():
             self._patch.setenv(name, value)
         self._module = None
 
     def holds(self, content: str) -> None:
-        """Put it into the secret, as a person does who rotates it."""
+        """Replace the secret's content, as in a rotation."""
         aws.secretsmanager().put_secret_value(SecretId=self.secret, SecretString=content)
 
     def invoked(self, event: dict[str, Any], context: Context | None = None) -> list[str]:
@@ -58,13 +58,13 @@ class Function:
         return self._module.handler(event, context or Context())["done"]
 
     def notify(self, notice: Notice, context: Context | None = None) -> str:
-        """What was done about the notice."""
+        """Invoke the function with a notice; what it did about the notice."""
         [done] = self.invoked(of_sns(notice.model_dump_json()), context)
         return done
 
 
 def change(of: Notice, **facts: str) -> None:
-    """Write into the item of what was sent about it, as another version or invocation does."""
+    """Change the record of what was sent about a notice, as another version or invocation does."""
     names = {f"#{name}": name for name in facts}
     aws.table().update_item(
         Key={"pk": "slack", "sk": of.about},
@@ -75,7 +75,7 @@ def change(of: Notice, **facts: str) -> None:
 
 
 def of_sns(message: str) -> dict[str, Any]:
-    """As SNS calls a function: https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html."""
+    """SNS's event with this message: https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html."""
     topic = "arn:aws:sns:eu-west-1:123456789012:notifications"
     sns = {
         "SignatureVersion": "1",
@@ -100,7 +100,7 @@ def of_sns(message: str) -> dict[str, Any]:
 
 
 def later(notice: Notice, seconds: float, **facts: Any) -> Notice:
-    """The same, found out some seconds after AT."""
+    """The same notice, made this many seconds after AT."""
     return notice.model_copy(update={"at": AT + timedelta(seconds=seconds), **facts})
 
 

@@ -1,4 +1,4 @@
-"""One observation of a service, with what each AWS service answers to it, in the order it is asked."""
+"""The fixture ``scene``: an observation of a service, with AWS's answers in the order of the calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.stubs import Stubbed
 
 
 class Scene:
-    """What AWS would answer; ``observed`` asks for it."""
+    """AWS's answers, which a test changes before it calls ``observed``."""
 
     def __init__(self, ecs: Stubbed, elbv2: Stubbed, cloudwatch: Stubbed) -> None:
         self.ecs, self.elbv2, self.cloudwatch = ecs, elbv2, cloudwatch

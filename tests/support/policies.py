@@ -1,4 +1,4 @@
-"""What the functions' roles allow."""
+"""The IAM policies of the functions' roles."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Statement = dict[str, Any]
 
 
 def inline_policy(account: Account, step: str) -> tuple[str, str, list[Statement]]:
-    """The role of a step's function, and the policy that the template writes: its name and statements."""
+    """The role of a step's function, and the name and statements of the policy that the template writes."""
     name = account.functions()[step]
     found = account.aws.client("lambda").get_function(FunctionName=name)["Configuration"]["Role"]
     role, iam = found.rpartition("/")[2], account.aws.client("iam")
-    # SAM adds another one where a function's failures have a destination.
+    # SAM adds another policy if the function has a failure destination.
     (policy,) = (
         name for name in iam.list_role_policies(RoleName=role)["PolicyNames"] if "Policy0" in name
     )

@@ -1,4 +1,4 @@
-"""What starts a release, and what SSM and ECR answer then."""
+"""Inputs that start a release, and the calls of SSM and ECR that a stubbed client then expects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXECUTION = "by-hand-1"
 
 
 def push(**changes: Any) -> dict[str, Any]:
-    """An ECR Image Action event as EventBridge delivers it; None leaves a detail out."""
+    """An ECR Image Action event as EventBridge delivers it; a detail that is None is left out."""
     detail = {
         "result": "SUCCESS",
         "repository-name": "shop/api",
@@ -37,7 +37,7 @@ def push(**changes: Any) -> dict[str, Any]:
 
 
 def route(*tags: str, **stages: list[str]) -> dict[str, Any]:
-    """Stages by name, each with its services."""
+    """A route of a plan for these tags; the stages are given by name, each with its services."""
     return {
         "tags": list(tags) or ["v*"],
         "stages": [
@@ -48,7 +48,7 @@ def route(*tags: str, **stages: list[str]) -> dict[str, Any]:
 
 
 def planned(ssm: Stubbed, *routes: dict[str, Any], text: str | None = None) -> None:
-    """The repository has a plan."""
+    """Expect GetParameter; the repository has a plan with these routes, or with this text."""
     value = text if text is not None else json.dumps({"routes": list(routes) or [route()]})
     answer = {"Parameter": {"Name": PARAMETER, "Value": value, "Type": "String"}}
     ssm.answers("get_parameter", answer, Name=PARAMETER, WithDecryption=False)
@@ -57,37 +57,37 @@ def planned(ssm: Stubbed, *routes: dict[str, Any], text: str | None = None) -> N
 def found(
     ecr: Stubbed, digest: str = DIGEST, by: dict[str, str] | None = None, **changes: Any
 ) -> None:
-    """ECR has the image."""
+    """Expect DescribeImages; ECR has the image."""
     image_id = by or {"imageTag": "v2"}
     answer = image_detail(digest, **changes)
     ecr.answers("describe_images", answer, repositoryName="shop/api", imageIds=[image_id])
 
 
 def unfrozen(ssm: Stubbed) -> None:
-    """There is no freeze of the whole pipeline."""
+    """Expect GetParameter; there is no freeze of the whole pipeline."""
     ssm.refuses("get_parameter", "ParameterNotFound")
 
 
 def unkept(ssm: Stubbed) -> None:
-    """The service has no parameter for its image."""
+    """Expect GetParameter; the service has no image parameter."""
     ssm.refuses("get_parameter", "ParameterNotFound")
 
 
 def kept(ssm: Stubbed, image: str) -> None:
-    """The service's parameter holds this image."""
+    """Expect GetParameter; the service's image parameter holds this image."""
     name = "/slipway/images/production/api"
     answer = {"Parameter": {"Name": name, "Value": image, "Type": "String"}}
     ssm.answers("get_parameter", answer, Name=name, WithDecryption=False)
 
 
 def frozen(ssm: Stubbed, *windows: dict[str, Any], text: str | None = None) -> None:
-    """The whole pipeline has these windows."""
+    """Expect GetParameter; the whole pipeline is frozen in these windows, or the freeze has this text."""
     value = text if text is not None else json.dumps(windows)
     answer = {"Parameter": {"Name": FREEZE, "Value": value, "Type": "String"}}
     ssm.answers("get_parameter", answer, Name=FREEZE, WithDecryption=False)
 
 
 def located(ecr: Stubbed) -> None:
-    """ECR has the repository."""
+    """Expect DescribeRepositories; ECR has the repository."""
     answer = {"repositories": [{"repositoryName": "shop/api", "repositoryUri": URI}]}
     ecr.answers("describe_repositories", answer, repositoryNames=["shop/api"])

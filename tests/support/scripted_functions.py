@@ -1,10 +1,10 @@
-"""The Lambda functions as a test scripts them, in the place where the local AWS runs the real ones.
+"""Scripted Lambda functions, which the local AWS runs in the place of the real ones.
 
-A script says for each function what it answers: one answer for every call, a list with one for each
-call, or by_service() where services are deployed side by side. An answer is a payload, a Failure, a
-Rejection, or a function of the event that gives one of them.
+A script has the answers of each function: one answer for all calls, a list with one answer for each call, or
+by_service() if several services are deployed in parallel. An answer is a payload, a Failure, a Rejection, or
+a function that takes the event and returns one of them.
 
-What a state machine gives to a function is held against the model that the real one reads it with.
+The input that a state machine gives to a function is checked with the model that the real function parses.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ INPUTS: dict[str, type[Model]] = {
     "Notify": News,
 }
 FIRST = {"ResolveRelease", "BeginDeployment"}
-"""Each machine's first step: it may be given what a person got wrong, and is to say so."""
+"""The first step of each state machine. Its input comes from people and may be invalid."""
 
 
 class Script:
@@ -55,7 +55,7 @@ class Script:
         self._asked = 0
 
     def answer(self, event: Any) -> Any:
-        """The next one."""
+        """The answer to the next call."""
         answer = self._script
         if isinstance(answer, list):
             answer = answer[self._asked]
@@ -63,12 +63,12 @@ class Script:
         return answer(event) if callable(answer) else answer
 
     def left(self) -> int:
-        """How many of them nobody has asked for."""
+        """The number of listed answers that were not used."""
         return len(self._script) - self._asked if isinstance(self._script, list) else 0
 
 
-class by_service(Script):  # noqa: N801 - reads as the word of the script that it is
-    """A script for each service, by its name without the cluster, and one for all the others."""
+class by_service(Script):  # noqa: N801 - in a script it reads like a function
+    """A script for each named service (without its cluster), and one for all other services."""
 
     def __init__(self, others: Any, **of_services: Any) -> None:
         self._others = Script(others)
@@ -85,14 +85,14 @@ class by_service(Script):  # noqa: N801 - reads as the word of the script that i
 
 @dataclass
 class Call:
-    """What a function was given, and the class of the error that it answered with, if so."""
+    """The input of a call, and the class of the error if the answer was one."""
 
     event: Any
     error: str | None = None
 
 
 class Functions:
-    """Functions by the names of the template, on one local AWS."""
+    """The scripted functions on one local AWS, with their names in the template, and their calls."""
 
     def __init__(self, aws: LocalAws) -> None:
         self.calls: dict[str, list[Call]] = defaultdict(list)
@@ -111,7 +111,7 @@ class Functions:
         }
 
     def play(self, script: dict[str, Any]) -> None:
-        """Answer by this script from now on, and where it is silent, as when all goes well."""
+        """Answer by this script from now on. A function without a script answers that all went well."""
         assert script.keys() <= INPUTS.keys(), f"no such function: {script.keys()}"
         self.calls.clear()
         self._problems.clear()
@@ -121,7 +121,7 @@ class Functions:
         }
 
     def check(self) -> None:
-        """Fail where script and calls don't fit, or a function got what the real one can't read."""
+        """Fail if answers are missing or unused, or if a real function could not parse an input."""
         left = {name: script.left() for name, script in self._scripts.items() if script.left()}
         assert self._problems == []
         assert left == {}, "answers that nobody asked for"
@@ -131,7 +131,7 @@ class Functions:
                     _check_input(name, call.event)
 
     def invoke(self, function: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
-        """Take the place of the local AWS's own ``LambdaFunction._invoke_lambda``."""
+        """Replaces ``LambdaFunction._invoke_lambda``."""
         name = function.function_name
         call = Call(event)
         self.calls[name].append(call)
@@ -157,7 +157,7 @@ def _check_input(name: str, event: Any) -> None:
 
 
 def _artifact() -> bytes:
-    """What CreateFunction wants; it is never run."""
+    """A zip file for CreateFunction, which requires one; its code never runs."""
     with io.BytesIO() as buffer:
         with zipfile.ZipFile(buffer, "w") as archive:
             archive.writestr("app.py", "")

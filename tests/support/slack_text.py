@@ -1,4 +1,4 @@
-"""What Slack would act on in a text."""
+"""Finds what Slack would not show as plain text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def live(text: str) -> list[str]:
-    """What Slack, or one of its clients, could take for more than text."""
+    """The parts of a text that Slack or one of its clients could take for markup, names or links."""
     escaped = re.sub(r"&(amp|lt|gt);", " ", text)
     patterns = (
         r"[<>&]",  # control sequences

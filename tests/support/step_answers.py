@@ -1,4 +1,4 @@
-"""What the functions answer, made by the models with which the real ones make it."""
+"""Answers of the functions, made with the same models as those of the real functions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from tests.support.builders import deployment as a_deployment
 from tests.support.builders import release as a_release
 
 BACK = "ecs-svc/4"
-"""The ECS deployment that puts the rollback target on the service."""
+"""The id of the ECS service deployment of the rollback target."""
 
 FAILED = Failed(task_definition=NEW, task="0" * 32, container="app")
 
@@ -52,14 +52,14 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Failure:
-    """The function runs and raises: its error's class and message."""
+    """The function runs and raises an error of this class with this message."""
 
     error: str
     message: str = "no answer from ecs:DescribeServices"
 
     @property
     def body(self) -> dict[str, Any]:
-        """What Lambda answers; Step Functions has it as the Cause."""
+        """Lambda's answer for the error, which Step Functions gives as the Cause."""
         return {
             "errorMessage": self.message,
             "errorType": self.error,
@@ -70,14 +70,14 @@ class Failure:
 
 @dataclass(frozen=True)
 class Rejection:
-    """Lambda does not run the function: the code and the message of Invoke's error."""
+    """Lambda does not run the function; Invoke fails with this code and message."""
 
     code: str
     message: str = "Rate exceeded"
 
 
 def deployment(**changes: Any) -> dict[str, Any]:
-    """The input of the deployment state machine."""
+    """The input of the deployment state machine for a deployment."""
     return a_deployment(**changes).to_json()
 
 
@@ -87,7 +87,7 @@ def rollback(**changes: Any) -> dict[str, Any]:
 
 
 def recovery(**changes: Any) -> dict[str, Any]:
-    """Recover's input of the deployment state machine."""
+    """The input of the deployment state machine for a recovery."""
     defaults = {
         "action": "recover",
         "deployment": a_claim("dead").deployment,
@@ -101,7 +101,7 @@ def recovery(**changes: Any) -> dict[str, Any]:
 
 
 def _asked(start: Start) -> tuple[ClaimId, Deployment]:
-    """What BeginDeployment makes of each of the three kinds of inputs."""
+    """The claim and the deployment that BeginDeployment makes of each of the three kinds of input."""
     given = start.start
     if given.get("action") == "rollback":
         wanted = parse(ManualRollback, given, "the manual rollback")
@@ -118,7 +118,7 @@ def _asked(start: Start) -> tuple[ClaimId, Deployment]:
 
 
 def deciding(decision: Decision, **what: Any) -> Callable[[Any], dict[str, Any] | Failure]:
-    """What BeginDeployment answers, whatever it is given."""
+    """An answer of BeginDeployment with this decision, for any input."""
 
     def decide(event: Any) -> dict[str, Any] | Failure:
         try:
@@ -148,7 +148,7 @@ manual_rollback = deciding(
 
 
 def end(outcome: str, reason: str, *evidence: str) -> Callable[[Any], dict[str, Any] | Failure]:
-    """BeginDeployment ends it."""
+    """An answer of BeginDeployment that ends the deployment with this outcome."""
     return deciding(Decision.END, outcome=outcome, reason=reason, evidence=evidence)
 
 
@@ -207,7 +207,7 @@ def superseded() -> dict[str, Any]:
 
 
 def rolled_back(action: RollBackAction = RollBackAction.UPDATED) -> dict[str, Any]:
-    """What RollBack answers, with something to watch where there is."""
+    """An answer of RollBack, with an update to watch if the action has one."""
     to_watch = action in (RollBackAction.UPDATED, RollBackAction.ALREADY_ROLLED_BACK)
     watch = Update(deployment_id=BACK, started_at=at(90)) if to_watch else None
     reason = f"what was found to do is {action}"
@@ -215,7 +215,7 @@ def rolled_back(action: RollBackAction = RollBackAction.UPDATED) -> dict[str, An
 
 
 def finished(event: Any) -> dict[str, Any] | Failure:
-    """What FinishDeployment answers where the ledger has nothing against it."""
+    """The answer of FinishDeployment if the ledger records the end as it was given."""
     try:
         ending = parse(Ending, event, "the input of FinishDeployment")
     except InvalidInput as error:
@@ -230,7 +230,7 @@ def finished(event: Any) -> dict[str, Any] | Failure:
 def finding(
     outcome: str, reason: str, *evidence: str, **known: Any
 ) -> Callable[[Any], dict[str, Any]]:
-    """What FinishDeployment answers where it finds another end than it is given."""
+    """An answer of FinishDeployment that records another end than it was given."""
 
     def answer(event: Any) -> dict[str, Any]:
         found = {"reason": reason, "evidence": evidence, "claim": event["claim"], **known}
@@ -240,7 +240,7 @@ def finding(
 
 
 def notified(event: Any) -> dict[str, Any] | Failure:
-    """What Notify answers."""
+    """The answer of Notify."""
     try:
         return {"message_id": "m-1", "reason": parse(News, event, "the input of Notify").sentence}
     except InvalidInput as error:
@@ -248,7 +248,7 @@ def notified(event: Any) -> dict[str, Any] | Failure:
 
 
 def resolution(**stages: list[str]) -> dict[str, Any]:
-    """A release of its own: the services of each stage, in order."""
+    """An answer of ResolveRelease: a new release with these stages in order, each with its services."""
     release = a_release(id=f"release-{next(_numbers)}")
     made = []
     for stage, services in stages.items():
@@ -286,4 +286,4 @@ GOOD = {
     "FinishDeployment": finished,
     "Notify": notified,
 }
-"""As when all goes well; ResolveRelease's has to be a release of the test's own."""
+"""The answers if all goes well. A test that starts a release adds one for ResolveRelease."""

@@ -1,4 +1,4 @@
-"""Why tasks stop, in the words of ECS, its agents and the registries."""
+"""Reasons for which tasks stop, in the words of ECS, its agents and the registries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ PULL = f"{RETRIED}: failed to resolve ref {REF}"
 DAEMON = "CannotPullContainerError: Error response from daemon"
 
 
-# Seen in the ECS developer guide, amazon-ecs-agent's tests, and reports of users.
+# Sources: the ECS developer guide, the tests of amazon-ecs-agent, and users' reports. NEVER holds the reasons
+# for which no later task can start either, MAY_DO_BETTER those after which one may.
 NEVER = [
     f"{PULL}: {REF}: not found",
     f"CannotPullContainerError: inspect image has been retried 1 time(s): {REF}: not found",
@@ -34,7 +35,7 @@ NEVER = [
         "is not authorized to perform: ecr:GetAuthorizationToken on resource: * status code: 400"
     ),
     "CannotPullContainerError: unauthorized: incorrect username or password",
-    # Fargate says it so when the execution role may not pull.
+    # Fargate's wording if the execution role is not allowed to pull.
     (
         "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval "
         "failed: unable to retrieve ecr registry auth: service call has been retried 1 time(s): "

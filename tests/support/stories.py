@@ -1,6 +1,6 @@
-"""Four stories that every fault is tried on, and what has to be so at the end of each.
+"""Four stories in which every fault is injected, and the checks at the end of each.
 
-Shops run side by side; a fault is aimed at one of them by its name.
+Many shops run in parallel. A fault is injected into the calls of one shop, whose name they contain.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from localaws.sns import sns
 from tests.support.account import ENDED_SECONDS, Account, Shop
 from tests.support.waiting import wait_for
 
-PATIENCE_SECONDS = 5 * ENDED_SECONDS  # ten of them run at once
+PATIENCE_SECONDS = 5 * ENDED_SECONDS  # ten stories run at once
 HONEST = {"SUCCEEDED", "NO_CHANGE", "ROLLED_BACK", "ROLLBACK_FAILED", "REJECTED", "FAILED"}
-# Called in every look, and looks are many: the calls of one look are enough.
+# How often one check of CheckDeployment calls an action, if more than once. Every check makes the same calls,
+# so that faults in the calls of one check are enough.
 IN_ONE_CHECK = {"ecs:ListTasks": 2}
 
 
 @dataclass(frozen=True)
 class Call:
-    """The nth call of an action that a function makes."""
+    """One of the calls of an action that a function makes in a story; the first has the number 1."""
 
     function: str
     action: str
@@ -38,14 +39,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Story:
-    """What is started for a shop, and the functions whose calls are of interest in it."""
+    """How a deployment of a shop starts and ends, and the functions into whose calls faults are injected."""
 
     functions: frozenset[str]
     start: Callable[[Shop], None]
     outcome: str
-    """How it ends where nothing fails, or what failed passes."""
+    """The outcome if no fault is injected, or if the fault is temporary."""
     forth: bool = True
-    """Whether it starts on the old image."""
+    """Whether the service runs the old image at the start."""
 
 
 def _push_good(shop: Shop) -> None:
@@ -57,7 +58,7 @@ def _push_bad(shop: Shop) -> None:
 
 
 def _roll_back_manually(shop: Shop) -> None:
-    """From a revision that someone has put there manually."""
+    """Put a second revision on the service without Slipway, and roll back to the first manually."""
     ecs, family = shop.account.aws.client("ecs"), shop.service.replace("/", "-")
     first = ecs.describe_task_definition(taskDefinition=f"{family}:1")["taskDefinition"]
     kept = ("networkMode", "cpu", "memory", "requiresCompatibilities", "containerDefinitions")
@@ -102,12 +103,12 @@ STORIES = {
 
 
 def a_shop(account: Account) -> Shop:
-    """A small one, whose every AWS call has its name in it."""
+    """A small shop whose name is in the parameters of every call that its deployments make."""
     return account.shop(tagged=False, tasks=1, cluster="in-{name}", alarms=("errors-of-{name}",))
 
 
 def calls_in(account: Account, story: Story) -> list[Call]:
-    """What the functions of the story call when nothing fails and nothing else is at work."""
+    """Run a story without a fault, and return the calls of its functions."""
     wait_for(
         lambda: not _running(account), "the executions of other tests to end", PATIENCE_SECONDS
     )
@@ -134,12 +135,12 @@ def _calls(account: Account) -> list[dict[str, Any]]:
 
 
 def wait_for_end(shop: Shop) -> None:
-    """Wait until the story is over; asking costs nothing until people were notified."""
+    """Wait for the end of the story."""
     wait_for(lambda: has_ended(shop), f"{shop.service} to end", PATIENCE_SECONDS, every=0.2)
 
 
 def has_ended(shop: Shop) -> bool:
-    """Whether nothing of it is at work any more, and people were notified."""
+    """Whether people were notified, the service is free, and none of the shop's executions is running."""
     account = shop.account
     if not (shop.mails() or notified_of_release(shop)) or shop.record().claim:
         return False
@@ -151,7 +152,7 @@ def has_ended(shop: Shop) -> bool:
 
 
 def _running(account: Account) -> list[dict[str, Any]]:
-    """The inputs of the executions that run."""
+    """The inputs of the running executions."""
     return [
         given
         for output in ("ReleaseStateMachineArn", "DeploymentStateMachineArn")
@@ -160,7 +161,7 @@ def _running(account: Account) -> list[dict[str, Any]]:
 
 
 def notified_of_release(shop: Shop) -> list[dict[str, Any]]:
-    """The mails about releases that did not come to a service."""
+    """The mails about the shop's releases that failed before their first deployment."""
     return [
         mail
         for mail in sns.mails()
@@ -170,7 +171,7 @@ def notified_of_release(shop: Shop) -> list[dict[str, Any]]:
 
 
 def problems_of(shop: Shop, how: str, story: Story, fault: dict[str, Any]) -> list[str]:
-    """What is not as it has to be at the end of a story in which something failed."""
+    """The problems at the end of a story in which a fault was injected; empty if there are none."""
     outcomes = [item["outcome"] for item in shop.history()]
     runs_old = shop.running() == shop.v1
     wrong = []
@@ -180,7 +181,8 @@ def problems_of(shop: Shop, how: str, story: Story, fault: dict[str, Any]) -> li
         wrong.append(f"its outcomes are {outcomes}")
     if how != "deny" and outcomes != [story.outcome]:
         wrong.append(f"what passes changed the outcome to {outcomes}")
-    # Manually it goes from the new one to the old one.
+    # A story that starts on the new image ends on the old one only if it was rolled back; every other story
+    # ends on the old one unless it succeeded.
     if runs_old is not (outcomes == ["ROLLED_BACK"] or (story.forth and outcomes != ["SUCCEEDED"])):
         wrong.append(f"it ended {outcomes} on the {'old' if runs_old else 'new'} image")
     if [m["attributes"]["outcome"] for m in shop.mails()] not in ([*outcomes], [*outcomes] * 2):

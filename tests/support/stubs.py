@@ -1,4 +1,4 @@
-"""AWS without AWS: botocore's Stubber, which checks parameters and answers against AWS's own models."""
+"""Stubbed clients of AWS. botocore's Stubber checks parameters and answers with AWS's own models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PASSED = pytest.StashKey[bool]()
 
 
 class Stubbed:
-    """A real client whose next answers are known, in their order; every one of them must be asked for."""
+    """A real client with prepared answers. Calls must come in their order, and every answer must be used."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -30,20 +30,20 @@ class Stubbed:
         self._stubber.assert_no_pending_responses()
 
     def answers(self, operation: str, answer: dict[str, Any], **expected: Any) -> None:
-        """The next call is ``operation``, with exactly the ``expected`` parameters where there are any."""
+        """Expect a call of ``operation``, with exactly the ``expected`` parameters if some are given."""
         self._stubber.add_response(operation, answer, expected or None)
 
     def refuses(
         self, operation: str, code: str, message: str = "no", status: int = 400, **fields: Any
     ) -> None:
-        """The next call is ``operation``, and AWS says no, with the fields that such an error has."""
+        """Expect a call of ``operation``, which fails with this error and the error's own ``fields``."""
         self._stubber.add_client_error(
             operation, code, message, status, modeled_fields=fields or None
         )
 
 
 def without_parameters() -> Any:
-    """An SSM client to which the parameter that it is asked for first does not exist."""
+    """An SSM client whose first GetParameter fails with ParameterNotFound."""
     stubbed = Stubbed(boto3.client("ssm"))
     stubbed.refuses("get_parameter", "ParameterNotFound")
     return stubbed.__enter__().client

@@ -1,4 +1,4 @@
-"""Running the sweep, and the lease that it looks at."""
+"""Runs the sweep, and makes leases expire for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.waiting import wait_for
 
 
 def sweep(account: Account) -> None:
-    """Fire the schedule, and wait until the function has run."""
+    """Fire the schedule of the sweep, and wait until the function has run."""
     function = account.functions()["Sweep"]
     rules = account.aws.client("events").list_rule_names_by_target(
         TargetArn=account.aws.client("lambda").get_function(FunctionName=function)["Configuration"][
@@ -39,7 +39,7 @@ def ended(shop: Shop) -> dict[str, str]:
 
 
 def calls(account: Account, function: str) -> int:
-    """How often the sweep has come to its last call, the reading of the plans."""
+    """The number of finished sweeps, counted by the reading of the plans, the last call that each makes."""
     made: list[dict[str, Any]] = requests.get(
         f"{account.aws.url}/_localaws/calls", timeout=60
     ).json()

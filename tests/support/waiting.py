@@ -1,4 +1,4 @@
-"""Waiting for a condition instead of sleeping."""
+"""Waits for conditions, which the local AWS wakes up when it changes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from localaws import changes
 
 T = TypeVar("T")
 UNANNOUNCED_SECONDS = 0.2
-"""After which the condition is tried again, though the local AWS announced no change."""
+"""The condition is tried again after this time even if the local AWS announced no change."""
 
 
 def wait_for(condition: Callable[[], T], what: str, seconds: float = 30, every: float = 0.02) -> T:
-    """Try the condition until it is truthy and return what it gave, or raise AssertionError.
+    """Evaluate the condition until it is truthy, and return its value.
 
-    It is tried whenever the local AWS in this process has changed, but not more often than ``every``.
+    It is evaluated whenever the local AWS in this process changes, but at most once per ``every`` seconds.
+
+    Raises:
+        AssertionError: the condition was not truthy within ``seconds``; ``what`` names it.
     """
     deadline = time.monotonic() + seconds
     seen = changes.count()
