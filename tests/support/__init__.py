@@ -1,1 +1,1 @@
-"""What the tests of more than one file share."""
+"""Helpers that more than one test file uses."""

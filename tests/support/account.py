@@ -266,7 +266,7 @@ class Shop:
         return [mail for mail in sns.mails() if about.items() <= mail["attributes"].items()]
 
     def record(self, service: str | None = None) -> ServiceRecord:
-        """What the ledger knows of the service."""
+        """The ledger's record of the service."""
         return self.account.ledger.service(service or self.service)
 
     def outcomes(self) -> dict[str, str]:
