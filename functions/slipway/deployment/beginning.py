@@ -225,7 +225,7 @@ def refuse_other_kinds(service: str, found: Service) -> None:
     strategy = found.get("deploymentConfiguration", {}).get("strategy", "ROLLING")
     if strategy != "ROLLING":
         raise InvalidInput(
-            f"service {service} has strategy {strategy}; Slipway knows ROLLING only so far"
+            f"service {service} has strategy {strategy}; Slipway supports only ROLLING"
         )
     if any(balancer.get("loadBalancerName") for balancer in found.get("loadBalancers", [])):
         raise InvalidInput(
