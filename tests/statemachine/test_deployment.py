@@ -133,7 +133,7 @@ def test_another_change_of_the_service_is_left_alone(machine: Machine, before: l
 
 
 def test_a_service_that_another_deployment_has_claimed_is_not_changed(machine: Machine) -> None:
-    taken = Failure("Superseded", "release shop/api:v3 has service production/api now")
+    taken = Failure("Superseded", "release shop/api:v3 has claimed service production/api")
     run = machine.run(deployment(), UpdateService=taken)
     assert run.states[-6:] == ["UpdateService", *NOTIFY, "EndedWell"]
     assert (run.output["outcome"], run.output["reason"]) == ("SUPERSEDED", taken.message)

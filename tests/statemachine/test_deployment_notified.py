@@ -28,7 +28,7 @@ from tests.support.step_answers import (
 BAD = failed("two tasks failed")
 WELL = healthy(baked=True)
 DENIED = Failure("AwsRefused", "denied")
-TAKEN = Failure("Superseded", "release shop/api:v3 has service production/api now")
+TAKEN = Failure("Superseded", "release shop/api:v3 has claimed service production/api")
 RETRIED = definitions.unfilled("deployment")["States"]["FinishDeployment"]["Retry"][0]
 TRIES = 1 + RETRIED["MaxAttempts"]
 

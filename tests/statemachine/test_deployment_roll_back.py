@@ -25,7 +25,7 @@ CHECK_ROLLBACK = ["WaitForRollBack", "CheckRollBack", "JudgeRollBack"]
 NOTIFY = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
 BAD = failed("two tasks failed")
 ROLLED_BACK_AGAIN = healthy(baked=True)
-TAKEN = Failure("Superseded", "release shop/api:v3 has service production/api now")
+TAKEN = Failure("Superseded", "release shop/api:v3 has claimed service production/api")
 
 
 @pytest.fixture

@@ -183,11 +183,10 @@ NOTICES: dict[str, Notice] = {
     ),
     "crashed": deployment_notice(
         "ROLLED_BACK",
-        f"2 tasks failed, the last one: {EXITED} (task {TASK})",
+        "2 tasks of container app exited with code 1",
         runs(41).model_copy(update={"log": LOG}),
         evidence=(
-            f"stopped: {EXITED} (task fedcba9876543210fedcba9876543210)",
-            f"stopped: {EXITED} (task {TASK})",
+            f"stopped: {EXITED} (2 tasks, the last one {TASK})",
             "0 of 2 tasks are running",
             "ECS's service deployment is IN_PROGRESS",
         ),
@@ -222,10 +221,10 @@ NOTICES: dict[str, Notice] = {
     ),
     "rollback_failed": deployment_notice(
         "ROLLBACK_FAILED",
-        f"2 tasks failed, the last one: {EXITED} (task {TASK}); rolling back failed: AccessDeniedException "
+        "2 tasks of container app exited with code 1; rolling back failed: AccessDeniedException "
         "from ecs:UpdateService on service production/api: no identity-based policy allows it",
         runs(42, f"shop/api@{IMAGE.digest}").model_copy(update={"log": UNREADABLE}),
-        evidence=(f"stopped: {EXITED} (task {TASK})",),
+        evidence=(f"stopped: {EXITED} (2 tasks, the last one {TASK})",),
         failed=FAILED,
         cause=Cause.IMAGE,
     ),
@@ -234,14 +233,14 @@ NOTICES: dict[str, Notice] = {
     ),
     "superseded": deployment_notice(
         "SUPERSEDED",
-        "release shop/api:v3 (efefefefefef) has service production/api now",
+        "release shop/api:v3 (efefefefefef) has claimed service production/api",
         runs(43, "shop/api@sha256:" + "ef" * 32),
         cause=Cause.NEWER_RELEASE,
     ),
     "rejected": deployment_notice(
         "REJECTED",
         "image shop/api:v2 (abababababab) is quarantined on service production/api since "
-        f"2026-11-21T14:07:31.000000Z: 2 tasks failed, the last one: {EXITED}; start it manually with "
+        "2026-11-21T14:07:31.000000Z: 2 tasks of container app exited with code 1; start it manually with "
         '"force": true, or release the quarantine',
         runs(41),
         task_definition=None,

@@ -13,6 +13,8 @@ _MADE_UP = {
     "<uuid>": re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
     "ecs-svc/<id>": re.compile(r"ecs-svc/\d+"),
     "<task>": re.compile(r"\b[0-9a-f]{32}(-\d+)?\b"),
+    # How many tasks have stopped for the same reason by now depends on chance.
+    "<n> tasks": re.compile(r"\b\d+ tasks?(?= of container |, the last one )"),
     "<address>": re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b"),
 }
 _MISSING = object()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from slipway.health.cause import Cause
 from slipway.health.stopped_tasks import Container, StoppedTask
@@ -58,9 +59,42 @@ def why_it_never_starts(task: StoppedTask) -> Cause | None:
     return Cause.IMAGE if any(NO_IMAGE.search(text) for text in _said(task)) else None
 
 
-def describe(task: StoppedTask) -> str:
-    """A stopped task in one line: its reason, and what ECS says of each container."""
-    return f"{'; '.join(_said(task)) or task.code or 'no reason given'} (task {task.id})"
+def describe(*tasks: StoppedTask) -> str:
+    """Stopped tasks that ECS says the same of, in one line: why, and what became of each container."""
+    last = tasks[-1]
+    which = f"{len(tasks)} tasks, the last one {last.id}" if len(tasks) > 1 else f"task {last.id}"
+    return f"{_description(last)} ({which})"
+
+
+def alike(tasks: Iterable[StoppedTask]) -> list[list[StoppedTask]]:
+    """The tasks, with those together that ECS says the same of."""
+    groups: dict[str, list[StoppedTask]] = {}
+    for task in tasks:
+        groups.setdefault(_description(task), []).append(task)
+    return list(groups.values())
+
+
+def what_happened(failed: Iterable[StoppedTask]) -> str:
+    """In a sentence: ``2 tasks of container app exited with code 1``; of several kinds, each."""
+    kinds = Counter(_failure(task) for task in failed)
+    return "; ".join(
+        f"{count} task{'s' if count > 1 else ''} {how}" for how, count in kinds.items()
+    )
+
+
+def _failure(task: StoppedTask) -> str:
+    """How it failed, as a sentence about tasks goes on."""
+    container = _to_blame(task.containers)
+    if task.code == FAILED_TO_START:
+        return f"failed to start: {_description(task)}"
+    if container is None or container.exit_code is None or FAILED_CHECKS.search(task.reason):
+        return f"failed: {_description(task)}"
+    why = f" ({container.reason})" if container.reason else ""
+    return f"of container {container.name} exited with code {container.exit_code}{why}"
+
+
+def _description(task: StoppedTask) -> str:
+    return "; ".join(_said(task)) or task.code or "no reason given"
 
 
 def failed_container(stopped: Sequence[StoppedTask]) -> Failed | None:

@@ -25,9 +25,11 @@ from slipway.aws import resource_name
 from slipway.health.cause import Cause
 from slipway.health.failed_tasks import (
     Failed,
+    alike,
     describe,
     failed_container,
     has_failed,
+    what_happened,
     why_it_never_starts,
 )
 from slipway.health.observation import Observation, RunningTask
@@ -133,13 +135,10 @@ def _superseded_or_failed(
     if observation.failure or (
         observation.service_deployment and observation.service_deployment.state == "FAILED"
     ):
-        said = (
-            observation.service_deployment.reason
-            if observation.service_deployment and observation.service_deployment.state == "FAILED"
-            else observation.failure
-        )
-        cause = Cause.IMAGE if failed else Cause.ECS
-        return Verdict.FAILED, cause, f"ECS marked the service deployment as failed: {said}"
+        if failed:
+            return Verdict.FAILED, Cause.IMAGE, what_happened(failed)
+        said = _ecs_words(observation)
+        return Verdict.FAILED, Cause.ECS, f"ECS marked the service deployment as failed: {said}"
     if observation.primary != watch.deployment_id:
         other = resource_name(observation.primary_task_definition)
         reason = f"someone else has put {other} on the service ({observation.primary})"
@@ -151,8 +150,7 @@ def _superseded_or_failed(
         if why := why_it_never_starts(task):
             return Verdict.FAILED, why, f"a task can never start: {describe(task)}"
     if len(failed) >= FAILED_TASKS_LIMIT:
-        reason = f"{len(failed)} tasks failed, the last one: {describe(failed[-1])}"
-        return Verdict.FAILED, Cause.IMAGE, reason
+        return Verdict.FAILED, Cause.IMAGE, what_happened(failed)
     return None
 
 
@@ -174,13 +172,18 @@ def evidence(observation: Observation, watch: Watch, missing: list[str]) -> tupl
         f"alarm {n} is in ALARM: {observation.alarms[n].reason}"
         for n in fired_alarms(observation, watch)
     ]
-    stopped = [f"stopped: {describe(task)}" for task in observation.stopped if has_failed(task)]
-    service_deployment = (
-        [f"ECS says: {observation.service_deployment.reason}"]
-        if observation.service_deployment and observation.service_deployment.reason
-        else []
-    )
-    return (*alarms, *stopped[:5], *missing[:10], *service_deployment)
+    failed = alike(task for task in observation.stopped if has_failed(task))
+    stopped = [f"stopped: {describe(*tasks)}" for tasks in failed]
+    said = _ecs_words(observation) if observation.exists else ""
+    return (*alarms, *stopped[:5], *missing[:10], *([f"ECS says: {said}"] if said else []))
+
+
+def _ecs_words(observation: Observation) -> str:
+    """What ECS says of the service deployment; in an event of the service, once it has left the list."""
+    ours = observation.service_deployment
+    if observation.failure and not (ours and ours.state == "FAILED"):
+        return observation.failure
+    return ours.reason if ours else ""
 
 
 def _missing(observation: Observation, watch: Watch) -> list[str]:

@@ -371,7 +371,9 @@ class Ledger:
             raise self._superseded(claim) from None
 
     def _superseded(self, claim: ClaimId) -> Superseded:
-        return Superseded(f"{_name(self.service(claim.service))} has service {claim.service} now")
+        return Superseded(
+            f"{_name(self.service(claim.service))} has claimed service {claim.service}"
+        )
 
 
 def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:

@@ -30,6 +30,8 @@ def differ(recorded: Any, got: Any) -> list[str]:
         ),
         ("baking until 15:07:00 UTC", "baking until 00:00:01 UTC"),
         ("target 10.0.1.17 is unhealthy", "target 10.0.2.4 is unhealthy"),
+        ("2 tasks of container app exited", "6 tasks of container app exited"),
+        ("exit code 1 (2 tasks, the last one x)", "exit code 1 (4 tasks, the last one x)"),
     ],
 )
 def test_what_is_made_up_in_every_run_does_not_count(recorded: str, got: str) -> None:

@@ -39,7 +39,7 @@ def test_what_failed_is_in_the_messages_thread_once(bot: Channel) -> None:
     shop.push("v2", behaviour="crash", exit_code="3")
     assert shop.deployed("v2").outcome == "ROLLED_BACK"
     post = bot.post_about(shop, "v2", "ROLLED_BACK")
-    assert "tasks failed" in text_of(post), text_of(post)
+    assert "exited with code 3" in text_of(post), text_of(post)
     replies = wait_for(
         lambda: [r for r in bot.slack.in_thread(post.ts) if "exit code 3" in text_of(r)],
         "the evidence in the thread",

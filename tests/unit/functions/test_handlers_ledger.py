@@ -53,7 +53,9 @@ def test_an_update_that_aws_does_not_answer_keeps_its_mark(ours, ecs):
 
 
 def test_update_service_does_not_change_what_another_execution_has_claimed(theirs, ecs):
-    with pytest.raises(Superseded, match=r"release shop/api:v3 \(abababababab\) has service"):
+    with pytest.raises(
+        Superseded, match=r"release shop/api:v3 \(abababababab\) has claimed service"
+    ):
         invoked("update_service", INPUTS["update_service"])
 
 
@@ -70,7 +72,7 @@ def test_check_deployment_is_superseded_without_a_check_where_another_execution_
     verdict = invoked("check_deployment", INPUTS["check_deployment"])
 
     assert verdict["verdict"] == "SUPERSEDED"
-    assert verdict["reason"].startswith("release shop/api:v3 (abababababab) has service")
+    assert verdict["reason"].startswith("release shop/api:v3 (abababababab) has claimed service")
 
 
 def test_check_deployment_judges_also_where_the_ledger_does_not_answer(dynamodb, ecs):

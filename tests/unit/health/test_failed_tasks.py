@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.health.failed_tasks import Failed, failed_container
+from slipway.health.failed_tasks import Failed, failed_container, what_happened
 from slipway.health.verdict import judge
 from tests.support.builders import NEW, alarm, at, exited, observation, stopped, watch
 
@@ -67,6 +67,42 @@ def test_one_that_failed_its_checks_may_have_written_why():
 )
 def test_where_no_container_that_counts_has_run_there_is_no_log_to_read(task):
     assert failed_container([task]) is None
+
+
+CHECKS = "Task failed ELB health checks in (target-group api)"
+HAPPENED = {
+    "1 task of container api exited with code 1": [stopped(EXITED, "", exited())],
+    "2 tasks of container api exited with code 1": [
+        stopped(EXITED, "one", exited(), task="s1"),
+        stopped(EXITED, "other", exited(), exited(0, "web"), task="s2"),
+    ],
+    "2 tasks of container api exited with code 137 (OutOfMemoryError)": [
+        stopped(EXITED, "", exited(137, reason="OutOfMemoryError"))
+    ]
+    * 2,
+    "1 task of container api exited with code 0": [stopped(EXITED, "", exited(0))],
+    "2 tasks of container web exited with code 1": [stopped(EXITED, "", SIDECAR, exited(1, "web"))]
+    * 2,
+    f"2 tasks failed: {CHECKS}; container api, exit code 0": [
+        stopped("ServiceSchedulerInitiated", CHECKS, exited(0))
+    ]
+    * 2,
+    "2 tasks failed to start: no space; container api, no space": [
+        stopped("TaskFailedToStart", "no space", exited(None, reason="no space"))
+    ]
+    * 2,
+    "2 tasks failed: EssentialContainerExited": [stopped(EXITED)] * 2,
+    "2 tasks of container api exited with code 1; 1 task of container api exited with code 3": [
+        stopped(EXITED, "", exited()),
+        stopped(EXITED, "", exited(3)),
+        stopped(EXITED, "", exited()),
+    ],
+}
+
+
+@pytest.mark.parametrize(("sentence", "tasks"), HAPPENED.items(), ids=HAPPENED)
+def test_what_happened_is_said_in_one_sentence(sentence, tasks):
+    assert what_happened(tasks) == sentence
 
 
 CRASHED = stopped(EXITED, "", exited())

@@ -120,9 +120,7 @@ FAILED = {
     "a task can never start: CannotPullContainerError: manifest unknown (task s1)": observation(
         stopped=(UNPULLABLE,)
     ),
-    "2 tasks failed, the last one: EssentialContainerExited (task s2)": observation(
-        stopped=TWO_FAILED
-    ),
+    "2 tasks failed: EssentialContainerExited": observation(stopped=TWO_FAILED),
     f"ECS marked the service deployment as failed: {GAVE_UP.reason}": observation(
         service_deployment=GAVE_UP
     ),
@@ -135,15 +133,26 @@ FAILED = {
 CAUSES = (Cause.ALARM, Cause.IMAGE, Cause.IMAGE, Cause.ECS, Cause.ECS)
 
 
-@pytest.mark.parametrize(("observed", "cause"), zip(FAILED.values(), CAUSES, strict=True))
+@pytest.mark.parametrize(("observed", "cause"), [*zip(FAILED.values(), CAUSES, strict=True)])
 def test_a_failure_has_its_cause_as_data(observed, cause):
     assert judge(observed, watch(), at(1)).cause is cause
 
 
-def test_tasks_that_failed_are_why_ecs_marked_the_service_deployment_as_failed():
-    observed = observation(service_deployment=GAVE_UP, stopped=TWO_FAILED)
+@pytest.mark.parametrize(
+    "ecs",
+    [
+        {"service_deployment": GAVE_UP},
+        {"service_deployment": None, "failure": EVENT, "primary": THEIRS},
+    ],
+    ids=["listed", "gone from the list"],
+)
+def test_tasks_that_failed_are_why_ecs_marked_the_service_deployment_as_failed(ecs):
+    crashed = stopped("EssentialContainerExited", "Essential container in task exited", exited())
 
-    assert judge(observed, watch(), at(1)).cause is Cause.IMAGE
+    judged = judge(observation(stopped=(crashed,) * 4, **ecs), watch(), at(1))
+
+    assert (judged.verdict, judged.cause) == (Verdict.FAILED, Cause.IMAGE)
+    assert judged.reason == "4 tasks of container api exited with code 1"
 
 
 def test_a_pull_that_is_not_allowed_is_no_fault_of_the_image():
@@ -298,6 +307,34 @@ def test_the_evidence_is_alarms_then_stopped_tasks_then_what_is_missing_then_ecs
     )
 
 
+def test_tasks_that_stopped_for_the_same_are_one_line_of_evidence():
+    crashed = [
+        stopped("EssentialContainerExited", "exited", exited(), task=f"s{n}") for n in range(4)
+    ]
+    other = stopped("EssentialContainerExited", "exited", exited(3), task="s4")
+
+    judged = judge(observation(stopped=(*crashed, other)), watch(), at(30))
+
+    assert judged.evidence == (
+        "stopped: exited; container api, exit code 1 (4 tasks, the last one s3)",
+        "stopped: exited; container api, exit code 3 (task s4)",
+    )
+
+
+def test_what_ecs_says_is_evidence_also_where_it_is_only_in_an_event():
+    gone = observation(service_deployment=None, failure=EVENT, stopped=TWO_FAILED)
+    listed = observation(service_deployment=GAVE_UP, failure=EVENT, stopped=TWO_FAILED)
+
+    assert judge(gone, watch(), at(30)).evidence[-1] == f"ECS says: {EVENT}"
+    assert judge(listed, watch(), at(30)).evidence[-1] == f"ECS says: {GAVE_UP.reason}"
+
+
+def test_a_service_that_is_gone_has_no_words_of_ecs_as_evidence():
+    gone = observation(exists=False, failure="cluster production has no service api")
+
+    assert not any("ECS says" in fact for fact in judge(gone, watch(), at(9)).evidence)
+
+
 def test_the_evidence_leaves_out_tasks_that_just_stopped():
     observed = observation(stopped=(stopped("ServiceSchedulerInitiated", "Scaling activity"),))
 
@@ -308,7 +345,7 @@ def test_the_evidence_is_no_longer_than_people_read():
     observed = observation(
         service_deployment=service_deployment(desired=20),
         running=(task(status="PENDING"),) * 20,
-        stopped=tuple(stopped(task=f"s{n}") for n in range(20)),
+        stopped=tuple(stopped(reason=f"exit {n}", task=f"s{n}") for n in range(20)),
     )
     notified = judge(observed, watch(), at(30)).evidence
 

@@ -306,7 +306,7 @@ BY_WRITE = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_nothing_passes_that_an_execution_writes_after_a_takeover(ledger, lost, write):
     before = ledger.service(SERVICE), ledger.deployment(lost)
 
-    with pytest.raises(Superseded, match=f"^{THEIRS} has service production/api now$"):
+    with pytest.raises(Superseded, match=f"^{THEIRS} has claimed service production/api$"):
         write(ledger, lost)
 
     assert (ledger.service(SERVICE), ledger.deployment(lost)) == before
@@ -330,7 +330,7 @@ def test_nothing_is_written_after_the_service_was_freed(ledger, own, write):
     ledger.finish(own, deployment(), WELL, None, None)
     before = ledger.service(SERVICE), ledger.deployment(own)
 
-    with pytest.raises(Superseded, match="a newer release has service production/api now"):
+    with pytest.raises(Superseded, match="a newer release has claimed service production/api"):
         write(ledger, own)
 
     assert (ledger.service(SERVICE), ledger.deployment(own)) == before
