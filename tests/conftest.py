@@ -22,14 +22,13 @@ botocore.session.create_loader = cache(botocore.session.create_loader)
 
 # One worker runs all tests of each of these folders, because they share fixtures that are expensive to set
 # up, or because a test checks what the whole folder has covered.
-WHOLE = {"containers", "statemachine"}
+WHOLE = {"tests/pipeline/containers", "tests/statemachine"}
 # The few tests of these folders take long, so that each may run on any worker.
-SPREAD = {"faults"}
+SPREAD = {"tests/pipeline/faults"}
 # The tests of these folders take minutes: only `make test-exhaustive` runs them, not `make test`.
-EXHAUSTIVE = {"containers", "faults"}
+EXHAUSTIVE = {"tests/pipeline/containers", "tests/pipeline/faults"}
 WORKER_MB = 700
 """The memory that a worker may have at its end. More means that stopped local AWSs stay in memory."""
-HERE = Path(__file__).parent
 FAULT_RUNS = "fault runs"
 """The user property in which a test records how many deployments it ran with a fault."""
 
@@ -38,10 +37,11 @@ class ByPlace(LoadScopeScheduling):
     """Keeps the tests of a folder of WHOLE on one worker, and those of a file that is not in SPREAD."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = PurePosixPath(nodeid.partition("::")[0])
-        if file.parent.name in SPREAD:
+        file = nodeid.partition("::")[0]
+        folder = str(PurePosixPath(file).parent)
+        if folder in SPREAD:
             return nodeid
-        return file.parent.name if file.parent.name in WHOLE else str(file)
+        return folder if folder in WHOLE else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:
@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # xdist hands out work in this order. Short pieces come last, so that all workers end at the same time.
     items.sort(key=lambda item: item.path.name == "test_calls.py")
     for item in items:
-        if EXHAUSTIVE & set(item.path.relative_to(HERE).parts):
+        if str(item.path.parent.relative_to(item.config.rootpath)) in EXHAUSTIVE:
             item.add_marker("exhaustive")
 
 
