@@ -47,20 +47,20 @@ $(CHECKOV_READY): requirements-checkov.txt | $(READY)
 demo: $(READY) ## Deploy Slipway to a local AWS and watch three releases
 	@$(BIN)/python -m tools.demo
 
-# ARGS goes to pytest: make test ARGS='-k stale'. Coverage is judged only if everything runs. tests/unit alone has to
-# cover functions/: the local AWS runs them in other processes, and measuring would only slow it down.
+# ARGS goes to pytest: make test ARGS='-k stale'. `make test` alone measures coverage, and of tests/unit alone: these
+# have to reach all of functions/, which the local AWS runs in other processes.
 PYTEST = $(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: unit
 unit: $(READY) ## Run every test that needs no local AWS
-	$(PYTEST) tests/unit $(if $(ARGS),$(ARGS),--cov)
+	$(PYTEST) tests/unit $(ARGS)
 
 .PHONY: test
-ifdef ARGS
 test: $(READY) ## Run every test but the exhaustive ones (ARGS='-k stale')
+ifdef ARGS
 	$(PYTEST) -m 'not exhaustive' $(ARGS)
 else
-test: unit
+	$(PYTEST) tests/unit --cov
 	$(PYTEST) -m 'not exhaustive' --ignore tests/unit
 endif
 
