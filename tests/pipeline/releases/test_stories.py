@@ -84,5 +84,8 @@ def test_what_ecs_has_rolled_back_itself_is_notified_as_rolled_back(account: Acc
     deployment = shop.deployed("v2")
     assert deployment.outcome == "ROLLED_BACK"
     assert "exited with code" in deployment.reason
-    assert any("ECS says: " in fact and "deployment failed" in fact for fact in deployment.evidence)
+    assert any(
+        "ECS says: " in fact and "deployment failed" in fact
+        for fact in shop.history()[-1]["evidence"]
+    )
     assert shop.running() == shop.v1
