@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from slipway.health.cause import Cause
@@ -53,3 +55,11 @@ def test_an_outcome_and_a_cause_are_their_names_in_json() -> None:
     assert Outcome("ROLLED_BACK") is Outcome.ROLLED_BACK
     assert f"{Outcome.LEDGER_NOT_WRITTEN}" == "LedgerNotWritten"
     assert Cause("ALARM") is Cause.ALARM
+
+
+def test_the_mails_of_bad_ends_in_the_docs_are_of_every_outcome_that_fails() -> None:
+    page = (REPO / "docs" / "notifications.md").read_text()
+    [listed] = re.findall(r'\\"outcome\\": \[(.*?)\]', page)
+
+    failing = {outcome for outcome in Outcome if not outcome.facts.succeeds}
+    assert set(re.findall(r'\\"(\w+)\\"', listed)) == {*failing, "ALARM"}
