@@ -92,14 +92,14 @@ def test_a_pending_deployment_is_checked_again(machine: Machine) -> None:
 def test_the_first_wait_is_the_polls_and_the_others_are_what_the_check_says(
     machine: Machine,
 ) -> None:
-    looks = [pending(wait_seconds=7), pending(wait_seconds=0), healthy(baked=True)]
-    run = machine.run(deployment(policy={"poll_seconds": 20}), CheckDeployment=looks)
+    checks = [pending(wait_seconds=7), pending(wait_seconds=0), healthy(baked=True)]
+    run = machine.run(deployment(policy={"poll_seconds": 20}), CheckDeployment=checks)
     assert run.pauses == [("WaitForTasks", 20), ("WaitForTasks", 7), ("WaitForTasks", 0)]
 
 
 def test_a_healthy_deployment_bakes_until_a_check_finds_it_baked(machine: Machine) -> None:
-    looks = [healthy(wait_seconds=15), healthy(wait_seconds=3), healthy(baked=True)]
-    run = machine.run(deployment(), CheckDeployment=looks)
+    checks = [healthy(wait_seconds=15), healthy(wait_seconds=3), healthy(baked=True)]
+    run = machine.run(deployment(), CheckDeployment=checks)
     assert run.states == [*UP_TO_THE_CHECK, *BAKE * 2, *NOTIFY, "EndedWell"]
     assert run.pauses == [("WaitForTasks", 15), ("Bake", 15), ("Bake", 3)]
     assert run.output["outcome"] == "SUCCEEDED"

@@ -44,16 +44,16 @@ ENDS: dict[str, tuple[str, dict[str, Any]]] = {
         "FAILED",
         {"UpdateService": DENIED, "RollBack": rolled_back(RollBackAction.NOTHING_CHANGED)},
     ),
-    "superseded before the way back": (
+    "superseded before the rollback": (
         "SUPERSEDED",
         {"CheckDeployment": BAD, "RollBack": rolled_back(RollBackAction.SUPERSEDED)},
     ),
-    "taken before the way back": ("SUPERSEDED", {"CheckDeployment": BAD, "RollBack": TAKEN}),
-    "superseded on the way back": ("SUPERSEDED", {"CheckDeployment": [BAD, superseded()]}),
+    "claimed before the rollback": ("SUPERSEDED", {"CheckDeployment": BAD, "RollBack": TAKEN}),
+    "superseded during the rollback": ("SUPERSEDED", {"CheckDeployment": [BAD, superseded()]}),
     "rolled back": ("ROLLED_BACK", {"CheckDeployment": [BAD, pending(), WELL]}),
-    "way back failed": ("ROLLBACK_FAILED", {"CheckDeployment": [BAD, failed()]}),
-    "way back refused": ("ROLLBACK_FAILED", {"CheckDeployment": BAD, "RollBack": DENIED}),
-    "way back unseen": ("ROLLBACK_FAILED", {"CheckDeployment": [BAD, DENIED]}),
+    "rollback failed": ("ROLLBACK_FAILED", {"CheckDeployment": [BAD, failed()]}),
+    "rollback refused": ("ROLLBACK_FAILED", {"CheckDeployment": BAD, "RollBack": DENIED}),
+    "rollback not observed": ("ROLLBACK_FAILED", {"CheckDeployment": [BAD, DENIED]}),
 }
 NOT_GONE_ON = {"begin refused", "rejected"}
 
@@ -192,9 +192,9 @@ def test_any_other_end_that_can_not_be_written_stays_what_it_is(
 def test_a_rollback_that_fails_and_can_not_be_written_is_notified_with_both_reasons(
     machine: Machine,
 ) -> None:
-    looks = {"CheckDeployment": Failure("AwsRefused", "denied"), "RollBack": DENIED}
+    checks = {"CheckDeployment": Failure("AwsRefused", "denied"), "RollBack": DENIED}
     unwritten = [Failure("AwsUnavailable")] * TRIES
-    run = machine.run(deployment(), **looks, FinishDeployment=unwritten)
+    run = machine.run(deployment(), **checks, FinishDeployment=unwritten)
     assert (run.error, run.cause) == ("ROLLBACK_FAILED", "denied")
     notified = notified_of_the_end(run)
     assert json.loads(notified["evidence"][0])["errorMessage"] == "denied"
@@ -210,8 +210,8 @@ def test_the_notice_of_the_end_names_the_container_that_failed(ended: tuple[str,
 def test_the_notice_of_the_end_names_the_container_of_a_rollback_that_failed(
     machine: Machine,
 ) -> None:
-    looks = [Failure("AwsRefused", "denied"), BAD]
-    run = machine.run(deployment(), CheckDeployment=looks)
+    checks = [Failure("AwsRefused", "denied"), BAD]
+    run = machine.run(deployment(), CheckDeployment=checks)
     assert notified_of_the_end(run)["failed"] == FAILED.to_json()
 
 

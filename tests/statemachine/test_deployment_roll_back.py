@@ -1,4 +1,4 @@
-"""A deployment that goes wrong once the service may have been changed, up to each end of the way back."""
+"""A deployment that goes wrong once the service may have been changed, up to each end of the rollback."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def test_the_rollback_is_watched_without_alarms_and_without_a_bake(machine: Mach
 
 
 def test_the_rollback_is_checked_until_it_is_decided(machine: Machine) -> None:
-    looks = [BAD, pending(wait_seconds=7), pending(wait_seconds=8), ROLLED_BACK_AGAIN]
-    run = machine.run(deployment(policy={"poll_seconds": 20}), CheckDeployment=looks)
+    checks = [BAD, pending(wait_seconds=7), pending(wait_seconds=8), ROLLED_BACK_AGAIN]
+    run = machine.run(deployment(policy={"poll_seconds": 20}), CheckDeployment=checks)
     assert after(run, "WaitForRollBack") == [*CHECK_ROLLBACK * 3, *NOTIFY, "EndedBadly"]
     assert run.pauses[1:] == [
         ("WaitForRollBack", 20),
@@ -183,12 +183,12 @@ def test_an_update_that_was_done_although_it_failed_is_rolled_back(machine: Mach
     )
     assert (run.error, run.cause) == ("ROLLED_BACK", "denied")
     (check,) = run.calls["CheckDeployment"]
-    assert check["watch"]["deployment_id"] == BACK, "only the way back is looked at"
+    assert check["watch"]["deployment_id"] == BACK, "only the rollback is checked"
 
 
 def test_a_check_that_fails_is_not_a_verdict_but_rolls_back_all_the_same(machine: Machine) -> None:
-    looks = [Failure("AwsRefused", "AccessDenied from ecs:ListTasks"), ROLLED_BACK_AGAIN]
-    run = machine.run(deployment(), CheckDeployment=looks)
+    checks = [Failure("AwsRefused", "AccessDenied from ecs:ListTasks"), ROLLED_BACK_AGAIN]
+    run = machine.run(deployment(), CheckDeployment=checks)
     assert after(run, "CheckDeployment")[:3] == ["CheckDeployment", "RollBack", "DecideRollBack"]
     assert (run.error, run.cause) == ("ROLLED_BACK", "AccessDenied from ecs:ListTasks")
 
@@ -196,8 +196,8 @@ def test_a_check_that_fails_is_not_a_verdict_but_rolls_back_all_the_same(machine
 def test_evidence_of_earlier_checks_is_notified_where_the_last_one_was_an_error(
     machine: Machine,
 ) -> None:
-    looks = [pending(), Failure("AwsRefused", "denied"), ROLLED_BACK_AGAIN]
-    run = machine.run(deployment(), CheckDeployment=looks)
+    checks = [pending(), Failure("AwsRefused", "denied"), ROLLED_BACK_AGAIN]
+    run = machine.run(deployment(), CheckDeployment=checks)
     assert run.calls["Notify"][-1]["evidence"] == pending()["evidence"]
 
 

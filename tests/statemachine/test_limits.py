@@ -77,10 +77,10 @@ def test_the_history_of_the_longest_deployment_stays_within_the_quota(
     machines: Machines, timeout: int, bake: int
 ) -> None:
     machine = machines.deployment
-    looks = [pending(), pending(), pending(), healthy(baked=True)]
+    checks = [pending(), pending(), pending(), healthy(baked=True)]
     resource_name, longer = (
         len(machine.history(machine.run(deployment(), CheckDeployment=some).arn))
-        for some in (looks[2:], looks)
+        for some in (checks[2:], checks)
     )
     events_of_a_check = (longer - resource_name) // 2
     count = longest_seconds(timeout, bake) // least_poll(timeout, bake)

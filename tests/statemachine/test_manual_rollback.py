@@ -97,8 +97,8 @@ def test_an_image_that_no_known_task_definition_has_is_registered_first(machine:
 def test_a_manual_rollback_passes_every_gate_and_bakes_before_it_counts_as_rolled_back(
     machine: Machine,
 ) -> None:
-    looks = [pending(), healthy(wait_seconds=15), healthy(wait_seconds=3), WELL]
-    ended = run(machine, CheckDeployment=looks)
+    checks = [pending(), healthy(wait_seconds=15), healthy(wait_seconds=3), WELL]
+    ended = run(machine, CheckDeployment=checks)
     assert ended.states == [
         *UP_TO_THE_DIRECTION,
         *CHECK,

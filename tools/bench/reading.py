@@ -105,8 +105,8 @@ def recovered(since: int, times: int) -> None:
     """Wait for this many invocations of Recover, without the first ones."""
 
     def has_checked() -> bool:
-        looks = [i for i in awslambda.invocations()[since:] if function_name(i) == "Recover"]
-        return len(looks) >= times
+        invoked = [i for i in awslambda.invocations()[since:] if function_name(i) == "Recover"]
+        return len(invoked) >= times
 
     wait_for(has_checked, f"{times} invocations of Recover")
 

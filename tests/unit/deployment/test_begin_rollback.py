@@ -224,7 +224,7 @@ def test_what_is_rolled_back_already_is_not_rolled_back_once_more(world, ecs, ss
 def test_one_that_has_not_changed_anything_yet_does_not_go_on_while_something_else_rolls_out(
     world, ecs, ssm, ledger
 ):
-    """The rollout is someone else's: ECS may replace tasks at any time."""
+    """The service deployment is someone else's: ECS may replace tasks at any time."""
     ended(ledger, found=good(NEW, DIGEST))
     accepted(ledger, "e-0", release=EARLIER)
     described(ecs, ecs_deployment(taskDefinition=NEW, rolloutState="IN_PROGRESS"))

@@ -127,7 +127,9 @@ def test_a_rollback_whose_answer_was_lost_is_watched_by_its_retry(ecs):
     assert done.update.deployment_id == THEIRS
 
 
-@pytest.mark.parametrize("on", [OLD, OTHER], ids=["settled before", "in mid-rollout before"])
+@pytest.mark.parametrize(
+    "on", [OLD, OTHER], ids=["settled before", "during a service deployment before"]
+)
 @pytest.mark.parametrize("rollback_target", [OLD, NEW])
 def test_an_update_that_never_reached_the_service_leaves_nothing_to_do(ecs, on, rollback_target):
     has(ecs, on)

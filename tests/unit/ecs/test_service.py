@@ -128,9 +128,9 @@ def test_what_is_put_is_put_whatever_the_service_has(ecs):
     ],
     ids=[
         "settled",
-        "in mid-rollout",
+        "during a service deployment",
         "in any order",
-        "after a failed rollout",
+        "after a failed service deployment",
         "while the old one drains",
         "the newest of two completed ones",
         "never completed",
