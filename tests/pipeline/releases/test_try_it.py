@@ -41,7 +41,8 @@ def test_a_service_of_ones_own_is_made_deployed_broken_and_rolled_back(account: 
     assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{second}")
 
     PAGE.run("an image whose containers exit as soon as they have started")
-    assert "exit code 1" in mail("ROLLED_BACK: staging/hello, team/hello:v3")
+    crashed = mail("ROLLED_BACK: staging/hello, team/hello:v3")
+    assert "tasks of container app exited with code 1" in crashed
     assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{second}")
 
     PAGE.run("back to v1")
