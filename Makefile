@@ -76,7 +76,7 @@ lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines
 	cfn-lint $(TEMPLATES)
 	AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	python -m tools.lint_state_machines
-	PYTHONPATH=functions:. lint-imports --no-logo --no-cache
+	PYTHONPATH=functions lint-imports --no-logo --no-cache
 	@# checkov skips a resource if its condition is false with the parameters' defaults.
 	@rm -rf $(UNCONDITIONAL) && mkdir -p $(UNCONDITIONAL)/environment
 	@for template in $(TEMPLATES); do sed 's/^    Condition: /    # &/' $$template >$(UNCONDITIONAL)/$$template; done

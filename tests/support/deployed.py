@@ -20,7 +20,7 @@ from tests.support.paths import REPO
 from tools import sam, sources
 
 CACHE = REPO / ".cache" / "deployed"
-_STATES = 3  # how many states of the sources keep their snapshots, of 40 MB each
+_STATES = 3  # how many states of the sources keep their snapshots, of 18 MB each
 
 Prepare = Callable[[LocalAws], dict[str, str]]
 """Creates what must exist before the deployment, and returns the parameters that name it."""
