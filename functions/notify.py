@@ -24,7 +24,7 @@ from slipway.notices.compose import notice_of
 from slipway.notices.current_state import read_current_state
 from slipway.notices.news import News
 from slipway.notices.notice import Notice
-from slipway.notices.own_alarms import alarm_notice, is_of_alarm
+from slipway.notices.own_alarms import alarm_notice, is_alarm_event
 from slipway.notices.publish import publish
 from slipway.notices.redaction import redacted
 
@@ -51,7 +51,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """
     begun, now, ledger = time.monotonic(), datetime.now(UTC), Ledger(aws.table())
     record: _Record
-    if is_of_alarm(event):
+    if is_alarm_event(event):
         notice = alarm_notice(event)
         # An alarm fires many times, but each event is notified only once: the key is the event's id.
         record = _OfOthers(ledger, str(event["id"]), notice.kind, now)

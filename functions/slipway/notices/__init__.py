@@ -1,1 +1,1 @@
-"""What people are notified of, in each of its forms."""
+"""Notices, the messages to people: their content, and each of their forms."""

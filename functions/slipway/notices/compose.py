@@ -1,4 +1,4 @@
-"""The notice that is made of news: every rule about what is in it."""
+"""Makes the notice from the news. Every rule about what a notice contains is here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from slipway.aws import resource_name
 from slipway.errors import reason_of
 from slipway.notices.current_state import CurrentState
-from slipway.notices.news import News, images
+from slipway.notices.news import News, without_registries
 from slipway.notices.next_steps import commands_of, links_of
 from slipway.notices.notice import TITLE_LENGTH, Kind, Notice
 from slipway.notices.sanitize import harmless
@@ -19,8 +19,8 @@ def notice_of(news: News, state: CurrentState, now: datetime, ledger: str) -> No
     """The notice of the news, with all text from outside made harmless.
 
     Args:
-        now: when it was found out.
-        ledger: the table's name, for the commands.
+        now: when Notify got the news.
+        ledger: the name of the ledger's table, for the commands.
     """
     ended = news.kind == "end"
     notice = Notice(
@@ -43,7 +43,7 @@ def notice_of(news: News, state: CurrentState, now: datetime, ledger: str) -> No
         by=news.by,
         task_definition=_name(news.task_definition),
         rollback_target=_name(news.rollback_target),
-        rollback_target_images=images(news.rollback_target_images),
+        rollback_target_images=without_registries(news.rollback_target_images),
         running=state.running,
         gates=news.gates,
         alarms_firing=news.alarms_firing,

@@ -1,4 +1,4 @@
-"""Addresses in AWS's console, whatever the names in them hold."""
+"""Addresses of pages in AWS's console, with the names in them encoded."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ HOSTS = {
 
 
 class Console:
-    """The console of one region."""
+    """The pages of one region."""
 
     def __init__(self, arn: str, region: str = "") -> None:
-        """Of the partition that an ARN names, and of its region, unless there is another one."""
-        _, partition, _, of_arn, *_ = arn.split(":")
-        self._region = region or of_arn
+        """Create the pages of a region.
+
+        Args:
+            arn: any ARN of the partition and, unless ``region`` is given, of the region.
+        """
+        _, partition, _, arn_region, *_ = arn.split(":")
+        self._region = region or arn_region
         self._url = f"https://{self._region}.{HOSTS.get(partition, HOSTS['aws'])}"
 
     def execution(self, arn: str) -> str:
@@ -40,13 +44,13 @@ class Console:
 
     def log_stream(self, group: str, stream: str) -> str:
         """A stream of CloudWatch Logs."""
-        names = (_twice(name) for name in (group, stream))
+        names = (_encoded_twice(name) for name in (group, stream))
         return self._cloudwatch("logsV2:log-groups/log-group/{}/log-events/{}".format(*names))
 
     def _cloudwatch(self, place: str) -> str:
         return f"{self._url}/cloudwatch/home?region={self._region}#{place}"
 
 
-def _twice(name: str) -> str:
-    """The logs' own way: percent-encoded twice, the second time with a dollar sign."""
+def _encoded_twice(name: str) -> str:
+    """The encoding that the page of a log needs: percent-encoded twice, then with ``$`` for each ``%``."""
     return re.sub("%", "$25", quote(name, safe=""))

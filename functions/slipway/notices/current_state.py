@@ -1,4 +1,4 @@
-"""What Notify reads before it reports an end: what runs now, and what the failed container wrote."""
+"""Reads what the notice of an end has besides the news: what runs now, and the failed container's log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slipway.ecs.service import primary_deployment, read_service
 from slipway.ecs.task_definition import read_task_definition
 from slipway.model import Model
 from slipway.notices.logs import read_log
-from slipway.notices.news import News, images
+from slipway.notices.news import News, without_registries
 from slipway.notices.notice import ContainerLog, Running, Tasks
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A call that AWS does not answer takes half a minute with its tries. After one of those, the ledger's too,
-# nothing else is read, so that within the function's minute there is time to report what is known.
+# A call that AWS does not answer takes half a minute with its retries. After one such call, even if it was
+# the ledger's, nothing more is read, so that the function still has time to publish within its minute.
 PATIENCE_SECONDS = 10
 
 
 class CurrentState(Model):
-    """What Notify read; None where there was nothing to read, or it could not be read."""
+    """What was read. A field is None if there was nothing to read, or if it could not be read."""
 
     running: Running | None = None
     log: ContainerLog | None = None
@@ -42,10 +42,11 @@ def read_current_state(
     begun: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> CurrentState:
-    """Read it, as far as it goes: an error is written to the log and leaves out what could not be read.
+    """Read what can be read: an error is logged, and what it concerns is left out.
 
     Args:
-        begun: when the function began, by the clock.
+        logs_for: makes the client for a region.
+        begun: when the function began, in seconds of ``clock``.
     """
 
     def attempt(what: str, read: Callable[[], T]) -> T | None:
@@ -54,7 +55,7 @@ def read_current_state(
             return None
         try:
             return read()
-        except Exception:  # whatever it is: people are notified all the same
+        except Exception:  # whatever it is, people have to be notified
             logger.exception("can't read %s", what)
             return None
 
@@ -66,7 +67,7 @@ def read_current_state(
 
     if news.kind != "end":
         return CurrentState()
-    # The log first: it says why, and what runs can be looked up by whoever reads the mail.
+    # The log comes first, because it says why. What runs now, the reader can also look up.
     written = attempt("the log of the failed container", log)
     return CurrentState(log=written, running=attempt("what runs now", running))
 
@@ -75,6 +76,6 @@ def _running(service: str, ecs: ECSClient) -> Running:
     now = primary_deployment(read_service(service, ecs))
     return Running(
         task_definition=resource_name(now["taskDefinition"]),
-        images=images(read_task_definition(now["taskDefinition"], ecs).images),
+        images=without_registries(read_task_definition(now["taskDefinition"], ecs).images),
         tasks=Tasks(desired=now["desiredCount"], healthy=now["runningCount"]),
     )

@@ -1,4 +1,4 @@
-"""A notice as a mail: plain text, for 72 columns and for the one who is called at night."""
+"""A notice as a mail: plain text in 72 columns, for a reader who was just woken up."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from slipway.notices.notice import ContainerLog, Kind, Notice, Running
 from slipway.text import one_line, truncate, visible
 
 WIDTH = 72
-# SNS takes no line breaks and no control characters, and fewer than 100 characters (API reference,
-# Publish); mail programs show ASCII best.
+# SNS takes fewer than 100 characters, without line breaks and control characters
+# (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html). Every mail program shows a subject in ASCII.
 SUBJECT_LENGTH = 99
 LOG_LINE_LENGTH = 300
-LABEL = 17
+LABEL_WIDTH = 17
 _DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$")
 HEADINGS = {Kind.STAGE: "RELEASE", Kind.ALARM: "ALARM"}
 
 
 def subject_of(notice: Notice) -> str:
-    """The subject."""
+    """The mail's subject."""
     line = re.sub(r"[^ -~]", "?", one_line(notice.title).replace("…", "..."))
     return line if len(line) <= SUBJECT_LENGTH else line[: SUBJECT_LENGTH - 3] + "..."
 
 
 def text_of(notice: Notice) -> str:
-    """The text. Only headings of ours begin in the first column, so that nothing else can pass for one."""
+    """The mail's text. Text from outside is indented, so that it can't pass for a heading of Slipway's."""
     if notice.kind is Kind.PROGRESS:
         return f"{one_line(f'{notice.title}: {notice.reason}')}\n"
     sections = [
@@ -53,7 +53,7 @@ def _section(heading: str, lines: Iterable[str]) -> list[str]:
 
 
 def _wrapped(text: str, first: str, rest: str) -> Iterator[str]:
-    """The text's lines, each wrapped, after these indents; what has no blank in it stays whole."""
+    """The text's lines, wrapped and with these indents. A longer word than a line stays whole."""
     for line in visible(text).split("\n"):
         own = " " * (len(line) - len(line.lstrip()))
         wrapped = textwrap.wrap(
@@ -108,13 +108,8 @@ def _facts(notice: Notice) -> Iterator[str]:
     if notice.kind is Kind.ALARM:
         facts: dict[str, str | None] = {"name": notice.about, "state": notice.outcome}
     else:
-        before = (
-            "rolls back to"
-            if notice.manual_rollback
-            else "replaces"
-            if notice.kind is Kind.START
-            else "before"
-        )
+        replaced = "replaces" if notice.kind is Kind.START else "before"
+        target = "rolls back to" if notice.manual_rollback else replaced
         facts = {
             "service": notice.service,
             "stage": notice.stage,
@@ -122,7 +117,7 @@ def _facts(notice: Notice) -> Iterator[str]:
             "digest": notice.image.digest if notice.image else None,
             "started by": notice.starter,
             "task definition": notice.task_definition,
-            before: "\n".join(
+            target: "\n".join(
                 [*filter(None, [notice.rollback_target]), *_images(notice.rollback_target_images)]
             ),
         }
@@ -132,8 +127,8 @@ def _facts(notice: Notice) -> Iterator[str]:
 
 
 def _row(label: str, value: str) -> Iterator[str]:
-    """A label and its value beside it, or below it where there is no room for that."""
-    beside = f"  {label:{LABEL}}"
+    """A label with its value beside it, or below it if a word of the value does not fit there."""
+    beside = f"  {label:{LABEL_WIDTH}}"
     if all(len(beside) + len(word) <= WIDTH for word in value.split()):
         yield from _wrapped(value, beside, " " * len(beside))
     else:
@@ -147,7 +142,7 @@ def _image(notice: Notice) -> str:
 
 
 def _images(by_container: Mapping[str, str]) -> list[str]:
-    """``app: shop/api@0123456789ab``: enough to know it by, and short enough to be read."""
+    """Each container with its image, the digest shortened: ``app: shop/api@0123456789ab``."""
     return [
         f"{name}: {_DIGEST.sub(lambda found: f'@{short_digest(found[1])}', image)}"
         for name, image in by_container.items()

@@ -1,4 +1,4 @@
-"""The last lines that a failed container wrote into CloudWatch Logs."""
+"""Reads the last lines that a failed container wrote to CloudWatch Logs."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 LINES = 20
 PAGES = 3
 LONGEST = 500
-"""Characters of a line: enough for what went wrong; the rest is in the log."""
+"""Characters of a line in the notice, which says where the whole log is."""
 LONGEST_READ = 4000
-"""Of a line before what looks like a secret is blotted out: cut through, a secret would not look like one."""
+"""Characters of a line that are searched for secrets. Half a secret would not look like one."""
 
-# Colours and the like (ECMA-48, control sequences): they would also part a name from its value.
+# Control sequences of ECMA-48, such as colours. One between a name and its value would hide a secret.
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def read_log(
     failed: Failed, ecs: ECSClient, logs_for: Callable[[str], CloudWatchLogsClient]
 ) -> ContainerLog | None:
-    """The last lines of the container's log, with what looks like a secret blotted out.
+    """The last lines of the container's log. What looks like a secret in them is masked.
 
-    Where they can't be read, ``problem`` says why: people are notified that it failed all the same.
+    An error of AWS is not raised, because people have to be notified all the same: ``problem`` says it.
 
     Args:
-        logs_for: the client of a region, which is the one that the container writes to.
+        logs_for: makes the client for a region. A container may log to another region than its own.
 
     Returns:
-        None where it does not write to CloudWatch Logs by itself (another log driver, or none).
+        None if the container does not have the log driver ``awslogs``.
     """
     where = f"task definition {failed.task_definition}"
     try:
@@ -82,15 +82,15 @@ def _log(
 
 
 def _never_written_to(error: BaseException | None) -> bool:
-    """Whether it is the stream that is missing, which is made with the first line.
+    """Whether the error is that the log stream does not exist, because the first line creates it.
 
-    A group that is missing, as it also is in a wrong region, has the same code and another message.
+    If the log group does not exist, as in a wrong region, the code is the same and the message differs.
     """
     return error_code(error) == "ResourceNotFoundException" and "log stream" in str(error)
 
 
 def _awslogs(containers: list[dict[str, Any]], name: str) -> dict[str, str] | None:
-    """The options of the container's log driver, where that is awslogs."""
+    """The options of the container's log driver; None if the driver is not ``awslogs``."""
     for container in containers:
         configuration = container.get("logConfiguration", {})
         if container["name"] == name and configuration.get("logDriver") == "awslogs":
@@ -99,13 +99,14 @@ def _awslogs(containers: list[dict[str, Any]], name: str) -> dict[str, str] | No
 
 
 def _stream(options: dict[str, str], failed: Failed) -> str:
-    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html, its options
+    # How the driver names streams, see awslogs-stream-prefix in
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html
     prefix = options.get("awslogs-stream-prefix")
     return f"{prefix}/{failed.container}/{failed.task}" if prefix else failed.runtime_id
 
 
 def _last_lines(group: str, stream: str, logs: CloudWatchLogsClient) -> tuple[str, ...]:
-    # A page may be empty and not the last one:
+    # An empty page need not be the last one; the last one returns the token that it was asked with:
     # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
     asked: Any = {"logGroupName": group, "logStreamName": stream}
     events: list[Any] = []
@@ -115,7 +116,7 @@ def _last_lines(group: str, stream: str, logs: CloudWatchLogsClient) -> tuple[st
         if events or page["nextBackwardToken"] == asked.get("nextToken"):
             break
         asked["nextToken"] = page["nextBackwardToken"]
-    # With a pattern for several lines (awslogs-multiline-pattern) one event may be a whole stack trace.
+    # If awslogs-multiline-pattern is set, one event may be a whole stack trace.
     lines = [line for event in events for line in event["message"].splitlines() if line.strip()]
     clean = redacted([ESCAPES.sub("", line)[:LONGEST_READ] for line in lines[-LINES:]])
     return tuple(line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…" for line in clean)

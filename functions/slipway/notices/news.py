@@ -25,45 +25,45 @@ class News(Model):
     outcome: Outcome | None
     """Of an end; None of a start."""
     claim: ClaimId | None = None
-    """In the ledger; None for a release, and where the ledger could not be written."""
+    """The deployment's claim; None for a release, and if the ledger could not be written."""
     reason: str
-    """A sentence, or the Cause of a failed task as Step Functions gives it."""
+    """A sentence, or the Cause of a failed task as Step Functions gives it: see `sentence`."""
     cause: Cause | None = None
     alarms_fired: tuple[str, ...] = ()
     """The alarms behind the outcome."""
     evidence: tuple[str, ...] = ()
-    """One fact each, or likewise the Cause of a failed task."""
+    """One fact each; a fact, too, may be the Cause of a failed task."""
     failed: Annotated[Failed | None, IfReadable] = None
-    """The container whose log is to be shown."""
+    """The container that failed; the notice shows the end of its log."""
     execution: str
     """ARN."""
     release: Annotated[str | None, IfReadable] = None
-    """Of a release and its stages: the id of the event, or the name of an execution started manually."""
+    """The release's id: that of its push event, or its execution's name. None for a deployment."""
     service: Annotated[str | None, IfReadable] = None
     """``cluster/service``; None for a release."""
     services: tuple[str, ...] = ()
-    """Of a stage."""
+    """The services of a stage; otherwise empty."""
     stage: Annotated[str | None, IfReadable] = None
     stage_number: int = 0
-    """The first is 1."""
+    """1 for the first stage; 0 if this is not about a stage."""
     stage_count: int = 0
     image: Annotated[Image | None, IfReadable] = None
-    """None where the release failed before it was known; of a manual rollback the one that it abandons."""
+    """None if it is not known, as in a release with an invalid plan. A manual rollback abandons it."""
     repository: Annotated[str | None, IfReadable] = None
     tag: Annotated[str | None, IfReadable] = None
-    """What the release was started with, where its image is not known."""
+    """The tag that the release was started with, if its image is not known."""
     started_by: Annotated[StartedBy | None, IfReadable] = None
     by: Annotated[str | None, IfReadable] = None
     """Who started it manually."""
     task_definition: str | None = None
-    """ARN of the task definition of this deployment; None where it got none."""
+    """ARN of the deployment's task definition; None if it ended before it had one."""
     rollback_target: str | None = None
-    """ARN of the task definition to go back to."""
+    """ARN of the task definition that the deployment rolls back to."""
     rollback_target_images: Annotated[dict[str, str], Field(default_factory=dict)]
     gates: tuple[str, ...] = ()
-    """What it passed before it was allowed to start."""
+    """The gates that the deployment passed, one sentence each."""
     alarms_firing: tuple[str, ...] = ()
-    """Alarms of the policy that were in ALARM before it began, and so could not guard it."""
+    """Alarms of the policy that were in ALARM before the deployment began, so that they can't guard it."""
 
     @model_validator(mode="after")
     def _has_an_outcome_if_it_is_an_end(self) -> News:
@@ -73,14 +73,14 @@ class News(Model):
 
     @property
     def sentence(self) -> str:
-        """Why it ended so, for people."""
+        """The reason, as a sentence for people."""
         return reason_of(self.reason)
 
     @property
     def about(self) -> str:
-        """What the notice is about: equal for every notice of one deployment, or of one release.
+        """An id of what the notice is about, equal in every notice of one deployment or of one release.
 
-        An event that is delivered twice makes two executions of one release.
+        For a release it is not the execution, because an event that is delivered twice starts two executions.
         """
         if self.claim:
             return f"{self.claim.service}#{self.claim.deployment}"
@@ -88,31 +88,31 @@ class News(Model):
 
     @property
     def event(self) -> str:
-        """Which of the events of what it is about; people are notified of each once."""
+        """Which event this is in the life of what ``about`` names. People are notified of each event once."""
         return f"stage_{self.stage_number}" if self.kind == "stage" else self.kind
 
     @property
     def facts(self) -> Facts | None:
-        """What follows from its outcome; None of a start."""
+        """What follows from the outcome; None if there is no outcome."""
         if self.outcome is None:
             return None
         return self.outcome.of(manual_rollback=self.manual_rollback, release=self.service is None)
 
     @property
     def manual_rollback(self) -> bool:
-        """Whether it is a manual rollback."""
+        """Whether this is about a manual rollback."""
         return self.started_by is StartedBy.MANUAL_ROLLBACK
 
     @property
     def rollback_target_name(self) -> str | None:
-        """``family:revision`` that it goes back to, or would."""
-        # A manual rollback may have to register it first.
+        """``family:revision`` of the version that the deployment rolls back to, or would if it failed."""
+        # A manual rollback may have registered its target anew. The target is then its own task definition.
         arn = self.rollback_target or (self.task_definition if self.manual_rollback else None)
         return resource_name(arn) if arn else None
 
     @property
-    def what(self) -> str:
-        """The image as people call it, ``shop/api:v2``; empty where nothing is known of it."""
+    def image_name(self) -> str:
+        """The image as people call it, ``shop/api:v2``, or as much of that as is known."""
         repository = self.image.repository if self.image else self.repository or ""
         tag = self.image.tag if self.image else self.tag
         if tag:
@@ -121,13 +121,13 @@ class News(Model):
         return f"{repository}@{digest}" if digest else repository
 
 
-def images(by_container: Mapping[str, str]) -> dict[str, str]:
-    """Image references without their registry."""
-    return {name: _without_registry(image) for name, image in by_container.items()}
+def without_registries(images: Mapping[str, str]) -> dict[str, str]:
+    """Image references by container, without their registries: ``{"app": "shop/api@sha256:..."}``."""
+    return {container: _without_registry(image) for container, image in images.items()}
 
 
 def _without_registry(reference: str) -> str:
-    # As Docker reads it: a first part is a registry if it looks like a host, else a part of the name.
+    # Docker's rule: the first part is a registry if it looks like a host, otherwise a part of the name.
     host, slash, name = reference.partition("/")
     is_host = slash and ("." in host or ":" in host or host == "localhost")
     return name if is_host else reference

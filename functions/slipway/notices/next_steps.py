@@ -1,4 +1,4 @@
-"""Where to look on, and what to type: the links and the commands of a notice."""
+"""What a person can do next: the links and the commands of a notice."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from slipway.notices.console import Console
 from slipway.notices.news import News
 from slipway.notices.notice import Command, ContainerLog, Link, LinkKind
 
-# Longer than any address or command of what exists; a longer one is of an input that is no good anyway.
+# Characters of an address or a command. No valid input makes a longer one; if one is longer, it is left out.
 LONGEST = 1500
 ALARMS_LINKED = 3
 _AGAIN = "Start the release of"
 _WHEN = "when what was wrong is put right"
-# What means something to a shell in quotes, or to a chat, and can be written otherwise in JSON.
+# What a shell interprets within quotes, or a chat anywhere, and JSON can write as an escape.
 _SPECIAL = re.compile("['`<>&@#\x7f]|(?<=/)/|(?i:(?<=www)[.])")
 
 
 def links_of(news: News, log: ContainerLog | None) -> tuple[Link, ...]:
-    """The execution, the service's health, the failed container's log, the alarms that fired."""
+    """Links to the execution, the service's health, the failed container's log and the alarms that fired."""
     console = Console(news.execution)
     links = [
         Link(kind=LinkKind.EXECUTION, title="execution", url=console.execution(news.execution))
@@ -45,10 +45,10 @@ def links_of(news: News, log: ContainerLog | None) -> tuple[Link, ...]:
 
 
 def commands_of(news: News, ledger: str) -> tuple[Command, ...]:
-    """What may be right to type after this; nothing where all is as it should be.
+    """The commands that may help now; none if there is nothing to do.
 
     Args:
-        ledger: the table's name.
+        ledger: the name of the ledger's table.
     """
     return tuple(command for command in _commands(news, ledger) if len(command.command) <= LONGEST)
 
@@ -59,32 +59,32 @@ def _commands(news: News, ledger: str) -> Iterator[Command]:
     facts = news.facts
     if news.service is None:
         if facts and facts.may_start_again and (start := _release_again(news)):
-            yield _start_release(news, f"{_AGAIN} {news.what} again, {_WHEN}", start)
+            yield _start_release(news, f"{_AGAIN} {news.image_name} again, {_WHEN}", start)
         return
     yield from _roll_back(news, news.service)
     image = news.image if news.image and news.image.digest else None
     if facts is None or image is None:
         return
     if facts.quarantines:
-        yield _release_quarantine(news, news.service, image, ledger)
+        yield _lift_quarantine(news, news.service, image, ledger)
     elif facts.may_start_again and not news.manual_rollback:
         yield from _start_again(news, news.service, image, ledger)
 
 
 def _start_again(news: News, service: str, image: Image, ledger: str) -> Iterator[Command]:
-    """By what stood against it."""
+    """How to deploy the same image again: that depends on what kept it from being deployed."""
     if news.cause is Cause.QUARANTINED:
-        yield _release_quarantine(news, service, image, ledger)
-        title = f"Or deploy {news.what} once in spite of it, which releases it if it is good"
-        yield _start_release(news, title, {**_digest(image), "force": True})
+        yield _lift_quarantine(news, service, image, ledger)
+        title = f"Or deploy {news.image_name} once in spite of it, which releases it if it is good"
+        yield _start_release(news, title, {**_by_digest(image), "force": True})
         return
     refused = news.outcome is Outcome.REJECTED
     when = "when nothing stands against it any more" if refused else _WHEN
-    yield _start_release(news, f"{_AGAIN} {news.what} again, {when}", _digest(image))
+    yield _start_release(news, f"{_AGAIN} {news.image_name} again, {when}", _by_digest(image))
 
 
 def _roll_back(news: News, service: str) -> Iterator[Command]:
-    """None where the last good version is back, or was never away, or where that is what is going on."""
+    """How to roll back; nothing if the last good version is on the service, or a rollback to it begins."""
     if not (news.facts.may_run if news.facts else not news.manual_rollback):
         return
     to = {"to": news.rollback_target_name} if news.rollback_target_name else {}
@@ -95,19 +95,19 @@ def _roll_back(news: News, service: str) -> Iterator[Command]:
 
 
 def _release_again(news: News) -> dict[str, Any] | None:
-    """The input of a release that failed before it came to a deployment; by its tag, as it was started."""
+    """The input of a release that failed before its first deployment: the tag that it was started with."""
     repository = news.image.repository if news.image else news.repository
     tag = news.image.tag if news.image else news.tag
     return {"repository": repository, "tag": tag} if repository and tag else None
 
 
-def _digest(image: Image) -> dict[str, Any]:
-    """This very image: its tag may be another one's by now."""
+def _by_digest(image: Image) -> dict[str, Any]:
+    """The input of a release of exactly this image. By now, its tag may name another one."""
     return {"repository": image.repository, "digest": image.digest}
 
 
-def _release_quarantine(news: News, service: str, image: Image, ledger: str) -> Command:
-    """As docs/operations.md has it; nothing changes where it is in none."""
+def _lift_quarantine(news: News, service: str, image: Image, ledger: str) -> Command:
+    """The command of docs/operations.md. It changes nothing if the image is not quarantined."""
     lines = (
         f"aws dynamodb update-item --region {shlex.quote(news.execution.split(':')[3])}",
         f"--table-name {shlex.quote(ledger)}",
@@ -115,12 +115,12 @@ def _release_quarantine(news: News, service: str, image: Image, ledger: str) -> 
         "--update-expression 'REMOVE quarantined.#d'",
         f"--expression-attribute-names {shlex.quote(json.dumps({'#d': image.digest}))}",
     )
-    title = f"Release {news.what} from quarantine on {service}, if it was not to blame"
+    title = f"Release {news.image_name} from quarantine on {service}, if it was not to blame"
     return Command(title=title, command=" \\\n  ".join(lines))
 
 
 def _start_release(news: News, title: str, start: dict[str, Any]) -> Command:
-    # The two state machines of a stack are named alike (template.yaml).
+    # template.yaml gives both state machines of a stack the same name, but for this suffix.
     machine = re.sub(r"-deployment$", "-release", _machine(news))
     return _start(title, machine, start)
 
@@ -140,5 +140,5 @@ def _start(title: str, machine: str, start: dict[str, Any]) -> Command:
 
 
 def escaped_json(value: Any) -> str:
-    """JSON in which no character means anything to anyone but to JSON: the rest is written as its code."""
+    """JSON in which each character that a shell or a chat may interpret is an escape, such as ``\\u0027``."""
     return _SPECIAL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value))

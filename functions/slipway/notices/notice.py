@@ -1,7 +1,7 @@
-"""The notice: what people are notified of about one event of a deployment or a release, before it has a form.
+"""The notice: one event of a deployment, a release or an alarm, with what people need to know of it.
 
-Mails, Slack's messages and those of Amazon Q Developer are made of it, and whoever subscribes with a
-function or an HTTPS endpoint gets it as it is; its JSON Schema is docs/notice.schema.json.
+Mails and the messages in Slack and Amazon Q Developer are made from it. Functions, queues and HTTP
+endpoints that subscribe get the notice itself. Its JSON Schema is docs/notice.schema.json.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ TITLE_LENGTH = 200
 
 
 class Kind(StrEnum):
-    """What it is about."""
+    """What kind of event the notice is about."""
 
     START = "start"  # a deployment starts
-    PROGRESS = "progress"  # another check found something new; only Slack's bot is notified
-    END = "end"  # a deployment has ended, or a release without coming to one
+    PROGRESS = "progress"  # a check found something new; only Slack's bot shows it
+    END = "end"  # a deployment has ended, or a release that started none
     STAGE = "stage"  # the next stage of a release starts
     ALARM = "alarm"  # one of Slipway's own alarms changed its state
 
@@ -40,30 +40,30 @@ class Tasks(Model):
 
 
 class Running(Model):
-    """What the service runs at this moment."""
+    """What the service ran when the notice was made."""
 
     task_definition: str
     """``family:revision``."""
     images: Mapping[str, str]
     """By container, without the registry: ``{"app": "shop/api@sha256:..."}``."""
     tasks: Tasks | None = None
-    """Here ``healthy`` is ECS's running count: what the load balancer says is in the evidence."""
+    """Here ``healthy`` is ECS's running count, which leaves out the health of targets."""
 
 
 class ContainerLog(Model):
-    """The last lines that a failed container wrote."""
+    """The last lines of a failed container's log."""
 
     container: str
     task: str
-    """ID."""
+    """The task's ID."""
     region: str = ""
-    """Of the log group; empty where it is not known."""
+    """The region of the log group; empty if it is not known."""
     group: str
     stream: str
     lines: tuple[str, ...]
-    """Oldest first; what looks like a secret is blotted out."""
+    """Oldest first. What looks like a secret is masked."""
     problem: str = ""
-    """Why there are no lines, where they could not be read."""
+    """Why there are no lines; empty if there are some."""
 
 
 class LinkKind(StrEnum):
@@ -76,7 +76,7 @@ class LinkKind(StrEnum):
 
 
 class Link(Model):
-    """Where to look on."""
+    """A page of AWS's console."""
 
     kind: LinkKind
     title: str
@@ -84,16 +84,16 @@ class Link(Model):
 
 
 class Command(Model):
-    """What to type, for the one who is called at night."""
+    """A command that a person can type as it is."""
 
     title: str
     """What it does: ``Roll back to api:41``."""
     command: str
-    """One shell command, which may go over several lines that end with a backslash."""
+    """One shell command. It may have several lines; all but the last then end with a backslash."""
 
 
 class Notice(Model):
-    """One event."""
+    """One message to people, about one event."""
 
     version: Literal["1"] = "1"
     kind: Kind
@@ -101,17 +101,17 @@ class Notice(Model):
     """Equal for every notice of one deployment (``production/api#<its id>``), of one release
     (``release#<its id>``), or of one alarm (its name)."""
     at: AwareDatetime
-    """When it was found out: of two about the same, the later one is right."""
+    """When Slipway learnt of the event. Of two notices with the same ``about``, the later one is right."""
     outcome: Annotated[Outcome | str, Field(union_mode="left_to_right")] | None = None
-    """Of an end, an outcome of docs/outcomes.md; of an alarm its state: OK, ALARM or INSUFFICIENT_DATA."""
+    """The outcome of an end (docs/outcomes.md), or the state of an alarm: OK, ALARM or INSUFFICIENT_DATA."""
     title: str
-    """In one line, as the subject of a mail: ``ROLLED_BACK: production/api, shop/api:v2``."""
+    """One line, also the subject of a mail: ``ROLLED_BACK: production/api, shop/api:v2``."""
     meaning: str = ""
     """What the outcome means for the service, in a few words."""
     reason: str = ""
     """Why, in a sentence."""
     cause: Cause | None = None
-    """Why, as one of the causes of docs/outcomes.md; none where all is as it should be."""
+    """Why, as one of the causes of docs/outcomes.md; None if nothing went wrong."""
     evidence: tuple[str, ...] = ()
     """One fact each, the strongest first."""
     log: ContainerLog | None = None
@@ -125,27 +125,27 @@ class Notice(Model):
     by: str | None = None
     """Who started it manually, in their own words."""
     task_definition: str | None = None
-    """``family:revision`` of this deployment."""
+    """``family:revision`` that this deployment puts on the service."""
     rollback_target: str | None = None
-    """``family:revision`` that it replaces, and goes back to if it fails."""
+    """``family:revision`` that the deployment rolls back to, at once if it is a manual rollback."""
     rollback_target_images: Mapping[str, str] = {}
-    """As `Running.images`."""
+    """The images of the rollback target, in the form of `Running.images`."""
     running: Running | None = None
-    """Known at an end."""
+    """What the service runs now; only in the notice of an end."""
     gates: tuple[str, ...] = ()
-    """What it passed before it was allowed to start, one sentence each."""
+    """The gates that the deployment passed, one sentence each."""
     alarms_firing: tuple[str, ...] = ()
-    """Alarms of its policy that fired before it began, and so don't guard it."""
+    """Alarms of the policy that were in ALARM before the deployment began, so that they don't guard it."""
     tasks: Tasks | None = None
-    """Of a progress."""
+    """Only in a notice of progress."""
     execution: str | None = None
-    """ARN."""
+    """ARN; None for an alarm."""
     links: tuple[Link, ...] = ()
     commands: tuple[Command, ...] = ()
 
     @property
     def manual_rollback(self) -> bool:
-        """Whether it is of a manual rollback, whose image is the one that it abandons."""
+        """Whether it is about a manual rollback. Its image is then the one that the rollback abandons."""
         return self.started_by is StartedBy.MANUAL_ROLLBACK
 
     @property
@@ -155,7 +155,7 @@ class Notice(Model):
 
     @property
     def facts(self) -> Facts | None:
-        """What follows from its outcome; None where it has none, as the state of an alarm is none."""
+        """What follows from the outcome; None if there is none. The state of an alarm is not an outcome."""
         if self.kind is not Kind.END or not isinstance(self.outcome, Outcome):
             return None
         return self.outcome.of(manual_rollback=self.manual_rollback, release=self.service is None)

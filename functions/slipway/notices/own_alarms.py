@@ -1,4 +1,4 @@
-"""What Slipway's own alarms mean: queues that hold what nobody would see by itself."""
+"""Notices of Slipway's own alarms. Each alarm watches a queue of what could not be delivered or recovered."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ DETAIL_TYPE = "CloudWatch Alarm State Change"
 
 
 class Meaning(Model):
-    """An alarm in words."""
+    """What an alarm means, in words for people."""
 
     firing: str
-    """In a few words, as the title has it."""
+    """The title while it fires."""
     over: str
-    """Likewise, once it is OK again."""
+    """The title when it is OK again."""
     sentence: str
+    """The reason while it fires."""
 
 
-# By the logical id in template.yaml, which CloudFormation makes a part of the alarm's name.
+# By the alarm's logical ID in template.yaml, which is a part of the name that CloudFormation gives it.
 MEANINGS = {
     "UndeliveredPushesNotEmpty": Meaning(
         firing="a push could not be delivered",
@@ -55,7 +56,7 @@ MEANINGS = {
     ),
 }
 CHAPTER = "When something was lost or stopped"
-"""Of docs/operations.md."""
+"""The chapter of docs/operations.md that says what to do."""
 
 
 class _State(BaseModel):
@@ -69,7 +70,7 @@ class _Detail(BaseModel):
 
 
 class AlarmEvent(BaseModel):
-    """An event `CloudWatch Alarm State Change`; AWS may add fields to it.
+    """EventBridge's event of an alarm that changed its state; AWS may add fields to it.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html
     """
@@ -81,16 +82,16 @@ class AlarmEvent(BaseModel):
     detail: _Detail
 
 
-def is_of_alarm(event: dict[str, Any]) -> bool:
-    """Whether it is an alarm's event, and no News."""
+def is_alarm_event(event: dict[str, Any]) -> bool:
+    """Whether Notify's input is an alarm's event. Otherwise it is News."""
     return event.get("detail-type") == DETAIL_TYPE
 
 
 def alarm_notice(event: dict[str, Any]) -> Notice:
-    """The notice of an alarm's change of state.
+    """The notice of an alarm that changed its state.
 
     Raises:
-        InvalidInput: names what the event does not have.
+        InvalidInput: a field is missing or invalid; the message names it.
     """
     changed = parse(AlarmEvent, event, "the event")
     name, state = changed.detail.name, changed.detail.state
@@ -112,7 +113,7 @@ def alarm_notice(event: dict[str, Any]) -> Notice:
 
 
 def _words(name: str, state: str) -> tuple[str, str]:
-    """Title and reason."""
+    """The title and the reason."""
     meaning = next((m for logical_id, m in MEANINGS.items() if logical_id in name), None)
     if meaning is None or state not in STATES:
         return f"{state}: alarm {name}", f"alarm {name} has gone to {state}"

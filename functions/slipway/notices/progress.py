@@ -1,4 +1,4 @@
-"""How far a deployment is, in one line for the people who wait for it; nothing here talks to AWS."""
+"""How far a deployment is, in one line for the people who wait for it. Nothing here calls AWS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from slipway.notices.redaction import redacted
 def progress_line(result: CheckResult, watch: Watch, observation: Observation) -> str:
     """The line, which stays the same while nothing changes.
 
-    Empty where the end follows at once, which says more.
+    It is empty if the deployment ends with this check, because the notice of the end says more.
     """
     if result.verdict is Verdict.FAILED:
         return "" if watch.rolling_back else f"failed: {result.reason}"
@@ -28,7 +28,7 @@ def progress_line(result: CheckResult, watch: Watch, observation: Observation) -
 
 
 def progress_notice(claim: ClaimId, result: CheckResult, now: datetime) -> Notice:
-    """The notice of it, with what looks like a secret blotted out: it may name what failed."""
+    """The notice with this line. The line may name what failed, so what looks like a secret is masked."""
     [line] = redacted([result.progress])
     return Notice(
         kind=Kind.PROGRESS,
@@ -53,5 +53,5 @@ def _tasks(result: CheckResult, observation: Observation) -> str:
     line = f"{min(healthy, desired)} of {desired} tasks healthy"
     if failed := sum(has_failed(task) for task in observation.stopped):
         line += f", {failed} failed"
-    # Not before: until then the reason names a task, and at the next check another one.
+    # While tasks are missing, the reason names any one of them, so the line would change at each check.
     return f"{line}; {result.reason}" if healthy >= desired else line

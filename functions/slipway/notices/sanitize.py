@@ -1,4 +1,4 @@
-"""All texts of a notice at once: made harmless, or made shorter."""
+"""Changes every text of a notice at once: `harmless` makes them safe to read, `shortened` cuts them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from slipway.text import one_line, truncate, visible
 
 WAS_CUT = "some of this was cut to fit; the whole is in the execution's history"
 
-# Those that may have several lines.
-_OF_LINES = {"reason", "evidence", "lines", "problem", "command"}
-# Those that are ours, and no longer what they are when cut.
+# Fields whose texts may have several lines.
+_MULTI_LINE = {"reason", "evidence", "lines", "problem", "command"}
+# Fields that are never cut: a part of one is useless, or is not valid.
 _WHOLE = {
     "kind",
     "about",
@@ -28,43 +28,43 @@ _WHOLE = {
 
 
 def harmless(notice: Notice) -> Notice:
-    """The notice without what text from outside may have brought: see `plain`."""
+    """The notice with every text, and every container's name, made safe to read: see `slipway.text`."""
 
-    def made(name: str, text: str) -> str:
-        return visible(text) if name in _OF_LINES else one_line(text)
+    def safe(field: str, text: str) -> str:
+        return visible(text) if field in _MULTI_LINE else one_line(text)
 
-    return Notice.model_validate(_each(notice.model_dump(), made))
+    return Notice.model_validate(_changed(notice.model_dump(), safe))
 
 
 def shortened(notice: Notice, characters: int, items: int) -> Notice:
-    """The notice with no text longer and no list longer than that, and the note that this was done.
+    """The notice with no text longer than ``characters``, no list longer than ``items``, and a note of that.
 
-    Of a log the last lines are left, of everything else the first ones.
+    A log keeps its last lines, every other list its first items. Commands, addresses and ids stay whole.
     """
 
-    def made(name: str, text: str) -> str:
-        return text if name in _WHOLE else truncate(text, characters)
+    def cut(field: str, text: str) -> str:
+        return text if field in _WHOLE else truncate(text, characters)
 
     if notice.log:
         log = notice.log.model_copy(update={"lines": notice.log.lines[-items:]})
         notice = notice.model_copy(update={"log": log})
-    short: dict[str, Any] = _each(notice.model_dump(), made, items)
+    short: dict[str, Any] = _changed(notice.model_dump(), cut, items)
     return Notice.model_validate({**short, "evidence": (*short["evidence"], WAS_CUT)})
 
 
-def _each(
-    value: Any, made: Callable[[str, str], str], items: int | None = None, name: str = ""
+def _changed(
+    value: Any, change: Callable[[str, str], str], items: int | None = None, field: str = ""
 ) -> Any:
-    """The value with every text in it, and every name of a container, made another one.
+    """The value with every text in it, and every key of a dict, replaced by ``change(field, text)``.
 
     Args:
-        items: how many of a list are left.
-        name: of the field that it is in.
+        items: how many items of a list are kept; None keeps all.
+        field: the name of the field that has the value.
     """
     if isinstance(value, str):
-        return made(name, value)
+        return change(field, value)
     if isinstance(value, dict):
-        return {made("", key): _each(of, made, items, key) for key, of in value.items()}
+        return {change("", key): _changed(of, change, items, key) for key, of in value.items()}
     if isinstance(value, tuple):
-        return tuple(_each(of, made, items, name) for of in value[:items])
+        return tuple(_changed(of, change, items, field) for of in value[:items])
     return value

@@ -1,4 +1,4 @@
-"""How events are called, and what they mean, in words that are the same in mails and in chats."""
+"""The title and the meaning of each event, in the same words in mails and in chats."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def title_of(news: News) -> str:
     """The event in one line: ``ROLLED_BACK: production/api, shop/api:v2``."""
     if news.kind == "stage":
         stage = f"STAGE {news.stage_number} of {news.stage_count}"
-        return f"{stage}: {', '.join(filter(None, [news.stage, news.what]))}"
+        return f"{stage}: {', '.join(filter(None, [news.stage, news.image_name]))}"
     event = news.outcome or "STARTED"
     if news.service is None:
-        return f"{event}: {f'release of {news.what}' if news.what else 'a release'}"
+        return f"{event}: {f'release of {news.image_name}' if news.image_name else 'a release'}"
     if not news.manual_rollback:
-        return f"{event}: {', '.join(filter(None, [news.service, news.what]))}"
-    way = [f"from {news.what}"] if news.what else []
+        return f"{event}: {', '.join(filter(None, [news.service, news.image_name]))}"
+    way = [f"from {news.image_name}"] if news.image_name else []
     way += [f"to {news.rollback_target_name}"] if news.rollback_target_name else []
     what = ", ".join([str(news.service), *([" ".join(way)] if way else [])])
     return f"{event}: manual rollback of {what}"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from slipway.errors import AwsRefused, InvalidInput
-from slipway.notices.news import News, images
+from slipway.notices.news import News, without_registries
 from slipway.notices.notice import Kind, Notice, Running, Tasks
 from tests.support.builders import DIGEST, NEW, NOW, OLD_DIGEST, SERVICE, URI, claim, image
 from tests.support.endings import (
@@ -209,7 +209,7 @@ def test_task_definitions_are_shown_by_family_and_revision():
     ],
 )
 def test_an_image_is_named_without_its_registry(reference, name):
-    assert images({"app": reference}) == {"app": name}
+    assert without_registries({"app": reference}) == {"app": name}
 
 
 def test_the_gates_and_what_does_not_guard_it_are_shown():

@@ -9,7 +9,7 @@ import pytest
 
 from slipway.errors import InvalidInput
 from slipway.notices.notice import Kind
-from slipway.notices.own_alarms import MEANINGS, alarm_notice, is_of_alarm
+from slipway.notices.own_alarms import MEANINGS, alarm_notice, is_alarm_event
 from tests.support.alarm_events import event
 from tests.support.builders import REGION
 from tests.support.paths import REPO
@@ -101,5 +101,5 @@ def test_what_an_event_does_not_have_is_named(changes, field):
 
 
 def test_an_alarms_event_is_known_by_its_type():
-    assert is_of_alarm(event())
-    assert not is_of_alarm({"outcome": "FAILED"})
+    assert is_alarm_event(event())
+    assert not is_alarm_event({"outcome": "FAILED"})
