@@ -132,7 +132,9 @@ def _rendered(notice: Notice, share: float) -> str:
         *_log(notice, room(1000)),
         *_labelled(facts),
         *listed("Passed", notice.gates),
-        *listed("Not guarded by, for it was in ALARM before", notice.alarms_firing),
+        *listed(
+            "Not guarded by these alarms, which were in ALARM before it began", notice.alarms_firing
+        ),
     ]
     return "\n".join(lines) or _text(notice.title)
 

@@ -52,7 +52,7 @@ def read_log(
     group, stream = options.get("awslogs-group", ""), _stream(options, failed)
     region = options.get("awslogs-region") or failed.task_definition.split(":")[3]
     if not (group and stream):
-        return _log(failed, region, group, stream, problem="which log it writes to is not known")
+        return _log(failed, region, group, stream, problem="it is not known which log it writes to")
     try:
         with calling("logs:GetLogEvents", f"log stream {stream} of {group} in {region}"):
             lines = _last_lines(group, stream, logs_for(region))
@@ -77,7 +77,7 @@ def _log(
         group=group,
         stream=stream,
         lines=lines,
-        problem=problem or ("" if lines else "it has written nothing there"),
+        problem=problem or ("" if lines else "the container has written nothing to its log"),
     )
 
 

@@ -68,7 +68,7 @@ class News(Model):
     @model_validator(mode="after")
     def _has_an_outcome_if_it_is_an_end(self) -> News:
         if (self.kind == "end") != (self.outcome is not None):
-            raise ValueError("an end has an outcome, and nothing else has one")
+            raise ValueError("an end must have an outcome, and nothing else may have one")
         return self
 
     @property

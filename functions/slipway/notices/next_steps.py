@@ -18,8 +18,6 @@ from slipway.notices.notice import Command, ContainerLog, Link, LinkKind
 # Characters of an address or a command. No valid input makes a longer one; if one is longer, it is left out.
 LONGEST = 1500
 ALARMS_LINKED = 3
-_AGAIN = "Start the release of"
-_WHEN = "when what was wrong is put right"
 # What a shell interprets within quotes, or a chat anywhere, and JSON can write as an escape.
 _SPECIAL = re.compile("['`<>&@#\x7f]|(?<=/)/|(?i:(?<=www)[.])")
 
@@ -59,7 +57,7 @@ def _commands(news: News, ledger: str) -> Iterator[Command]:
     facts = news.facts
     if news.service is None:
         if facts and facts.may_start_again and (start := _release_again(news)):
-            yield _start_release(news, f"{_AGAIN} {news.image_name} again, {_WHEN}", start)
+            yield _start_release(news, _again(news), start)
         return
     yield from _roll_back(news, news.service)
     image = news.image if news.image and news.image.digest else None
@@ -75,12 +73,16 @@ def _start_again(news: News, service: str, image: Image, ledger: str) -> Iterato
     """How to deploy the same image again: that depends on what kept it from being deployed."""
     if news.cause is Cause.QUARANTINED:
         yield _lift_quarantine(news, service, image, ledger)
-        title = f"Or deploy {news.image_name} once in spite of it, which releases it if it is good"
+        title = f"Or deploy {news.image_name} in spite of the quarantine, which ends if the image is good"
         yield _start_release(news, title, {**_by_digest(image), "force": True})
         return
-    refused = news.outcome is Outcome.REJECTED
-    when = "when nothing stands against it any more" if refused else _WHEN
-    yield _start_release(news, f"{_AGAIN} {news.image_name} again, {when}", _by_digest(image))
+    yield _start_release(news, _again(news), _by_digest(image))
+
+
+def _again(news: News) -> str:
+    rejected = news.outcome is Outcome.REJECTED
+    when = "once nothing prevents it any more" if rejected else "once the cause is removed"
+    return f"Start the release of {news.image_name} again, {when}"
 
 
 def _roll_back(news: News, service: str) -> Iterator[Command]:
@@ -88,7 +90,7 @@ def _roll_back(news: News, service: str) -> Iterator[Command]:
     if not (news.facts.may_run if news.facts else not news.manual_rollback):
         return
     to = {"to": news.rollback_target_name} if news.rollback_target_name else {}
-    again = "Try once more to go back" if news.outcome is Outcome.ROLLBACK_FAILED else "Roll back"
+    again = "Try again to roll back" if news.outcome is Outcome.ROLLBACK_FAILED else "Roll back"
     title = f"{again} to {news.rollback_target_name or 'the last good version before it'}"
     start = {"action": "rollback", "service": service, **to}
     yield _start(title, _machine(news), start)

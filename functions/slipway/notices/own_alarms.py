@@ -12,7 +12,7 @@ from slipway.notices.notice import TITLE_LENGTH, Kind, Link, LinkKind, Notice
 from slipway.notices.sanitize import harmless
 from slipway.text import truncate
 
-STATES = {"ALARM": "somebody has to look", "OK": "it is over"}
+STATES = {"ALARM": "somebody has to act", "OK": "it is over"}
 DETAIL_TYPE = "CloudWatch Alarm State Change"
 
 
@@ -33,25 +33,25 @@ MEANINGS = {
         firing="a push could not be delivered",
         over="no undelivered push is left",
         sentence=(
-            "EventBridge could not deliver a push to Slipway within a day, so that no release may have "
-            "started for it; what the sweep has not started meanwhile has to be started manually"
+            "EventBridge could not deliver a push to Slipway within a day; unless the sweep has started "
+            "the push's release meanwhile, a person has to start it"
         ),
     ),
     "UnrecoveredNotEmpty": Meaning(
-        firing="a deployment died and could not be ended",
-        over="no deployment is left that could not be ended",
+        firing="a deployment died and could not be recovered",
+        over="no unrecovered deployment is left",
         sentence=(
-            "the execution of a deployment died, and it could not be brought to its end: it has "
-            "claimed its service, where anything may run, until a newer release claims it or a person "
+            "the execution of a deployment died, and no recovery could finish it: any version may be "
+            "running on its service, which stays claimed until a newer release takes over or a person "
             "frees it"
         ),
     ),
     "UndeliveredSlackNotEmpty": Meaning(
         firing="Slack did not get a notice",
-        over="no notice is left that Slack did not get",
+        over="no undelivered notice to Slack is left",
         sentence=(
-            "NotifySlack could not get a message through to Slack, and has given up; deployments and mails "
-            "go on as ever"
+            "NotifySlack could not deliver a message to Slack and has given up; deployments and mails are "
+            "not affected"
         ),
     ),
 }
@@ -104,7 +104,7 @@ def alarm_notice(event: dict[str, Any]) -> Notice:
             at=changed.time,
             outcome=state.value,
             title=truncate(title, TITLE_LENGTH),
-            meaning=STATES.get(state.value, "CloudWatch knows nothing of it"),
+            meaning=STATES.get(state.value, "CloudWatch has no data for it"),
             reason=reason,
             evidence=(f"CloudWatch says: {state.reason}",) if state.reason else (),
             links=(link,),
@@ -116,7 +116,7 @@ def _words(name: str, state: str) -> tuple[str, str]:
     """The title and the reason."""
     meaning = next((m for logical_id, m in MEANINGS.items() if logical_id in name), None)
     if meaning is None or state not in STATES:
-        return f"{state}: alarm {name}", f"alarm {name} has gone to {state}"
+        return f"{state}: alarm {name}", f"alarm {name} went to {state}"
     if state == "OK":
         return f"OK: {meaning.over} ({name})", "its queue is empty again"
     what_to_do = f'docs/operations.md says what to do, under "{CHAPTER}"'

@@ -8,7 +8,7 @@ from typing import Any
 from slipway.notices.notice import Notice
 from slipway.text import one_line, truncate, visible
 
-WAS_CUT = "some of this was cut to fit; the whole is in the execution's history"
+WAS_CUT = "this was shortened; the execution's history has what is missing"
 
 # Fields whose texts may have several lines.
 _MULTI_LINE = {"reason", "evidence", "lines", "problem", "command"}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from slipway.notices.news import News
 
 MEANING_OF_START = "it is on its way"
-MEANING_OF_START_OF_ROLLBACK = "it is going back, as a person asked"
+MEANING_OF_START_OF_ROLLBACK = "it is being rolled back, as a person asked"
 SERVICES_NAMED = 10
 
 

@@ -165,7 +165,7 @@ def test_notify_publishes_an_alarm_once_each_time_that_it_goes_off(ledger, publi
     notified = [invoked("notify", event) for event in (first, first, second)]
 
     assert [answer["message_id"] for answer in notified] == ["m-1", None, "m-2"]
-    assert notified[0]["reason"].startswith("NotifySlack could not get a message through")
+    assert notified[0]["reason"].startswith("NotifySlack could not deliver a message to Slack")
     assert sent(published[0])["kind"] == "alarm"
 
 

@@ -115,7 +115,7 @@ def test_a_container_that_has_written_nothing_is_shown_as_such(ecs, logs):
 
     log = read(ecs)
 
-    assert (log.lines, log.problem) == ((), "it has written nothing there")
+    assert (log.lines, log.problem) == ((), "the container has written nothing to its log")
 
 
 def test_nobody_waits_for_empty_pages_without_end(ecs, logs):
@@ -124,7 +124,7 @@ def test_nobody_waits_for_empty_pages_without_end(ecs, logs):
     wrote(logs, token="b/2", nextToken="b/1")
     wrote(logs, token="b/3", nextToken="b/2")
 
-    assert read(ecs).problem == "it has written nothing there"
+    assert read(ecs).problem == "the container has written nothing to its log"
 
 
 def test_a_stream_that_does_not_exist_was_never_written_to(ecs, logs):
@@ -136,7 +136,7 @@ def test_a_stream_that_does_not_exist_was_never_written_to(ecs, logs):
     log = read(ecs)
 
     assert (log.group, log.stream) == (GROUP, STREAM)
-    assert log.problem == "it has written nothing there"
+    assert log.problem == "the container has written nothing to its log"
 
 
 def test_a_group_that_does_not_exist_is_a_problem_and_not_silence(ecs, logs):
@@ -188,7 +188,7 @@ def test_a_task_definition_that_cannot_be_read_is_a_problem_not_an_error(ecs):
 def test_a_log_that_nobody_can_name_is_a_problem_not_an_error(ecs, changes, failed):
     writes(ecs, **changes)
 
-    assert read(ecs, failed).problem == "which log it writes to is not known"
+    assert read(ecs, failed).problem == "it is not known which log it writes to"
 
 
 def test_another_driver_than_awslogs_has_no_log_to_read(ecs):

@@ -66,7 +66,9 @@ def test_a_rollback_is_never_called_a_success():
 
 @pytest.mark.parametrize(("kind", "outcome"), [("end", None), ("start", "FAILED")])
 def test_an_end_has_an_outcome_and_nothing_else_has_one(kind, outcome):
-    with pytest.raises(ValidationError, match="an end has an outcome, and nothing else has one"):
+    with pytest.raises(
+        ValidationError, match="an end must have an outcome, and nothing else may have one"
+    ):
         ending(outcome, kind=kind)
 
 

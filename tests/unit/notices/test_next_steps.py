@@ -180,7 +180,7 @@ def test_where_the_rollback_target_is_not_known_the_command_names_none():
 def test_a_rollback_that_failed_can_be_tried_once_more_or_be_given_up():
     again, forth = commands(ending("ROLLBACK_FAILED")).items()
 
-    assert again[0] == "Try once more to go back to shop-api:41"
+    assert again[0] == "Try again to roll back to shop-api:41"
     assert forth[0].startswith("Release shop/api:v2 from quarantine")
 
 
@@ -215,7 +215,10 @@ def test_what_is_rejected_for_its_quarantine_can_be_deployed_all_the_same():
     news = ending("REJECTED", **QUARANTINED)
     _, forced = commands(news)
 
-    assert forced == "Or deploy shop/api:v2 once in spite of it, which releases it if it is good"
+    assert (
+        forced
+        == "Or deploy shop/api:v2 in spite of the quarantine, which ends if the image is good"
+    )
     given = commands(news)[forced]
     assert given["--state-machine-arn"] == RELEASES
     wanted = ManualStart.model_validate_json(given["--input"])
@@ -228,7 +231,7 @@ def test_what_was_not_let_in_can_be_started_again_with_every_gate(outcome):
 
     assert (machine, given) == (RELEASES, {"repository": "shop/api", "digest": DIGEST})
     [title] = commands(ending(outcome))
-    assert title.startswith("Start the release of shop/api:v2 again, when")
+    assert title.startswith("Start the release of shop/api:v2 again, once")
 
 
 def test_a_release_that_failed_can_be_started_again_by_its_tag():

@@ -24,7 +24,7 @@ def test_what_each_alarm_means_is_shown_and_where_it_says_what_to_do(logical_id)
     assert notice.title == f"ALARM: {MEANINGS[logical_id].firing} (slipway-{logical_id}-1A2B)"
     assert notice.reason.startswith(MEANINGS[logical_id].sentence)
     assert "docs/operations.md says what to do" in notice.reason
-    assert notice.meaning == "somebody has to look"
+    assert notice.meaning == "somebody has to act"
 
 
 def test_every_alarm_of_the_template_has_a_meaning():
@@ -48,19 +48,19 @@ def test_an_alarm_is_shown_with_all_that_its_event_says():
 def test_that_it_is_over_is_said():
     notice = alarm_notice(event(state="OK"))
 
-    assert notice.title.startswith("OK: no notice is left that Slack did not get")
+    assert notice.title.startswith("OK: no undelivered notice to Slack is left")
     assert (notice.meaning, notice.reason) == ("it is over", "its queue is empty again")
 
 
 @pytest.mark.parametrize(
     ("name", "state", "meaning"),
     [
-        ("api-5xx", "ALARM", "somebody has to look"),
+        ("api-5xx", "ALARM", "somebody has to act"),
         ("api-5xx", "OK", "it is over"),
         (
             "slipway-UndeliveredSlackNotEmpty-1A2B",
             "INSUFFICIENT_DATA",
-            "CloudWatch knows nothing of it",
+            "CloudWatch has no data for it",
         ),
     ],
 )
@@ -68,7 +68,7 @@ def test_of_others_only_what_the_event_says_is_shown(name, state, meaning):
     notice = alarm_notice(event(name, state))
 
     assert notice.title == f"{state}: alarm {name}"
-    assert notice.reason == f"alarm {name} has gone to {state}"
+    assert notice.reason == f"alarm {name} went to {state}"
     assert notice.meaning == meaning
 
 

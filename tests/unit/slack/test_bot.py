@@ -212,7 +212,7 @@ def test_an_alarm_that_goes_off_again_is_a_new_message(bot, slack, states, notif
 
     assert [bot.notify(change) for change in changes] == notified
     first, second = slack.in_channel
-    assert "OK: no deployment is left" in shown(second)
+    assert "OK: no unrecovered deployment is left" in shown(second)
     for message in (first, second):
         details = [shown(post) for post in slack.in_thread(message.ts)]
         assert "[1.0 was greater than the threshold" in details[0]
