@@ -98,7 +98,7 @@ class Outcome(StrEnum):
     SUPERSEDED = (
         "SUPERSEDED",
         Facts(
-            meaning="a newer release or someone else has the service; that was left alone",
+            meaning="a newer deployment or somebody else's change took its place, and was left alone",
             symbol="⏭️",
             succeeds=True,
         ),
@@ -157,7 +157,8 @@ class Outcome(StrEnum):
         "LedgerNotWritten",
         Facts(
             meaning=(
-                "it is healthy, but that could not be written down: the last good version will be put back"
+                "it is healthy, but the ledger could not record that, "
+                "so the last good version will be put back"
             ),
             symbol="⚠️",
             calls_people=True,
