@@ -1,9 +1,10 @@
-"""Keeps the last good image of a service in an SSM parameter, for the template that creates the service.
+"""Keeps a service's last good image in an SSM parameter, from which the service's stack takes the image.
 
-At each update of a stack, CloudFormation sends ECS every property of the service, including the task
-definition (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1529). A template
-that names an image would put that image back on the service. So environment/service.yaml takes the image
-from a parameter of the service's own, ``/slipway/images/<cluster>/<service>``.
+Each time a stack updates its service, CloudFormation sends ECS every property, the task definition too
+(https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1529). If the template named
+an image, each such update would put that image back on the service. So environment/service.yaml reads the
+image from the parameter ``/slipway/images/<cluster>/<service>``, and FinishDeployment writes every image
+there that proved good.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ PARAMETER_PREFIX = "/slipway/images/"
 def keep_image(
     deployment: Deployment, task_definition: str, ecs: ECSClient, ssm: SSMClient
 ) -> str | None:
-    """Write the image of a good task definition to the service's parameter, if it has one.
+    """Write the image of a good task definition to the service's parameter, if the service has one.
 
-    A good deployment stays good if this fails, so an error is returned and not raised.
+    An error is returned and not raised, because the version is good even if its image can't be written.
 
     Args:
         task_definition: the ARN of the good revision.
 
     Returns:
-        A sentence for people that says what failed and what to do, or None.
+        None, or a sentence for people that says what failed and what to do.
     """
     name = PARAMETER_PREFIX + deployment.service
     try:
@@ -49,14 +50,14 @@ def keep_image(
                 ssm.put_parameter(Name=name, Value=image, Overwrite=True)
     except (AwsUnavailable, AwsRefused, InvalidInput) as error:
         return (
-            f"SSM parameter {name} could not be brought to the image that is good ({error}); put it there "
-            "before the service's stack is updated, or the update puts another one on the service"
+            f"the good image could not be written to SSM parameter {name} ({error}); write it there before "
+            "you update the service's stack, because the update deploys the image that the parameter names"
         )
     return None
 
 
 def put_first_image(name: str, image: str, ssm: SSMClient) -> None:
-    """Create the parameter, unless it exists: an existing one keeps its value.
+    """Create the parameter; if it exists, it keeps its value.
 
     Raises:
         AwsUnavailable, AwsRefused: from SSM.

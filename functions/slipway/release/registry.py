@@ -32,9 +32,9 @@ def find_image(repository: str, image_id: dict[str, Any], ecr: ECRClient) -> Any
 
 
 def uri_of(repository: str, ecr: ECRClient) -> str:
-    """The URI of a repository, ``registry/repository``.
+    """The URI of a repository: ``123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/api``.
 
-    ECR is asked for it, because the registry's domain differs between the partitions of AWS.
+    ECR names it, because the domain of a registry depends on the partition of AWS.
 
     Raises:
         InvalidInput: the repository does not exist.
@@ -46,7 +46,7 @@ def uri_of(repository: str, ecr: ECRClient) -> str:
     except AwsRefused as error:
         if error_code(error.__cause__) == "RepositoryNotFoundException":
             raise InvalidInput(
-                f"ECR has no repository {repository} in this account and region"
+                f"ECR has no repository {repository} in this account and region; check its name"
             ) from error
         raise
     return found["repositories"][0]["repositoryUri"]

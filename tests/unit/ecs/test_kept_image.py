@@ -63,11 +63,9 @@ def test_an_image_that_can_not_be_kept_is_evidence_with_what_it_means(code, ecs,
 
     problem = keep(ecs, ssm)
 
-    assert problem.startswith(
-        f"SSM parameter {NAME} could not be brought to the image that is good"
-    )
+    assert problem.startswith(f"the good image could not be written to SSM parameter {NAME}")
     assert f"{code} from ssm:PutParameter on {NAME}" in problem
-    assert "before the service's stack is updated" in problem
+    assert "before you update the service's stack" in problem
 
 
 def test_a_task_definition_without_the_container_is_evidence(ecs, ssm):
