@@ -64,7 +64,7 @@ def test_registering_side_by_side_in_one_family_is_worth_another_try():
 @pytest.mark.parametrize(
     "reason", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
 )
-def test_a_transaction_that_another_one_was_in_the_way_of_is_worth_another_try(reason):
+def test_a_transaction_cancelled_for_a_conflict_or_throttling_is_worth_another_try(reason):
     error = refusal("TransactionCanceledException", 400, "Transaction cancelled")
     error.response["CancellationReasons"] = [{"Code": "None"}, {"Code": reason}]
 
@@ -72,7 +72,7 @@ def test_a_transaction_that_another_one_was_in_the_way_of_is_worth_another_try(r
 
 
 @pytest.mark.parametrize("reason", ["ConditionalCheckFailed", "ValidationError"])
-def test_a_transaction_that_was_cancelled_for_what_it_wants_is_not(reason):
+def test_a_transaction_cancelled_for_its_condition_or_its_values_is_final(reason):
     error = refusal("TransactionCanceledException", 400, "Transaction cancelled")
     error.response["CancellationReasons"] = [{"Code": "None"}, {"Code": reason}]
 
@@ -87,7 +87,7 @@ def test_a_transaction_that_was_cancelled_for_what_it_wants_is_not(reason):
         ReadTimeoutError(endpoint_url=URL),
     ],
 )
-def test_no_answer_is_worth_another_try(error):
+def test_a_call_without_an_answer_is_worth_another_try(error):
     raised = translated(error)
 
     assert type(raised) is AwsUnavailable
@@ -104,7 +104,7 @@ def test_no_answer_is_worth_another_try(error):
         ("ServiceNotActiveException", 400),
     ],
 )
-def test_every_other_no_is_final(code, status):
+def test_every_other_refusal_is_final(code, status):
     assert type(translated(refusal(code, status))) is AwsRefused
 
 
@@ -131,13 +131,13 @@ def test_an_error_without_a_message_keeps_action_and_resource():
     assert str(translated(bare)) == "Odd from ecs:UpdateService on service production/api: "
 
 
-def test_what_aws_said_stays_the_cause():
+def test_the_error_of_aws_stays_the_cause_of_the_translated_error():
     error = refusal("AccessDeniedException", 400)
 
     assert translated(error).__cause__ is error
 
 
-def test_errors_that_are_none_of_aws_pass_unchanged():
+def test_errors_that_do_not_come_from_aws_pass_unchanged():
     with pytest.raises(KeyError), calling("ecs:UpdateService", "service production/api"):
         raise KeyError("a mistake of ours")
 
@@ -171,7 +171,7 @@ def test_a_client_is_made_once_and_gives_up_before_its_function_does(client):
     assert tries * (config.connect_timeout + config.read_timeout) < 60
 
 
-def test_a_client_for_what_has_no_natural_key_tries_nothing_again():
+def test_a_client_for_calls_without_a_natural_key_never_retries():
     sent, client = [], aws.ecs_once()
 
     def unanswered(request, **_):
@@ -188,7 +188,7 @@ def test_a_client_for_what_has_no_natural_key_tries_nothing_again():
     assert len(sent) == 1
 
 
-def test_the_table_is_the_one_of_the_environment(monkeypatch):
+def test_the_ledger_table_is_the_one_that_the_environment_names(monkeypatch):
     monkeypatch.setenv("LEDGER_TABLE", "another-ledger")
     aws.table.cache_clear()
 
@@ -209,7 +209,7 @@ def test_a_client_is_made_once(client):
 
 
 @pytest.mark.parametrize("client", [aws.sns_once, lambda: aws.logs("eu-west-1")])
-def test_nothing_waits_for_what_may_be_lost(client):
+def test_a_client_for_notices_or_logs_gives_up_within_ten_seconds_and_never_retries(client):
     """A deployment must not be held up by its notification."""
     config = client().meta.config
 

@@ -38,5 +38,5 @@ def test_an_error_without_a_kind_is_an_error():
     "cause",
     ["a task failed", "", "{", "[1]", "5", "null", '"text"', "{}", '{"errorType": "KeyError"}'],
 )
-def test_what_is_no_error_of_lambda_is_reported_as_it_is(cause):
+def test_a_cause_that_is_no_error_of_lambda_is_reported_as_it_is(cause):
     assert reason_of(cause) == cause

@@ -77,7 +77,7 @@ def test_no_files_import_each_other_in_a_circle(folder: str) -> None:
     assert not found, "\n".join(" <-> ".join(circle) for circle in found)
 
 
-def test_a_circle_is_found_through_a_type_checkers_import_and_one_in_a_function(
+def test_a_circle_through_a_type_checkers_import_and_a_functions_import_is_found(
     tmp_path: Path,
 ) -> None:
     sources = {

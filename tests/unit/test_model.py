@@ -36,7 +36,7 @@ def said(value: object) -> str:
     return str(raised.value)
 
 
-def test_what_was_written_as_json_is_read_back_equal():
+def test_a_model_written_as_json_is_read_back_equal():
     outer = Outer(when=NOW, inner=Inner(count=1))
 
     assert parse(Outer, outer.to_json(), "x") == outer
@@ -47,7 +47,7 @@ def test_a_value_cannot_be_changed():
         Inner(count=1).count = 2
 
 
-def test_the_message_says_where_and_names_every_wrong_field_with_its_path():
+def test_the_message_of_an_invalid_input_names_the_input_and_the_path_of_every_wrong_field():
     message = said({"inner": {"count": "many", "more": 1}})
 
     assert message.startswith("the input of X is not valid:\n")
@@ -59,11 +59,11 @@ def test_the_message_says_where_and_names_every_wrong_field_with_its_path():
 
 
 @pytest.mark.parametrize("value", [None, [], "text", 5])
-def test_what_is_no_object_is_wrong_as_a_whole(value):
+def test_an_input_that_is_no_object_is_wrong_as_a_whole(value):
     assert "\n  as a whole: " in said(value)
 
 
-def test_a_list_is_not_called_too_short_where_what_it_holds_is_wrong():
+def test_a_list_with_a_wrong_item_is_not_called_too_short():
     with pytest.raises(InvalidInput) as raised:
         parse(Several, {"inner": [{"count": "many"}]}, "x")
 
@@ -77,9 +77,9 @@ def test_a_list_that_is_too_short_is_called_so():
 
 
 @pytest.mark.parametrize("value", ["text", 5, {"count": "many"}, {"more": 1}, []])
-def test_what_a_person_may_have_given_wrong_is_nothing_instead_of_an_error(value):
+def test_a_tolerant_field_with_a_wrong_value_is_read_as_absent(value):
     assert parse(Tolerant, {"inner": value}, "x") == Tolerant()
 
 
-def test_what_a_person_has_given_right_is_read():
+def test_a_tolerant_field_with_a_valid_value_is_read():
     assert parse(Tolerant, {"inner": {"count": 1}}, "x").inner == Inner(count=1)

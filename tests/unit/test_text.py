@@ -17,7 +17,7 @@ HARMFUL = st.sampled_from(
 
 
 @given(ANYTHING | st.lists(HARMFUL).map("".join))
-def test_nothing_is_left_that_is_not_shown_or_that_a_terminal_would_act_on(text):
+def test_visible_text_has_no_hidden_characters_and_none_that_a_terminal_would_act_on(text):
     shown = visible(text)
 
     categories = {unicodedata.category(letter) for letter in shown.replace("\n", "")}
@@ -27,13 +27,13 @@ def test_nothing_is_left_that_is_not_shown_or_that_a_terminal_would_act_on(text)
 
 
 @given(ANYTHING | st.lists(HARMFUL).map("".join))
-def test_what_was_made_harmless_stays_as_it_is(text):
+def test_a_text_that_was_made_harmless_stays_as_it_is(text):
     assert visible(visible(text)) == visible(text)
     assert one_line(one_line(text)) == one_line(text)
 
 
 @given(ANYTHING)
-def test_one_line_is_one(text):
+def test_a_text_made_one_line_has_at_most_one_line(text):
     assert len(one_line(text).splitlines()) <= 1
 
 
@@ -75,12 +75,12 @@ def test_visible_text_is_what_a_reader_sees(text, shown):
     assert visible(text) == shown
 
 
-def test_a_text_of_several_lines_in_one():
+def test_a_text_of_several_lines_is_joined_with_single_spaces():
     assert one_line("  a\n  b\u2028\tc ") == "a b c"
 
 
 @given(st.text(), st.integers(0, 30))
-def test_what_is_cut_is_no_longer_than_that_and_marked(text, limit):
+def test_a_text_that_is_cut_is_no_longer_than_its_limit_and_ends_with_an_ellipsis(text, limit):
     shown = truncate(text, max(limit, 1))
 
     assert len(shown) <= max(limit, 1)

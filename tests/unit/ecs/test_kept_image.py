@@ -26,7 +26,7 @@ def keep(ecs, ssm, **changes):
     return keep_image(deployment(**changes), NEW, ecs.client, ssm.client)
 
 
-def test_a_service_without_a_parameter_gets_none(ecs, ssm):
+def test_a_service_without_a_parameter_gets_no_parameter(ecs, ssm):
     unkept(ssm)
 
     assert keep(ecs, ssm) is None
@@ -48,7 +48,7 @@ def test_the_image_is_that_of_the_container_that_the_plan_names(ecs, ssm):
     assert keep(ecs, ssm, policy={"container": "app"}) is None
 
 
-def test_what_is_kept_already_is_not_put_again(ecs, ssm):
+def test_an_image_that_the_parameter_has_already_is_not_put_again(ecs, ssm):
     kept(ssm, THIS)
     defined(ecs, container())
 
@@ -111,7 +111,7 @@ def test_a_deployment_stays_good_where_its_image_can_not_be_kept(ledger, ecs, ss
     assert ledger.deployment(own).evidence == notified.evidence
 
 
-def test_what_was_put_back_is_kept_too(ledger, ecs, ssm):
+def test_the_image_of_a_version_that_was_put_back_is_kept(ledger, ecs, ssm):
     tried(ledger)
     kept(ssm, LAST)
     defined(ecs, container(), asked=NEW)
@@ -122,7 +122,7 @@ def test_what_was_put_back_is_kept_too(ledger, ecs, ssm):
 
 
 @pytest.mark.parametrize("outcome", ["ROLLBACK_FAILED", "SUPERSEDED", "REJECTED", "NO_CHANGE"])
-def test_what_is_not_good_is_not_kept(outcome, ledger, ecs, ssm):
+def test_the_image_of_a_version_that_is_not_good_is_not_kept(outcome, ledger, ecs, ssm):
     tried(ledger)
 
     finished(ending(outcome), ledger, ecs, ssm=ssm)  # SSM is asked for nothing

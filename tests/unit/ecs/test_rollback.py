@@ -44,7 +44,7 @@ def test_the_rollback_target_is_put_on_the_service_with_the_deployment_to_watch(
     assert (done.update.deployment_id, done.update.started_at) == (THEIRS, at(60))
 
 
-def test_what_another_deployment_has_put_there_is_abandoned_too(ecs):
+def test_an_unproven_version_of_another_deployment_is_abandoned_too(ecs):
     described(ecs, ecs_deployment(taskDefinition=OTHER))
     defined(ecs)
     updated(ecs, OLD)
@@ -54,7 +54,7 @@ def test_what_another_deployment_has_put_there_is_abandoned_too(ecs):
     assert done.action is RollBackAction.UPDATED
 
 
-def test_it_is_put_back_even_where_the_answer_of_the_update_was_lost(ecs):
+def test_the_rollback_target_is_put_back_even_where_the_answer_of_the_update_was_lost(ecs):
     described(ecs, IN_PROGRESS, before())
     defined(ecs)
     updated(ecs, OLD)
@@ -62,7 +62,7 @@ def test_it_is_put_back_even_where_the_answer_of_the_update_was_lost(ecs):
     assert back(ecs, updated=False).action is RollBackAction.UPDATED
 
 
-def test_what_another_deployment_has_put_there_is_abandoned_though_ours_is_the_target(ecs):
+def test_an_unproven_version_of_another_deployment_is_abandoned_though_our_own_is_the_target(ecs):
     described(ecs, ecs_deployment(taskDefinition=OTHER))
     defined(ecs, taskDefinitionArn=NEW)
     updated(ecs, NEW)
@@ -73,7 +73,9 @@ def test_what_another_deployment_has_put_there_is_abandoned_though_ours_is_the_t
 
 
 @pytest.mark.parametrize("status", ["INACTIVE", "DELETE_IN_PROGRESS"])
-def test_what_was_deregistered_is_put_back_as_a_new_revision_of_the_same_content(ecs, status):
+def test_a_deregistered_rollback_target_is_put_back_as_a_new_revision_of_the_same_content(
+    ecs, status
+):
     described(ecs, IN_PROGRESS)
     defined(ecs, status=status)
     revisions(ecs)
@@ -86,7 +88,7 @@ def test_what_was_deregistered_is_put_back_as_a_new_revision_of_the_same_content
     assert done.reason == "shop-api:43 was put back"
 
 
-def test_what_was_registered_anew_and_put_back_by_an_earlier_try_is_watched(ecs):
+def test_a_rollback_target_that_an_earlier_try_registered_anew_and_put_back_is_watched(ecs):
     has(ecs, ANEW, ecs_deployment(status="ACTIVE"))
     defined(ecs, asked=ANEW, taskDefinitionArn=ANEW)
     defined(ecs, asked=OLD, status="INACTIVE")
@@ -98,7 +100,7 @@ def test_what_was_registered_anew_and_put_back_by_an_earlier_try_is_watched(ecs)
     assert done.update.deployment_id == THEIRS
 
 
-def test_what_the_circuit_breaker_put_back_is_watched_and_not_updated(ecs):
+def test_a_rollback_target_that_the_circuit_breaker_put_back_is_watched_and_not_updated(ecs):
     """Whether it was deregistered does not matter, and is not asked."""
     described(ecs, ecs_deployment(id=THEIRS, taskDefinition=OLD, rolloutState="IN_PROGRESS"))
 
@@ -109,7 +111,7 @@ def test_what_the_circuit_breaker_put_back_is_watched_and_not_updated(ecs):
     assert done.update.deployment_id == THEIRS
 
 
-def test_what_ran_before_is_abandoned_where_the_circuit_breaker_restored_it_and_it_is_not_good(ecs):
+def test_a_version_that_is_not_good_is_abandoned_though_the_circuit_breaker_restored_it(ecs):
     has(ecs, OTHER)
     defined(ecs, asked=OLD)
     updated(ecs, OLD)
@@ -131,7 +133,9 @@ def test_a_rollback_whose_answer_was_lost_is_watched_by_its_retry(ecs):
     "on", [OLD, OTHER], ids=["settled before", "during a service deployment before"]
 )
 @pytest.mark.parametrize("rollback_target", [OLD, NEW])
-def test_an_update_that_never_reached_the_service_leaves_nothing_to_do(ecs, on, rollback_target):
+def test_an_update_that_never_reached_the_service_leaves_nothing_to_roll_back(
+    ecs, on, rollback_target
+):
     has(ecs, on)
 
     done = back(ecs, updated=False, rollback_target=rollback_target)
@@ -143,7 +147,9 @@ def test_an_update_that_never_reached_the_service_leaves_nothing_to_do(ecs, on, 
 
 @pytest.mark.parametrize("rollback_target", [OLD, NEW])
 @pytest.mark.parametrize("status", ["ACTIVE", "INACTIVE"])
-def test_what_someone_else_has_put_there_is_left_alone(ecs, rollback_target, status):
+def test_a_task_definition_that_someone_else_put_on_the_service_is_left_alone(
+    ecs, rollback_target, status
+):
     has(ecs, OTHER)
     defined(ecs, container(image="x:1"), asked=OTHER, taskDefinitionArn=OTHER)
     defined(ecs, asked=rollback_target, taskDefinitionArn=rollback_target, status=status)
@@ -156,7 +162,7 @@ def test_what_someone_else_has_put_there_is_left_alone(ecs, rollback_target, sta
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["updated", "perhaps updated"])
-def test_a_service_that_never_was_healthy_has_nothing_to_go_back_to(ecs, known):
+def test_a_service_that_never_was_healthy_has_no_rollback_target(ecs, known):
     described(ecs, IN_PROGRESS)
 
     with pytest.raises(

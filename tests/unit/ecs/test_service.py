@@ -73,13 +73,13 @@ def test_a_service_that_has_the_task_definition_already_is_not_updated_again(ecs
     assert update_unless_done(SERVICE, NEW, NOW, ecs.client).deployment_id == OURS
 
 
-def test_what_a_service_had_already_is_watched_from_when_the_deployment_began(ecs):
+def test_a_task_definition_that_the_service_had_already_is_watched_from_the_deployments_start(ecs):
     described(ecs, ON_NEW)
 
     assert update_unless_done(SERVICE, NEW, at(60), ecs.client).started_at == at(60)
 
 
-def test_what_an_earlier_try_has_put_there_is_watched_from_when_ecs_made_it(ecs):
+def test_an_update_of_an_earlier_try_is_watched_from_when_ecs_made_its_deployment(ecs):
     described(ecs, ON_NEW)
 
     assert update_unless_done(SERVICE, NEW, at(-60), ecs.client).started_at == NOW
@@ -99,7 +99,7 @@ def test_an_update_that_is_denied_names_action_and_service(ecs):
         update_unless_done(SERVICE, NEW, NOW, ecs.client)
 
 
-def test_what_is_put_is_put_whatever_the_service_has(ecs):
+def test_an_unconditional_update_is_sent_whatever_the_service_has(ecs):
     updated(ecs, OLD, id=THEIRS, createdAt=at(60))
 
     done = update_service(SERVICE, OLD, ecs.client)
@@ -137,7 +137,7 @@ def test_what_is_put_is_put_whatever_the_service_has(ecs):
         "nothing completed",
     ],
 )
-def test_what_to_go_back_to_is_the_newest_deployment_that_completed(deployments, rollback_target):
+def test_the_rollback_target_is_the_newest_deployment_that_completed(deployments, rollback_target):
     assert last_completed_task_definition(ecs_service(*deployments)) == rollback_target
 
 

@@ -55,7 +55,7 @@ def on_behalf(ecs, of=None):
     return register(deployment(), of or image(), NOW, ecs.client).task_definition
 
 
-def test_every_container_whose_image_is_of_the_repository_gets_it():
+def test_every_container_whose_image_is_of_the_repository_gets_the_new_image():
     two = (container(name="web"), container(name="worker"), container(name="x", image="x:1"))
 
     assert chosen(*two) == ["web", "worker"]
@@ -66,18 +66,18 @@ def test_a_container_is_recognised_whatever_version_it_runs(version):
     assert chosen(container(image=URI + version)) == ["api"]
 
 
-def test_a_repository_whose_name_only_begins_alike_is_another_one():
+def test_an_image_of_a_repository_whose_name_only_begins_alike_does_not_match():
     with pytest.raises(InvalidInput):
         chosen(container(image=f"{URI}-beta:v1"))
 
 
-def test_the_container_that_the_plan_names_gets_it_wherever_its_image_is_from():
+def test_the_container_that_the_plan_names_gets_the_new_image_wherever_its_image_is_from():
     both = (container(), container(name="web", image="docker.io/library/nginx:1"))
 
     assert chosen(*both, name="web") == ["web"]
 
 
-def test_no_container_of_the_repository_is_an_error_that_names_those_there_are():
+def test_a_service_without_a_container_of_the_repository_is_an_error_that_names_its_containers():
     with pytest.raises(
         InvalidInput,
         match=rf"no container of service {SERVICE} runs an image of {URI}; .*: web \(nginx:1\); name",
@@ -85,20 +85,20 @@ def test_no_container_of_the_repository_is_an_error_that_names_those_there_are()
         chosen(container(name="web", image="nginx:1"))
 
 
-def test_a_container_that_is_not_there_is_an_error_that_names_those_there_are():
+def test_a_container_that_the_service_does_not_have_is_an_error_that_names_its_containers():
     with pytest.raises(InvalidInput, match=rf"service {SERVICE} has no container web; .*: api \("):
         chosen(container(), name="web")
 
 
 @pytest.mark.parametrize("state", ["COMPLETED", "IN_PROGRESS"])
-def test_a_service_that_has_just_this_gets_no_new_revision(ecs, state):
+def test_a_service_that_has_the_releases_revision_already_gets_no_new_one(ecs, state):
     described(ecs, ecs_deployment(rolloutState=state))
     defined(ecs, OURS, taskDefinitionArn=NEW)
 
     assert on_behalf(ecs) == NEW
 
 
-def test_another_image_is_registered(ecs):
+def test_an_image_that_the_service_does_not_run_is_registered(ecs):
     described(ecs)
     defined(ecs)
     revisions(ecs, OLD)
@@ -108,7 +108,7 @@ def test_another_image_is_registered(ecs):
     assert on_behalf(ecs) == OTHER
 
 
-def test_the_image_is_not_always_that_of_the_release(ecs):
+def test_an_image_other_than_the_releases_is_registered_for_a_manual_rollback(ecs):
     """A manual rollback leaves the release's, for another one."""
     described(ecs)
     defined(ecs, OURS, taskDefinitionArn=NEW)
@@ -126,7 +126,7 @@ def test_the_image_is_not_always_that_of_the_release(ecs):
     assert on_behalf(ecs, back) == OTHER
 
 
-def test_after_a_lost_answer_the_retry_takes_the_revision_that_is_there(ecs):
+def test_a_retry_after_a_lost_answer_takes_the_revision_that_was_registered(ecs):
     described(ecs)
     defined(ecs)
     revisions(ecs, OTHER, OLD)
@@ -190,7 +190,7 @@ def test_the_search_ends_at_the_first_revision_from_before_the_deployment(ecs, r
     assert on_behalf(ecs) == OTHER
 
 
-def test_a_family_without_active_revisions_gets_one(ecs):
+def test_a_family_without_active_revisions_gets_a_new_revision(ecs):
     described(ecs)
     defined(ecs)
     revisions(ecs)
@@ -213,14 +213,14 @@ def test_a_registration_that_fails_names_action_and_family(ecs, code, kind):
         on_behalf(ecs)
 
 
-def test_too_many_tags_are_an_error_before_aws_says_so():
+def test_a_task_definition_with_too_many_tags_is_an_error_before_ecs_is_called():
     content = {"family": "shop-api", "tags": [{"key": str(n), "value": ""} for n in range(49)]}
 
     with pytest.raises(InvalidInput, match="shop-api has 49 tags of its own; ECS allows 50"):
         tagged(content, "event-1", "v2")
 
 
-def test_as_many_tags_as_ecs_allows_are_no_error():
+def test_a_task_definition_with_as_many_tags_as_ecs_allows_is_no_error():
     content = {"family": "shop-api", "tags": [{"key": str(n), "value": ""} for n in range(48)]}
 
     assert len(tagged(content, "event-1", "v2")["tags"]) == 50
@@ -233,7 +233,7 @@ def test_an_image_without_a_tag_says_so_in_its_tag():
 
 
 @pytest.mark.parametrize("name", ["event-1", "back(2)!", "l'image"])
-def test_the_tags_are_such_as_ecs_takes_whatever_an_execution_may_be_named(name):
+def test_ecs_takes_the_tags_whatever_the_execution_is_named(name):
     tags = tagged({"family": "f", "tags": []}, name, "v2")["tags"]
 
     assert all(TAG_VALUE.fullmatch(tag["value"]) for tag in tags)

@@ -60,7 +60,7 @@ def test_only_the_image_and_slipways_own_tags_differ_after_the_copy(ecs, every_f
     assert copied(ecs, every_field) == wanted
 
 
-def test_what_is_sent_is_the_copy_and_nothing_else(ecs, every_field):
+def test_the_registration_sends_the_copy_and_nothing_else(ecs, every_field):
     wanted = copy.deepcopy(every_field)
     wanted["containerDefinitions"][0]["image"] = f"{URI}@{DIGEST}"
     wanted["tags"] += OWN

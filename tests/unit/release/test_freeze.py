@@ -43,7 +43,7 @@ def said(*given: Any) -> str:
     return str(raised.value)
 
 
-def test_nothing_is_frozen_without_windows():
+def test_a_freeze_without_windows_freezes_nothing():
     assert frozen_until(windows(), NOW) is None
 
 
@@ -91,13 +91,13 @@ def test_a_window_with_cron_is_on_from_each_firing_until_just_before_its_hours_a
         ("0 9 */28 2 MON#5", "2044-02-29T09:30:00", "2044-02-29T10:00"),
     ],
 )
-def test_cron_means_what_people_know_of_it(cron, now, end):
+def test_a_cron_expression_is_read_with_ranges_steps_last_days_and_nth_weekdays(cron, now, end):
     assert until(now, {"cron": cron, "hours": 1}) == end
 
 
 @pytest.mark.parametrize("day", range(7))
 @pytest.mark.parametrize("year", [2000, 2026, 2111])  # 2100 has no 29 February
-def test_the_rarest_day_that_there_is_freezes_nothing_until_it_comes(year, day):
+def test_a_window_on_the_rarest_day_of_cron_freezes_nothing_until_that_day(year, day):
     rare = {"cron": f"0 0 */28 2 {day}#5", "hours": 1}  # the fifth of its weekday: 29 February only
 
     assert until(f"{year}-01-01T00:00:00", rare) is None
@@ -114,7 +114,7 @@ def test_a_window_that_starts_as_another_ends_prolongs_the_freeze():
     assert until("2026-11-21T00:00:00", second, WEEKEND) == "2026-11-24T00:00"
 
 
-def test_a_window_that_starts_after_a_gap_does_not_prolong_it():
+def test_a_window_that_starts_after_a_gap_does_not_prolong_the_freeze():
     later = {"from": "2026-11-23T08:00:01Z", "until": "2026-11-24T00:00:00Z"}
 
     assert until("2026-11-21T00:00:00", WEEKEND, later) == "2026-11-23T08:00"
@@ -124,13 +124,13 @@ def test_the_freeze_of_christmas_lasts_until_the_weekend_is_over():
     assert until("2026-12-24T00:00:00", CHRISTMAS, WEEKEND) == "2027-01-04T08:00"
 
 
-def test_windows_that_follow_each_other_without_end_still_have_an_answer():
+def test_windows_that_follow_each_other_without_end_freeze_for_a_thousand_days():
     end = frozen_until(windows({"cron": "0 0 * * *", "hours": 24}), NOW)
 
     assert end == datetime(2026, 11, 22, tzinfo=UTC) + timedelta(days=1000)
 
 
-def test_the_answer_is_in_utc_whatever_the_offset_of_now():
+def test_the_end_of_a_freeze_is_in_utc_whatever_the_offset_of_now():
     here = timezone(timedelta(hours=5, minutes=30))
     end = frozen_until(windows(WEEKEND), NOW.astimezone(here))
 
@@ -283,7 +283,7 @@ def spans(window: Any) -> list[tuple[datetime, datetime]]:
 
 
 @given(FREEZES, TIMES)
-def test_the_answer_is_the_end_of_the_joined_windows(freeze, now):
+def test_the_end_of_a_freeze_is_the_end_of_its_joined_windows(freeze, now):
     end = now
     for start, later in sorted(span for window in freeze for span in spans(window)):
         if start <= end:
@@ -293,21 +293,21 @@ def test_the_answer_is_the_end_of_the_joined_windows(freeze, now):
 
 
 @given(FREEZES, TIMES)
-def test_the_answer_is_after_now(freeze, now):
+def test_the_end_of_a_freeze_is_after_now(freeze, now):
     end = frozen_until(freeze, now)
 
     assert end is None or end > now
 
 
 @given(FREEZES, TIMES)
-def test_at_the_answer_nothing_is_frozen(freeze, now):
+def test_the_moment_of_the_end_of_a_freeze_is_not_frozen(freeze, now):
     end = frozen_until(freeze, now)
 
     assert end is None or frozen_until(freeze, end) is None
 
 
 @given(FREEZES, TIMES)
-def test_just_before_the_answer_it_is_frozen_until_then(freeze, now):
+def test_the_moment_before_the_end_of_a_freeze_is_frozen_until_that_end(freeze, now):
     end = frozen_until(freeze, now)
 
     assert end is None or frozen_until(freeze, end - A_MOMENT) == end

@@ -9,13 +9,13 @@ from slipway.release.parameters import read_parameter, read_plan
 from tests.support.pushes import FREEZE, PARAMETER, frozen, planned, unfrozen
 
 
-def test_a_parameter_is_its_text(ssm):
+def test_a_parameter_is_read_as_its_text(ssm):
     frozen(ssm, text="[] ")
 
     assert read_parameter(FREEZE, ssm.client) == "[] "
 
 
-def test_a_parameter_that_does_not_exist_is_none(ssm):
+def test_a_parameter_that_does_not_exist_is_read_as_none(ssm):
     unfrozen(ssm)
 
     assert read_parameter(FREEZE, ssm.client) is None
@@ -32,7 +32,7 @@ def test_a_parameter_is_read_anew_each_time(ssm):
     ("code", "kind"),
     [("AccessDeniedException", AwsRefused), ("ThrottlingException", AwsUnavailable)],
 )
-def test_a_parameter_that_could_not_be_read_is_not_taken_for_none(ssm, code, kind):
+def test_a_parameter_that_could_not_be_read_is_not_taken_for_missing(ssm, code, kind):
     ssm.refuses("get_parameter", code)
 
     with pytest.raises(kind, match=f"{code} from ssm:GetParameter on {FREEZE}"):

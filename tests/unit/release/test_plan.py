@@ -74,7 +74,7 @@ def test_only_alarms_that_say_block_are_blocking():
     assert policy_of(alarms=ALARMS).blocking == ("c",)
 
 
-def test_an_alarm_that_does_not_say_what_it_means_when_firing_is_ignored_then():
+def test_an_alarm_without_when_firing_is_not_blocking():
     assert policy_of(alarms=[{"name": "a"}]).blocking == ()
 
 
@@ -92,7 +92,7 @@ def test_an_alarm_is_named_once(again):
     assert f"\n  {FIRST}.alarms: Value error, alarm a is named twice" in said(json.dumps(twice))
 
 
-def test_nothing_is_frozen_by_default():
+def test_a_policy_freezes_nothing_by_default():
     assert policy_of().freeze == ()
 
 
@@ -139,7 +139,7 @@ def test_the_first_route_that_matches_wins(tag, stages):
     assert (found and [s.name for s in found.stages]) == stages
 
 
-def test_the_policy_of_a_service_is_found_in_whatever_route_and_stage_names_it():
+def test_the_policy_of_a_service_is_found_in_any_route_and_stage_that_names_the_service():
     plan = read(
         route("v*", stages=[stage(name="one")]),
         route("main-*", stages=[stage(service(service="canary/api", bake_seconds=7), name="two")]),
@@ -148,7 +148,7 @@ def test_the_policy_of_a_service_is_found_in_whatever_route_and_stage_names_it()
     assert plan.policy_of("canary/api") == Policy(bake_seconds=7)
 
 
-def test_of_several_stages_that_name_a_service_the_last_one_says_its_policy():
+def test_the_last_stage_that_names_a_service_says_its_policy():
     first, last = service(bake_seconds=1), service(bake_seconds=2)
     plan = read(route(stages=[stage(first, name="one"), stage(last, name="two")]))
 
@@ -177,7 +177,7 @@ def test_patterns_are_case_sensitive_shell_globs(pattern, tag, matches):
 
 
 @pytest.mark.parametrize("text", ["", "{", "nope", "{'routes': []}"])
-def test_what_is_not_json_is_said_to_be_none(text):
+def test_a_plan_that_is_not_json_is_an_error_that_says_so(text):
     assert "is not JSON" in said(text)
 
 
@@ -225,7 +225,7 @@ def test_a_wrong_field_is_named_with_its_path(path, plan):
 
 
 @pytest.mark.parametrize("path", WRONG)
-def test_nothing_but_the_wrong_field_is_called_wrong(path):
+def test_only_the_wrong_field_is_called_wrong(path):
     lines = said(json.dumps(WRONG[path])).splitlines()[1:]
 
     assert [line.strip().partition(":")[0] for line in lines] == [path]

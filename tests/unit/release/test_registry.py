@@ -30,14 +30,14 @@ def test_an_image_is_found_by_its_tag(ecr):
 
 
 @pytest.mark.parametrize("code", ["ImageNotFoundException", "RepositoryNotFoundException"])
-def test_an_image_that_is_not_there_is_none(ecr, code):
+def test_an_image_that_does_not_exist_is_not_found(ecr, code):
     ecr.refuses("describe_images", code)
 
     assert find_image(REPOSITORY, BY_TAG, ecr.client) is None
 
 
 @pytest.mark.parametrize(("code", "kind"), ERRORS)
-def test_an_image_that_could_not_be_looked_up_is_not_taken_for_none(ecr, code, kind):
+def test_an_image_that_could_not_be_looked_up_is_not_taken_for_missing(ecr, code, kind):
     ecr.refuses("describe_images", code)
 
     with pytest.raises(kind, match=f"{code} from ecr:DescribeImages on repository shop/api"):
@@ -65,7 +65,7 @@ def test_a_repository_that_could_not_be_looked_up_names_the_action(ecr, code, ki
         uri_of(REPOSITORY, ecr.client)
 
 
-def test_every_image_is_found_whatever_number_of_pages_they_fill(ecr):
+def test_every_image_is_found_however_many_pages_the_images_fill(ecr):
     first = image_detail(DIGEST) | {"nextToken": "more"}
     ecr.answers("describe_images", first, repositoryName=REPOSITORY)
     ecr.answers(
@@ -84,7 +84,7 @@ def test_a_repository_that_does_not_exist_has_no_images(ecr):
 
 
 @pytest.mark.parametrize(("code", "kind"), ERRORS)
-def test_images_that_could_not_be_listed_are_not_taken_for_none(ecr, code, kind):
+def test_images_that_could_not_be_listed_are_not_taken_for_missing(ecr, code, kind):
     ecr.refuses("describe_images", code)
 
     with pytest.raises(kind, match=f"{code} from ecr:DescribeImages on repository shop/api"):

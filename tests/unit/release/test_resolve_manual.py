@@ -60,7 +60,7 @@ def test_a_manual_release_is_as_new_as_its_start_however_old_its_image_is(ssm, e
         ({"force": False}, None, False),
     ],
 )
-def test_who_started_it_and_whether_by_force_goes_with_the_release(ssm, ecr, wish, by, force):
+def test_a_release_carries_who_started_it_and_whether_by_force(ssm, ecr, wish, by, force):
     located(ecr)
     planned(ssm)
     found(ecr)
@@ -115,7 +115,7 @@ def test_a_repository_that_may_not_be_read_names_the_action(ssm, ecr):
         resolved(BY_TAG, ssm, ecr)
 
 
-def test_a_repository_without_a_plan_says_where_to_put_one(ssm, ecr):
+def test_a_manual_start_without_a_plan_is_an_error_that_says_where_to_put_the_plan(ssm, ecr):
     located(ecr)
     ssm.refuses("get_parameter", "ParameterNotFound")
 
@@ -185,7 +185,7 @@ def test_a_repeated_delivery_of_an_event_gives_the_same_name():
     ],
     ids=["event", "digest", "stage", "service", "cluster"],
 )
-def test_another_event_digest_stage_or_service_gives_another_name(other):
+def test_another_event_digest_stage_or_service_gives_another_execution_name(other):
     assert execution_name(other) != execution_name(deployment())
 
 

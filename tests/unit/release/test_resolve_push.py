@@ -33,7 +33,7 @@ def test_a_release_is_named_after_its_event(ssm, ecr):
     assert resolved(push(), ssm, ecr).release.id == push()["id"]
 
 
-def test_a_release_by_a_push_is_nobodys_wish(ssm, ecr):
+def test_a_release_by_a_push_names_no_person_and_is_not_forced(ssm, ecr):
     planned(ssm)
     found(ecr)
     located(ecr)
@@ -43,7 +43,7 @@ def test_a_release_by_a_push_is_nobodys_wish(ssm, ecr):
     assert (release.by, release.force) == (None, False)
 
 
-def test_an_event_that_the_sweep_sends_for_a_lost_one_says_so(ssm, ecr):
+def test_a_release_by_an_event_of_the_sweep_is_started_by_the_sweep(ssm, ecr):
     planned(ssm)
     found(ecr)
     located(ecr)
@@ -127,7 +127,7 @@ def test_an_event_without_a_digest_is_a_release_of_what_the_tag_points_to(ssm, e
         (push(image_tag="sha256-ab.sig"), "tag sha256-ab.sig is a signature or an attestation"),
     ],
 )
-def test_a_push_that_is_none_of_slipways_business_is_ignored_without_asking_aws(
+def test_an_event_without_a_push_that_can_be_released_is_ignored_without_asking_aws(
     event, why, ssm, ecr
 ):
     resolution = resolved(event, ssm, ecr)
@@ -177,7 +177,7 @@ def test_a_wrong_plan_is_not_ignored(ssm, ecr):
     ("code", "error"),
     [("AccessDeniedException", AwsRefused), ("ThrottlingException", AwsUnavailable)],
 )
-def test_a_plan_that_could_not_be_read_is_not_taken_for_none(ssm, ecr, code, error):
+def test_a_plan_that_could_not_be_read_is_not_taken_for_missing(ssm, ecr, code, error):
     ssm.refuses("get_parameter", code)
 
     with pytest.raises(error, match=f"{code} from ssm:GetParameter on {PARAMETER}"):
@@ -216,7 +216,7 @@ def test_a_plan_is_read_anew_for_every_push(ssm, ecr):
     ],
     ids=["no id", "no time", "time without an offset", "detail is text", "tag is a number"],
 )
-def test_an_event_that_is_none_of_ecrs_is_an_error_that_says_so(ssm, ecr, event):
+def test_an_event_of_another_form_than_ecrs_is_an_error(ssm, ecr, event):
     """As ``sam local invoke`` or a manual start may give one."""
     with pytest.raises(InvalidInput):
         resolved(event, ssm, ecr)

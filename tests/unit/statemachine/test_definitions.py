@@ -27,7 +27,7 @@ OTHERS = {name: task for name, task in TASKS.items() if name not in STUBBORN + H
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_every_state_says_what_it_is_for(state: str) -> None:
+def test_every_state_has_a_comment(state: str) -> None:
     assert len(STATES[state]["Comment"]) > 10
 
 
@@ -63,7 +63,7 @@ def test_a_step_that_only_notifies_is_tried_again_after_the_same_errors_but_not_
         assert TASKS[name]["Catch"][0]["Next"] == TASKS[name]["Next"], "it goes on all the same"
 
 
-def test_every_step_may_take_as_long_as_any_other() -> None:
+def test_every_step_has_the_same_timeout() -> None:
     steps = [task for task in TASKS.values() if task["Resource"].endswith("lambda:invoke")]
     assert len({step["TimeoutSeconds"] for step in steps}) == 1
 
@@ -116,7 +116,7 @@ def test_the_template_fills_every_placeholder_and_no_other(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", lint_state_machines.DEFINITIONS, ids=lambda path: path.stem)
-def test_nothing_is_wrong_for_statelint_jsonata_and_awss_schema(path: Any) -> None:
+def test_every_definition_passes_statelint_jsonata_and_awss_schema(path: Any) -> None:
     assert list(lint_state_machines.problems(lint_state_machines.load(path))) == []
 
 
@@ -136,7 +136,9 @@ def _against_the_schema(states: dict[str, Any]) -> None:
     ("spoil", "said"),
     [(_next_to_nowhere, "Nowhere"), (_no_jsonata, "$verdict ="), (_against_the_schema, "SOME")],
 )
-def test_what_is_wrong_is_found(spoil: Callable[[dict[str, Any]], None], said: str) -> None:
+def test_an_error_in_a_definition_is_found(
+    spoil: Callable[[dict[str, Any]], None], said: str
+) -> None:
     definition = copy.deepcopy(MACHINES["deployment"])
     spoil(definition["States"])
     assert any(said in problem for problem in lint_state_machines.problems(definition))

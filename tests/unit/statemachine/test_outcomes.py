@@ -61,7 +61,7 @@ def test_a_release_fails_where_a_deployment_did_not_succeed() -> None:
     assert good == {o for o in Outcome if o.facts.succeeds and o is not Outcome.IGNORED}
 
 
-def test_the_next_stage_starts_after_the_outcomes_that_let_it() -> None:
+def test_the_next_stage_starts_after_exactly_the_outcomes_that_go_on() -> None:
     good = named(RELEASE["DeployStage"]["Assign"]["bad"])
     stopping = named(RELEASE["DeployStage"]["Assign"]["superseded"])
 
@@ -77,7 +77,7 @@ def test_people_are_notified_of_quiet_outcomes_only_if_notify_no_change_is_set()
     assert quiet | ignored == {o for o in Outcome if o.facts.quiet}
 
 
-def test_every_outcome_comes_about_and_no_other() -> None:
+def test_every_outcome_is_assigned_somewhere_and_no_other_word_is() -> None:
     found = {
         outcome
         for machine in MACHINES.values()
@@ -88,7 +88,7 @@ def test_every_outcome_comes_about_and_no_other() -> None:
     assert found | DECIDED == set(Outcome)
 
 
-def test_every_cause_that_a_state_machine_names_is_one() -> None:
+def test_every_cause_that_a_state_machine_names_is_a_known_cause() -> None:
     found = {
         cause
         for machine in MACHINES.values()
@@ -105,7 +105,7 @@ KEPT = {"RollBack", "CheckRollBack", "JudgeRollBack"}
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_whatever_sets_a_reason_sets_its_cause(machine: str) -> None:
+def test_every_state_that_sets_a_reason_sets_its_cause(machine: str) -> None:
     for name, state in MACHINES[machine].items():
         rules = [state, *state.get("Choices", []), *state.get("Catch", [])]
         for given in (rule.get("Assign", {}) for rule in rules):

@@ -95,7 +95,7 @@ def test_a_state_lasts_from_its_entry_to_its_exit() -> None:
     assert milliseconds(events, "Finish") == 70
 
 
-def test_an_item_is_as_large_as_its_names_and_values_and_what_holds_them() -> None:
+def test_the_size_of_an_item_counts_its_names_its_values_and_their_containers() -> None:
     assert size({"pk": "service", "sk": "prod/äpi"}) == 2 + 7 + 2 + 9
     assert size({"changing": True, "rollback_target": None}) == 9 + 16
     assert size({"expires_at": Decimal(1234500)}) == 10 + 1 + 3

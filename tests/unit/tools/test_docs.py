@@ -101,7 +101,7 @@ def test_the_page_of_the_plan_has_every_option_with_its_default() -> None:
 
 
 @pytest.mark.parametrize("path", schemas.schemas(), ids=lambda path: path.name)
-def test_a_schema_is_the_one_of_the_models(path: Path) -> None:
+def test_every_schema_equals_the_one_that_the_models_generate(path: Path) -> None:
     assert path.read_text() == schemas.schemas()[path], "make schema"
 
 

@@ -156,7 +156,7 @@ def test_no_policy_allows_every_action_of_a_service(template):
     assert boundless_actions(template) == []
 
 
-def test_what_is_allowed_on_every_resource_is_what_cannot_be_narrowed(template):
+def test_an_action_is_allowed_on_every_resource_only_where_it_cannot_be_narrowed(template):
     assert boundless_resources(template) == []
 
 
@@ -172,7 +172,7 @@ def test_each_check_that_is_skipped_says_why(template):
     assert unexplained_skips(template) == []
 
 
-def test_what_is_kept_on_deletion_is_kept_on_replacement(template):
+def test_a_resource_that_is_kept_on_deletion_is_kept_on_replacement(template):
     assert half_retained(template) == []
 
 

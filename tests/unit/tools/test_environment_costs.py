@@ -63,7 +63,7 @@ def test_every_rule_of_the_web_acl_and_every_endpoint_is_counted() -> None:
     assert len(paid) == environment_costs.ENDPOINTS
 
 
-def test_parameters_add_up() -> None:
+def test_the_parameters_of_a_setup_change_only_the_rows_that_they_cost() -> None:
     tryout, production, guarded, _ = (environment_costs.rows(s) for s in environment_costs.SETUPS)
     differing = {name for name in tryout if tryout[name] != production[name]}
     assert differing == {"NAT gateways", "public addresses"}
@@ -75,7 +75,7 @@ def test_parameters_add_up() -> None:
     assert guarded["WAF"] == 7
 
 
-def test_instances_take_the_place_of_fargate() -> None:
+def test_the_price_of_instances_takes_the_place_of_fargates() -> None:
     _, production, _, on_ec2 = (environment_costs.rows(s) for s in environment_costs.SETUPS)
     assert production["compute"] == Decimal("18.02")
     assert on_ec2["compute"] == Decimal("39.37")  # with their disks and detailed monitoring

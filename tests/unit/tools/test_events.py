@@ -133,7 +133,7 @@ def test_a_function_has_one_name_in_every_place() -> None:
         assert handler.removesuffix(".handler").replace("_", "") == logical_id.lower()
 
 
-def test_every_function_is_a_state_but_those_that_something_else_starts() -> None:
+def test_every_function_is_a_state_but_those_that_no_state_machine_starts() -> None:
     machines = "".join(path.read_text() for path in (REPO / "statemachine").glob("*.yaml"))
     for logical_id, properties in functions().items():
         is_state = f"\n  {logical_id}:\n" in machines

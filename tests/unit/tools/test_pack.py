@@ -17,7 +17,7 @@ def test_the_services_that_are_kept_are_those_that_are_called() -> None:
     assert set(re.findall(r'boto3\.(?:client|resource)\("(\w+)"', AWS.read_text())) == KEPT
 
 
-def test_the_models_of_other_services_go_and_all_else_stays(tmp_path: Path) -> None:
+def test_packing_removes_only_the_models_of_services_that_are_not_called(tmp_path: Path) -> None:
     (tmp_path / "Shared" / "botocore" / "data").mkdir(parents=True)
     (tmp_path / "Shared" / "step.py").touch()
     data = tmp_path / "Shared" / "botocore" / "data"
@@ -46,7 +46,7 @@ def test_a_modules_compiled_form_is_taken_whatever_the_times_of_the_files(tmp_pa
     assert ran.stdout == "compiled\n"
 
 
-def test_what_is_no_artifact_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_artifact_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "template.yaml").touch()
     (tmp_path / "Network").mkdir()
     (tmp_path / "Network" / "template.yaml").touch()
