@@ -21,7 +21,7 @@ def answered(name: str, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def test_without_names_nothing_is_asked(cloudwatch):
+def test_an_empty_list_of_alarms_asks_cloudwatch_nothing(cloudwatch):
     assert read_alarms([], cloudwatch.client) == {}
 
 
@@ -86,7 +86,7 @@ def test_an_alarm_changed_when_its_state_did_where_cloudwatch_says_so(
 @pytest.mark.parametrize(
     ("code", "error"), [("AccessDenied", AwsRefused), ("Throttling", AwsUnavailable)]
 )
-def test_a_read_that_failed_names_the_alarms(cloudwatch, code, error):
+def test_a_read_of_alarms_that_failed_names_the_alarms(cloudwatch, code, error):
     cloudwatch.refuses("describe_alarms", code, "not now", 400)
 
     with pytest.raises(error, match="cloudwatch:DescribeAlarms on alarms a, b: not now"):

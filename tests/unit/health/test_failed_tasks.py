@@ -29,14 +29,14 @@ def test_the_container_that_failed_is_known_by_its_task_and_its_runtime_id():
     }.values(),
     ids=str,
 )
-def test_of_several_containers_it_is_the_first_that_the_task_failed_with(containers, name):
+def test_the_failed_container_is_the_first_that_its_task_failed_with(containers, name):
     failed = failed_container([stopped(EXITED, "", *containers)])
 
     assert failed is not None
     assert failed.container == name
 
 
-def test_of_several_tasks_it_is_the_last_one_that_failed():
+def test_the_failed_container_is_of_the_last_task_that_failed():
     tasks = [
         stopped(EXITED, "", exited(), task="first"),
         stopped(EXITED, "", exited(), task="last"),
@@ -50,7 +50,7 @@ def test_of_several_tasks_it_is_the_last_one_that_failed():
     assert failed.task == "last"
 
 
-def test_one_that_failed_its_checks_may_have_written_why():
+def test_a_container_of_a_task_that_failed_its_health_checks_is_a_failed_container():
     checks = "Task failed ELB health checks in (target-group arn:x)"
 
     assert failed_container([stopped("ServiceSchedulerInitiated", checks, exited(0))]) is not None
@@ -65,7 +65,7 @@ def test_one_that_failed_its_checks_may_have_written_why():
         stopped(EXITED, ""),
     ],
 )
-def test_where_no_container_that_counts_has_run_there_is_no_log_to_read(task):
+def test_a_task_in_which_no_essential_container_failed_has_no_failed_container(task):
     assert failed_container([task]) is None
 
 
@@ -101,7 +101,7 @@ HAPPENED = {
 
 
 @pytest.mark.parametrize(("sentence", "tasks"), HAPPENED.items(), ids=HAPPENED)
-def test_what_happened_is_said_in_one_sentence(sentence, tasks):
+def test_the_failure_of_tasks_is_described_in_one_sentence(sentence, tasks):
     assert what_happened(tasks) == sentence
 
 
@@ -114,11 +114,11 @@ def test_a_failed_deployment_names_the_container_that_failed():
     assert judged.failed == failed_container([CRASHED])
 
 
-def test_also_where_something_else_has_failed_it():
+def test_a_deployment_that_an_alarm_failed_names_the_container_that_failed():
     assert (
         judge(observation(alarm("ALARM"), stopped=(CRASHED,)), watch(), at(30)).failed is not None
     )
 
 
-def test_a_deployment_that_has_not_failed_names_none():
+def test_a_deployment_that_has_not_failed_names_no_container():
     assert judge(observation(stopped=(CRASHED,)), watch(), at(1)).failed is None

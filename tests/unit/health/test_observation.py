@@ -94,13 +94,15 @@ def test_the_circuit_breakers_event_about_our_deployment_is_observed_after_it_le
         "(service api) has started 1 tasks: (task 0668979337dc48ebb791640cd1162053).",
     ],
 )
-def test_other_events_are_no_failure_of_ours(scene, message):
+def test_an_event_other_than_the_circuit_breakers_about_our_deployment_is_no_failure(
+    scene, message
+):
     scene.service = {"events": events(message)}
 
     assert scene.observed().failure == ""
 
 
-def test_a_service_without_tasks_asks_for_nothing_of_them(scene):
+def test_a_service_without_tasks_is_observed_without_describing_tasks(scene):
     observation = scene.observed()
 
     assert (observation.running, observation.stopped) == ((), ())
@@ -146,7 +148,7 @@ def test_a_stopped_task_is_observed_with_code_reason_and_what_became_of_its_cont
     )
 
 
-def test_a_task_that_is_still_stopping_is_a_stopped_one(scene):
+def test_a_task_that_is_still_stopping_counts_as_stopped(scene):
     scene.stopped = [stopped_task(lastStatus="DEPROVISIONING")]
 
     assert [task.id for task in scene.observed().stopped] == ["s1"]

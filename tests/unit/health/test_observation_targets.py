@@ -48,7 +48,7 @@ def test_a_classic_load_balancer_is_not_observed(scene):
     assert states(scene.observed()) == [[]]
 
 
-def test_without_tasks_no_target_is_asked_for(scene):
+def test_a_service_without_tasks_asks_for_no_target_health(scene):
     scene.service = {"loadBalancers": [balancer()]}
 
     assert scene.observed().running == ()

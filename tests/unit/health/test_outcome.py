@@ -14,7 +14,9 @@ DOCS = (REPO / "docs" / "outcomes.md").read_text()
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_an_outcome_has_a_meaning_and_a_symbol_for_each_that_it_ends(outcome: Outcome) -> None:
+def test_an_outcome_has_a_meaning_and_a_symbol_for_deployments_manual_rollbacks_and_releases(
+    outcome: Outcome,
+) -> None:
     for release in (False, True):
         for manual_rollback in (False, True):
             facts = outcome.of(manual_rollback=manual_rollback, release=release)

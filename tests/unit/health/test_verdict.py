@@ -64,7 +64,9 @@ MISSING = {
 
 
 @pytest.mark.parametrize(("missing", "observed"), MISSING.items(), ids=MISSING)
-def test_a_deployment_is_pending_while_something_is_missing_and_says_what(missing, observed):
+def test_a_deployment_that_is_not_healthy_yet_is_pending_and_says_what_is_missing(
+    missing, observed
+):
     alarms = ("api-5xx",) if missing.startswith("alarm") else ()
 
     judged = judge(observed, watch(alarms=alarms), at(30))
@@ -87,7 +89,7 @@ def test_a_deployment_whose_alarms_cannot_be_read_is_pending_and_says_why():
     assert judged.healthy == 2
 
 
-def test_of_alarms_only_the_one_that_was_deleted_is_missing():
+def test_only_the_alarm_that_was_deleted_is_missing():
     watching = watch(alarms=({"name": "api-5xx"}, "gone"))
 
     assert judge(observation(alarm()), watching, at(30)).evidence == ("alarm gone can't be read",)
@@ -105,13 +107,13 @@ def test_a_task_whose_container_check_passed_is_healthy():
     assert judge(observed, watch(), at(30)).verdict is Verdict.HEALTHY
 
 
-def test_a_service_scaled_to_nothing_is_healthy_without_a_task():
+def test_a_service_scaled_to_zero_is_healthy_without_a_task():
     observed = observation(service_deployment=service_deployment(desired=0, running=0), running=())
 
     assert judge(observed, watch(), at(30)).verdict is Verdict.HEALTHY
 
 
-def test_more_tasks_than_desired_do_no_harm():
+def test_a_deployment_with_more_tasks_than_desired_is_healthy():
     assert judge(observation(running=(task(),) * 3), watch(), at(30)).verdict is Verdict.HEALTHY
 
 
@@ -161,7 +163,7 @@ def test_a_pull_that_is_not_allowed_is_no_fault_of_the_image():
     assert judge(observation(stopped=(denied,)), watch(), at(1)).cause is Cause.CONFIGURATION
 
 
-def test_a_deployment_that_is_not_healthy_in_time_has_that_as_its_cause():
+def test_a_deployment_that_is_not_healthy_in_time_has_the_timeout_as_its_cause():
     starting = observation(service_deployment=service_deployment(running=0), running=())
 
     assert judge(starting, watch(), at(601)).cause is Cause.TIMEOUT
@@ -185,7 +187,7 @@ def test_one_failed_task_does_not_fail_a_deployment():
 
 
 @pytest.mark.parametrize("state", ["OK", "INSUFFICIENT_DATA"])
-def test_only_the_state_alarm_fails_a_deployment(state):
+def test_an_alarm_that_is_ok_or_without_data_does_not_fail_a_deployment(state):
     assert judge(observation(alarm(state)), watch(), at(30)).verdict is Verdict.HEALTHY
 
 
@@ -285,7 +287,7 @@ def test_the_first_rule_that_applies_decides(observed, verdict, reason):
         ),
     ],
 )
-def test_a_failure_is_the_reason_rather_than_that_the_time_is_over(observed, reason):
+def test_the_reason_is_a_failure_rather_than_the_timeout(observed, reason):
     assert judge(observed, watch(), at(601)).reason.startswith(reason)
 
 
@@ -307,7 +309,7 @@ def test_the_evidence_is_alarms_then_stopped_tasks_then_what_is_missing_then_ecs
     )
 
 
-def test_tasks_that_stopped_for_the_same_are_one_line_of_evidence():
+def test_tasks_that_stopped_for_the_same_reason_are_one_line_of_evidence():
     crashed = [
         stopped("EssentialContainerExited", "exited", exited(), task=f"s{n}") for n in range(4)
     ]
@@ -321,7 +323,7 @@ def test_tasks_that_stopped_for_the_same_are_one_line_of_evidence():
     )
 
 
-def test_what_ecs_says_is_evidence_also_where_it_is_only_in_an_event():
+def test_the_words_of_ecs_are_evidence_also_where_only_an_event_has_them():
     gone = observation(service_deployment=None, failure=EVENT, stopped=TWO_FAILED)
     listed = observation(service_deployment=GAVE_UP, failure=EVENT, stopped=TWO_FAILED)
 

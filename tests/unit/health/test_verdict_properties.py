@@ -108,7 +108,9 @@ def test_the_next_check_is_never_sooner_than_a_second_nor_later_than_poll_second
 
 
 @given(OBSERVATIONS, WATCHES, TIMES)
-def test_nothing_is_missing_from_a_healthy_deployment(observed, watch, now):
+def test_a_healthy_deployment_has_every_task_running_every_target_healthy_and_no_alarm(
+    observed, watch, now
+):
     if judge(observed, watch, now).verdict is not Verdict.HEALTHY:
         return
     assert observed.exists
@@ -135,7 +137,7 @@ def test_only_a_healthy_deployment_is_baked(observed, watch, now):
 
 
 @given(OBSERVATIONS, WATCHES, TIMES)
-def test_nothing_is_pending_for_ever(observed, watch, now):
+def test_no_deployment_is_pending_after_its_bake_and_its_timeout(observed, watch, now):
     policy = watch.policy
     started = max(watch.started_at, watch.healthy_at or watch.started_at)
     out_of_time = (now - started).total_seconds() >= policy.bake_seconds + policy.timeout_seconds

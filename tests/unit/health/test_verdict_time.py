@@ -11,7 +11,7 @@ UNHEALTHY = observation(service_deployment=service_deployment(running=1))
 
 
 @pytest.mark.parametrize(("seconds", "verdict"), [(599, "PENDING"), (600, "FAILED")])
-def test_the_time_is_over_exactly_at_the_timeout(seconds, verdict):
+def test_a_deployment_times_out_exactly_at_its_timeout(seconds, verdict):
     assert judge(UNHEALTHY, watch(timeout_seconds=600), at(seconds)).verdict == verdict
 
 

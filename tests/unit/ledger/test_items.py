@@ -42,7 +42,7 @@ def test_an_item_that_nobody_has_written_is_empty(items):
     "value",
     ["text", "", 1_793_000_000, 0, True, False, None, [], {}, ["a", 1], {"b": {"c": [None, 2]}}],
 )
-def test_what_is_written_comes_back_as_plain_json(items, value):
+def test_an_attribute_comes_back_as_plain_json(items, value):
     items.update(setting(a=value))
 
     (read,) = items.query("part", THERE, {})
@@ -65,7 +65,7 @@ def test_a_later_update_leaves_the_other_attributes(items):
     assert items.get(KEY) == stored(a=1, b=2)
 
 
-def test_an_attribute_is_set_inside_another_one_by_its_path(items):
+def test_an_attribute_inside_another_attribute_is_set_by_its_path(items):
     items.update(setting(steps={"One": 1}))
 
     items.update(Update.setting(KEY, {"steps.Two": 2, "a": 3}))
@@ -73,7 +73,7 @@ def test_an_attribute_is_set_inside_another_one_by_its_path(items):
     assert items.get(KEY) == stored(steps={"One": 1, "Two": 2}, a=3)
 
 
-def test_a_path_into_what_is_not_there_is_refused(items):
+def test_a_path_into_a_missing_attribute_is_refused(items):
     with pytest.raises(
         AwsRefused, match="dynamodb:UpdateItem on the ledger's item part 1: The doc"
     ):
@@ -96,7 +96,7 @@ def test_several_items_are_changed_together(items):
 
 
 @pytest.mark.parametrize("conditions", [("", THERE), (THERE, ""), (THERE, THERE)])
-def test_of_several_items_none_is_changed_where_one_condition_does_not_hold(items, conditions):
+def test_a_transaction_changes_no_item_where_one_condition_does_not_hold(items, conditions):
     first, second = conditions
 
     with pytest.raises(NoLonger):
@@ -119,7 +119,7 @@ def test_a_query_of_a_partition_that_nobody_has_written_finds_nothing(items):
     assert items.query("part", THERE, {}) == []
 
 
-def test_a_query_goes_on_where_one_answer_has_no_room_for_everything(items):
+def test_a_query_goes_on_where_its_items_do_not_fit_into_one_answer(items):
     for sk in "1234":
         items.update(setting(("part", sk), a="x" * 390_000))
 
@@ -128,7 +128,7 @@ def test_a_query_goes_on_where_one_answer_has_no_room_for_everything(items):
     assert items.query("part", "attribute_exists(#b)", {}) == []
 
 
-def test_every_page_of_a_query_is_asked_for_where_the_last_one_ended(dynamodb):
+def test_every_page_of_a_query_begins_where_the_page_before_ended(dynamodb):
     asked = {
         "TableName": "ledger",
         "KeyConditionExpression": "#pk = :pk",
@@ -181,7 +181,7 @@ def test_an_error_says_which_action_on_which_item(dynamodb, operation, code, sta
     assert str(raised.value) == f"{code} from dynamodb:{what}: no"
 
 
-def test_an_update_that_a_transaction_is_in_the_way_of_is_worth_another_try(dynamodb):
+def test_an_update_that_conflicts_with_a_transaction_is_worth_another_try(dynamodb):
     dynamodb.refuses("update_item", "TransactionConflictException")
 
     with pytest.raises(AwsUnavailable):
@@ -203,7 +203,7 @@ def test_an_update_that_a_transaction_is_in_the_way_of_is_worth_another_try(dyna
         (("ItemCollectionSizeLimitExceeded", None), AwsRefused),
     ],
 )
-def test_what_a_cancelled_transaction_means_is_in_its_reasons(dynamodb, reasons, kind):
+def test_the_reasons_of_a_cancelled_transaction_decide_which_error_it_is(dynamodb, reasons, kind):
     dynamodb.refuses(
         "transact_write_items",
         "TransactionCanceledException",

@@ -106,7 +106,7 @@ def test_an_older_release_does_not_take_over(ledger, own):
     assert ledger.service(SERVICE) == before
 
 
-def test_of_two_releases_of_one_moment_the_one_with_the_smaller_id_does_not_take_over(ledger):
+def test_a_release_of_the_same_moment_with_a_smaller_id_does_not_take_over(ledger):
     accepted(ledger, "e-2", release=SAME_TIME)
 
     with pytest.raises(Superseded):
@@ -188,7 +188,7 @@ def test_a_belated_claim_does_not_remove_the_mark_of_the_same_execution(ledger, 
     assert current_claim(ledger).changing_until == at(CHANGE_SECONDS)
 
 
-def test_a_takeover_keeps_what_is_good_and_what_is_quarantined(ledger, own):
+def test_a_takeover_keeps_the_good_versions_and_the_quarantine(ledger, own):
     ledger.finish(own, deployment(), BAD, good(), quarantined())
 
     claimed_by(ledger, claim("e-2"), 1, OTHER, release=NEWER)
@@ -231,7 +231,7 @@ def test_a_change_is_marked_on_the_service_and_in_the_history(ledger, own):
     assert record.steps == {"BeginDeployment": NOW, "UpdateService": at(10)}
 
 
-def test_the_end_of_a_change_removes_the_mark_but_not_that_there_was_one(ledger, own):
+def test_the_end_of_a_change_removes_the_mark_and_the_history_keeps_the_change(ledger, own):
     ledger.start_change(own, "UpdateService", at(10))
 
     ledger.end_change(own, "UpdateService", at(12), ecs_deployment="ecs-svc/2")
@@ -244,7 +244,7 @@ def test_the_end_of_a_change_removes_the_mark_but_not_that_there_was_one(ledger,
     assert record.steps["UpdateService"] == at(12)
 
 
-def test_what_is_put_on_a_service_is_unproven_until_its_deployment_ends(ledger, own):
+def test_a_version_put_on_a_service_is_unproven_until_its_deployment_ends(ledger, own):
     ledger.start_change(own, "UpdateService", NOW, unproven=NEW)
     ledger.end_change(own, "UpdateService", at(1))
     during = ledger.service(SERVICE)
@@ -255,7 +255,7 @@ def test_what_is_put_on_a_service_is_unproven_until_its_deployment_ends(ledger, 
     assert (ledger.service(SERVICE).unproven, ledger.service(SERVICE).before) == ((), None)
 
 
-def test_what_nobody_has_seen_to_stays_unproven_whoever_claims_the_service(ledger, own):
+def test_an_unproven_version_stays_unproven_whoever_claims_the_service(ledger, own):
     ledger.start_change(own, "UpdateService", NOW, unproven=NEW)
     ledger.end_change(own, "UpdateService", at(1))
 
@@ -266,7 +266,7 @@ def test_what_nobody_has_seen_to_stays_unproven_whoever_claims_the_service(ledge
     assert ledger.service(SERVICE).unproven == (NEW, OTHER)
 
 
-def test_what_ran_before_counts_while_something_unproven_is_there_though_nobody_has_claimed_it(
+def test_the_version_before_an_unproven_one_is_kept_though_nobody_has_claimed_the_service(
     ledger, own
 ):
     ledger.start_change(own, "UpdateService", NOW, unproven=NEW)
@@ -303,7 +303,7 @@ BY_WRITE = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 
 
 @BY_WRITE
-def test_nothing_passes_that_an_execution_writes_after_a_takeover(ledger, lost, write):
+def test_a_write_of_an_execution_after_a_takeover_is_refused(ledger, lost, write):
     before = ledger.service(SERVICE), ledger.deployment(lost)
 
     with pytest.raises(Superseded, match=f"^{THEIRS} has claimed service production/api$"):
@@ -313,7 +313,7 @@ def test_nothing_passes_that_an_execution_writes_after_a_takeover(ledger, lost, 
 
 
 @BY_WRITE
-def test_an_execution_writes_nothing_where_another_one_goes_on_with_its_deployment(
+def test_a_write_of_an_execution_whose_deployment_another_execution_continues_is_refused(
     ledger, own, write
 ):
     claimed_by(ledger, RECOVERY)
@@ -326,7 +326,7 @@ def test_an_execution_writes_nothing_where_another_one_goes_on_with_its_deployme
 
 
 @BY_WRITE
-def test_nothing_is_written_after_the_service_was_freed(ledger, own, write):
+def test_a_write_after_the_service_was_freed_is_refused(ledger, own, write):
     ledger.finish(own, deployment(), WELL, None, None)
     before = ledger.service(SERVICE), ledger.deployment(own)
 
@@ -337,7 +337,7 @@ def test_nothing_is_written_after_the_service_was_freed(ledger, own, write):
 
 
 @BY_WRITE
-def test_nothing_is_written_for_a_service_that_was_never_claimed(ledger, write):
+def test_a_write_for_a_service_that_was_never_claimed_is_refused(ledger, write):
     ledger.open(claim(), deployment(), OLD, None, None, NOW)
 
     with pytest.raises(Superseded):
@@ -350,11 +350,11 @@ def test_nothing_is_written_for_a_service_that_was_never_claimed(ledger, write):
 # --- the history ----------------------------------------------------------------------------------
 
 
-def test_of_a_deployment_that_has_written_nothing_there_is_nothing(ledger):
+def test_a_deployment_that_has_written_nothing_has_no_record(ledger):
     assert ledger.deployment(claim()) is None
 
 
-def test_a_history_begins_with_what_was_asked_and_the_rollback_target(ledger):
+def test_a_history_begins_with_the_deployment_and_its_rollback_target(ledger):
     claimed_by(ledger, claim())
 
     ledger.open(claim(), deployment(), OLD, good(), NEW, at(1))
@@ -450,7 +450,7 @@ def test_the_end_of_a_deployment_whose_input_could_not_be_read_is_written_too(le
     assert ledger.service(SERVICE).quarantined == {}
 
 
-def test_what_a_deployment_has_shown_stays_with_the_service(ledger, own):
+def test_the_good_and_the_quarantined_versions_stay_with_the_service(ledger, own):
     ledger.finish(own, deployment(), WELL, good(NEW, DIGEST), None)
 
     newer = deployment(release=NEWER)
@@ -526,7 +526,7 @@ def test_an_end_that_is_written_stays(ledger, own):
     assert ledger.deployment(own).outcome == "SUCCEEDED"
 
 
-def test_who_was_recovered_does_not_end_what_its_recovery_goes_on_with(ledger, own):
+def test_a_recovered_execution_does_not_end_the_deployment_that_its_recovery_continues(ledger, own):
     claimed_by(ledger, RECOVERY)
 
     ledger.finish_without_service(own, deployment(), {**WELL, "outcome": "SUPERSEDED"})
@@ -557,7 +557,7 @@ def test_a_service_that_another_deployment_has_claimed_is_not_freed(ledger, lost
     assert ledger.service(SERVICE) == before
 
 
-def test_there_is_nothing_to_free_of_a_service_that_nobody_has_claimed(ledger):
+def test_freeing_a_service_that_nobody_has_claimed_changes_nothing(ledger):
     ledger.free(claim())
 
     assert ledger.service(SERVICE) == ServiceRecord(service=SERVICE)
@@ -635,7 +635,9 @@ CALLS = {
     ("code", "kind"),
     [("ThrottlingException", AwsUnavailable), ("AccessDeniedException", AwsRefused)],
 )
-def test_a_ledger_that_can_not_be_asked_is_no_answer(dynamodb, call, operation, code, kind):
+def test_a_ledger_that_can_not_be_read_or_written_is_an_error(
+    dynamodb, call, operation, code, kind
+):
     dynamodb.refuses(operation, code)
 
     with pytest.raises(kind):

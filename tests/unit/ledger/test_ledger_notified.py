@@ -17,7 +17,7 @@ def test_each_event_of_a_release_is_noted_by_itself(ledger):
     assert not ledger.notified(f"{RELEASE}2", "stage_1")
 
 
-def test_another_event_takes_nothing_from_the_first(ledger):
+def test_a_second_event_of_a_release_leaves_the_note_of_the_first(ledger):
     for event in ("stage_1", "stage_2"):
         ledger.note_notified_of(RELEASE, event, NOW, at(60))
 

@@ -307,7 +307,7 @@ class Executions(RuleBasedStateMachine):
 @pytest.mark.usefixtures("ledger")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ANY_CLOCK, ANY_CLOCK, st.just(CHANGE_SECONDS) | st.floats(0, 2 * CHANGE_SECONDS))
-def test_nobody_claims_a_service_while_it_may_be_changed_whatever_the_clocks_say(
+def test_a_service_is_not_claimed_while_its_change_mark_lasts_whatever_the_clocks_say(
     claim_s, newcomer_s, passed
 ):
     ledger, service = Ledger(Directly()), next(SERVICES)

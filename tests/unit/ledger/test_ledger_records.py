@@ -57,14 +57,14 @@ def learnt(known, digest="", found=None, why=None):
 # --- services -------------------------------------------------------------------------------------
 
 
-def test_of_a_service_without_an_item_nothing_is_known():
+def test_a_service_without_an_item_has_an_empty_record():
     known = ServiceRecord.of(SERVICE, {})
 
     assert known == record()
     assert (known.claim, known.last_good, known.newest_at, known.baseline) == (None,) * 4
 
 
-def test_what_a_service_s_item_has_beside_is_left_alone():
+def test_unknown_attributes_of_a_services_item_are_ignored():
     item = {"pk": "service", "sk": SERVICE, "baseline": OLD, "note": "manually"}
 
     assert ServiceRecord.of(SERVICE, item) == record(baseline=OLD)
@@ -74,7 +74,7 @@ def test_the_time_of_the_newest_release_is_a_part_of_its_order():
     assert record(newest=release_order(release(released_at=at(0.25)))).newest_at == at(0.25)
 
 
-def test_the_last_good_is_the_newest_one_that_is_not_quarantined():
+def test_the_last_good_version_is_the_newest_good_one_that_is_not_quarantined():
     known = record(
         good=(good(NEW, DIGEST), good(OLD, OLD_DIGEST)), quarantined={DIGEST: quarantined()}
     )
@@ -82,34 +82,34 @@ def test_the_last_good_is_the_newest_one_that_is_not_quarantined():
     assert known.last_good.task_definition == OLD
 
 
-def test_there_is_no_last_good_where_all_are_quarantined():
+def test_a_service_whose_good_versions_are_all_quarantined_has_no_last_good_version():
     assert record(good=(good(OLD, DIGEST),), quarantined={DIGEST: quarantined()}).last_good is None
 
 
 # --- what a deployment has shown ------------------------------------------------------------------
 
 
-def test_a_deployment_that_has_shown_nothing_changes_nothing():
+def test_a_deployment_with_neither_a_good_nor_a_bad_version_leaves_the_record_unchanged():
     assert record(good=(good(),), quarantined={DIGEST: bad(0)}).learning(DIGEST, None, None) == {}
 
 
-def test_what_is_good_becomes_the_last_good_and_the_others_stay_behind_it():
+def test_a_good_version_becomes_the_last_good_and_older_ones_stay_behind_it():
     known = record(good=(good(OLD),))
 
     assert learnt(known, DIGEST, good(NEW, DIGEST)).good == (good(NEW, DIGEST), good(OLD))
 
 
-def test_what_is_good_once_more_is_kept_once_and_with_its_new_time():
+def test_a_version_that_is_good_once_more_is_kept_once_and_with_its_new_time():
     known = record(good=(good(NEW, DIGEST), good(OLD)))
 
     assert learnt(known, found=good(OLD, at=at(0))).good == (good(OLD, at=at(0)), good(NEW, DIGEST))
 
 
-def test_the_same_good_again_changes_nothing():
+def test_the_same_good_version_again_leaves_the_record_unchanged():
     assert record(good=(good(),)).learning(OLD_DIGEST, good(), None) == {}
 
 
-def test_the_oldest_good_ones_are_forgotten():
+def test_the_oldest_good_versions_are_forgotten():
     known = record()
     for revision in range(GOOD_KEPT + 2):
         known = learnt(known, found=good(f"{FAMILY}:{revision}", f"sha256:{revision}"))
@@ -119,7 +119,7 @@ def test_the_oldest_good_ones_are_forgotten():
     assert kept == [f"{FAMILY}:{revision}" for revision in range(GOOD_KEPT + 1, 1, -1)]
 
 
-def test_what_is_quarantined_is_good_no_longer():
+def test_a_version_whose_digest_is_quarantined_is_good_no_longer():
     known = record(good=(good(NEW, DIGEST), good(OTHER, OLD_DIGEST), good(OLD, DIGEST)))
 
     after = learnt(known, DIGEST, why=bad(0))
@@ -128,7 +128,7 @@ def test_what_is_quarantined_is_good_no_longer():
     assert after.quarantined == {DIGEST: bad(0)}
 
 
-def test_what_passes_leaves_the_quarantine_and_the_others_stay_in_it():
+def test_a_digest_that_passes_leaves_the_quarantine_and_other_digests_stay_in_it():
     known = record(quarantined={DIGEST: bad(0), OLD_DIGEST: bad(1)})
 
     after = learnt(known, DIGEST, good(NEW, DIGEST))
@@ -137,14 +137,14 @@ def test_what_passes_leaves_the_quarantine_and_the_others_stay_in_it():
     assert after.last_good == good(NEW, DIGEST)
 
 
-def test_a_rollback_records_what_is_good_and_what_is_bad_at_once():
+def test_a_rollback_records_the_good_version_and_the_quarantine_at_once():
     after = learnt(record(good=(good(OLD),)), DIGEST, good(OTHER), bad(0))
 
     assert after.last_good == good(OTHER)
     assert after.quarantined.keys() == {DIGEST}
 
 
-def test_what_fails_once_more_is_quarantined_for_its_last_failure():
+def test_a_digest_that_fails_once_more_is_quarantined_for_its_last_failure():
     known = record(quarantined={DIGEST: bad(0, "the first")})
 
     assert learnt(known, DIGEST, why=bad(60, "the second")).quarantined == {
@@ -152,12 +152,12 @@ def test_what_fails_once_more_is_quarantined_for_its_last_failure():
     }
 
 
-def test_without_a_digest_nothing_is_quarantined():
+def test_a_failure_without_a_digest_quarantines_nothing():
     assert record(good=(good(digest=""),)).learning("", None, bad(0)) == {}
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_the_oldest_quarantined_ones_are_forgotten(again):
+def test_the_oldest_quarantined_digests_are_forgotten(again):
     known = record(quarantined={f"d{n}": bad(n) for n in range(QUARANTINED_KEPT)})
 
     kept = learnt(known, "d50" if again else "new", why=bad(QUARANTINED_KEPT)).quarantined
@@ -176,7 +176,7 @@ ENDS = st.tuples(
 
 
 @given(st.lists(ENDS, max_size=12))
-def test_nothing_is_good_and_quarantined_at_once(ends):
+def test_no_digest_is_good_and_quarantined_at_once(ends):
     known = record()
     for digest, found, why in ends:
         known = learnt(known, digest, found, why)
@@ -187,7 +187,7 @@ def test_nothing_is_good_and_quarantined_at_once(ends):
 # --- deployments ----------------------------------------------------------------------------------
 
 
-def test_a_deployment_that_was_only_notified_has_nothing_else():
+def test_a_deployment_that_was_only_notified_has_only_its_notices_on_record():
     known = DeploymentRecord.of({"pk": SERVICE, "sk": "d", "notified": {"end": timestamp(NOW)}})
 
     assert known == DeploymentRecord(notified={"end": NOW})
@@ -220,9 +220,7 @@ def test_an_image_was_tried_where_it_was_put_on_the_service_or_manually_rolled_b
 
 
 @pytest.mark.parametrize(("steps", "tried"), [({}, False), ({"UpdateService": NOW}, True)])
-def test_whether_an_image_was_tried_is_known_also_where_it_is_not_known_what_was_asked(
-    steps, tried
-):
+def test_the_steps_alone_say_whether_an_image_of_an_unknown_deployment_was_tried(steps, tried):
     assert DeploymentRecord(steps=steps).was_tried is tried
 
 
@@ -238,7 +236,7 @@ def test_whether_an_image_was_tried_is_known_also_where_it_is_not_known_what_was
         (at(0.123456), "2026-11-22T03:00:00.123Z"),
     ],
 )
-def test_a_deployment_s_id_is_when_its_execution_started_in_milliseconds_and_its_name(
+def test_the_id_of_a_deployment_is_the_start_in_milliseconds_and_the_name_of_its_execution(
     started_at, moment
 ):
     assert deployment_id(started_at, execution("e-1")) == f"{moment}#e-1"
