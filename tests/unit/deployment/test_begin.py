@@ -128,14 +128,14 @@ def test_a_deployment_claims_the_service_and_has_a_history_from_then_on(world, e
     assert (record.changing, dict(record.steps)) == (False, {"BeginDeployment": NOW})
 
 
-def test_what_is_decided_is_read_back_equal_from_json(world, ecs, ssm):
+def test_a_decision_is_read_back_equal_from_json(world, ecs, ssm):
     may_begin(ecs, ssm)
     beginning = begun(world)
 
     assert parse(Beginning, beginning.to_json(), "x") == beginning
 
 
-def test_during_a_service_deployment_the_rollback_target_is_what_completed_before(
+def test_the_rollback_target_during_a_service_deployment_is_the_version_that_completed_before(
     world, ecs, ssm, ledger
 ):
     runs(ecs, IN_PROGRESS, before(), on=NEW)
@@ -148,7 +148,7 @@ def test_during_a_service_deployment_the_rollback_target_is_what_completed_befor
     assert ledger.service(SERVICE).baseline == OLD
 
 
-def test_what_ran_before_a_deployment_that_has_ended_is_no_rollback_target(world, ecs, ssm, ledger):
+def test_the_baseline_of_a_deployment_that_has_ended_is_no_rollback_target(world, ecs, ssm, ledger):
     own = accepted(ledger, "e-0", baseline=OTHER, release=OLDER)
     ledger.finish(own, None, {"outcome": "FAILED", "reason": "", "evidence": []}, None, None)
     may_begin(ecs, ssm)
@@ -229,7 +229,7 @@ def test_a_takeover_from_an_older_release_has_the_version_before_that_as_its_rol
     assert ledger.service(SERVICE).baseline == OLD
 
 
-def test_what_an_older_release_under_way_has_put_there_is_no_drift(world, ecs, ssm, ledger):
+def test_the_version_of_an_older_release_under_way_is_no_drift(world, ecs, ssm, ledger):
     ended(ledger, found=good(OLD))
     under_way(ledger)
     runs(ecs, ON_NEW, on=NEW)
@@ -239,7 +239,7 @@ def test_what_an_older_release_under_way_has_put_there_is_no_drift(world, ecs, s
     assert begun(world).evidence == ()
 
 
-def test_what_an_older_release_has_put_there_at_the_last_moment_is_unproven(
+def test_the_version_that_an_older_release_put_on_the_service_at_the_last_moment_is_unproven(
     world, ecs, ssm, ledger
 ):
     under_way(ledger)
@@ -248,16 +248,14 @@ def test_what_an_older_release_has_put_there_at_the_last_moment_is_unproven(
     assert begun(world).unproven == (NEW,)
 
 
-def test_one_that_took_over_before_anything_was_changed_has_nothing_to_undo(
-    world, ecs, ssm, ledger
-):
+def test_a_takeover_before_the_service_was_changed_leaves_nothing_to_undo(world, ecs, ssm, ledger):
     accepted(ledger, "e-0", baseline=OLD, release=OLDER)
     may_begin(ecs, ssm)
 
     assert begun(world).unproven == ()
 
 
-def test_the_next_deployment_sees_to_what_is_unproven_on_a_service(world, ecs, ssm, ledger):
+def test_the_next_deployment_takes_over_the_unproven_version_of_a_service(world, ecs, ssm, ledger):
     """A person has freed it, as docs/operations.md says."""
     under_way(ledger)
     key = {"pk": "service", "sk": SERVICE}
@@ -295,7 +293,9 @@ def test_a_good_version_that_may_not_be_read_is_not_taken_for_deleted(world, ecs
         begun(world)
 
 
-def test_one_that_found_the_service_free_and_cannot_go_on_fails(world, ecs, ssm, ledger):
+def test_a_deployment_of_a_free_service_fails_where_the_rollback_target_may_not_be_read(
+    world, ecs, ssm, ledger
+):
     runs(ecs)
     unfrozen(ssm)
     ecs.refuses("describe_task_definition", "AccessDeniedException")
@@ -304,7 +304,9 @@ def test_one_that_found_the_service_free_and_cannot_go_on_fails(world, ecs, ssm,
         begun(world)
 
 
-def test_a_second_try_remembers_what_the_first_one_took_over(world, ecs, ssm, ledger):
+def test_a_second_try_remembers_the_unproven_version_that_the_first_one_took_over(
+    world, ecs, ssm, ledger
+):
     under_way(ledger)
     runs(ecs, ON_NEW, on=NEW)
     unfrozen(ssm)
@@ -316,7 +318,9 @@ def test_a_second_try_remembers_what_the_first_one_took_over(world, ecs, ssm, le
     assert (first.unproven, begun(world, at(5)).unproven) == ((NEW,), (NEW,))
 
 
-def test_a_try_that_died_before_it_wrote_what_it_took_over_is_made_good(world, ecs, ssm, ledger):
+def test_a_second_try_finds_the_unproven_version_that_a_dead_try_did_not_write_down(
+    world, ecs, ssm, ledger
+):
     under_way(ledger)
     ledger.claim(claim(), deployment(), OLD, NOW)  # and no more than that
     runs(ecs, ON_NEW, on=NEW)
@@ -339,7 +343,7 @@ def test_a_version_that_became_good_meanwhile_is_the_rollback_target(
     assert begun(world).rollback_target == NEW
 
 
-def test_a_second_try_decides_the_same_without_being_refused_now(world, ecs, ssm, ledger):
+def test_a_second_try_decides_the_same_without_asking_the_gates_again(world, ecs, ssm, ledger):
     """It has the service: what it took over has to be seen to, whatever has been frozen meanwhile."""
     may_begin(ecs, ssm)
     runs(ecs)
@@ -354,7 +358,7 @@ def test_a_second_try_decides_the_same_without_being_refused_now(world, ecs, ssm
 # --- the order of releases --------------------------------------------------------------------------
 
 
-def test_a_deployment_waits_while_another_one_changes_the_service(world, ecs, ssm, ledger):
+def test_a_deployment_waits_while_another_deployment_changes_the_service(world, ecs, ssm, ledger):
     ledger.start_change(accepted(ledger, "e-0", release=OLDER), "UpdateService", NOW)
     runs(ecs)
     unfrozen(ssm)
@@ -407,7 +411,9 @@ def test_a_settled_service_whose_last_good_runs_the_image_is_not_changed(world, 
     assert beginning.reason == "the service runs this image already, and it is good"
 
 
-def test_a_release_that_changes_nothing_knocks_out_an_older_one_under_way(world, ecs, ledger):
+def test_a_release_that_changes_nothing_takes_the_claim_of_an_older_one_under_way(
+    world, ecs, ledger
+):
     ended(ledger, found=good(NEW, DIGEST))
     accepted(ledger, "e-0", release=OLDER)
     runs_ours(ecs)
@@ -434,7 +440,7 @@ def test_a_service_that_changed_while_it_was_claimed_is_checked_again(
     assert beginning.reason == "the service was changed a moment ago"
 
 
-def test_no_change_is_not_known_while_another_deployment_changes_the_service(world, ecs, ledger):
+def test_no_change_is_not_decided_while_another_deployment_changes_the_service(world, ecs, ledger):
     ended(ledger, found=good(NEW, DIGEST))
     ledger.start_change(accepted(ledger, "e-0", release=OLDER), "UpdateService", NOW)
     runs_ours(ecs)
@@ -541,7 +547,7 @@ def test_a_deployment_that_does_not_begin_has_no_gates(world, ecs, ssm):
 # --- the quarantine ---------------------------------------------------------------------------------
 
 
-def test_a_quarantined_image_is_rejected_with_what_it_had_done(world, ecs, ledger):
+def test_a_quarantined_image_is_rejected_with_the_reason_for_its_quarantine(world, ecs, ledger):
     ended(ledger, "ROLLED_BACK", good(), quarantined("two tasks failed"), digest=DIGEST)
     runs(ecs)
 
@@ -587,7 +593,7 @@ def test_the_quarantine_of_another_image_does_not_matter(world, ecs, ssm, ledger
     ],
     ids=["of the whole pipeline", "of the service", "of both"],
 )
-def test_what_is_frozen_is_rejected_until_all_of_it_ends(
+def test_a_deployment_in_a_freeze_is_rejected_until_every_freeze_has_ended(
     world, ecs, ssm, ledger, whole, own, until
 ):
     runs(ecs)
@@ -604,14 +610,14 @@ def test_what_is_frozen_is_rejected_until_all_of_it_ends(
     assert ledger.service(SERVICE).claim is None
 
 
-def test_a_freeze_of_the_service_counts_where_the_pipeline_has_none(world, ecs, ssm):
+def test_a_freeze_of_the_service_counts_where_the_pipeline_is_not_frozen(world, ecs, ssm):
     runs(ecs)
     unfrozen(ssm)
 
     assert begun(world, policy={"freeze": (FROZEN,)}).outcome == "REJECTED"
 
 
-def test_a_freeze_that_is_over_stops_nothing(world, ecs, ssm):
+def test_a_freeze_that_is_over_stops_no_deployment(world, ecs, ssm):
     runs(ecs)
     frozen(ssm, FROZEN | {"until": "2026-11-22T03:00:00Z"})
     goes_back_to(ecs, OLD)
@@ -619,7 +625,7 @@ def test_a_freeze_that_is_over_stops_nothing(world, ecs, ssm):
     assert begun(world).decision is Decision.GO
 
 
-def test_a_freeze_that_is_not_understood_stops_everything(world, ecs, ssm):
+def test_a_freeze_that_is_not_valid_stops_every_deployment(world, ecs, ssm):
     runs(ecs)
     frozen(ssm, text="friday")
 
@@ -627,7 +633,7 @@ def test_a_freeze_that_is_not_understood_stops_everything(world, ecs, ssm):
         begun(world)
 
 
-def test_a_freeze_that_may_not_be_read_is_not_taken_for_none(world, ecs, ssm):
+def test_a_freeze_that_may_not_be_read_is_not_taken_for_missing(world, ecs, ssm):
     runs(ecs)
     ssm.refuses("get_parameter", "AccessDeniedException")
 
@@ -638,7 +644,7 @@ def test_a_freeze_that_may_not_be_read_is_not_taken_for_none(world, ecs, ssm):
 # --- alarms -----------------------------------------------------------------------------------------
 
 
-def test_nothing_is_deployed_while_a_blocking_alarm_fires(world, ecs, ssm, cloudwatch, ledger):
+def test_a_deployment_is_rejected_while_a_blocking_alarm_fires(world, ecs, ssm, cloudwatch, ledger):
     runs(ecs)
     unfrozen(ssm)
     alarms_read(cloudwatch, errors="ALARM", latency="ALARM")
@@ -678,7 +684,9 @@ def test_alarms_that_do_not_exist_are_named(world, ecs, ssm, cloudwatch):
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "Throttling"])
-def test_while_an_alarm_cannot_be_read_it_waits(world, ecs, ssm, cloudwatch, ledger, code):
+def test_a_deployment_waits_while_a_blocking_alarm_cannot_be_read(
+    world, ecs, ssm, cloudwatch, ledger, code
+):
     runs(ecs)
     unfrozen(ssm)
     cloudwatch.refuses("describe_alarms", code)
@@ -692,7 +700,7 @@ def test_while_an_alarm_cannot_be_read_it_waits(world, ecs, ssm, cloudwatch, led
     assert ledger.service(SERVICE).claim is None
 
 
-def test_it_waits_for_an_alarm_no_longer_than_it_may_take_to_become_healthy(
+def test_a_deployment_waits_for_an_unreadable_alarm_no_longer_than_its_timeout(
     world, ecs, ssm, cloudwatch
 ):
     runs(ecs)
@@ -718,7 +726,7 @@ def test_it_waits_for_an_alarm_no_longer_than_it_may_take_to_become_healthy(
         ({"action": "recover"}, r"the input of the recovery is not valid:\n  deployment: "),
     ],
 )
-def test_an_input_that_is_not_understood_is_an_error_that_names_what_is_missing(world, start, said):
+def test_an_input_that_is_not_valid_is_an_error_that_names_the_missing_fields(world, start, said):
     with pytest.raises(InvalidInput, match=said):
         begin(Start(start=start, execution=execution(), started_at=NOW), NOW, world)
 
@@ -777,7 +785,7 @@ def test_a_service_with_rolling_updates_is_deployed_to(world, ecs, ssm, kind):
     ("code", "kind"),
     [("AccessDeniedException", AwsRefused), ("ThrottlingException", AwsUnavailable)],
 )
-def test_a_read_that_fails_says_which(world, ecs, code, kind):
+def test_a_failed_read_of_a_task_definition_names_its_action(world, ecs, code, kind):
     described(ecs)
     ecs.refuses("describe_task_definition", code, "not authorized")
 

@@ -78,7 +78,7 @@ def ends_as_failed(beginning):
 # --- it has changed the service ---------------------------------------------------------------------
 
 
-def test_what_the_dead_execution_has_changed_is_rolled_back(world, ecs, ledger):
+def test_a_service_that_the_dead_execution_changed_is_rolled_back(world, ecs, ledger):
     changes(ledger)
     defined(ecs, asked=OLD)
 
@@ -98,7 +98,7 @@ def left_by_another_one(ledger):
     ledger.claim(claim(), deployment(), OLD, NOW)
 
 
-def test_what_another_deployment_had_put_there_is_rolled_back_though_the_dead_one_changed_nothing(
+def test_an_unproven_version_is_rolled_back_though_the_dead_execution_changed_nothing(
     world, ecs, ledger
 ):
     left_by_another_one(ledger)
@@ -113,7 +113,7 @@ def test_what_another_deployment_had_put_there_is_rolled_back_though_the_dead_on
     assert beginning.updated is False
 
 
-def test_what_another_deployment_had_put_there_is_rolled_back_though_the_dead_one_did_not_write_it_down(
+def test_an_unproven_version_is_rolled_back_though_the_dead_execution_did_not_write_it_down(
     world, ecs, ledger
 ):
     left_by_another_one(ledger)
@@ -126,9 +126,7 @@ def test_what_another_deployment_had_put_there_is_rolled_back_though_the_dead_on
     assert ledger.deployment(OWN).rollback_target == OLD
 
 
-def test_what_another_deployment_had_put_there_is_rolled_back_to_the_last_good_one(
-    world, ecs, ledger
-):
+def test_an_unproven_version_is_rolled_back_to_the_last_good_one(world, ecs, ledger):
     own = accepted(ledger, "e-00", release=release(id="event-00", released_at=at(-120)))
     ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
     ledger.finish(own, None, ending, good(NEW), None)
@@ -139,7 +137,7 @@ def test_what_another_deployment_had_put_there_is_rolled_back_to_the_last_good_o
     assert ledger.deployment(OWN).good_target == good(NEW)
 
 
-def test_what_another_deployment_had_put_there_is_abandoned_too(world, ecs, ledger):
+def test_an_unproven_version_of_another_deployment_is_abandoned_too(world, ecs, ledger):
     """The dead one's update may never have come to the service."""
     left_by_another_one(ledger)
     ledger.open(claim(), deployment(), OLD, good(OLD), None, NOW)
@@ -151,7 +149,7 @@ def test_what_another_deployment_had_put_there_is_abandoned_too(world, ecs, ledg
     assert (beginning.task_definition, beginning.unproven) == (NEW, (OTHER, NEW))
 
 
-def test_that_what_to_go_back_to_can_not_be_read_is_for_rollback_to_say(world, ecs, ledger):
+def test_an_unreadable_rollback_target_is_left_for_rollback_to_report(world, ecs, ledger):
     changes(ledger)
     ecs.refuses("describe_task_definition", "ClientException", "Unable to describe")
 
@@ -172,7 +170,7 @@ def test_a_recovery_goes_on_as_the_same_deployment_and_claims_the_service(world,
     assert (claim.deployment, claim.execution) == (OWN.deployment, OWN.execution)
 
 
-def test_what_ran_before_the_dead_one_stays_the_baseline(world, ecs, ledger):
+def test_the_version_before_the_dead_execution_stays_the_baseline(world, ecs, ledger):
     changes(ledger)
     defined(ecs)
     begun(world)
@@ -180,7 +178,9 @@ def test_what_ran_before_the_dead_one_stays_the_baseline(world, ecs, ledger):
     assert ledger.service(SERVICE).baseline == OLD
 
 
-def test_whether_the_dead_ones_update_was_done_is_for_rollback_to_find_out(world, ecs, ledger):
+def test_an_update_of_the_dead_execution_without_an_answer_is_left_for_rollback_to_check(
+    world, ecs, ledger
+):
     changes(ledger, answered=False)
     defined(ecs)
 
@@ -201,7 +201,7 @@ def test_a_second_recovery_takes_over_from_the_first(world, ecs, ledger):
     assert ledger.service(SERVICE).claim.execution == execution("recover-2")
 
 
-def test_what_the_dead_execution_has_changed_is_rolled_back_though_a_person_has_freed_the_service(
+def test_a_service_that_the_dead_execution_changed_is_rolled_back_though_a_person_has_freed_it(
     world, ecs, ledger
 ):
     changes(ledger)
@@ -212,7 +212,7 @@ def test_what_the_dead_execution_has_changed_is_rolled_back_though_a_person_has_
     assert begun(world).decision is Decision.ROLL_BACK
 
 
-def test_while_what_the_dead_one_has_called_may_still_be_at_it_the_recovery_waits(world, ledger):
+def test_a_recovery_waits_while_the_change_mark_of_the_dead_execution_lasts(world, ledger):
     own = accepted(ledger, "e-1", good_target=good(OLD))
     ledger.start_change(own, "UpdateService", at(90), task_definition=NEW)
 
@@ -254,7 +254,9 @@ def test_a_deployment_is_superseded_where_a_newer_release_comes_while_it_checks(
     assert begun(world).outcome == "SUPERSEDED"
 
 
-def test_what_a_function_of_the_dead_execution_ends_meanwhile_has_ended(world, ledger, monkeypatch):
+def test_a_deployment_that_a_function_of_the_dead_execution_ends_meanwhile_has_ended(
+    world, ledger, monkeypatch
+):
     changes(ledger)
     well = {"outcome": "SUCCEEDED", "reason": "every gate passed", "evidence": []}
     late = lambda: ledger.finish(claim(), deployment(), well, good(NEW, DIGEST), None)  # noqa: E731
@@ -266,7 +268,7 @@ def test_what_a_function_of_the_dead_execution_ends_meanwhile_has_ended(world, l
     assert beginning.reason == "every gate passed"
 
 
-def test_what_a_function_of_the_dead_execution_changes_meanwhile_is_rolled_back(
+def test_a_service_that_a_function_of_the_dead_execution_changes_meanwhile_is_rolled_back(
     world, ecs, ledger, monkeypatch
 ):
     own = accepted(ledger, "e-1", good_target=good(OLD))
@@ -286,14 +288,14 @@ def test_what_a_function_of_the_dead_execution_changes_meanwhile_is_rolled_back(
 # --- it has not -------------------------------------------------------------------------------------
 
 
-def test_what_died_with_the_service_in_hand_but_unchanged_has_failed(world, ledger):
+def test_a_deployment_that_died_before_it_changed_its_claimed_service_has_failed(world, ledger):
     accepted(ledger, "e-1", good_target=good(OLD))
 
     ends_as_failed(begun(world))
     assert ledger.service(SERVICE).claim.execution == OWN.execution
 
 
-def test_what_died_between_taking_the_service_and_its_history_has_failed(world, ledger):
+def test_a_deployment_that_died_between_its_claim_and_its_history_has_failed(world, ledger):
     ledger.claim(claim(), deployment(), OLD, NOW)
 
     beginning = begun(world)
@@ -308,7 +310,7 @@ def test_a_deployment_that_died_at_once_has_failed_and_claims_nothing(world, led
     assert ledger.service(SERVICE).claim is None
 
 
-def test_what_never_had_the_service_does_not_knock_out_whoever_has_it(world, ledger):
+def test_a_deployment_that_never_had_the_claim_does_not_take_it_from_another_one(world, ledger):
     """An older release has changed the service, and only its own execution watches it."""
     accepted(ledger, "e-0", release=OLDER)
 
@@ -316,14 +318,16 @@ def test_what_never_had_the_service_does_not_knock_out_whoever_has_it(world, led
     assert ledger.service(SERVICE).claim.execution == execution("e-0")
 
 
-def test_what_never_had_the_service_is_superseded_where_a_newer_one_was_accepted(world, ledger):
+def test_a_deployment_that_never_had_the_claim_is_superseded_by_an_accepted_newer_release(
+    world, ledger
+):
     accepted(ledger, "e-2", release=NEWER)
 
     assert begun(world).outcome == "SUPERSEDED"
     assert ledger.service(SERVICE).claim.execution == execution("e-2")
 
 
-def test_a_deployment_of_which_people_were_only_notified_does_not_knock_out_whoever_has_the_claim(
+def test_a_deployment_of_which_people_were_only_notified_does_not_take_the_claim_of_another_one(
     world, ledger
 ):
     accepted(ledger, "e-0", release=OLDER)
@@ -342,7 +346,7 @@ def test_a_deployment_of_which_people_were_only_notified_is_read_from_its_input(
     assert beginning.deployment == deployment()
 
 
-def test_what_has_ended_ends_once_more_as_it_did(world, ledger):
+def test_a_deployment_that_has_ended_ends_once_more_with_the_same_outcome(world, ledger):
     own = accepted(ledger, "e-1")
     ending = {"outcome": "ROLLED_BACK", "reason": "a task failed", "evidence": ["exit code 1"]}
     ledger.finish(own, deployment(), ending, None, None)
@@ -365,7 +369,7 @@ def manual_rollback(ledger, rollback_target=OLD):
     return asked
 
 
-def test_a_manual_rollback_goes_on(world, ecs, ledger):
+def test_a_manual_rollback_that_died_after_its_change_goes_on(world, ecs, ledger):
     """RollBack knows that there was a change, so that it watches what is back already."""
     asked = manual_rollback(ledger)
     ledger.start_change(claim(), "RollBack", NOW)
@@ -382,7 +386,9 @@ def test_a_manual_rollback_goes_on(world, ecs, ledger):
     assert beginning.deployment == asked
 
 
-def test_a_manual_rollback_goes_on_to_what_it_had_registered(world, ecs, ledger):
+def test_a_manual_rollback_goes_on_to_the_task_definition_that_it_had_registered(
+    world, ecs, ledger
+):
     manual_rollback(ledger, rollback_target=None)
     ledger.note(claim(), "RegisterTaskDefinition", NOW, rollback_target=OTHER)
     ledger.start_change(claim(), "RollBack", NOW)
@@ -391,7 +397,7 @@ def test_a_manual_rollback_goes_on_to_what_it_had_registered(world, ecs, ledger)
     assert begun(world, MANUAL_ROLLBACK).rollback_target == OTHER
 
 
-def test_a_manual_rollback_that_died_before_it_changed_anything_has_failed(world, ledger):
+def test_a_manual_rollback_that_died_before_it_changed_the_service_has_failed(world, ledger):
     manual_rollback(ledger)
 
     ends_as_failed(begun(world, MANUAL_ROLLBACK))
@@ -421,6 +427,6 @@ def test_a_recovery_without_a_service_is_an_error_that_says_so(world, start):
 
 
 @pytest.mark.parametrize("start", [{"service": SERVICE}, MANUAL_ROLLBACK | {"by": ""}])
-def test_what_the_dead_one_was_started_with_may_be_wrong(world, start):
+def test_an_invalid_input_of_the_dead_execution_is_an_error_that_says_so(world, start):
     with pytest.raises(InvalidInput, match="the input of the execution to recover is not valid"):
         begun(world, start)

@@ -114,7 +114,7 @@ def test_the_default_target_is_the_last_good_version_before_what_runs_now(world,
     assert beginning.gates == ("shop-api:41 has passed every gate on this service before",)
 
 
-def test_the_last_good_version_itself_is_the_target_where_something_else_runs(
+def test_the_last_good_version_itself_is_the_target_where_another_version_runs(
     world, ecs, ssm, ledger
 ):
     ended(ledger, found=good(OLD))
@@ -127,7 +127,7 @@ def test_the_last_good_version_itself_is_the_target_where_something_else_runs(
     assert begun(world).rollback_target == OTHER
 
 
-def test_the_abandoned_image_is_quarantined_before_anything_is_changed(world, ecs, ssm, ledger):
+def test_the_abandoned_image_is_quarantined_before_the_service_is_changed(world, ecs, ssm, ledger):
     """Whoever takes over from it must not go back there."""
     may_roll_back(ecs, ssm, ledger)
 
@@ -138,9 +138,7 @@ def test_the_abandoned_image_is_quarantined_before_anything_is_changed(world, ec
     assert record.quarantined[DIGEST].reason == "a manual rollback has abandoned it"
 
 
-def test_without_a_wish_it_goes_past_what_is_the_same_image_with_other_settings(
-    world, ecs, ssm, ledger
-):
+def test_the_default_target_is_never_the_same_image_with_other_settings(world, ecs, ssm, ledger):
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(OTHER, DIGEST))
     runs(ecs)
@@ -173,7 +171,7 @@ def test_an_image_whose_digest_is_not_known_is_abandoned_without_a_quarantine(wo
     assert ledger.service(SERVICE).quarantined == {}
 
 
-def test_it_is_superseded_where_a_newer_one_comes_before_it_has_begun(
+def test_a_manual_rollback_is_superseded_where_a_newer_release_comes_before_it_has_begun(
     world, ecs, ssm, ledger, monkeypatch
 ):
     ended(ledger, found=good(OLD))
@@ -194,7 +192,9 @@ def test_it_is_superseded_where_a_newer_one_comes_before_it_has_begun(
     assert ledger.service(SERVICE).claim.execution == execution("e-9")
 
 
-def test_a_second_try_abandons_what_the_first_one_meant_to_abandon(world, ecs, ssm, ledger):
+def test_a_second_try_abandons_the_version_that_the_first_one_meant_to_abandon(
+    world, ecs, ssm, ledger
+):
     """It had claimed the service, and died before it wrote down what it goes back to."""
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST))
@@ -207,7 +207,7 @@ def test_a_second_try_abandons_what_the_first_one_meant_to_abandon(world, ecs, s
     assert begun(world).rollback_target == OLD
 
 
-def test_what_is_rolled_back_already_is_not_rolled_back_once_more(world, ecs, ssm, ledger):
+def test_a_service_that_is_being_rolled_back_is_not_rolled_back_once_more(world, ecs, ssm, ledger):
     """A deployment is putting the last good one back at this moment: one version is enough."""
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST))
@@ -221,7 +221,7 @@ def test_what_is_rolled_back_already_is_not_rolled_back_once_more(world, ecs, ss
     assert ledger.service(SERVICE).claim.execution == execution("e-0")
 
 
-def test_one_that_has_not_changed_anything_yet_does_not_go_on_while_something_else_rolls_out(
+def test_a_deployment_without_a_change_loses_its_claim_while_a_foreign_service_deployment_runs(
     world, ecs, ssm, ledger
 ):
     """The service deployment is someone else's: ECS may replace tasks at any time."""
@@ -235,7 +235,9 @@ def test_one_that_has_not_changed_anything_yet_does_not_go_on_while_something_el
     assert ledger.service(SERVICE).claim.execution == execution("back-1")
 
 
-def test_what_a_person_has_put_on_the_service_is_rolled_back_as_ever(world, ecs, ssm, ledger):
+def test_a_version_that_a_person_has_put_on_the_service_is_rolled_back_as_ever(
+    world, ecs, ssm, ledger
+):
     """Something unproven was left, and a person has freed the service and put a good one there."""
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST))
@@ -251,7 +253,9 @@ def test_what_a_person_has_put_on_the_service_is_rolled_back_as_ever(world, ecs,
     assert begun(world).rollback_target == OLD
 
 
-def test_one_that_has_not_changed_anything_yet_does_not_go_on_after_it(world, ecs, ssm, ledger):
+def test_a_deployment_without_a_change_loses_its_claim_to_a_manual_rollback(
+    world, ecs, ssm, ledger
+):
     ended(ledger, found=good(NEW, DIGEST))
     accepted(ledger, "e-0", release=EARLIER)
     runs(ecs, on=NEW)
@@ -261,7 +265,9 @@ def test_one_that_has_not_changed_anything_yet_does_not_go_on_after_it(world, ec
     assert ledger.service(SERVICE).claim.execution == execution("back-1")
 
 
-def test_nothing_to_do_waits_while_another_one_is_in_mid_change(world, ecs, ssm, ledger):
+def test_a_manual_rollback_with_nothing_to_do_waits_while_a_deployment_changes_the_service(
+    world, ecs, ssm, ledger
+):
     ended(ledger, found=good(NEW, DIGEST))
     theirs = accepted(ledger, "e-0", release=EARLIER)
     ledger.start_change(theirs, "UpdateService", NOW)
@@ -271,7 +277,9 @@ def test_nothing_to_do_waits_while_another_one_is_in_mid_change(world, ecs, ssm,
     assert begun(world).decision is Decision.WAIT
 
 
-def test_a_good_one_whose_image_was_quarantined_manually_is_passed_over(world, ecs, ssm, ledger):
+def test_a_good_version_whose_image_was_quarantined_manually_is_passed_over(
+    world, ecs, ssm, ledger
+):
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
     aws.table().update_item(
@@ -289,7 +297,7 @@ def test_a_good_one_whose_image_was_quarantined_manually_is_passed_over(world, e
 
 
 @pytest.mark.parametrize("known", [(), (good(NEW, DIGEST),)], ids=["none", "only what runs"])
-def test_without_a_good_one_before_it_is_rejected_and_says_what_to_do(
+def test_a_manual_rollback_without_an_earlier_good_version_is_rejected_and_says_what_to_do(
     world, ecs, ssm, ledger, known
 ):
     for one in known:
@@ -316,7 +324,7 @@ def test_a_digest_stands_for_the_good_task_definition_that_has_it(world, ecs, ss
     assert begun(world, to=OLD_DIGEST).rollback_target == OLD
 
 
-def test_a_tag_stands_for_what_it_points_to(world, ecs, ssm, ecr, ledger):
+def test_a_tag_stands_for_the_image_that_it_points_to(world, ecs, ssm, ecr, ledger):
     ended(ledger, found=good(OTHER, ANOTHER_DIGEST, tag="v0"))
     ended(ledger, found=good(OLD, tag="v1"))
     runs(ecs)
@@ -429,7 +437,7 @@ def test_a_task_definition_that_does_not_exist_is_rejected(world, ecs, ssm):
     assert rejected(begun(world, to=f"{FAMILY}:9")) == f"there is no task definition {FAMILY}:9"
 
 
-def test_a_task_definition_that_may_not_be_read_is_not_taken_for_none(world, ecs, ssm):
+def test_a_task_definition_that_may_not_be_read_is_not_taken_for_missing(world, ecs, ssm):
     runs(ecs)
     planned(ssm)
     ecs.refuses("describe_task_definition", "AccessDeniedException")
@@ -443,7 +451,7 @@ def test_a_task_definition_that_may_not_be_read_is_not_taken_for_none(world, ecs
 # --- nothing to change ------------------------------------------------------------------------------
 
 
-def test_what_runs_already_is_no_change(world, ecs, ssm, ledger):
+def test_a_task_definition_that_runs_already_is_no_change(world, ecs, ssm, ledger):
     runs(ecs)
     planned(ssm)
     defined(ecs, container(image=BAD), taskDefinitionArn=NEW)
@@ -485,7 +493,7 @@ def test_a_manual_rollback_is_a_deployment_of_the_abandoned_image_by_whoever_sta
     assert (deployed.service, deployed.stage) == (SERVICE, None)
 
 
-def test_its_policy_is_that_of_the_plan(world, ecs, ssm):
+def test_the_policy_of_a_manual_rollback_is_that_of_the_plan(world, ecs, ssm):
     with_policy = route("v*", production=[SERVICE])
     with_policy["stages"][0]["services"][0]["bake_seconds"] = 7
     runs(ecs)
@@ -494,7 +502,9 @@ def test_its_policy_is_that_of_the_plan(world, ecs, ssm):
     assert begun(world).deployment.policy == Policy(bake_seconds=7)
 
 
-def test_the_container_whose_repository_plans_for_the_service_is_what_it_leaves(world, ecs, ssm):
+def test_the_abandoned_image_is_of_the_container_whose_repository_plans_for_the_service(
+    world, ecs, ssm
+):
     runs(ecs, SIDECAR, container(image=BAD))
     unplanned(ssm)
     planned(ssm)
@@ -512,7 +522,7 @@ def test_the_container_whose_repository_plans_for_the_service_is_what_it_leaves(
     ],
     ids=["no plan", "the plan does not name the service", "not JSON", "denied"],
 )
-def test_without_a_plan_that_can_be_read_the_defaults_apply(world, ecs, ssm, plan):
+def test_a_manual_rollback_without_a_readable_plan_has_the_default_policy(world, ecs, ssm, plan):
     runs(ecs)
     plan(ssm)
 
@@ -521,7 +531,7 @@ def test_without_a_plan_that_can_be_read_the_defaults_apply(world, ecs, ssm, pla
     assert (deployed.policy, deployed.release.image) == (Policy(), image(tag=None))
 
 
-def test_while_ssm_does_not_answer_it_is_tried_again(world, ecs, ssm):
+def test_a_manual_rollback_is_tried_again_while_ssm_does_not_answer(world, ecs, ssm):
     runs(ecs)
     ssm.refuses("get_parameter", "ThrottlingException")
 
@@ -529,7 +539,7 @@ def test_while_ssm_does_not_answer_it_is_tried_again(world, ecs, ssm):
         begun(world)
 
 
-def test_a_sidecar_that_slipway_may_not_look_up_keeps_nobody_from_going_back(
+def test_a_sidecar_that_slipway_may_not_look_up_does_not_stop_a_manual_rollback(
     world, ecs, ssm, ecr, ledger
 ):
     ended(ledger, found=good(OLD))
@@ -546,7 +556,9 @@ def test_a_sidecar_that_slipway_may_not_look_up_keeps_nobody_from_going_back(
 # --- whom it takes over from ------------------------------------------------------------------------
 
 
-def test_a_deployment_claims_the_service_and_has_a_history_from_then_on(world, ecs, ssm, ledger):
+def test_a_manual_rollback_claims_the_service_and_has_a_history_from_then_on(
+    world, ecs, ssm, ledger
+):
     ended(ledger, found=good(OLD))
     runs(ecs)
     planned(ssm)
@@ -562,7 +574,7 @@ def test_a_deployment_claims_the_service_and_has_a_history_from_then_on(world, e
     assert (record.rollback_target, record.task_definition) == (OLD, NEW)
 
 
-def test_a_manual_rollback_takes_over_from_a_deployment_under_way_and_abandons_what_that_put_there(
+def test_a_manual_rollback_takes_over_from_a_deployment_under_way_and_abandons_its_version(
     world, ecs, ssm, ledger
 ):
     ended(ledger, found=good(OLD))
@@ -579,7 +591,7 @@ def test_a_manual_rollback_takes_over_from_a_deployment_under_way_and_abandons_w
     assert ledger.service(SERVICE).baseline == OLD
 
 
-def test_a_deployment_waits_while_another_one_changes_the_service(world, ecs, ssm, ledger):
+def test_a_manual_rollback_waits_while_a_deployment_changes_the_service(world, ecs, ssm, ledger):
     ended(ledger, found=good(OLD))
     own = accepted(ledger, "e-0", release=release(released_at=at(-60)))
     ledger.start_change(own, "UpdateService", NOW)
@@ -614,7 +626,9 @@ def test_a_service_that_changed_while_it_was_claimed_is_checked_again(world, ecs
     assert ledger.service(SERVICE).claim.execution == execution("back-1")
 
 
-def test_a_first_rollback_keeps_what_completed_before_as_the_baseline(world, ecs, ssm, ecr, ledger):
+def test_a_first_rollback_keeps_the_version_that_completed_before_as_the_baseline(
+    world, ecs, ssm, ecr, ledger
+):
     described(ecs, ecs_deployment(rolloutState="IN_PROGRESS"), before())
     defined(ecs, container(image=BAD), taskDefinitionArn=NEW)
     planned(ssm)
@@ -625,7 +639,7 @@ def test_a_first_rollback_keeps_what_completed_before_as_the_baseline(world, ecs
     assert ledger.service(SERVICE).baseline == OLD
 
 
-def test_what_ran_before_a_deployment_that_has_ended_is_no_baseline_of_a_rollback(
+def test_the_baseline_of_a_deployment_that_has_ended_is_no_baseline_of_a_rollback(
     world, ecs, ssm, ledger
 ):
     own = accepted(ledger, "e-0", baseline=OTHER, release=release(released_at=at(-60)))
@@ -643,7 +657,9 @@ def test_what_ran_before_a_deployment_that_has_ended_is_no_baseline_of_a_rollbac
 # --- what does not stop it, and what does -----------------------------------------------------------
 
 
-def test_neither_a_freeze_nor_a_blocking_alarm_stops_it(world, ecs, ssm, cloudwatch, ledger):
+def test_neither_a_freeze_nor_a_blocking_alarm_stops_a_manual_rollback(
+    world, ecs, ssm, cloudwatch, ledger
+):
     """The freeze of the pipeline is not even asked for."""
     guarded = route("v*", production=[SERVICE])
     guarded["stages"][0]["services"][0] |= {
@@ -663,7 +679,9 @@ def test_neither_a_freeze_nor_a_blocking_alarm_stops_it(world, ecs, ssm, cloudwa
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "Throttling"])
-def test_alarms_that_cannot_be_read_do_not_stop_it(world, ecs, ssm, cloudwatch, ledger, code):
+def test_alarms_that_cannot_be_read_do_not_stop_a_manual_rollback(
+    world, ecs, ssm, cloudwatch, ledger, code
+):
     guarded = route("v*", production=[SERVICE])
     guarded["stages"][0]["services"][0]["alarms"] = ["errors"]
     ended(ledger, found=good(OLD))
@@ -694,7 +712,7 @@ def test_a_service_of_another_kind_is_refused(world, ecs):
         ({"from": "v2"}, "from"),
     ],
 )
-def test_a_wrong_wish_names_its_field(world, wrong, field):
+def test_an_invalid_input_of_a_manual_rollback_names_its_wrong_field(world, wrong, field):
     start = {"action": "rollback", "service": SERVICE} | wrong
 
     with pytest.raises(InvalidInput, match=rf"^the manual rollback is not valid:\n  {field}: "):

@@ -79,7 +79,7 @@ def test_a_deployment_is_forgotten_when_its_history_has_passed(ecs, ledger):
 
 
 @pytest.mark.parametrize("outcome", ["REJECTED", "SUPERSEDED", "FAILED"])
-def test_a_deployment_that_never_had_its_service_is_written_down_all_the_same(outcome, ecs, ledger):
+def test_a_deployment_that_never_had_its_claim_is_recorded_all_the_same(outcome, ecs, ledger):
     """The sweep has to know that it has been heard of."""
     accepted(ledger, "e-2", release=release(id="event-2"))
 
@@ -91,7 +91,7 @@ def test_a_deployment_that_never_had_its_service_is_written_down_all_the_same(ou
     assert ledger.service(SERVICE).claim.execution == execution("e-2")
 
 
-def test_a_second_try_answers_as_the_first_and_asks_nobody(ecs, ledger):
+def test_a_second_try_answers_as_the_first_and_makes_no_call(ecs, ledger):
     accepted(ledger, "e-1")
     ours_is_there(ecs)
     first = finished(ending("SUCCEEDED"), ledger, ecs)
@@ -100,7 +100,7 @@ def test_a_second_try_answers_as_the_first_and_asks_nobody(ecs, ledger):
     assert [g.at for g in ledger.service(SERVICE).good] == [at(60)]
 
 
-def test_what_another_try_at_the_same_time_has_written_stays(ecs, ledger, monkeypatch):
+def test_an_end_that_another_try_has_written_at_the_same_time_stays(ecs, ledger, monkeypatch):
     accepted(ledger, "e-1")
     first = {}
 
@@ -128,7 +128,7 @@ def test_a_recovery_ends_the_deployment_that_it_recovers(ecs, ledger):
     assert ledger.service(SERVICE).claim is None
 
 
-def test_what_another_execution_goes_on_with_is_left_to_that_one(ecs, ledger):
+def test_a_deployment_that_another_execution_goes_on_with_is_left_to_that_execution(ecs, ledger):
     accepted(ledger, "e-1")
     recovery = claim(execution=execution("recover-1"))
     ledger.claim(recovery, deployment(), OLD, NOW)
@@ -141,7 +141,7 @@ def test_what_another_execution_goes_on_with_is_left_to_that_one(ecs, ledger):
 
 
 @pytest.mark.parametrize("service", [None, 5, "api"])
-def test_without_a_service_there_is_nothing_to_write(service, ecs, ledger):
+def test_an_end_without_a_service_is_not_recorded(service, ecs, ledger):
     wrong = {"claim": None, "deployment": {"what": "ever"}, "service": service}
     given = parse(Ending, ending("FAILED").to_json() | wrong, "x")
 
@@ -152,7 +152,9 @@ def test_without_a_service_there_is_nothing_to_write(service, ecs, ledger):
 
 
 @pytest.mark.parametrize("named", [{"deployment": {"service": SERVICE}}, {"service": None}])
-def test_where_it_never_began_it_is_written_by_the_service_that_it_was_for(named, ecs, ledger):
+def test_a_deployment_that_never_began_is_recorded_under_the_service_that_its_input_names(
+    named, ecs, ledger
+):
     given = parse(Ending, ending("FAILED").to_json() | {"claim": None} | named, "x")
 
     done = finished(given, ledger, ecs)
@@ -177,7 +179,9 @@ def left_by_another_one(ledger):
     ledger.claim(claim(), deployment(), OLD, NOW)
 
 
-def test_a_failure_before_another_deployments_change_was_seen_to_is_for_the_recovery(ecs, ledger):
+def test_a_failure_that_leaves_another_deployments_version_unproven_is_for_the_recovery(
+    ecs, ledger
+):
     left_by_another_one(ledger)
 
     done = finished(ending("FAILED", claim=None, update=None), ledger, ecs)
@@ -187,7 +191,7 @@ def test_a_failure_before_another_deployments_change_was_seen_to_is_for_the_reco
     assert ledger.deployment(claim()) is None
 
 
-def test_what_failed_with_everything_as_before_has_ended(ecs, ledger):
+def test_a_deployment_that_failed_with_the_service_as_before_has_ended(ecs, ledger):
     left_by_another_one(ledger)
 
     done = finished(ending("FAILED", restored=OLD), ledger, ecs)
@@ -197,7 +201,7 @@ def test_what_failed_with_everything_as_before_has_ended(ecs, ledger):
     assert (record.claim, record.unproven) == (None, ())
 
 
-def test_what_others_have_put_there_that_is_what_to_go_back_to_is_nothing_to_see_to(ecs, ledger):
+def test_an_unproven_version_that_is_the_rollback_target_needs_no_recovery(ecs, ledger):
     """A release of what ran already, taken over while nothing was good yet."""
     older = accepted(ledger, "e-0", release=release(id="event-0", released_at=at(-60)))
     ledger.start_change(older, "UpdateService", at(-60), unproven=OLD)
@@ -221,7 +225,9 @@ def test_a_recovery_that_could_not_claim_the_service_is_recovered_itself(ecs, le
     assert ledger.service(SERVICE).claim.execution == execution()
 
 
-def test_what_failed_without_the_service_does_not_see_to_it(ecs, ledger):
+def test_a_deployment_that_failed_without_the_claim_leaves_the_unproven_version_on_record(
+    ecs, ledger
+):
     left_by_another_one(ledger)
     accepted(ledger, "e-2", release=release(id="event-2", released_at=at(60)))
 
@@ -232,7 +238,7 @@ def test_what_failed_without_the_service_does_not_see_to_it(ecs, ledger):
     assert ledger.service(SERVICE).unproven == (OTHER,)
 
 
-def test_while_the_service_cannot_be_read_nothing_is_written(ecs, ledger):
+def test_a_success_is_not_recorded_while_the_service_cannot_be_read(ecs, ledger):
     accepted(ledger, "e-1")
     ecs.refuses("describe_services", "ThrottlingException")
 
@@ -246,7 +252,7 @@ def test_while_the_service_cannot_be_read_nothing_is_written(ecs, ledger):
 
 
 @pytest.mark.parametrize("on", [OTHER, NEW], ids=["another", "the same once more"])
-def test_a_success_is_none_where_the_service_has_another_deployment_by_now(on, ecs, ledger):
+def test_a_success_is_superseded_where_the_service_has_another_deployment_by_now(on, ecs, ledger):
     accepted(ledger, "e-1")
     described(ecs, ecs_deployment(id=THEIRS, taskDefinition=on))
 
@@ -259,7 +265,7 @@ def test_a_success_is_none_where_the_service_has_another_deployment_by_now(on, e
     assert good_now(ledger) == []
 
 
-def test_a_success_is_none_where_the_service_is_gone(ecs, ledger):
+def test_a_success_is_superseded_where_the_service_is_gone(ecs, ledger):
     accepted(ledger, "e-1")
     ecs.answers("describe_services", {"services": []})
 
@@ -268,7 +274,7 @@ def test_a_success_is_none_where_the_service_is_gone(ecs, ledger):
     assert (done.outcome, done.reason) == ("SUPERSEDED", "cluster production has no service api")
 
 
-def test_a_success_without_an_update_is_none(ecs, ledger):
+def test_a_success_without_an_update_is_superseded(ecs, ledger):
     accepted(ledger, "e-1")
     ours_is_there(ecs)
 
@@ -292,7 +298,9 @@ def test_a_deployment_that_a_newer_one_took_over_from_is_superseded(outcome, ecs
     assert service.claim.execution == execution("e-2")
 
 
-def test_what_failed_before_a_change_has_failed_whoever_has_the_service_now(ecs, ledger):
+def test_a_deployment_that_failed_before_its_change_has_failed_whoever_has_the_claim_now(
+    ecs, ledger
+):
     accepted(ledger, "e-1")
     accepted(ledger, "e-2", release=release(id="event-2"))
 
@@ -302,7 +310,7 @@ def test_what_failed_before_a_change_has_failed_whoever_has_the_service_now(ecs,
 # --- the last good ----------------------------------------------------------------------------------
 
 
-def test_what_succeeded_is_the_last_good(ecs, ledger):
+def test_a_version_that_succeeded_is_the_last_good(ecs, ledger):
     ended(ledger, found=good(OLD))
     accepted(ledger, "e-1", good_target=good(OLD))
     ours_is_there(ecs)
@@ -313,7 +321,7 @@ def test_what_succeeded_is_the_last_good(ecs, ledger):
     assert good_now(ledger) == [NEW, OLD]
 
 
-def test_what_succeeded_by_force_is_quarantined_no_longer(ecs, ledger):
+def test_an_image_that_succeeded_by_force_is_quarantined_no_longer(ecs, ledger):
     ended(ledger, "ROLLED_BACK", good(OLD), quarantined(), digest=DIGEST)
     accepted(ledger, "e-1")
     ours_is_there(ecs)
@@ -326,7 +334,7 @@ def test_what_succeeded_by_force_is_quarantined_no_longer(ecs, ledger):
 @pytest.mark.parametrize(
     "unknown", [{"task_definition": None}, {"deployment": None}], ids=["what", "of what"]
 )
-def test_where_it_is_not_known_what_succeeded_nothing_is_good(unknown, ecs, ledger):
+def test_a_success_of_an_unknown_version_makes_no_version_good(unknown, ecs, ledger):
     accepted(ledger, "e-1")
     ours_is_there(ecs)
 
@@ -344,7 +352,7 @@ def test_the_rollback_target_is_still_good(ecs, ledger):
     assert ledger.service(SERVICE).good == (good(OLD, tag="v1"),)
 
 
-def test_what_was_registered_anew_to_go_back_is_good(ecs, ledger):
+def test_a_rollback_target_that_was_registered_anew_is_good(ecs, ledger):
     ended(ledger, found=good(OLD, tag="v1"))
     accepted(ledger, "e-1", good_target=good(OLD, tag="v1"))
 
@@ -362,7 +370,7 @@ def test_the_target_of_a_manual_rollback_is_good(ecs, ledger):
     assert ledger.service(SERVICE).last_good == good(OTHER, tag="v1", at=at(60))
 
 
-def test_what_ran_before_the_first_deployment_is_not_known_to_be_good(ecs, ledger):
+def test_the_version_before_the_first_deployment_is_not_known_to_be_good(ecs, ledger):
     accepted(ledger, "e-1", baseline=OLD)
 
     finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
@@ -370,7 +378,7 @@ def test_what_ran_before_the_first_deployment_is_not_known_to_be_good(ecs, ledge
     assert good_now(ledger) == []
 
 
-def test_where_it_is_not_known_what_was_put_back_nothing_is_good(ecs, ledger):
+def test_a_rollback_to_an_unknown_version_makes_no_version_good(ecs, ledger):
     accepted(ledger, "e-1", good_target=good(OLD))
 
     finished(ending("ROLLED_BACK", restored=None), ledger, ecs)
@@ -379,7 +387,7 @@ def test_where_it_is_not_known_what_was_put_back_nothing_is_good(ecs, ledger):
 
 
 @pytest.mark.parametrize("outcome", sorted(set(OUTCOMES) - {"SUCCEEDED", "ROLLED_BACK"}))
-def test_no_other_outcome_makes_anything_good(outcome, ecs, ledger):
+def test_only_a_success_and_a_rollback_make_a_version_good(outcome, ecs, ledger):
     accepted(ledger, "e-1", good_target=good(OLD))
 
     finished(ending(outcome, restored=OLD), ledger, ecs)
@@ -411,7 +419,7 @@ def test_an_image_that_was_good_before_is_good_no_longer_when_it_is_quarantined(
     assert good_now(ledger) == [OLD]
 
 
-def test_an_image_is_not_quarantined_where_it_went_back_to_another_revision_with_it(ecs, ledger):
+def test_an_image_is_not_quarantined_where_the_rollback_target_has_it_too(ecs, ledger):
     """What failed is something else in the task definition then."""
     tried(ledger, good_target=good(OLD, DIGEST))
 
@@ -440,7 +448,7 @@ def test_the_image_that_a_manual_rollback_abandons_is_quarantined(ecs, ledger):
 
 
 @pytest.mark.parametrize("outcome", sorted(set(OUTCOMES) - {"ROLLED_BACK", "ROLLBACK_FAILED"}))
-def test_no_other_outcome_quarantines(outcome, ecs, ledger):
+def test_only_a_rollback_and_a_failed_rollback_quarantine_an_image(outcome, ecs, ledger):
     tried(ledger)
     if outcome == "SUCCEEDED":
         ours_is_there(ecs)

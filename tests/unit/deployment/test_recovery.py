@@ -120,7 +120,9 @@ def test_a_deployment_that_the_ledger_has_never_heard_of_is_recovered(
     assert started.recovery.deployment == claim().deployment
 
 
-def test_its_id_has_the_milliseconds_of_its_start(stepfunctions, ledger, started):
+def test_the_id_of_a_recovered_deployment_has_the_milliseconds_of_its_start(
+    stepfunctions, ledger, started
+):
     died(stepfunctions, started_at=MILLISECONDS)
     starts(stepfunctions)
     recovered(stepfunctions, ledger)
@@ -159,7 +161,7 @@ def test_how_the_execution_ended_is_in_the_recoverys_input(
     assert started.recovery.why == why
 
 
-def test_asking_twice_asks_for_an_execution_of_the_same_name(stepfunctions, ledger, started):
+def test_two_recoveries_of_one_execution_have_the_same_name(stepfunctions, ledger, started):
     for _ in range(2):
         died(stepfunctions)
         starts(stepfunctions)
@@ -169,7 +171,7 @@ def test_asking_twice_asks_for_an_execution_of_the_same_name(stepfunctions, ledg
     assert first == second
 
 
-def test_another_execution_has_a_recovery_of_another_name(stepfunctions, ledger, started):
+def test_the_recoveries_of_two_executions_have_different_names(stepfunctions, ledger, started):
     for name in ("e-1", "e-2"):
         died(stepfunctions, name=name)
         starts(stepfunctions)
@@ -197,7 +199,7 @@ def recovery_of_e_1(stepfunctions, status):
     died(stepfunctions, start=given.to_json(), name=OWN, status=status)
 
 
-def test_what_is_being_recovered_is_not_recovered_again(stepfunctions, ledger):
+def test_a_deployment_that_is_being_recovered_is_not_recovered_again(stepfunctions, ledger):
     died(stepfunctions)
     stepfunctions.refuses("start_execution", "ExecutionAlreadyExists")
     recovery_of_e_1(stepfunctions, "RUNNING")
@@ -220,14 +222,14 @@ def test_a_recovery_that_died_without_an_event_is_recovered(stepfunctions, ledge
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE"])
-def test_what_is_running_is_left_alone(stepfunctions, ledger, status):
+def test_an_execution_that_is_running_is_left_alone(stepfunctions, ledger, status):
     died(stepfunctions, status=status)
 
     assert recovered(stepfunctions, ledger) == "it is running"
 
 
 @pytest.mark.parametrize("start", [{}, {"service": "api"}, {"service": 5}, [], "text", None, 5])
-def test_what_names_no_service_has_changed_none(stepfunctions, ledger, start):
+def test_an_execution_that_names_no_service_is_not_recovered(stepfunctions, ledger, start):
     died(stepfunctions, input=json.dumps(start))
 
     said = recovered(stepfunctions, ledger)
@@ -260,7 +262,9 @@ def test_no_change_has_ended_though_nobody_was_notified(stepfunctions, ledger):
     assert recovered(stepfunctions, ledger) == "it has come to its end"
 
 
-def test_whose_service_another_one_has_by_now_has_ended(stepfunctions, ledger):
+def test_an_ended_deployment_whose_service_another_one_has_claimed_is_not_recovered(
+    stepfunctions, ledger
+):
     ends(ledger)
     accepted(ledger, "e-2", release=release(id="event-2"))
     died(stepfunctions)

@@ -106,7 +106,7 @@ def test_an_image_that_nobody_announced_is_released(sweeper, ssm, ecr, stepfunct
     assert done == {"released": ["shop/api:v2"], "recovered": [], "problems": []}
 
 
-def test_what_it_is_released_with_is_the_event_that_should_have_come(
+def test_a_lost_push_is_released_with_the_event_that_should_have_come(
     sweeper, ssm, ecr, stepfunctions, monkeypatch
 ):
     given = kept(stepfunctions, monkeypatch)
@@ -129,9 +129,7 @@ def test_what_it_is_released_with_is_the_event_that_should_have_come(
     assert start["name"].startswith("sweep-shop-api-v2-")
 
 
-def test_the_newest_image_of_each_route_is_the_one_that_counts(
-    sweeper, ssm, ecr, stepfunctions, monkeypatch
-):
+def test_the_newest_image_of_each_route_is_released(sweeper, ssm, ecr, stepfunctions, monkeypatch):
     given = kept(stepfunctions, monkeypatch)
     plans(ssm, plan(route("v*"), route("main-*", staging=["staging/api"])))
     images(
@@ -235,7 +233,7 @@ def test_an_image_that_was_released_before_is_not_released_again(sweeper, ssm, e
 
 
 @pytest.mark.parametrize("newest", [THEN, at(-60)], ids=["as new", "newer"])
-def test_an_image_that_is_not_newer_than_what_was_accepted_is_not_released(
+def test_an_image_that_is_not_newer_than_the_accepted_release_is_not_released(
     sweeper, ssm, ecr, ledger, newest
 ):
     other = release(released_at=newest, image=image(digest=OLD_DIGEST))
@@ -246,7 +244,7 @@ def test_an_image_that_is_not_newer_than_what_was_accepted_is_not_released(
     nothing_new(sweeper.sweep(NOW))
 
 
-def test_an_image_that_is_newer_than_what_was_accepted_is_released(
+def test_an_image_that_is_newer_than_the_accepted_release_is_released(
     sweeper, ssm, ecr, ledger, stepfunctions
 ):
     ended(ledger)
@@ -267,7 +265,9 @@ def test_an_image_that_is_quarantined_is_not_released(sweeper, ssm, ecr, ledger)
     nothing_new(sweeper.sweep(NOW))
 
 
-def test_one_service_of_the_first_stage_that_knows_the_image_is_enough(sweeper, ssm, ecr, ledger):
+def test_an_image_that_one_service_of_the_first_stage_knows_is_not_released(
+    sweeper, ssm, ecr, ledger
+):
     accepted(ledger, "e-1", service="production/web", release=release(released_at=THEN))
     plans(ssm, plan(route("v*", production=[SERVICE, "production/web"])))
     images(ecr, pushed("v2"))
@@ -284,7 +284,9 @@ def test_services_of_later_stages_are_not_asked(sweeper, ssm, ecr, ledger, stepf
     assert sweeper.sweep(NOW)["released"] == ["shop/api:v2"]
 
 
-def test_what_an_earlier_sweep_has_released_is_not_released_again(sweeper, ssm, ecr, stepfunctions):
+def test_an_image_that_an_earlier_sweep_has_released_is_not_released_again(
+    sweeper, ssm, ecr, stepfunctions
+):
     """Its release may still be settling, or have found nothing to do."""
     plans(ssm, plan())
     images(ecr, pushed("v2"))
@@ -362,7 +364,7 @@ def test_a_service_without_a_claim_has_no_lease(sweeper, ssm, ledger):
 # --- problems ---------------------------------------------------------------------------------------
 
 
-def test_a_deployment_that_cannot_be_recovered_does_not_keep_the_others_from_being(
+def test_a_deployment_that_cannot_be_recovered_does_not_stop_the_recovery_of_others(
     sweeper, ssm, ledger, stepfunctions
 ):
     accepted(ledger, "e-1")
@@ -378,7 +380,7 @@ def test_a_deployment_that_cannot_be_recovered_does_not_keep_the_others_from_bei
     assert problem.startswith("ExecutionDoesNotExist from states:DescribeExecution")
 
 
-def test_a_wrong_plan_does_not_keep_the_others_from_being_read(sweeper, ssm, ecr, stepfunctions):
+def test_a_wrong_plan_does_not_keep_other_plans_from_being_read(sweeper, ssm, ecr, stepfunctions):
     plans(ssm, plan(text="{"), plan(repository="shop/web"))
     images(ecr, pushed("v2"), repository="shop/web")
     starts(stepfunctions)

@@ -46,7 +46,7 @@ def ours(ledger):
     return ledger
 
 
-def test_resolve_release(ssm, ecr):
+def test_resolve_release_names_a_deployment_for_the_service_of_the_plan(ssm, ecr):
     planned(ssm)
     found(ecr)
     located(ecr)
@@ -67,7 +67,7 @@ def test_begin_deployment_claims_the_service_and_names_the_rollback_target(ledge
     assert ledger.service(SERVICE).claim.execution == execution()
 
 
-def test_what_resolve_release_gives_is_what_begin_deployment_takes(ledger, ssm, ecr, ecs):
+def test_begin_deployment_takes_the_input_that_resolve_release_names(ledger, ssm, ecr, ecs):
     planned(ssm)
     found(ecr)
     located(ecr)
@@ -80,7 +80,7 @@ def test_what_resolve_release_gives_is_what_begin_deployment_takes(ledger, ssm, 
     assert invoked("begin_deployment", start)["decision"] == "GO"
 
 
-def test_register_task_definition_notes_what_the_deployment_goes_forth_to(ours, ecs_once):
+def test_register_task_definition_notes_the_task_definition_of_the_deployment(ours, ecs_once):
     described(ecs_once)
     defined(ecs_once, container(image=f"{URI}@{DIGEST}"), taskDefinitionArn=NEW)
 
@@ -137,7 +137,7 @@ def test_the_first_healthy_check_is_noted_and_the_bake_goes_on_from_it(ours, ecs
     assert noted == datetime.fromisoformat(first["healthy_at"])
 
 
-def test_a_check_that_finds_it_pending_notes_no_health(ours, ecs):
+def test_a_check_of_a_pending_deployment_notes_no_health(ours, ecs):
     described(ecs, ecs_deployment(rolloutState="IN_PROGRESS"))
     ecs.answers("list_tasks", {"taskArns": []})
     ecs.answers("list_tasks", {"taskArns": []})
@@ -151,7 +151,9 @@ def test_a_check_that_finds_it_pending_notes_no_health(ours, ecs):
 BAKING = "baking until "
 
 
-def test_a_check_publishes_the_progress_to_those_who_see_it(ours, ecs, sns_once, monkeypatch):
+def test_a_check_publishes_the_progress_where_a_progress_topic_is_set(
+    ours, ecs, sns_once, monkeypatch
+):
     monkeypatch.setenv("PROGRESS_TOPIC_ARN", TOPIC)
     observed(ecs)
     kind = {"DataType": "String", "StringValue": "progress"}
@@ -171,7 +173,7 @@ def test_a_check_publishes_the_progress_to_those_who_see_it(ours, ecs, sns_once,
     assert verdict["progress"].startswith(BAKING)
 
 
-def test_a_check_that_finds_nothing_new_publishes_nothing(ours, ecs, sns_once, monkeypatch):
+def test_a_check_whose_progress_is_unchanged_publishes_nothing(ours, ecs, sns_once, monkeypatch):
     monkeypatch.setenv("PROGRESS_TOPIC_ARN", TOPIC)
     observed(ecs)
     notified = {"healthy_at": datetime.now(UTC).isoformat()}
@@ -184,7 +186,7 @@ def test_a_check_that_finds_nothing_new_publishes_nothing(ours, ecs, sns_once, m
 
 
 @pytest.mark.parametrize("topic", ["", None])
-def test_a_check_publishes_nothing_where_nobody_would_see_it(
+def test_a_check_publishes_nothing_without_a_progress_topic(
     ours, ecs, sns_once, monkeypatch, topic
 ):
     if topic is not None:
@@ -244,7 +246,9 @@ def test_finish_deployment_finds_that_someone_else_has_changed_the_service(ours,
     assert invoked("finish_deployment", ENDED)["outcome"] == "SUPERSEDED"
 
 
-def test_recover_starts_an_execution_that_ends_what_the_dead_one_began(ours, stepfunctions):
+def test_recover_starts_an_execution_that_ends_the_deployment_of_the_dead_execution(
+    ours, stepfunctions
+):
     stepfunctions.answers(
         "describe_execution",
         {
@@ -277,12 +281,14 @@ def test_recover_starts_an_execution_that_ends_what_the_dead_one_began(ours, ste
     assert invoked("recover", DIED) == {"done": f"execution {name} recovers it"}
 
 
-def test_recover_names_what_an_event_does_not_have():
+def test_recover_names_the_field_that_an_event_misses():
     with pytest.raises(InvalidInput, match=r"detail.executionArn: Field required"):
         invoked("recover", DIED | {"detail": {}})
 
 
-def test_sweep_says_what_it_did_and_what_was_wrong(ledger, ssm, ecr, stepfunctions):
+def test_sweep_reports_its_releases_its_recoveries_and_its_problems(
+    ledger, ssm, ecr, stepfunctions
+):
     plan = {
         "Name": "/slipway/repositories/shop/api",
         "Value": "{",
@@ -326,7 +332,7 @@ def test_sweep_has_a_deployment_recovered_whose_sign_of_life_is_overdue(
 @pytest.mark.parametrize(
     ("step", "field"), [(step, name) for step, given in INPUTS.items() for name in given]
 )
-def test_a_step_whose_input_misses_a_field_names_it(step, field):
+def test_a_step_whose_input_misses_a_field_names_the_field(step, field):
     event = {name: value for name, value in INPUTS[step].items() if name != field}
 
     with pytest.raises(InvalidInput, match=rf"is not valid:\n  {field}: Field required"):
@@ -334,6 +340,6 @@ def test_a_step_whose_input_misses_a_field_names_it(step, field):
 
 
 @pytest.mark.parametrize("step", INPUTS)
-def test_a_step_whose_input_has_an_unknown_field_names_it(step):
+def test_a_step_whose_input_has_an_unknown_field_names_the_field(step):
     with pytest.raises(InvalidInput, match="  surprise: Extra inputs"):
         invoked(step, INPUTS[step] | {"surprise": 1})

@@ -52,14 +52,14 @@ def test_an_update_that_aws_does_not_answer_keeps_its_mark(ours, ecs):
     assert ours.deployment(claim()).ecs_deployment is None
 
 
-def test_update_service_does_not_change_what_another_execution_has_claimed(theirs, ecs):
+def test_update_service_does_not_change_a_service_that_another_execution_has_claimed(theirs, ecs):
     with pytest.raises(
         Superseded, match=r"release shop/api:v3 \(abababababab\) has claimed service"
     ):
         invoked("update_service", INPUTS["update_service"])
 
 
-def test_update_service_does_not_change_anything_without_the_ledger(dynamodb, ecs):
+def test_update_service_does_not_change_the_service_without_the_ledger(dynamodb, ecs):
     no_answer(dynamodb, "transact_write_items")
 
     with pytest.raises(AwsUnavailable):
@@ -83,7 +83,7 @@ def test_check_deployment_judges_also_where_the_ledger_does_not_answer(dynamodb,
     assert invoked("check_deployment", INPUTS["check_deployment"])["verdict"] == "HEALTHY"
 
 
-def test_roll_back_does_not_change_what_another_execution_has_claimed(theirs, ecs_once):
+def test_roll_back_does_not_change_a_service_that_another_execution_has_claimed(theirs, ecs_once):
     with pytest.raises(Superseded):
         invoked("roll_back", INPUTS["roll_back"])
 

@@ -95,7 +95,7 @@ def test_notify_publishes_the_start_and_the_end(ours, published, ecs):
     assert [sent(message)["kind"] for message in published] == ["start", "end"]
 
 
-def test_an_end_is_notified_with_what_runs_and_what_the_failed_container_wrote(
+def test_an_end_is_notified_with_the_running_version_and_the_failed_containers_log(
     ours, published, ecs, logs
 ):
     defined(ecs, container(logConfiguration=AWSLOGS))
@@ -111,7 +111,7 @@ def test_an_end_is_notified_with_what_runs_and_what_the_failed_container_wrote(
     assert notice["log"]["lines"] == ["DB_PASSWORD=*****"]
 
 
-def test_what_looks_like_a_secret_is_published_to_nobody(ours, published, ecs):
+def test_a_text_that_looks_like_a_secret_is_published_to_nobody(ours, published, ecs):
     runs_as_before(ecs)
     hidden = "DB_PASS\x1b[0mWORD=hunter2"  # what is not seen must not hide it
 
@@ -126,7 +126,7 @@ def test_what_looks_like_a_secret_is_published_to_nobody(ours, published, ecs):
     assert "hunter2" not in published[0]["Message"]
 
 
-def test_an_end_is_notified_where_nothing_can_be_read(ours, published, ecs):
+def test_an_end_is_notified_where_the_service_can_not_be_read(ours, published, ecs):
     ecs.refuses("describe_services", "AccessDeniedException")
 
     assert invoked("notify", NEWS_OF_DEPLOYMENT)["message_id"] == "m-1"
@@ -169,7 +169,7 @@ def test_notify_publishes_an_alarm_once_each_time_that_it_goes_off(ledger, publi
     assert sent(published[0])["kind"] == "alarm"
 
 
-def test_an_alarms_event_that_misses_something_is_named(ledger):
+def test_the_field_that_an_alarms_event_misses_is_named(ledger):
     with pytest.raises(InvalidInput, match=r"detail: Field required"):
         invoked("notify", {"detail-type": "CloudWatch Alarm State Change", "id": "x"})
 
@@ -228,7 +228,7 @@ def test_texts_that_can_not_be_searched_for_secrets_are_left_out_of_the_notice(
 
 
 @pytest.mark.parametrize(("kind", "tries"), [("start", 1), ("end", 3)])
-def test_sns_is_tried_again_within_the_step_only_where_nothing_waits_for_it(
+def test_sns_is_tried_again_within_the_step_for_an_end_but_not_for_a_start(
     ours, published, ecs, monkeypatch, kind, tries
 ):
     if kind == "end":

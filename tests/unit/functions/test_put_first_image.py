@@ -87,7 +87,7 @@ def test_the_parameter_is_made_with_the_first_image(cloudformation, ssm):
 
 
 @pytest.mark.parametrize("kind", ["Create", "Update"])
-def test_what_is_in_a_parameter_stays(kind, cloudformation, ssm):
+def test_a_parameter_that_exists_keeps_its_value(kind, cloudformation, ssm):
     ssm.refuses("put_parameter", "ParameterAlreadyExists")
 
     answer = asked(cloudformation, kind, PhysicalResourceId=NAME)
@@ -95,7 +95,7 @@ def test_what_is_in_a_parameter_stays(kind, cloudformation, ssm):
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", NAME)
 
 
-def test_another_name_is_another_resource(cloudformation, ssm):
+def test_a_parameter_of_another_name_is_another_resource(cloudformation, ssm):
     ssm.answers("put_parameter", {"Version": 1}, Name=NAME, Value=IMAGE, Type="String")
 
     answer = asked(cloudformation, "Update", PhysicalResourceId="/slipway/images/old/api")
@@ -113,7 +113,7 @@ def test_the_parameter_is_deleted_with_the_stack(there, cloudformation, ssm):
     assert asked(cloudformation, "Delete", PhysicalResourceId=NAME)["Status"] == "SUCCESS"
 
 
-def test_a_refusal_is_the_answer(cloudformation, ssm):
+def test_a_refusal_of_ssm_is_answered_to_cloudformation_as_a_failure(cloudformation, ssm):
     ssm.refuses("put_parameter", "AccessDeniedException", "not you")
 
     answer = asked(cloudformation)
@@ -122,7 +122,7 @@ def test_a_refusal_is_the_answer(cloudformation, ssm):
     assert answer["Reason"] == (f"AccessDeniedException from ssm:PutParameter on {NAME}: not you")
 
 
-def test_a_request_that_can_not_be_read_is_answered_too(cloudformation):
+def test_a_request_that_can_not_be_read_is_answered_as_a_failure(cloudformation):
     answer = asked(cloudformation, ResourceProperties={"Name": NAME})
 
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", "none")
