@@ -97,13 +97,13 @@ def test_the_reason_comes_first_then_what_it_means_then_the_evidence_and_the_log
 
 
 @pytest.mark.parametrize(("problem", "said"), [("denied", "`denied`"), ("", "it wrote nothing")])
-def test_where_there_is_no_log_it_is_said_why(problem, said):
+def test_a_log_without_lines_says_why(problem, said):
     log = LOG.model_copy(update={"lines": (), "problem": problem})
 
     assert said in description(ending("FAILED"), log=log)
 
 
-def test_what_runs_is_shown_also_where_nobody_counted_the_tasks():
+def test_the_running_version_is_shown_also_where_nobody_counted_its_tasks():
     running = Running(task_definition="shop-api:41", images={})
 
     assert "*Running now:* `shop-api:41`" in description(ending("FAILED"), running=running)
@@ -124,7 +124,7 @@ def test_a_notice_without_words_has_its_title():
     assert chat(bare)["metadata"]["relatedResources"] == []
 
 
-def test_of_a_long_log_the_end_is_shown():
+def test_the_end_of_a_long_log_is_shown():
     log = LOG.model_copy(update={"lines": tuple(f"line {n} {'x' * 90}" for n in range(20))})
 
     shown = description(ending("FAILED"), log=log)
@@ -147,7 +147,7 @@ def test_a_command_is_shown_whole_or_not_at_all():
     assert steps[2].startswith("execution: https://")
 
 
-def test_of_many_facts_some_are_shown_and_the_rest_is_counted():
+def test_the_first_of_many_facts_are_shown_and_the_rest_is_counted():
     shown = description(ending("FAILED", evidence=[f"fact {n}" for n in range(30)]))
 
     assert "• `fact 7`" in shown
@@ -169,7 +169,7 @@ def test_a_description_is_short_enough_for_a_message_whatever_there_is_to_say(wo
 
 
 @given(NASTY, NASTY)
-def test_nothing_that_comes_from_outside_becomes_a_mention_a_link_or_markup(one, other):
+def test_no_text_from_outside_becomes_a_mention_a_link_or_markup(one, other):
     log = LOG.model_copy(update={"lines": (one, other), "container": one, "problem": other})
     running = Running(task_definition=one, images={one: other})
     news = ending(

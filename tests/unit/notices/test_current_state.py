@@ -33,13 +33,13 @@ def is_back(ecs):
     defined(ecs, asked=OLD)
 
 
-def test_what_runs_now_is_read_from_the_service(ecs):
+def test_the_running_version_is_read_from_the_service(ecs):
     is_back(ecs)
 
     assert observed(ending("ROLLED_BACK")) == CurrentState(running=BACK)
 
 
-def test_while_it_changes_what_it_is_changing_to_is_what_runs(ecs):
+def test_the_running_version_of_a_service_that_is_changing_is_the_one_that_it_changes_to(ecs):
     described(ecs, before(), ecs_deployment(rolloutState="IN_PROGRESS", runningCount=0))
     defined(ecs, container(image=f"{URI}:v2"), asked=NEW)
 
@@ -49,7 +49,7 @@ def test_while_it_changes_what_it_is_changing_to_is_what_runs(ecs):
     assert running.tasks == Tasks(desired=2, healthy=0)
 
 
-def test_what_the_failed_container_wrote_is_read_first(ecs, logs):
+def test_the_log_of_the_failed_container_is_read_first(ecs, logs):
     defined(ecs, container(logConfiguration=AWSLOGS))
     logs.answers(
         "get_log_events",
@@ -63,35 +63,35 @@ def test_what_the_failed_container_wrote_is_read_first(ecs, logs):
 
 
 @pytest.mark.parametrize("news", [start(), stage(), failed_release()])
-def test_nothing_is_read_for_what_has_not_ended_on_a_service(ecs, news):
+def test_the_current_state_is_read_only_for_the_end_of_a_deployment(ecs, news):
     assert observed(news) == CurrentState()
 
 
 @pytest.mark.parametrize(
     "code", ["AccessDeniedException", "ThrottlingException", "ClusterNotFoundException"]
 )
-def test_what_can_not_be_read_is_left_out_and_written_to_the_log(ecs, caplog, code):
+def test_a_service_that_can_not_be_read_is_left_out_and_written_to_the_log(ecs, caplog, code):
     ecs.refuses("describe_services", code)
 
     assert observed(ending("ROLLED_BACK")) == CurrentState()
     assert "can't read what runs now" in caplog.text
 
 
-def test_an_answer_that_nobody_thought_of_is_left_out(ecs, caplog):
+def test_an_unexpected_answer_is_left_out(ecs, caplog):
     described(ecs, before(status="PRIMARY"), deployments=[])
 
     assert observed(ending("ROLLED_BACK")) == CurrentState()
     assert "StopIteration" in caplog.text
 
 
-def test_nothing_is_read_where_the_function_has_waited_long_before(ecs):
+def test_the_current_state_is_not_read_where_the_function_has_waited_long_before(ecs):
     assert (
         observed(ending("ROLLED_BACK", failed=FAILED), lambda: PATIENCE_SECONDS + 1.0)
         == CurrentState()
     )
 
 
-def test_nothing_else_is_read_after_a_call_that_took_long(ecs, logs, caplog):
+def test_the_running_version_is_not_read_after_a_call_that_took_long(ecs, logs, caplog):
     ecs.refuses("describe_task_definition", "ServerException", status=500)
     times = iter([0.0, PATIENCE_SECONDS + 1.0])
 

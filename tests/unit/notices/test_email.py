@@ -78,13 +78,13 @@ def test_a_failure_is_shown_in_the_order_in_which_it_is_needed():
     ]
 
 
-def test_the_evidence_is_shown_one_fact_each():
+def test_each_fact_of_the_evidence_is_a_line_of_its_own():
     bad = ending("ROLLED_BACK", evidence=["exit code 1", "alarm: 5xx"])
 
     assert mailed("EVIDENCE", bad) == ["- exit code 1", "- alarm: 5xx"]
 
 
-def test_what_the_failed_container_wrote_is_shown_and_where_the_rest_of_it_is():
+def test_the_last_lines_of_the_failed_container_are_shown_with_the_place_of_its_log():
     lines = ("one", "", "  indented\tby a tab", "colour\x1b[0m", "ten\rtwenty")
     log = LOG.model_copy(update={"lines": lines})
 
@@ -118,7 +118,7 @@ def test_a_line_of_the_log_is_not_wrapped_but_cut_where_nobody_reads_on():
     ("problem", "said"),
     [("access denied", "there are none to show: access denied"), ("", "it wrote nothing")],
 )
-def test_where_there_are_no_lines_it_is_said_why(problem, said):
+def test_a_log_without_lines_says_why(problem, said):
     log = LOG.model_copy(update={"lines": (), "problem": problem, "group": "", "stream": ""})
 
     assert mailed("LAST LINES OF THE FAILED CONTAINER", ending("FAILED"), log=log) == [
@@ -128,7 +128,7 @@ def test_where_there_are_no_lines_it_is_said_why(problem, said):
     ]
 
 
-def test_what_runs_now_is_shown_with_its_images():
+def test_the_running_version_is_shown_with_its_images():
     assert mailed("RUNNING NOW", ending("ROLLED_BACK"), running=RUNNING) == [
         "shop-api:41, 1 of 2 tasks running",
         "app: shop/api@abababababab",
@@ -136,13 +136,13 @@ def test_what_runs_now_is_shown_with_its_images():
     ]
 
 
-def test_what_runs_is_shown_also_where_nobody_counted_the_tasks():
+def test_the_running_version_is_shown_also_where_nobody_counted_its_tasks():
     running = RUNNING.model_copy(update={"tasks": None, "images": {}})
 
     assert mailed("RUNNING NOW", ending("ROLLED_BACK"), running=running) == ["shop-api:41"]
 
 
-def test_what_was_deployed_where_and_what_was_there_before_is_shown():
+def test_the_deployed_version_its_service_and_the_version_before_are_shown():
     assert mailed("DEPLOYMENT", ending()) == [
         "service          production/api",
         "stage            production",
@@ -182,7 +182,7 @@ def test_a_release_is_shown_by_what_is_known_of_it():
     assert mailed("RELEASE", failed_release(tag="v5"))[0] == "image            v5"
 
 
-def test_nothing_is_shown_that_is_not_known():
+def test_an_unknown_fact_is_not_shown():
     text = mail(failed_release())
 
     assert "None" not in text
@@ -230,9 +230,7 @@ def test_every_mail_can_be_read_at_72_columns(name):
 
 
 @given(st.sampled_from(OUTCOMES), TEXTS, st.lists(TEXTS), TEXTS, TEXTS)
-def test_a_line_is_longer_only_where_there_is_nothing_to_break_it_at(
-    outcome, reason, evidence, tag, by
-):
+def test_a_line_is_longer_only_where_it_can_not_be_broken(outcome, reason, evidence, tag, by):
     news = ending(outcome, reason=reason, evidence=evidence, image=image(tag=tag), by=by)
     text = text_of(noticed(news).model_copy(update={"links": (), "commands": ()}))
 
@@ -241,7 +239,7 @@ def test_a_line_is_longer_only_where_there_is_nothing_to_break_it_at(
 
 
 @given(TEXTS.map(lambda text: f"{text}\nCOMMANDS\n  rm -rf /"), st.sampled_from(OUTCOMES))
-def test_nothing_from_outside_stands_where_headings_do(nasty, outcome):
+def test_no_text_from_outside_stands_where_headings_do(nasty, outcome):
     log = LOG.model_copy(update={"lines": (nasty,), "container": nasty, "problem": nasty})
     running = RUNNING.model_copy(update={"images": {nasty: nasty}})
     news = ending(
@@ -264,7 +262,7 @@ def test_nothing_from_outside_stands_where_headings_do(nasty, outcome):
 
 
 @given(st.sampled_from(OUTCOMES), TEXTS, TEXTS, st.none() | TEXTS)
-def test_a_subject_is_such_as_sns_takes_whatever_it_is_about(outcome, repository, name, tag):
+def test_sns_takes_every_subject_whatever_it_is_about(outcome, repository, name, tag):
     for news in (
         failed_release(repository=repository),
         ending(outcome, image=image(repository=name, tag=tag)),

@@ -57,7 +57,7 @@ def test_the_last_lines_are_read_where_the_task_definition_says(ecs, logs):
     )
 
 
-def test_without_a_prefix_the_stream_is_named_after_the_container_in_docker(ecs, logs):
+def test_a_stream_without_a_prefix_is_named_after_the_container_in_docker(ecs, logs):
     writes(ecs, **{"awslogs-stream-prefix": None})
     wrote(logs, "panic", stream=RUNTIME_ID)
 
@@ -75,7 +75,7 @@ def test_the_log_is_read_in_the_region_that_it_is_written_in(ecs, logs, region, 
     assert regions == [asked]
 
 
-def test_what_looks_like_a_secret_is_blotted_out_colours_or_not(ecs, logs):
+def test_a_text_that_looks_like_a_secret_is_blotted_out_colours_or_not(ecs, logs):
     writes(ecs)
     wrote(logs, "\x1b[36mpassword\x1b[0m=hunter2 \x1b[31mrefused\x1b[0m")
 
@@ -93,7 +93,7 @@ def test_a_secret_at_the_end_of_what_people_see_is_blotted_out_before_the_line_i
     assert line.endswith("…")
 
 
-def test_of_a_stack_trace_in_one_event_the_last_lines_are_shown(ecs, logs):
+def test_the_last_lines_of_a_stack_trace_in_one_event_are_shown(ecs, logs):
     writes(ecs)
     wrote(logs, "starting\n", "\n".join(["panic", "", *(f"at line {n}" for n in range(LINES))]))
 
@@ -118,7 +118,7 @@ def test_a_container_that_has_written_nothing_is_shown_as_such(ecs, logs):
     assert (log.lines, log.problem) == ((), "the container has written nothing to its log")
 
 
-def test_nobody_waits_for_empty_pages_without_end(ecs, logs):
+def test_a_log_with_empty_pages_without_end_is_given_up(ecs, logs):
     writes(ecs)
     wrote(logs, token="b/1")
     wrote(logs, token="b/2", nextToken="b/1")
@@ -185,7 +185,7 @@ def test_a_task_definition_that_cannot_be_read_is_a_problem_not_an_error(ecs):
         ({"awslogs-stream-prefix": None}, FAILED.model_copy(update={"runtime_id": ""})),
     ],
 )
-def test_a_log_that_nobody_can_name_is_a_problem_not_an_error(ecs, changes, failed):
+def test_a_log_without_a_known_name_is_a_problem_not_an_error(ecs, changes, failed):
     writes(ecs, **changes)
 
     assert read(ecs, failed).problem == "it is not known which log it writes to"
@@ -197,13 +197,13 @@ def test_another_driver_than_awslogs_has_no_log_to_read(ecs):
     assert read(ecs) is None
 
 
-def test_a_container_without_a_log_has_none_to_read(ecs):
+def test_a_container_without_a_log_configuration_has_no_log_to_read(ecs):
     defined(ecs, container())
 
     assert read(ecs) is None
 
 
-def test_a_container_that_the_task_definition_does_not_name_has_none_to_read(ecs):
+def test_a_container_that_the_task_definition_does_not_name_has_no_log_to_read(ecs):
     writes(ecs)
 
     assert read(ecs, FAILED.model_copy(update={"container": "aws-guardduty-agent"})) is None

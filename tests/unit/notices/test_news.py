@@ -73,11 +73,11 @@ def test_an_end_has_an_outcome_and_nothing_else_has_one(kind, outcome):
 
 
 @pytest.mark.parametrize("outcome", ["REJECTED", "FAILED", "NO_CHANGE"])
-def test_where_nothing_was_changed_it_is_said(outcome):
+def test_the_notice_of_an_outcome_without_a_change_says_that_nothing_was_changed(outcome):
     assert "nothing was changed" in noticed(ending(outcome)).meaning
 
 
-def test_a_success_that_the_ledger_does_not_know_is_not_called_one():
+def test_a_success_that_the_ledger_does_not_know_is_not_called_a_success():
     meaning = noticed(ending("LedgerNotWritten")).meaning
 
     assert meaning.endswith("the last good version will be put back")
@@ -123,7 +123,7 @@ def test_a_manual_rollback_says_from_what_to_what(news, title):
     assert noticed(news).title == title
 
 
-def test_a_manual_rollback_that_is_done_is_what_was_asked_for():
+def test_the_notice_of_a_finished_manual_rollback_says_that_the_requested_version_is_live():
     meaning = noticed(ending("ROLLED_BACK", **MANUAL_ROLLBACK)).meaning
 
     assert meaning == "the version that a person asked for is live, healthy, and baked"
@@ -153,7 +153,7 @@ def test_a_release_that_failed_is_not_said_to_have_changed_nothing():
     assert noticed(failed_release(outcome="IGNORED")).meaning == "nothing was deployed"
 
 
-def test_a_stage_says_which_it_is_and_where_it_goes():
+def test_the_notice_of_a_stage_names_its_number_its_name_and_its_services():
     notice = noticed(stage(services=("production/api", "production/web", "production/worker")))
 
     assert notice.title == "STAGE 2 of 3: production, shop/api:v2"
@@ -173,7 +173,7 @@ def test_a_stage_names_ten_services_at_most(services, named):
     assert noticed(stage(services=services)).meaning == f"it goes to {named}"
 
 
-def test_all_notices_of_one_deployment_are_about_the_same():
+def test_all_notices_of_one_deployment_are_about_that_deployment():
     about = f"{SERVICE}#{claim().deployment}"
 
     assert {noticed(news).about for news in (start(), ending(), ending("FAILED"))} == {about}
@@ -214,19 +214,19 @@ def test_an_image_is_named_without_its_registry(reference, name):
     assert without_registries({"app": reference}) == {"app": name}
 
 
-def test_the_gates_and_what_does_not_guard_it_are_shown():
+def test_the_gates_and_the_alarms_that_do_not_guard_a_deployment_are_shown():
     notice = noticed(start(gates=["no freeze is in force"], alarms_firing=["api-5xx"]))
 
     assert (notice.gates, notice.alarms_firing) == (("no freeze is in force",), ("api-5xx",))
 
 
-def test_a_notice_has_the_log_and_what_runs():
+def test_a_notice_has_the_log_and_the_running_version():
     running = Running(task_definition="shop-api:41", images={}, tasks=Tasks(desired=2, healthy=1))
 
     assert noticed(ending("ROLLED_BACK"), running=running).running == running
 
 
-def test_nothing_is_shown_that_is_not_known():
+def test_an_unknown_fact_is_not_shown():
     known = {name for name, value in noticed(failed_release()).to_json().items() if value}
 
     assert known == {
@@ -250,13 +250,13 @@ def lambda_cause(error: Exception) -> str:
     return json.dumps(said | {"requestId": "1"})
 
 
-def test_of_a_failed_step_only_its_message_is_shown():
+def test_only_the_message_of_a_failed_step_is_shown():
     cause = lambda_cause(InvalidInput("no such container"))
 
     assert noticed(ending("FAILED", reason=cause)).reason == "no such container"
 
 
-def test_of_a_failed_step_among_the_evidence_only_its_message_is_shown():
+def test_only_the_message_of_a_failed_step_is_shown_among_the_evidence():
     evidence = [lambda_cause(AwsRefused("denied")), "exit code 1"]
 
     assert noticed(ending("ROLLBACK_FAILED", evidence=evidence)).evidence == (
@@ -265,7 +265,7 @@ def test_of_a_failed_step_among_the_evidence_only_its_message_is_shown():
     )
 
 
-def test_what_can_not_be_read_is_left_out_and_the_rest_is_shown():
+def test_a_field_that_can_not_be_read_is_left_out_and_the_rest_is_shown():
     wrong = {"service": 5, "stage": ["a"], "image": "v2", "started_by": {}, "failed": "app"}
     read = News.model_validate(failed_release().model_dump() | wrong)
 

@@ -161,7 +161,7 @@ def test_a_link_that_no_browser_would_take_is_left_out():
 
 
 @pytest.mark.parametrize("news", [start(), ending("SUCCEEDED")])
-def test_where_the_new_version_runs_the_command_starts_the_manual_rollback(news):
+def test_the_command_of_a_start_and_of_a_success_starts_the_manual_rollback(news):
     assert list(commands(news)) == ["Roll back to shop-api:41"]
     machine, given = started(news)
 
@@ -170,7 +170,7 @@ def test_where_the_new_version_runs_the_command_starts_the_manual_rollback(news)
     assert (wanted.service, wanted.to) == (SERVICE, "shop-api:41")
 
 
-def test_where_the_rollback_target_is_not_known_the_command_names_none():
+def test_the_command_names_no_target_where_the_rollback_target_is_not_known():
     news = ending(rollback_target=None)
 
     assert list(commands(news)) == ["Roll back to the last good version before it"]
@@ -185,7 +185,7 @@ def test_a_rollback_that_failed_can_be_tried_once_more_or_be_given_up():
 
 
 @pytest.mark.parametrize("outcome", ["SUPERSEDED", "NO_CHANGE", "LedgerNotWritten"])
-def test_where_someone_or_something_else_sees_to_it_there_is_nothing_to_type(outcome):
+def test_an_outcome_that_needs_no_person_has_no_command(outcome):
     assert commands(ending(outcome)) == {}
 
 
@@ -197,7 +197,7 @@ def test_where_someone_or_something_else_sees_to_it_there_is_nothing_to_type(out
         ending("REJECTED", **QUARANTINED),
     ],
 )
-def test_what_is_quarantined_can_be_released_from_that(news):
+def test_a_quarantined_image_has_a_command_that_releases_it_from_quarantine(news):
     title, given = next(iter(commands(news).items()))
 
     assert title == "Release shop/api:v2 from quarantine on production/api, if it was not to blame"
@@ -211,7 +211,7 @@ def test_an_image_that_was_just_rolled_back_is_not_offered_to_be_deployed_again(
     assert len(commands(ending("ROLLED_BACK"))) == 1
 
 
-def test_what_is_rejected_for_its_quarantine_can_be_deployed_all_the_same():
+def test_an_image_that_is_rejected_for_its_quarantine_has_a_command_that_deploys_it_by_force():
     news = ending("REJECTED", **QUARANTINED)
     _, forced = commands(news)
 
@@ -226,7 +226,7 @@ def test_what_is_rejected_for_its_quarantine_can_be_deployed_all_the_same():
 
 
 @pytest.mark.parametrize("outcome", ["REJECTED", "FAILED"])
-def test_what_was_not_let_in_can_be_started_again_with_every_gate(outcome):
+def test_a_release_that_changed_nothing_has_a_command_that_starts_it_again_with_every_gate(outcome):
     machine, given = started(ending(outcome))
 
     assert (machine, given) == (RELEASES, {"repository": "shop/api", "digest": DIGEST})
@@ -256,7 +256,7 @@ def test_a_release_that_failed_can_be_started_again_by_its_tag():
         ending("ROLLED_BACK", **MANUAL_ROLLBACK | {"image": image(digest="")}),
     ],
 )
-def test_where_nothing_of_it_would_help_there_is_no_command(news):
+def test_a_notice_has_no_command_where_none_would_help(news):
     assert commands(news) == {}
 
 

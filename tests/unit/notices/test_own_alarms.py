@@ -18,7 +18,7 @@ TEMPLATE = REPO / "template.yaml"
 
 
 @pytest.mark.parametrize("logical_id", MEANINGS)
-def test_what_each_alarm_means_is_shown_and_where_it_says_what_to_do(logical_id):
+def test_the_notice_of_each_alarm_says_what_it_means_and_where_to_read_what_to_do(logical_id):
     notice = alarm_notice(event(f"slipway-{logical_id}-1A2B"))
 
     assert notice.title == f"ALARM: {MEANINGS[logical_id].firing} (slipway-{logical_id}-1A2B)"
@@ -33,7 +33,7 @@ def test_every_alarm_of_the_template_has_a_meaning():
     assert set(re.findall(r"\w+NotEmpty", rule)) == set(MEANINGS)
 
 
-def test_an_alarm_is_shown_with_all_that_its_event_says():
+def test_the_notice_of_an_alarm_has_all_facts_of_its_event():
     notice = alarm_notice(event())
 
     assert (notice.kind, notice.outcome) == (Kind.ALARM, "ALARM")
@@ -45,7 +45,7 @@ def test_an_alarm_is_shown_with_all_that_its_event_says():
     assert link.url.endswith("#alarmsV2:alarm/slipway-UndeliveredSlackNotEmpty-1A2B")
 
 
-def test_that_it_is_over_is_said():
+def test_the_notice_of_an_alarm_that_is_ok_again_says_that_it_is_over():
     notice = alarm_notice(event(state="OK"))
 
     assert notice.title.startswith("OK: no undelivered notice to Slack is left")
@@ -64,7 +64,9 @@ def test_that_it_is_over_is_said():
         ),
     ],
 )
-def test_of_others_only_what_the_event_says_is_shown(name, state, meaning):
+def test_the_notice_of_an_alarm_without_a_known_meaning_says_only_what_its_event_says(
+    name, state, meaning
+):
     notice = alarm_notice(event(name, state))
 
     assert notice.title == f"{state}: alarm {name}"
@@ -95,7 +97,7 @@ def test_an_alarms_texts_are_harmless():
         ({"detail": {"alarmName": "a", "state": {}}}, "detail.state.value"),
     ],
 )
-def test_what_an_event_does_not_have_is_named(changes, field):
+def test_the_field_that_an_event_misses_is_named(changes, field):
     with pytest.raises(InvalidInput, match=f"\n  {field}: "):
         alarm_notice(event(**changes))
 

@@ -75,7 +75,7 @@ def test_the_end_of_the_bake_does_not_move():
     assert said(observation(), watch(healthy_at=at(30)), 45) == "baking until 03:05:30 UTC"
 
 
-def test_one_that_is_no_longer_healthy_while_it_bakes_says_so():
+def test_the_progress_line_says_that_a_baking_deployment_is_no_longer_healthy():
     assert said(STARTING, watch(healthy_at=at(30)), 45) == "1 of 2 tasks healthy"
 
 
@@ -86,7 +86,7 @@ def test_one_that_is_no_longer_healthy_while_it_bakes_says_so():
         (observation(), "rolling back: baking until 03:05:30 UTC"),
     ],
 )
-def test_the_progress_line_says_that_it_rolls_back(observed, line):
+def test_the_progress_line_of_a_rollback_says_that_it_rolls_back(observed, line):
     assert said(observed, back()) == line
 
 
@@ -116,7 +116,7 @@ def test_the_notice_is_about_the_deployment():
     assert (notice.service, notice.execution) == (SERVICE, execution())
 
 
-def test_a_secret_in_what_failed_is_not_shown():
+def test_a_secret_in_a_failure_is_not_shown():
     line = "failed: a task can never start: no access with password=hunter2"
     judged = judge(STARTING, watch(), at(30)).model_copy(update={"progress": line})
 

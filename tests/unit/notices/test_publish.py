@@ -78,7 +78,7 @@ def test_a_notice_is_published_once_with_its_forms_and_its_attributes(sns):
 
 
 @pytest.mark.parametrize("name", NOTICES)
-def test_who_subscribes_with_a_function_gets_the_notice_as_it_is(name):
+def test_a_subscribed_function_gets_the_notice_as_it_is(name):
     forms = taken(NOTICES[name]).forms
 
     assert forms.keys() == FORMS
@@ -133,7 +133,7 @@ def test_no_attribute_is_empty_or_longer_than_a_name_can_be():
     assert len(attributes_of(noticed(failed_release(repository="r" * 500)))["repository"]) == 256
 
 
-def test_what_comes_from_outside_is_harmless_whoever_made_the_notice():
+def test_text_from_outside_is_harmless_whoever_made_the_notice():
     progress = NOTICES["progress"].model_copy(update={"reason": "\x1b[1m1 of 2\udcff"})
 
     assert Notice.model_validate_json(taken(progress).forms["lambda"]).reason == "1 of 2\ufffd"

@@ -107,7 +107,7 @@ SECRETS = {
 
 
 @pytest.mark.parametrize(("text", "secret"), SECRETS.items(), ids=SECRETS)
-def test_what_looks_like_a_secret_is_blotted_out(text, secret):
+def test_a_text_that_looks_like_a_secret_is_blotted_out(text, secret):
     [clean] = redacted([text])
 
     assert secret not in clean
@@ -200,7 +200,7 @@ READABLE = [
 
 
 @pytest.mark.parametrize("text", READABLE)
-def test_what_helps_to_find_a_fault_stays_readable(text):
+def test_a_text_that_helps_to_find_a_fault_stays_readable(text):
     assert redacted([text]) == (text,)
 
 
@@ -269,7 +269,7 @@ def test_a_private_key_whose_end_never_comes_leaves_the_rest_readable():
     assert clean[3:] == (MASK, MASK, "panic: no key", "exit")
 
 
-def test_nothing_is_made_of_no_texts():
+def test_an_empty_list_of_texts_stays_empty():
     assert redacted([]) == ()
 
 
@@ -290,7 +290,7 @@ PLACES = st.sampled_from(
 
 
 @given(PLACES, SECRET_WORDS)
-def test_whatever_the_secret_is_it_does_not_get_out(place, secret):
+def test_a_secret_is_blotted_out_whatever_characters_it_has(place, secret):
     assert redacted([place.format(secret)]) == (place.format(MASK),)
 
 

@@ -43,6 +43,6 @@ BAD = {
 
 
 @pytest.mark.parametrize("problem", BAD)
-def test_what_slack_does_not_take_is_found(problem):
+def test_a_message_that_slack_does_not_take_is_found(problem):
     assert problems(GOOD) == []
     assert any(problem in found for found in problems({**GOOD, **BAD[problem]}))

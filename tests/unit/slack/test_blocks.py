@@ -151,7 +151,7 @@ def test_no_mention_no_link_and_no_markup_is_made_from_outside(notice):
                 assert element["emoji"] is False
 
 
-def test_what_is_full_of_everything_still_fits_into_one_message():
+def test_a_notice_with_every_field_full_fits_into_one_message():
     links = tuple(
         Link(kind=LinkKind.ALARM, title=f"alarm {n}", url=f"https://{n}" + "x" * 1480)
         for n in range(6)
@@ -178,7 +178,7 @@ def test_what_is_full_of_everything_still_fits_into_one_message():
     assert "Cut here" in said(whole)
 
 
-def test_of_what_is_cut_the_whole_is_behind_a_link():
+def test_a_message_that_is_cut_links_to_the_execution():
     links = (
         Link(kind=LinkKind.SERVICE, title="the service", url="https://s"),
         Link(kind=LinkKind.EXECUTION, title="how it went", url="https://e"),
@@ -190,14 +190,14 @@ def test_of_what_is_cut_the_whole_is_behind_a_link():
     assert "Cut here" in foot[-2]["text"]
 
 
-def test_without_a_link_it_is_said_where_the_whole_is():
+def test_a_message_that_is_cut_and_has_no_link_says_where_the_whole_text_is():
     long = later(START, 0, gates=("a long sentence " * 50,), links=())
 
     assert "in the history of its execution" in said(details_of(long))
     assert "in what SNS has sent" in said(whole_of(long.model_copy(update={"execution": None})))
 
 
-def test_of_a_log_the_last_lines_are_the_ones_that_matter():
+def test_a_long_log_is_cut_to_its_last_lines():
     log = NOTICES["crashed"].log.model_copy(
         update={"lines": tuple(f"line {n} {'x' * 290}" for n in range(20))}
     )
@@ -208,7 +208,7 @@ def test_of_a_log_the_last_lines_are_the_ones_that_matter():
     assert "Cut here" in shown
 
 
-def test_a_reason_of_several_lines_stays_one_of_several_lines():
+def test_a_reason_of_several_lines_keeps_its_lines_as_a_list():
     notice = NOTICES["release_failed"]
     [body] = message_of(notice)["blocks"][1:2]
 
@@ -244,7 +244,7 @@ def test_a_command_is_shown_whole_or_not_at_all():
     assert "it is in the mail" in shown
 
 
-def test_there_is_nothing_more_to_say_of_a_progress():
+def test_a_progress_a_stage_and_an_ignored_push_have_no_details():
     assert details_of(NOTICES["progress"]) is None
     assert details_of(NOTICES["stage"]) is None
     assert details_of(NOTICES["ignored"]) is None
@@ -268,7 +268,7 @@ def test_each_outcome_has_its_own_shape_beside_the_word():
     assert title.startswith("↩️ ROLLED_BACK")
 
 
-def test_a_progress_has_the_starts_facts_only_where_it_lacks_them():
+def test_a_progress_takes_from_the_start_only_the_facts_that_it_lacks():
     bare = later(NOTICES["progress"], 0, started_by="push")
 
     whole = continued(START, bare)
@@ -277,7 +277,7 @@ def test_a_progress_has_the_starts_facts_only_where_it_lacks_them():
     assert continued(START, NOTICES["crashed"]) is NOTICES["crashed"]
 
 
-def test_of_an_image_without_a_tag_the_digest_is_named():
+def test_an_image_without_a_tag_is_named_by_its_digest():
     untagged = START.image.model_copy(update={"tag": None})
     notice = later(NOTICES["progress"], 0, image=untagged)
 

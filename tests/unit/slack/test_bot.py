@@ -128,7 +128,7 @@ def test_a_start_that_comes_after_the_end_is_dropped(bot, slack):
     assert len(slack.in_channel) == 1
 
 
-def test_a_recovery_says_how_it_really_ended(bot, slack):
+def test_the_end_of_a_recovery_replaces_an_end_that_was_not_recorded(bot, slack):
     unwritten = later(SUCCEEDED, 60, outcome="LedgerNotWritten")
     for notice in (START, unwritten, later(CRASHED, 120)):
         bot.notify(notice)
@@ -240,7 +240,7 @@ def test_a_message_that_may_not_be_changed_is_followed_by_the_end_alone(bot, sla
     assert len(slack.in_channel) == 2
 
 
-def test_the_retry_posts_what_is_missing_in_the_thread(bot, slack):
+def test_a_retry_posts_the_details_that_are_missing_in_the_thread(bot, slack):
     original = slack.answer
 
     def without_threads(path, headers, raw):

@@ -72,7 +72,7 @@ def test_a_progress_is_left_out_where_the_secret_or_the_ledger_is_of_no_use(bot,
 
 
 @pytest.mark.parametrize("notice", [START, CRASHED])
-def test_what_is_no_progress_is_tried_again_by_lambda(bot, notice):
+def test_a_notice_other_than_a_progress_is_tried_again_by_lambda(bot, notice):
     bot.holds("nothing")
 
     with pytest.raises(Exception, match="neither an incoming webhook's URL"):

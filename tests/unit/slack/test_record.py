@@ -20,7 +20,7 @@ def item():
     return aws.table().get_item(Key={"pk": "slack", "sk": START.about})["Item"]
 
 
-def test_of_two_at_once_one_posts_and_the_other_waits(bot, slack, monkeypatch):
+def test_one_of_several_simultaneous_deliveries_posts_and_the_others_wait(bot, slack, monkeypatch):
     # moto's conditional writes are not atomic, as DynamoDB's are.
     alone, call = threading.Lock(), DynamoHandler.call_action
 
@@ -37,7 +37,7 @@ def test_of_two_at_once_one_posts_and_the_other_waits(bot, slack, monkeypatch):
     assert len(slack.in_channel) == 2
 
 
-def test_who_waits_too_long_is_tried_again_by_lambda(bot, slack):
+def test_a_delivery_that_waits_too_long_for_its_turn_is_tried_again_by_lambda(bot, slack):
     bot.notify(START)
     change(START, turn="another", turn_until="2999")
 
@@ -51,7 +51,7 @@ def test_who_waits_too_long_is_tried_again_by_lambda(bot, slack):
     assert item()["turn"] == "another"
 
 
-def test_the_turn_of_one_that_died_passes(bot, slack):
+def test_the_turn_of_a_delivery_that_died_passes(bot, slack):
     bot.notify(START)
     change(START, turn="dead", turn_until="2020")
 
@@ -59,7 +59,7 @@ def test_the_turn_of_one_that_died_passes(bot, slack):
     assert "turn" not in item()
 
 
-def test_the_turn_is_ours_where_only_the_answer_was_lost(bot, slack, monkeypatch):
+def test_the_turn_is_taken_where_only_the_answer_of_the_write_was_lost(bot, slack, monkeypatch):
     bot.notify(START)
     call, answers = DynamoHandler.call_action, []
 
@@ -78,7 +78,7 @@ def test_the_turn_is_ours_where_only_the_answer_was_lost(bot, slack, monkeypatch
     assert "turn" not in item()
 
 
-def test_who_lost_the_turn_meanwhile_writes_nothing(bot, slack):
+def test_a_delivery_that_lost_its_turn_meanwhile_writes_nothing(bot, slack):
     original = slack.answer
 
     def slowly(path, headers, raw):
@@ -91,7 +91,7 @@ def test_who_lost_the_turn_meanwhile_writes_nothing(bot, slack):
     assert (item()["turn"], "ts" in item()) == ("another", False)
 
 
-def test_what_was_sent_is_forgotten_in_time(bot):
+def test_the_record_of_a_message_expires_after_history_days(bot):
     bot.set(HISTORY_DAYS="3")
     began = time.time()
     bot.notify(START)
@@ -99,7 +99,7 @@ def test_what_was_sent_is_forgotten_in_time(bot):
     assert 0 <= int(item()["expires_at"]) - int(began) - 3 * 86400 <= time.time() - began + 1
 
 
-def test_a_start_that_a_later_version_wrote_is_done_without(bot, slack):
+def test_a_progress_does_without_a_start_that_a_later_version_wrote(bot, slack):
     bot.notify(START)
     change(START, start="{}")
 
@@ -115,7 +115,7 @@ def test_fields_of_a_later_version_are_left_out(bot, slack):
 
 
 @pytest.mark.parametrize("message", ["hello", "{}", '{"version": "2", "kind": "start"}'])
-def test_what_is_no_notice_is_refused_without_showing_it(bot, message):
+def test_a_message_of_sns_that_is_no_notice_is_refused_without_showing_its_text(bot, message):
     with pytest.raises(SlipwayError, match=r"SNS message 95df01b4.* is no notice") as refused:
         bot.invoked(of_sns(message))
     assert "hello" not in str(refused.value)

@@ -55,7 +55,7 @@ def test_a_scope_that_is_missing_is_named(bot, slack):
     assert refused(bot).endswith("missing_scope, needed chat:write, provided users:read,team:read")
 
 
-def test_what_slack_finds_in_the_blocks_is_reported(bot, slack, monkeypatch):
+def test_a_problem_that_slack_finds_in_the_blocks_is_reported(bot, slack, monkeypatch):
     monkeypatch.setattr("tests.support.fake_slack.problems", lambda _: ["must be less than 3001"])
 
     assert refused(bot).endswith("invalid_blocks, [ERROR] must be less than 3001")
@@ -120,7 +120,7 @@ def test_a_rate_limit_that_is_no_number_is_left_to_lambda(bot, slack, pauses):
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 529])
 @pytest.mark.parametrize("kind", ["bot", "webhook"])
-def test_slack_may_be_down_for_a_moment(kind, status, slack, request):
+def test_a_notice_is_posted_though_slack_is_down_for_a_moment(kind, status, slack, request):
     slack.status, slack.unavailable = status, 1
     function = request.getfixturevalue(kind)
     assert function.notify(START) == "post"
@@ -131,7 +131,9 @@ def test_slack_may_be_down_for_a_moment(kind, status, slack, request):
 
 
 @pytest.mark.parametrize("kind", ["bot", "webhook"])
-def test_slack_being_down_for_longer_is_left_to_lambda_and_posted_then(kind, slack, request):
+def test_a_notice_is_left_to_lambda_while_slack_is_down_for_longer_and_posted_then(
+    kind, slack, request
+):
     function = request.getfixturevalue(kind)
     slack.unavailable = 5
     assert "Slack answered 503 to" in refused(function, SlackUnavailable)
@@ -165,7 +167,7 @@ def test_an_answer_that_does_not_come_in_time_is_asked_for_again(
     assert len(slack.in_channel) == 2
 
 
-def test_of_a_lost_answer_twice_is_better_than_never(bot, slack):
+def test_a_message_whose_answer_was_lost_is_posted_twice_rather_than_never(bot, slack):
     slack.lost_answers = 1
     bot.notify(START)
     assert len(slack.in_channel) == 2
@@ -175,13 +177,13 @@ def test_of_a_lost_answer_twice_is_better_than_never(bot, slack):
     assert [post.versions for post in slack.in_channel] == [1, 3]  # to update twice does no harm
 
 
-def test_nobody_there_is_an_error_that_says_so(bot, slack):
+def test_a_refused_connection_is_an_error_that_says_so(bot, slack):
     bot.set(SLACK_API_URL="http://127.0.0.1:9/api/")
 
     assert "Connection refused" in refused(bot, SlackUnavailable)
 
 
-def test_what_is_no_json_is_an_error(bot, slack):
+def test_an_answer_that_is_not_json_is_an_error(bot, slack):
     slack.answer = lambda *_: (200, {"Content-Type": "text/html"}, b"<html>proxy</html>")
 
     assert "non-JSON" in refused(bot)
@@ -190,20 +192,20 @@ def test_what_is_no_json_is_an_error(bot, slack):
     assert "JSONDecodeError" in refused(bot, SlackUnavailable)
 
 
-def test_nothing_is_asked_that_can_not_be_waited_for(bot, slack):
+def test_a_call_that_there_is_no_time_to_wait_for_is_not_made(bot, slack):
     said = refused(bot, SlackUnavailable, context=Context(seconds=5))
 
     assert said == "there is no time left for chat.postMessage"
     assert slack.calls == []
 
 
-def test_slack_echoing_the_secret_does_not_show_it(webhook, slack):
+def test_a_secret_that_slack_echoes_is_not_shown(webhook, slack):
     slack.answer = lambda path, *_: (404, {}, f"nothing at {slack.address}{path}".encode())
 
     assert "*****" in refused(webhook)
 
 
-def test_nothing_of_slack_sdk_is_logged(webhook, slack, caplog):
+def test_the_slack_sdk_logs_nothing(webhook, slack, caplog):
     caplog.set_level(logging.DEBUG)
     slack.hang_ups = 1
     webhook.notify(START)

@@ -21,7 +21,7 @@ CONTENTS = {
 
 
 @pytest.mark.parametrize("content", CONTENTS)
-def test_a_secret_that_holds_something_else_is_named(content, secret):
+def test_a_secret_without_a_webhook_or_a_bots_token_is_named_and_not_shown(content, secret):
     aws.secretsmanager().put_secret_value(SecretId=secret, SecretString=content)
 
     with pytest.raises(SlipwayError, match=CONTENTS[content]) as error:
@@ -49,7 +49,7 @@ def test_a_secret_that_does_not_exist_is_named(arn, ledger):
         Secret(arn).read()
 
 
-def test_what_is_no_arn_of_a_secret_is_refused(ledger):
+def test_a_text_that_is_no_arn_of_a_secret_is_refused(ledger):
     with pytest.raises(SlipwayError, match=r"neither the ARN of a secret"):
         Secret("xoxb").read()
 

@@ -53,15 +53,15 @@ def test_a_text_is_never_longer_than_its_limit(text, limit):
         "&lt;!channel&gt;",
     ],
 )
-def test_nothing_in_a_notification_is_live(text):
+def test_no_mention_link_or_emoji_in_a_notification_is_live(text):
     assert not live(escape_mrkdwn(text))
 
 
 @given(ANY | st.text("<>!@#|&:/.abch+ ", max_size=30))
-def test_nothing_whatever_in_a_notification_is_live(text):
+def test_no_text_in_a_notification_is_live_whatever_it_holds(text):
     assert not live(escape_mrkdwn(text))
 
 
-def test_what_people_read_most_stays_as_it_is():
+def test_the_text_that_people_read_most_stays_as_it_is():
     said = "✅ SUCCEEDED: production/api, shop/api:v1.2.3 - 2 of 2 tasks at 03:05:00 UTC"
     assert escape_mrkdwn(said) == said

@@ -11,7 +11,7 @@ from slipway.errors import SlipwayError
 from tests.support.notify_slack import CRASHED, PROGRESS, STAGE, START, SUCCEEDED, alarm, later
 
 
-def test_start_and_end_are_a_message_each_with_everything_in_it(webhook, slack):
+def test_start_and_end_are_a_message_each_with_every_detail_in_it(webhook, slack):
     assert [webhook.notify(notice) for notice in (START, PROGRESS, CRASHED)] == [
         "post",
         "drop",
@@ -71,7 +71,7 @@ def test_a_webhook_that_no_longer_exists_is_named_by_its_secret(webhook, slack):
         ("/a", "404: no *****"),
     ],
 )
-def test_of_an_url_only_what_is_secret_is_blotted_out(webhook, slack, end, shown):
+def test_only_the_secret_part_of_a_url_is_blotted_out(webhook, slack, end, shown):
     webhook.holds(slack.address + end)
     slack.answer = lambda path, *_: (404, {}, f"no {path}".encode())
 
