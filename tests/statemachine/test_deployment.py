@@ -52,7 +52,7 @@ def test_an_image_that_is_healthy_and_baked_ends_succeeded(machine: Machine) -> 
     assert "RollBack" not in run.calls
 
 
-def test_each_step_is_given_what_it_needs_and_no_more(machine: Machine) -> None:
+def test_each_step_is_given_the_fields_that_it_needs_and_no_more(machine: Machine) -> None:
     given = deployment(policy={"alarms": ["api-5xx"], "bake_seconds": 60})
     run = machine.run(given)
     begun = run.called("BeginDeployment")
@@ -89,7 +89,7 @@ def test_a_pending_deployment_is_checked_again(machine: Machine) -> None:
     assert run.states == [*UP_TO_THE_CHECK, *CHECK_AGAIN * 3, *NOTIFY, "EndedWell"]
 
 
-def test_the_first_wait_is_the_polls_and_the_others_are_what_the_check_says(
+def test_the_first_wait_is_the_policys_and_later_waits_are_those_of_the_check(
     machine: Machine,
 ) -> None:
     checks = [pending(wait_seconds=7), pending(wait_seconds=0), healthy(baked=True)]
@@ -114,7 +114,7 @@ def test_the_bake_counts_from_the_first_healthy_check(machine: Machine) -> None:
     ]
 
 
-def test_one_that_gets_unhealthy_while_baking_may_recover(machine: Machine) -> None:
+def test_a_deployment_that_gets_unhealthy_while_baking_may_recover(machine: Machine) -> None:
     again = {**pending(), "healthy_at": moment(60)}
     run = machine.run(deployment(), CheckDeployment=[healthy(), again, healthy(baked=True)])
     assert run.states == [*UP_TO_THE_CHECK, *BAKE, *CHECK_AGAIN, *NOTIFY, "EndedWell"]
@@ -141,7 +141,7 @@ def test_a_service_that_another_deployment_has_claimed_is_not_changed(machine: M
     assert "RollBack" not in run.calls
 
 
-def test_what_finish_deployment_finds_is_the_outcome(machine: Machine) -> None:
+def test_the_outcome_is_the_one_that_finish_deployment_finds(machine: Machine) -> None:
     other = finding("SUPERSEDED", "someone else has put shop-api:43 on the service", "a fact")
     run = machine.run(deployment(), FinishDeployment=other)
     assert run.called("FinishDeployment")["outcome"] == "SUCCEEDED"

@@ -27,14 +27,14 @@ def wait(
     return deciding(Decision.WAIT, wait_seconds=seconds, reason=reason)
 
 
-def test_the_start_of_a_deployment_that_may_begin_is_notified_and_it_goes_on(
+def test_a_deployment_that_may_begin_notifies_its_start_and_goes_on(
     machine: Machine,
 ) -> None:
     run = machine.run(deployment())
     assert run.states[:6] == ["AcceptDeployment", *BEGIN, *START]
 
 
-def test_one_that_has_to_wait_begins_again_as_long_as_it_has_to(machine: Machine) -> None:
+def test_a_deployment_that_has_to_wait_begins_again_as_long_as_it_has_to(machine: Machine) -> None:
     run = machine.run(deployment(), BeginDeployment=[wait(2), wait(15), go])
     assert run.states[1:9] == [*BEGIN, "WaitToBegin", *BEGIN, "WaitToBegin", *BEGIN]
     assert run.pauses[:2] == [("WaitToBegin", 2), ("WaitToBegin", 15)]
@@ -43,12 +43,12 @@ def test_one_that_has_to_wait_begins_again_as_long_as_it_has_to(machine: Machine
     assert others == [first] * 2, "every try is given the same"
 
 
-def test_why_it_had_to_wait_is_forgotten_once_it_goes_on(machine: Machine) -> None:
+def test_the_reason_of_a_wait_is_forgotten_once_the_deployment_goes_on(machine: Machine) -> None:
     run = machine.run(deployment(), BeginDeployment=[wait(2), go])
     assert run.calls["Notify"][0]["reason"] == ""
 
 
-def test_an_error_after_it_had_to_wait_ends_it_as_what_it_is_in_the_ledger(
+def test_an_error_after_a_wait_ends_the_deployment_under_its_own_claim(
     machine: Machine,
 ) -> None:
     run = machine.run(deployment(), BeginDeployment=[wait(2), Failure("AwsRefused", "denied")])
@@ -94,7 +94,9 @@ def test_an_older_release_ends_superseded_without_a_change(machine: Machine) -> 
     assert not {"RegisterTaskDefinition", "UpdateService", "RollBack"} & run.calls.keys()
 
 
-def test_one_that_could_not_begin_in_time_fails_with_nothing_changed(machine: Machine) -> None:
+def test_a_deployment_that_could_not_begin_in_time_fails_with_nothing_changed(
+    machine: Machine,
+) -> None:
     late = end("FAILED", "it could not begin within 600 seconds")
     run = machine.run(deployment(), BeginDeployment=[wait(15), late])
     assert (run.error, run.cause) == ("FAILED", "it could not begin within 600 seconds")

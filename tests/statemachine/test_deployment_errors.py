@@ -60,7 +60,7 @@ def error_of(name: str) -> Failure | Rejection:
 
 
 @pytest.mark.parametrize("state", TASKS)
-def test_a_transient_error_of_a_step_is_tried_again_and_then_it_goes_on(
+def test_a_transient_error_of_a_step_is_tried_again_and_then_the_deployment_goes_on(
     machine: Machine, state: str
 ) -> None:
     function, script, before, good = TASKS[state]
@@ -139,7 +139,7 @@ def test_rolling_back_is_not_tried_again_where_there_is_no_rollback_target(
     assert (run.error or run.output["outcome"]) in ("ROLLBACK_FAILED", "SUPERSEDED")
 
 
-def test_an_end_that_cannot_be_notified_is_tried_for_long_and_ends_as_it_is(
+def test_an_end_that_cannot_be_notified_is_tried_for_long_and_keeps_its_outcome(
     machine: Machine,
 ) -> None:
     tries = [Failure("AwsRefused", "SNS is away")] * (1 + 20)
@@ -173,7 +173,7 @@ def test_a_step_that_hangs_is_tried_again_and_reported_by_the_errors_name(
     assert (run.error, run.cause) == ("FAILED", "States.Timeout")
 
 
-def test_a_deployment_that_took_over_and_fails_before_its_update_rolls_the_other_one_back(
+def test_a_deployment_that_fails_before_its_update_rolls_back_the_version_that_it_took_over(
     machine: Machine,
 ) -> None:
     run = machine.run(
@@ -188,7 +188,7 @@ def test_a_deployment_that_took_over_and_fails_before_its_update_rolls_the_other
     assert (run.error, run.cause) == ("ROLLED_BACK", "denied")
 
 
-def test_the_recovery_notifies_of_what_is_left_to_it(machine: Machine) -> None:
+def test_an_end_that_is_left_to_the_recovery_is_not_notified(machine: Machine) -> None:
     run = machine.run(
         deployment(),
         BeginDeployment=Failure("AwsUnavailable", "dynamodb:UpdateItem: Timeout"),

@@ -142,7 +142,7 @@ def test_a_failed_notification_does_not_change_how_a_deployment_ended(
     assert (undelivered.cause, undelivered.output) == (notified.cause, notified.output)
 
 
-def test_a_wrong_input_is_notified_without_what_is_not_known(machine: Machine) -> None:
+def test_a_wrong_input_is_notified_without_the_facts_that_are_unknown(machine: Machine) -> None:
     wrong = Failure("InvalidInput", "service: Field required")
     run = machine.run({"stage": "production"}, BeginDeployment=wrong)
     notified = run.called("Notify")
@@ -181,7 +181,7 @@ def test_a_success_that_can_not_be_written_fails_so_that_it_is_recovered(machine
 
 
 @pytest.mark.parametrize("outcome", ["SUPERSEDED", "FAILED", "REJECTED", "ROLLED_BACK"])
-def test_any_other_end_that_can_not_be_written_stays_what_it_is(
+def test_an_end_without_success_that_can_not_be_written_keeps_its_outcome(
     machine: Machine, outcome: str
 ) -> None:
     run = unwritten(machine, outcome)

@@ -45,7 +45,7 @@ def run(machine: Machine, **script: Any) -> Any:
     return machine.run(recovery(), **{"BeginDeployment": back(), "CheckDeployment": WELL, **script})
 
 
-def test_what_a_dead_execution_has_changed_is_rolled_back_without_a_notice_of_a_start(
+def test_a_service_that_a_dead_execution_changed_is_rolled_back_without_a_notice_of_a_start(
     machine: Machine,
 ) -> None:
     ended = run(machine)
@@ -59,7 +59,7 @@ def test_what_a_dead_execution_has_changed_is_rolled_back_without_a_notice_of_a_
     )
 
 
-def test_it_goes_on_as_the_deployment_that_it_recovers(machine: Machine) -> None:
+def test_a_recovery_goes_on_as_the_deployment_that_it_recovers(machine: Machine) -> None:
     ended = run(machine)
     given = ended.called("RollBack")
     assert (given["abandoned"], given["rollback_target"], given["updated"]) == ([NEW], OLD, True)
@@ -70,20 +70,22 @@ def test_it_goes_on_as_the_deployment_that_it_recovers(machine: Machine) -> None
     assert ended.called("Notify")["claim"] == given["claim"]
 
 
-def test_what_a_dead_execution_took_over_from_another_is_abandoned_too(machine: Machine) -> None:
+def test_a_version_that_a_dead_execution_took_over_from_another_is_abandoned_too(
+    machine: Machine,
+) -> None:
     ended = run(machine, BeginDeployment=back(task_definition=None, unproven=(OTHER,)))
     assert ended.called("RollBack")["abandoned"] == [OTHER]
 
 
 @pytest.mark.parametrize("updated", [True, False])
-def test_whether_the_dead_one_is_known_to_have_updated_the_service_is_handed_on(
+def test_roll_back_is_given_whether_the_dead_execution_is_known_to_have_updated_the_service(
     machine: Machine, updated: bool
 ) -> None:
     ended = run(machine, BeginDeployment=back(updated=updated))
     assert ended.called("RollBack")["updated"] is updated
 
 
-def test_an_update_that_never_reached_the_service_ends_failed_with_why_it_died(
+def test_an_update_that_never_reached_the_service_ends_failed_with_why_the_execution_died(
     machine: Machine,
 ) -> None:
     ended = machine.run(
@@ -94,7 +96,7 @@ def test_an_update_that_never_reached_the_service_ends_failed_with_why_it_died(
     assert (ended.error, ended.cause) == ("FAILED", WHY)
 
 
-def test_it_is_watched_without_alarms_and_without_a_bake(machine: Machine) -> None:
+def test_a_recovery_is_watched_without_alarms_and_without_a_bake(machine: Machine) -> None:
     watched = run(machine).called("CheckDeployment")["watch"]
     assert (watched["policy"]["alarms"], watched["policy"]["bake_seconds"]) == ([], 0)
 
@@ -111,20 +113,20 @@ def test_a_manual_rollback_that_died_goes_on_and_ends_well(machine: Machine) -> 
     assert (ended.output["outcome"], ended.output["reason"]) == ("ROLLED_BACK", WHY)
 
 
-def test_one_that_died_before_it_changed_anything_ends_failed(machine: Machine) -> None:
+def test_a_deployment_that_died_before_it_changed_the_service_ends_failed(machine: Machine) -> None:
     why = f"{WHY} before anything was changed"
     ended = machine.run(recovery(), BeginDeployment=end("FAILED", why))
     assert ended.states == [*BEGIN, *NOTIFY, "EndedBadly"]
     assert (ended.error, ended.cause) == ("FAILED", why)
 
 
-def test_one_that_was_written_to_have_succeeded_ends_well(machine: Machine) -> None:
+def test_a_deployment_whose_success_was_recorded_before_it_died_ends_well(machine: Machine) -> None:
     ended = machine.run(recovery(), BeginDeployment=end("SUCCEEDED", "every task is healthy"))
     assert ended.states == [*BEGIN, *NOTIFY, "EndedWell"]
     assert ended.output["outcome"] == "SUCCEEDED"
 
 
-def test_one_that_has_to_wait_for_a_change_begins_again(machine: Machine) -> None:
+def test_a_recovery_that_has_to_wait_for_a_change_begins_again(machine: Machine) -> None:
     wait = deciding(Decision.WAIT, wait_seconds=2, reason="it is being changed")
     ended = run(machine, BeginDeployment=[wait, back()])
     assert ended.states == [*BEGIN, "WaitToBegin", *BEGIN[1:], *CHECK, *NOTIFY, "EndedBadly"]

@@ -95,7 +95,7 @@ def test_the_rollback_is_checked_until_it_is_decided(machine: Machine) -> None:
     assert run.error == "ROLLED_BACK"
 
 
-def test_what_ecs_has_rolled_back_itself_is_watched_all_the_same(machine: Machine) -> None:
+def test_a_rollback_that_ecs_has_done_itself_is_watched_all_the_same(machine: Machine) -> None:
     run = machine.run(
         deployment(),
         CheckDeployment=[BAD, ROLLED_BACK_AGAIN],
@@ -124,7 +124,7 @@ def test_a_rollback_that_fails_is_notified_with_both_reasons_and_all_evidence(
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(0, 0), (0, 1), (1, 0), (0, 2), (2, 1)])
-def test_however_much_evidence_there_is_it_stays_a_list(
+def test_the_evidence_of_both_checks_is_one_list_however_long(
     machine: Machine, ours: int, theirs: int
 ) -> None:
     first = {**BAD, "evidence": [f"bad {n}" for n in range(ours)]}

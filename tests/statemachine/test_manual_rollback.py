@@ -64,7 +64,7 @@ def test_a_manual_rollback_starts_at_once_and_ends_well_as_rolled_back(
     assert not {"RegisterTaskDefinition", "UpdateService"} & ended.calls.keys()
 
 
-def test_a_manual_rollback_abandons_what_runs_for_what_was_good(machine: Machine) -> None:
+def test_a_manual_rollback_abandons_the_running_version_for_its_target(machine: Machine) -> None:
     ended = run(machine, rollback(to="v1", by="jo"))
     back = ended.called("RollBack")
     assert (back["abandoned"], back["rollback_target"]) == ([NEW], OLD)
@@ -114,7 +114,7 @@ def test_a_manual_rollback_passes_every_gate_and_bakes_before_it_counts_as_rolle
     assert all(w["policy"] == policy().to_json() for w in watched), "alarms and bake included"
 
 
-def test_one_that_fails_its_check_ends_rollback_failed_with_what_was_tried(
+def test_a_manual_rollback_that_fails_its_check_ends_rollback_failed_with_what_was_tried(
     machine: Machine,
 ) -> None:
     ended = run(machine, CheckDeployment=[healthy(), failed("two tasks failed")])
@@ -125,7 +125,9 @@ def test_one_that_fails_its_check_ends_rollback_failed_with_what_was_tried(
     assert len(ended.calls["RollBack"]) == 1
 
 
-def test_one_that_is_refused_ends_rollback_failed_with_a_whole_sentence(machine: Machine) -> None:
+def test_a_manual_rollback_that_is_refused_ends_rollback_failed_with_a_whole_sentence(
+    machine: Machine,
+) -> None:
     ended = run(machine, RollBack=Failure("AwsRefused", "denied"))
     why = "a person asked to roll back; rolling back failed: denied"
     assert (ended.status, ended.error, ended.cause) == ("FAILED", "ROLLBACK_FAILED", why)
@@ -150,7 +152,7 @@ def test_an_image_that_can_not_be_registered_ends_failed_with_nothing_changed(
     assert "RollBack" not in ended.calls
 
 
-def test_a_service_that_has_it_already_is_left_alone(machine: Machine) -> None:
+def test_a_service_that_has_the_target_already_is_left_alone(machine: Machine) -> None:
     ended = run(machine, BeginDeployment=end("NO_CHANGE", "it has shop-api:41 already"))
     assert ended.states[-2:] == ["EndDeployment", "EndedWell"]
     assert ended.output["outcome"] == "NO_CHANGE"
@@ -172,7 +174,7 @@ def test_a_manual_rollback_without_a_target_fails_as_rejected(machine: Machine) 
     ],
     ids=["another change before it", "another deployment", "another change after it"],
 )
-def test_what_others_do_to_the_service_meanwhile_is_left_alone(
+def test_a_change_that_others_make_to_the_service_meanwhile_is_left_alone(
     machine: Machine, script: dict[str, Any]
 ) -> None:
     ended = run(machine, **script)

@@ -33,7 +33,7 @@ def test_a_manual_start_is_resolved_at_once(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("start", [PUSH, MANUAL], ids=["push", "manual start"])
-def test_what_started_it_is_resolved_with_the_executions_name_and_start(
+def test_the_start_of_a_release_is_resolved_with_the_name_and_time_of_its_execution(
     machine: Machine, start: dict[str, Any]
 ) -> None:
     run = machine.run(start, ResolveRelease=NO_PLAN)
@@ -82,7 +82,9 @@ def test_a_release_that_can_not_be_resolved_is_notified_and_fails_with_the_messa
     "start",
     [{}, {"repository": 5}, {"repository": None}, {"detail-type": "x"}, [], "shop/api", 3, None],
 )
-def test_a_start_without_a_repository_is_notified_without_one(machine: Machine, start: Any) -> None:
+def test_a_start_without_a_repository_is_notified_without_a_repository(
+    machine: Machine, start: Any
+) -> None:
     wrong = Failure("InvalidInput", "a manual start is not valid:\n  repository: Field required")
     run = machine.run(start, ResolveRelease=wrong)
     assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
@@ -90,7 +92,7 @@ def test_a_start_without_a_repository_is_notified_without_one(machine: Machine, 
     assert News.model_validate(run.called("Notify")).repository is None
 
 
-def test_a_repository_that_is_no_text_is_notified_as_none(machine: Machine) -> None:
+def test_a_repository_that_is_no_text_is_left_out_of_the_notice(machine: Machine) -> None:
     start = {**PUSH, "detail": {"repository-name": 5}}
     run = machine.run(start, ResolveRelease=WRONG_PLAN)
     assert News.model_validate(run.called("Notify")).repository is None

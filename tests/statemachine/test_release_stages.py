@@ -45,7 +45,7 @@ def result(service: str, outcome: str = "SUCCEEDED", reason: str = "every task i
     return {"service": service, "stage": stage, "outcome": outcome, "reason": reason}
 
 
-def test_one_service_of_one_stage_is_released(machine: Machine) -> None:
+def test_a_release_to_one_service_of_one_stage_succeeds(machine: Machine) -> None:
     found = resolution(production=["production/api"])
     run = machine.run(MANUAL, ResolveRelease=found)
     assert run.states == [
@@ -65,7 +65,9 @@ def test_one_service_of_one_stage_is_released(machine: Machine) -> None:
     }
 
 
-def test_a_deployment_is_started_as_the_plan_has_it(machine: Machine, machines: Machines) -> None:
+def test_a_deployment_is_started_with_the_name_and_input_that_were_resolved(
+    machine: Machine, machines: Machines
+) -> None:
     found = resolution(production=["production/api"])
     run = machine.run(MANUAL, ResolveRelease=found)
     (planned,) = found["stages"][0]["deployments"]
@@ -74,7 +76,7 @@ def test_a_deployment_is_started_as_the_plan_has_it(machine: Machine, machines: 
     assert names.count(planned["name"]) == 1
 
 
-def test_the_stages_follow_each_other_and_the_services_of_one_go_side_by_side(
+def test_the_stages_follow_each_other_and_the_services_of_a_stage_go_side_by_side(
     machine: Machine,
 ) -> None:
     both = threading.Barrier(2)  # it breaks where only one of the two comes
@@ -113,7 +115,7 @@ def test_a_service_that_runs_the_image_already_is_as_good_as_deployed(machine: M
     assert outcomes == ["NO_CHANGE", "NO_CHANGE", "SUCCEEDED"]
 
 
-def test_after_a_stage_that_was_rolled_back_the_next_one_does_not_start(machine: Machine) -> None:
+def test_the_stage_after_one_that_was_rolled_back_does_not_start(machine: Machine) -> None:
     run = machine.run(MANUAL, ResolveRelease=resolution(**TWO_STAGES), CheckDeployment=[BAD, WELL])
     assert run.states[-4:] == [*STAGE[1:], "DecideNextStage", "Failed"]
     assert deployed(run) == ["staging/api"]
@@ -126,7 +128,7 @@ def test_after_a_stage_that_was_rolled_back_the_next_one_does_not_start(machine:
 
 
 @pytest.mark.parametrize("outcome", ["REJECTED", "FAILED"])
-def test_after_a_stage_that_could_not_begin_the_next_one_does_not_start(
+def test_the_stage_after_one_that_could_not_begin_does_not_start(
     machine: Machine, outcome: str
 ) -> None:
     run = machine.run(
@@ -142,7 +144,7 @@ def test_after_a_stage_that_could_not_begin_the_next_one_does_not_start(
     assert [notified["kind"] for notified in run.calls["Notify"]] == ["stage", "end"]
 
 
-def test_a_success_that_is_none_any_more_when_it_is_written_ends_the_release(
+def test_a_success_that_is_superseded_when_it_is_written_ends_the_release(
     machine: Machine,
 ) -> None:
     run = machine.run(
@@ -154,7 +156,7 @@ def test_a_success_that_is_none_any_more_when_it_is_written_ends_the_release(
     assert deployed(run) == ["staging/api"]
 
 
-def test_the_others_of_a_stage_go_on_when_one_fails(machine: Machine) -> None:
+def test_the_other_services_of_a_stage_go_on_when_one_deployment_fails(machine: Machine) -> None:
     run = machine.run(
         MANUAL,
         ResolveRelease=resolution(production=["production/api", "production/worker"]),
