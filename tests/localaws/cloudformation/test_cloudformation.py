@@ -46,7 +46,7 @@ def run(aws: LocalAws, machine: str, name: str) -> dict[str, Any]:
 
 def test_a_stack_is_complete_and_tells_its_outputs(stack, made):
     assert stack["StackStatus"] == "CREATE_COMPLETE"
-    assert stack["Description"].startswith("The shapes")
+    assert stack["Description"].startswith("A small template")
     name = stack["StackName"]
     assert made["Outer"] == f"arn:aws:states:us-east-1:123456789012:stateMachine:{name}-outer"
     assert made["Inner"].endswith(f":{made['InnerName']}")

@@ -1,1 +1,1 @@
-"""What the tests of the local AWS share, by service."""
+"""Helpers of the tests of the local AWS, by service."""

@@ -1,4 +1,4 @@
-"""Alarms that go to ALARM when a test says so."""
+"""Alarms whose state a test sets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.localaws.ecs import unique
 
 
 def put_alarm(cloudwatch: Any, name: str | None = None, **settings: Any) -> str:
-    """Put a metric alarm on more than one error; its name."""
+    """Put a metric alarm that fires on more than one error; its name."""
     name = name or unique("alarm")
     errors = {
         "MetricName": "Errors",
@@ -25,13 +25,13 @@ def put_alarm(cloudwatch: Any, name: str | None = None, **settings: Any) -> str:
 
 
 def scaling_alarm(cloudwatch: Any, policy: str, operator: str = "GreaterThanThreshold") -> str:
-    """Put an alarm with a threshold of 50 that triggers a scaling policy."""
+    """Put an alarm with a threshold of 50 that triggers a scaling policy; its name."""
     settings = {"Statistic": "Average", "Threshold": 50, "ComparisonOperator": operator}
     return put_alarm(cloudwatch, **settings, AlarmActions=[policy])
 
 
 def ring(cloudwatch: Any, alarm: str, *points: float) -> None:
-    """Let an alarm go to ALARM, at these values of its metric, and back."""
+    """Set an alarm to ALARM, with these values of its metric as the cause, and back to OK."""
     data = {"StateReasonData": json.dumps({"recentDatapoints": points})} if points else {}
     for state in ("ALARM", "OK"):
         cloudwatch.set_alarm_state(AlarmName=alarm, StateValue=state, StateReason="testing", **data)

@@ -1,4 +1,4 @@
-"""An Auto Scaling group over two subnets, and what its topics were told."""
+"""An Auto Scaling group over two subnets, and the notifications that its topics received."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ZONES = "a", "b"
 
 
 class Fleet:
-    """One group over two subnets; every name is new."""
+    """One Auto Scaling group over two subnets, under names that no other test has."""
 
     def __init__(self, aws: LocalAws) -> None:
         self.aws = aws
@@ -97,7 +97,7 @@ class Fleet:
 
 @contextmanager
 def fleet_of(aws: LocalAws) -> Iterator[Fleet]:
-    """A fleet that ends with the test."""
+    """A fleet whose group is deleted at the end of the test."""
     made = Fleet(aws)
     try:
         yield made

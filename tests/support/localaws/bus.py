@@ -12,7 +12,7 @@ QUEUES = "arn:aws:sqs:us-east-1:123456789012:"
 
 
 class Bus:
-    """One source of events with one rule, of a test's own."""
+    """A source of events that only one test uses, and the rule for it."""
 
     def __init__(self, aws: Any) -> None:
         self.aws = aws

@@ -1,4 +1,4 @@
-"""A table of its own for each test, and what DynamoDB says to a call."""
+"""A table for each test, and DynamoDB's answers to calls on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Values = dict[str, Any]
 
 
 class Table:
-    """A table with a partition and a sort key, as a ledger has them."""
+    """A table with a partition key and a sort key, like the ledger."""
 
     def __init__(self, aws: LocalAws) -> None:
         self.client = aws.client("dynamodb")
@@ -35,13 +35,13 @@ class Table:
         self.client.put_item(TableName=self.name, Item={**key(sk), **attributes})
 
     def get(self, sk: str = "s") -> Values | None:
-        """The item without its key; None where there is none."""
+        """The item without its key; None if there is no item."""
         found = self.client.get_item(TableName=self.name, Key=key(sk), ConsistentRead=True)
         item = found.get("Item")
         return item and {name: value for name, value in item.items() if name not in ("pk", "sk")}
 
     def update(self, expression: str, condition: str = "", sk: str = "s", **more: Any) -> Values:
-        """Update an item; return what the call gave."""
+        """Update an item; return the answer of the call."""
         conditional = {"ConditionExpression": condition} if condition else {}
         answer: Values = self.client.update_item(
             TableName=self.name,
@@ -53,11 +53,11 @@ class Table:
         return answer
 
     def error(self, expression: str, condition: str = "", sk: str = "s", **more: Any) -> Values:
-        """What DynamoDB answers an update with that it refuses."""
+        """DynamoDB's answer to an update that it must refuse."""
         return error_of(lambda: self.update(expression, condition, sk, **more))
 
     def holds(self, condition: str, **values: Values) -> bool:
-        """Whether the item meets a condition; each value is for the placeholder of its name."""
+        """Whether the item meets a condition; the value ``x`` replaces the placeholder ``:x``."""
         given = {f":{name}": value for name, value in values.items()}
         more = {"ExpressionAttributeValues": given} if given else {}
         try:
@@ -98,5 +98,5 @@ def error_of(call: Any) -> Values:
 
 
 def said(answer: Values) -> str:
-    """Code and message of an error."""
+    """The code and the message of an error."""
     return f"{answer['Error']['Code']}: {answer['Error']['Message']}"

@@ -1,4 +1,4 @@
-"""An ECS cluster behind a load balancer, and images that behave as a test wants."""
+"""A service in a cluster of its own, and images whose containers behave as a test says."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def unique(name: str) -> str:
 
 
 class World:
-    """One cluster, one repository, one service; every name is new."""
+    """One cluster, one repository and one service, under names that no other test has."""
 
     def __init__(self, aws: LocalAws) -> None:
         self.aws = aws
@@ -33,7 +33,7 @@ class World:
         self.vpc = subnets[0]["VpcId"]
 
     def push(self, behaviour: str = "healthy", **annotations: str) -> str:
-        """Push an image and name it by digest."""
+        """Push an image whose containers behave in this way; its name with the digest."""
         layer = hashlib.sha256(uuid.uuid4().bytes).hexdigest()
         manifest = {
             "schemaVersion": 2,
@@ -54,7 +54,7 @@ class World:
         return f"{REGISTRY}/{self.repository}@{image['imageId']['imageDigest']}"
 
     def definition(self, image: str, **container: Any) -> str:
-        """Register a Fargate task definition of one container ``app`` on port 80."""
+        """Register a Fargate task definition with one container, ``app``, on port 80; its ARN."""
         app = {"name": "app", "image": image, "portMappings": [{"containerPort": 80}], **container}
         answer = self.ecs.register_task_definition(
             family=self.service,
@@ -126,7 +126,7 @@ class World:
         return [event["message"] for event in self.describe()["events"]]
 
     def settle(self, state: str = "COMPLETED") -> dict[str, Any]:
-        """Wait until the service has one deployment only, in the given state."""
+        """Wait until the service has only one deployment, in this state; the service."""
 
         def settled() -> dict[str, Any] | None:
             service = self.describe()
@@ -136,7 +136,7 @@ class World:
         return wait_for(settled, f"{self.service} alone and {state}") or {}
 
     def stopped(self, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Wait for a stopped task that matches."""
+        """Wait for a stopped task that matches; the task."""
         return wait_for(
             lambda: next(
                 (t for t in self.tasks("STOPPED") if t["lastStatus"] == "STOPPED" and matches(t)),
@@ -147,7 +147,7 @@ class World:
 
 
 def listen(aws: LocalAws, pattern: dict[str, Any]) -> Callable[[], list[dict[str, Any]]]:
-    """Send matching events of the default bus to a queue; the answer gives those seen so far."""
+    """Send the matching events of the default bus to a queue; a function that returns all so far."""
     sqs, events, name = aws.client("sqs"), aws.client("events"), unique("listen")
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
@@ -167,7 +167,7 @@ def listen(aws: LocalAws, pattern: dict[str, Any]) -> Callable[[], list[dict[str
 
 
 def details(task: dict[str, Any]) -> dict[str, str]:
-    """The details of the network interface that a task is attached to."""
+    """The details of a task's network interface, by name."""
     return {d["name"]: d["value"] for d in task["attachments"][0]["details"]}
 
 

@@ -10,14 +10,14 @@ from tests.support.localaws.ecs import World, unique
 
 
 class CapacityWorld(World):
-    """A world that can have Auto Scaling groups."""
+    """A world with Auto Scaling groups and capacity providers."""
 
     def __init__(self, aws: LocalAws) -> None:
         super().__init__(aws)
         self.scaling, self.ec2 = aws.client("autoscaling"), aws.client("ec2")
 
     def group(self, size: int = 0, **settings: Any) -> dict[str, Any]:
-        """An Auto Scaling group with that many instances."""
+        """Create an Auto Scaling group with this many instances; the group."""
         name = unique("group")
         image = self.ec2.describe_images()["Images"][0]["ImageId"]
         self.ec2.create_launch_template(
@@ -55,7 +55,7 @@ class CapacityWorld(World):
         return answer["cluster"]
 
     def register(self, group: dict[str, Any]) -> list[str]:
-        """Make container instances of a group's instances."""
+        """Register a group's instances as container instances of the cluster; their ids."""
         names = [instance["InstanceId"] for instance in group["Instances"]]
         for name in names:
             self.ecs.register_container_instance(
@@ -80,7 +80,7 @@ class CapacityWorld(World):
         )
 
     def create_by(self, *items: dict[str, Any], desired: int = 1) -> None:
-        """A service with a strategy."""
+        """Create the service with a capacity provider strategy of these items."""
         self.ecs.create_service(
             cluster=self.cluster,
             serviceName=self.service,
@@ -91,7 +91,7 @@ class CapacityWorld(World):
         )
 
     def hosts(self) -> set[str]:
-        """The EC2 instances that the service's tasks are on."""
+        """The ids of the EC2 instances on which the service's tasks run."""
         arns = [task["containerInstanceArn"] for task in self.tasks()]
         found = self.ecs.describe_container_instances(
             cluster=self.cluster, containerInstances=arns

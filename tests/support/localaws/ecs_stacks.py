@@ -17,7 +17,7 @@ def template(resources: dict[str, Any], **results: Any) -> str:
 
 
 def stack_of(world: World, image: str, **service: Any) -> str:
-    """A cluster, and a service of one container."""
+    """The template of a cluster, and of a service with one container."""
     definition = {
         "NetworkMode": "awsvpc",
         "RequiresCompatibilities": ["FARGATE"],

@@ -1,4 +1,4 @@
-"""A load balancer with all that belongs to it, as a template and as its service describes it."""
+"""A load balancer with its target groups, listener and rule: as a template, and as AWS describes them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def forward(group: str) -> list[dict[str, Any]]:
 
 
 class World:
-    """What a template names that another made."""
+    """The VPC, the subnets and the security groups that a template refers to, and the made resources."""
 
     def __init__(self, aws: LocalAws) -> None:
         self.aws, self.api, ec2 = aws, aws.client("elbv2"), aws.client("ec2")
@@ -49,7 +49,11 @@ class World:
         return made["CertificateArn"]
 
     def resources(self, **changed: Any) -> dict[str, Any]:
-        """A load balancer with all that belongs to it."""
+        """A load balancer, two target groups, a listener and a rule.
+
+        Args:
+            changed: properties that replace the defaults, by logical id.
+        """
         listener = {"LoadBalancerArn": {"Ref": "Balancer"}, "Protocol": "HTTP", "Port": 80}
         condition = {"Field": "path-pattern", "Values": ["/a/*"]}
         declared = {
@@ -76,7 +80,7 @@ class World:
         return templated(self.resources(**changed))
 
     def there(self) -> tuple[int, int]:
-        """How many load balancers and target groups there are."""
+        """The numbers of load balancers and target groups that exist."""
         balancers = self.api.describe_load_balancers()["LoadBalancers"]
         return len(balancers), len(self.api.describe_target_groups()["TargetGroups"])
 

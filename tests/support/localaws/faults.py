@@ -1,4 +1,4 @@
-"""A Lambda function in processes of its own, that makes one call of AWS."""
+"""A Lambda function, in processes of its own, that makes one call to AWS."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from localaws.server import LocalAws
 from localaws.sns import sns
 from tests.support.localaws.iam import TRUST, allow, document
 
-# Signed by hand: nothing is on its path but itself.
+# It signs the request itself, because its artifact contains no boto3.
 PUBLISH = """
     import os, socket, urllib.error, urllib.parse, urllib.request
 
     def handler(event, context):
-        if event.get("port"):  # tell that it runs, and wait for the word to go on
+        if event.get("port"):  # connecting says that it runs; the byte lets it go on
             with socket.create_connection(("127.0.0.1", event["port"])) as line:
                 line.recv(1)
         key = os.environ["AWS_ACCESS_KEY_ID"]
@@ -43,7 +43,7 @@ PUBLISH = """
 
 
 def artifact(source: str) -> bytes:
-    """A function's code, packed."""
+    """A zip file with a function's code."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("app.py", textwrap.dedent(source))
@@ -51,7 +51,7 @@ def artifact(source: str) -> bytes:
 
 
 class Publisher:
-    """A function that publishes a text to a topic of its own, and what came there."""
+    """A function that publishes texts to a topic of its own, and the texts that the topic received."""
 
     def __init__(self, aws: LocalAws) -> None:
         self.aws, self.sns = aws, aws.client("sns")
@@ -78,7 +78,7 @@ class Publisher:
         return {"topic": self.topic, "text": text, "port": port}
 
     def invoke(self, text: str, port: int | None = None) -> Any:
-        """The status that the call had, "no answer", or the error that the function ended with."""
+        """The status of its call, "no answer" if none came, or the error that the function raised."""
         payload = json.dumps(self.event(text, port))
         answer = self.aws.client("lambda").invoke(FunctionName=self.name, Payload=payload)
         return json.loads(answer["Payload"].read())

@@ -1,4 +1,4 @@
-"""A Lambda function whose calls a test makes in its place."""
+"""A Lambda function in whose name a test calls AWS."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Statement = dict[str, Any]
 
 
 class Function:
-    """A Lambda function that nobody invokes: its calls are made here, with its access key."""
+    """A Lambda function that never runs: the test makes its calls, with its access key."""
 
     def __init__(self, aws: LocalAws, *statements: Statement) -> None:
         self.aws, self.iam = aws, aws.client("iam")
@@ -46,7 +46,7 @@ class Function:
         )
 
     def may(self, *statements: Statement) -> None:
-        """Set the inline policy of its role."""
+        """Replace the inline policy of the function's role by these statements."""
         self.iam.put_role_policy(
             RoleName=self.role, PolicyName="inline", PolicyDocument=document(*statements)
         )
@@ -61,7 +61,7 @@ class Function:
         )
 
     def refusal(self, service: str, call: str, /, **parameters: Any) -> str:
-        """Code, status and message of the error that a call ends with; "" where it is let through."""
+        """The code, status and message with which IAM refuses a call; "" if IAM allows the call."""
         try:
             getattr(self.client(service), call)(**parameters)
         except ClientError as error:
@@ -73,7 +73,7 @@ class Function:
         return ""
 
 
-# What the services say to calls that IAM lets through: nothing of what they name exists.
+# The errors of calls that IAM allows: the resources that they name do not exist.
 LET_THROUGH = {"ClusterNotFoundException", "ParameterNotFound", "ServiceNotFoundException"}
 
 

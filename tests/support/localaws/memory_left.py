@@ -1,7 +1,7 @@
-"""Starts and stops the local AWS, and prints what each time leaves behind. A process of its own.
+"""Starts and stops the local AWS in rounds, and prints the memory that each round leaves in use.
 
-What every process makes once (models of services, parsed expressions, compiled patterns) is made in
-the first rounds, before the measuring begins.
+It runs as a process of its own. Objects that a process makes once (models of services, parsed expressions,
+compiled patterns) are made in the first rounds, which are not measured.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CLUSTER, SERVICE = "production", "api"
 
 
 def use(aws: LocalAws) -> None:
-    """Have each service do what it does for the pipeline."""
+    """Make each service of the local AWS do what it does for the pipeline."""
     made = deploy(aws)
     run(aws, made)
     release(aws)
@@ -44,7 +44,7 @@ def deploy(aws: LocalAws) -> dict[str, str]:
 
 
 def run(aws: LocalAws, made: dict[str, str]) -> None:
-    """A state machine that starts another, which invokes a function in its own process."""
+    """Run a state machine that starts another one, which invokes a function in a process of its own."""
     states = aws.client("stepfunctions")
     execution = states.start_execution(stateMachineArn=made["Outer"], input='{"name": "x"}')
 
@@ -58,7 +58,7 @@ def run(aws: LocalAws, made: dict[str, str]) -> None:
 
 
 def release(aws: LocalAws) -> None:
-    """A service behind a load balancer, with a plan, an alarm, and scaling, is updated."""
+    """Update a service that has a load balancer, a plan, an alarm and a scalable target."""
     uri = seed.repository(SERVICE)
     first, second = (seed.push(SERVICE, tag, seed.manifest(tag)) for tag in ("v1", "v2"))
     seed.plan(SERVICE, {"routes": []})
@@ -101,7 +101,7 @@ def publish(aws: LocalAws, topic: str) -> None:
 
 
 def write(aws: LocalAws) -> None:
-    """A table, through a session as a test or a function has it; a secret; an object."""
+    """Write an item through a boto3 session, as functions do, then a secret and an object."""
     tables: Any = boto3.Session().resource("dynamodb")
     table = tables.create_table(
         TableName="ledger",
@@ -118,7 +118,7 @@ def write(aws: LocalAws) -> None:
 
 
 def resident() -> int:
-    """The bytes of memory that this process has, without those that are free."""
+    """The bytes of memory that this process holds, after it has returned the free ones."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -126,11 +126,11 @@ def resident() -> int:
 
 
 def main() -> None:
-    """Print how many bytes each round has added."""
+    """Print the bytes that each measured round has added."""
     sizes = []
     for count in range(FIRST_ROUNDS + ROUNDS):
         if count == FIRST_ROUNDS:
-            gc.freeze()  # what is there for good need not be looked at again and again
+            gc.freeze()  # the objects of the first rounds stay: no later collection has to look at them
         with LocalAws() as aws:
             use(aws)
         sizes.append(resident())

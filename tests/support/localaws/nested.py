@@ -1,4 +1,4 @@
-"""Stacks with nested stacks, for the tests of them: their templates, and what is said of them."""
+"""Stacks with nested stacks: their templates, and what CloudFormation reports of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROLE = {
     "Type": "AWS::IAM::Role",
     "Properties": {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []}},
 }
-# With a managed policy that does not exist.
+# A role that can not be created, because its managed policy does not exist.
 IMPOSSIBLE = {
     "Type": "AWS::IAM::Role",
     "Properties": {
@@ -33,7 +33,7 @@ def described(aws: LocalAws, stack: str) -> dict[str, Any]:
 
 
 def nested(aws: LocalAws, body: str, **properties: Any) -> dict[str, Any]:
-    """A nested stack whose template is uploaded."""
+    """Upload the template; the resource that nests it."""
     key = f"{uuid.uuid4()}.template"
     aws.client("s3").create_bucket(Bucket=BUCKET)
     aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body.encode())
@@ -46,7 +46,7 @@ def template(resources: dict[str, Any], **sections: Any) -> str:
 
 
 def note(**resources: Any) -> str:
-    """A template with a parameter, a note of it in SSM, and more."""
+    """A template that writes its parameter Text to SSM, with more resources."""
     text = {"Text": {"Type": "String", "Default": "none"}}
     return template({"Note": NOTE, **resources}, Parameters=text, Outputs=SHOWN)
 

@@ -1,4 +1,4 @@
-"""A local AWS in a process of its own: there can be only one in each."""
+"""Runs a local AWS in a process of its own, because a process can have only one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support.paths import REPO
 
-# Importing the local AWS takes 3 s of a processor: the server that forks has imported it.
+# Importing the local AWS takes 3 s of a processor, so the fork server does it once for all processes.
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["localaws.server"])
 

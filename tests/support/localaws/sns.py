@@ -1,4 +1,4 @@
-"""Topics, and subscribers that keep what they get."""
+"""Topics, and subscribers that keep the messages they receive."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def attributes(**texts: str) -> dict[str, dict[str, str]]:
 
 
 class Queue:
-    """A queue, and what can be received from it."""
+    """A queue and its messages."""
 
     def __init__(self, aws: LocalAws) -> None:
         self.sqs, self.name = aws.client("sqs"), unique("queue")
@@ -49,7 +49,7 @@ class Queue:
         self.arn = f"arn:aws:sqs:us-east-1:123456789012:{self.name}"
 
     def receive(self) -> list[dict[str, Any]]:
-        """The messages that are there now; they are gone afterwards."""
+        """Receive and delete the messages that are in the queue now."""
         answer = self.sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         )
@@ -59,13 +59,13 @@ class Queue:
         return messages
 
     def one(self) -> Any:
-        """The body of the one message that comes."""
+        """Wait for a message, which must be the only one; its body."""
         [message] = wait_for(self.receive, f"a message in {self.name}")
         return json.loads(message["Body"])
 
 
 class Recorder:
-    """A Lambda function that writes down its events."""
+    """A Lambda function that writes its events to a file."""
 
     def __init__(self, aws: LocalAws, folder: Path, **environment: str) -> None:
         self.aws, self.name = aws, unique("recorder")
@@ -111,23 +111,23 @@ class Recorder:
         return str(answer["SubscriptionArn"])
 
     def events(self) -> list[Any]:
-        """Those so far."""
+        """The events so far."""
         if not self._seen.exists():
             return []
         whole = [line for line in self._seen.read_text().splitlines(keepends=True) if "\n" in line]
         return [json.loads(line) for line in whole]
 
     def wait(self, count: int = 1) -> list[Any]:
-        """Wait for so many events; all that came by then."""
+        """Wait for this many events; all events so far."""
         wait_for(lambda: len(self.events()) >= count, f"{count} events of {self.name}")
         return self.events()
 
 
 class Endpoint:
-    """An HTTP server that keeps what is posted to it, and answers with the next of its statuses."""
+    """An HTTP server that keeps the requests posted to it and answers each with the next of its statuses."""
 
     def __init__(self) -> None:
-        self.statuses: list[int] = []  # 200 when none is left
+        self.statuses: list[int] = []  # answers 200 when the list is empty
         self.posts: list[tuple[dict[str, str], str]] = []
         endpoint = self
 

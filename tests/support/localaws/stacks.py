@@ -1,4 +1,4 @@
-"""What the tests of CloudFormation deploy, and how."""
+"""Deploys stacks for the tests of CloudFormation, and waits for the end of each operation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def stack_name() -> str:
 
 
 def packaged_template(aws: LocalAws) -> str:
-    """The template as `sam package` leaves it: with what it points to in S3."""
+    """The template as `sam package` writes it; the files that it refers to are uploaded to S3."""
     s3 = aws.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     archive = io.BytesIO()
@@ -43,7 +43,7 @@ def parameters(values: dict[str, str]) -> list[dict[str, str]]:
 def change(
     aws: LocalAws, stack: str, template: str, values: dict[str, str], kind: str = "CREATE"
 ) -> dict[str, Any]:
-    """Make and execute a change set; return the stack, finished."""
+    """Create a change set and execute it to its end; the stack."""
     cloudformation = aws.client("cloudformation")
     made = cloudformation.create_change_set(
         StackName=stack,
@@ -58,7 +58,7 @@ def change(
 
 
 def create(aws: LocalAws, template: str, **arguments: Any) -> dict[str, Any]:
-    """Create a stack of a new name; return it, finished."""
+    """Create a stack under a new name, and wait for the end; the stack."""
     made = aws.client("cloudformation").create_stack(
         StackName=stack_name(), TemplateBody=template, Capabilities=CAPABILITIES, **arguments
     )
@@ -66,7 +66,7 @@ def create(aws: LocalAws, template: str, **arguments: Any) -> dict[str, Any]:
 
 
 def update(aws: LocalAws, stack: dict[str, Any], template: str, **arguments: Any) -> dict[str, Any]:
-    """Update a stack; return it, finished."""
+    """Update a stack, and wait for the end; the stack."""
     made = aws.client("cloudformation").update_stack(
         StackName=stack["StackName"], TemplateBody=template, Capabilities=CAPABILITIES, **arguments
     )
@@ -92,7 +92,7 @@ def outputs(stack: dict[str, Any]) -> dict[str, str]:
 
 
 def reasons(aws: LocalAws, stack: dict[str, Any]) -> dict[str, str]:
-    """Why resources failed, by logical id."""
+    """The reasons for which resources failed, by logical id."""
     events = aws.client("cloudformation").describe_stack_events(StackName=stack["StackId"])
     return {
         event["LogicalResourceId"]: event["ResourceStatusReason"]

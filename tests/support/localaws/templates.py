@@ -1,4 +1,4 @@
-"""Small templates."""
+"""Small templates of CloudFormation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import Any
 
 
 def template(*published: str, **declared: tuple[str, dict[str, Any]]) -> str:
-    """The declared resources; as outputs It, the Ref of the first, and attributes."""
+    """A template of resources, with the Ref of the first one (``It``) and attributes as outputs.
+
+    Args:
+        published: attributes as ``LogicalId.Attribute``; their outputs have the same name without the dot.
+        declared: type without ``AWS::`` and properties, by logical id.
+    """
     resources = {
         name: {"Type": f"AWS::{kind}", "Properties": properties}
         for name, (kind, properties) in declared.items()
