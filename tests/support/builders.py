@@ -166,7 +166,7 @@ def ended(
     bad: Quarantined | None = None,
     digest: str = OLD_DIGEST,
 ) -> ClaimId:
-    """Record a deployment that has ended, of a release with this digest an hour before NOW; its claim."""
+    """Record an ended deployment of a release that was pushed an hour before NOW; its claim."""
     asked = deployment(release=release(image=image(digest=digest), released_at=at(-3600)))
     own = accepted(ledger, f"e-of-{(found or good()).task_definition[-2:]}", release=asked.release)
     ledger.finish(own, asked, {"outcome": outcome, "reason": outcome, "evidence": []}, found, bad)

@@ -55,8 +55,8 @@ class Post:
 class FakeSlack:
     """The server, the faults of its next answers, and the requests that it got.
 
-    ``hang_ups`` is the number of next requests whose connection is closed at once, ``unavailable`` of those
-    that are answered with ``status``, and ``lost_answers`` of those that are carried out but not answered.
+    ``hang_ups``, ``unavailable`` and ``lost_answers`` say how many of the next requests get a fault: their
+    connection is closed at once, they are answered with ``status``, or they are carried out but not answered.
     ``rate_limits`` holds the Retry-After of the next requests, which are refused.
     """
 

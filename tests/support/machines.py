@@ -148,8 +148,11 @@ class Machines:
         return self._make_release(lambda _: None, deployment.arn, asked), deployment
 
     def release_but(self, change: Change = lambda _: None, of: str | None = None) -> Machine:
-        """A copy of the release state machine with a changed definition, which may start another deployment
-        state machine, ``of``."""
+        """A copy of the release state machine with a changed definition.
+
+        Args:
+            of: the deployment state machine that it starts, if not the unchanged one.
+        """
         return self._make_release(change, of or self.deployment.arn, NOT_ASKED)
 
     def _make_release(self, change: Change, child: str, asked: dict[str, str]) -> Machine:

@@ -39,7 +39,7 @@ def ended(shop: Shop) -> dict[str, str]:
 
 
 def calls(account: Account, function: str) -> int:
-    """The number of finished sweeps, counted by the reading of the plans, the last call that each makes."""
+    """The number of finished sweeps: the last call of each sweep, the reading of the plans, is counted."""
     made: list[dict[str, Any]] = requests.get(
         f"{account.aws.url}/_localaws/calls", timeout=60
     ).json()
