@@ -205,7 +205,7 @@ def test_a_digest_that_is_not_the_manifests_is_refused(aws, repository):
     ],
     ids=["text", "array", "no-schema", "no-type", "type"],
 )
-def test_what_is_no_manifest_is_refused(aws, repository, text):
+def test_a_text_that_is_no_manifest_is_refused(aws, repository, text):
     assert refused(aws, repository, text, "v1") == "InvalidParameterException"
 
 
@@ -241,7 +241,7 @@ def test_deletions_are_events_and_the_last_tag_takes_the_image_along(aws, reposi
     assert actions == {("PUSH", "v1"), ("PUSH", "v2"), ("DELETE", "v1"), ("DELETE", "v2")}
 
 
-def test_what_is_not_there_is_a_failure_that_names_it(aws, repository):
+def test_an_image_that_does_not_exist_is_a_failure_that_names_the_image(aws, repository):
     wanted = {"imageDigest": digest_of("nothing")}
     ecr = aws.client("ecr")
     for action in (ecr.batch_get_image, ecr.batch_delete_image):
@@ -278,7 +278,7 @@ def test_tags_that_a_filter_matches_are_excluded_from_the_mode(
     assert tags(aws, repository) == {first: sorted(fixed), second: sorted(moving)}
 
 
-def test_the_mode_and_its_filters_are_kept_and_told(aws, repository):
+def test_the_mutability_mode_and_its_filters_are_kept_and_described(aws, repository):
     ecr = aws.client("ecr")
 
     def told(name: str) -> dict[str, Any]:
@@ -309,7 +309,7 @@ def test_a_mode_and_filters_that_do_not_go_together_are_refused(aws, repository,
             call(repositoryName=name, **wrong)
 
 
-def test_a_lifecycle_policy_that_is_none_is_refused(aws, repository):
+def test_an_invalid_lifecycle_policy_is_refused(aws, repository):
     put = aws.client("ecr").put_lifecycle_policy
     for wrong in ("no JSON", '{"rules": [{}]}', "[]"):
         with pytest.raises(ClientError, match="InvalidParameterException"):

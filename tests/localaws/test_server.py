@@ -73,13 +73,13 @@ def test_ready_says_the_outputs_once_the_stack_stands(aws: LocalAws) -> None:
     assert (answer.status_code, answer.json()) == (200, {"ReleaseStateMachineArn": "arn"})
 
 
-def test_it_listens_on_loopback_only(aws: LocalAws) -> None:
+def test_the_server_listens_on_loopback_only(aws: LocalAws) -> None:
     port = int(aws.url.rsplit(":", 1)[1])
     with socket.create_server(("127.0.0.2", port)):
         pass  # with a listener on every address this one would be taken
 
 
-def test_a_second_one_in_the_same_process_begins_empty_and_gives_everything_back() -> None:
+def test_a_second_server_in_the_same_process_begins_empty_and_gives_everything_back() -> None:
     run_forked(
         """
         import os, threading

@@ -29,7 +29,7 @@ def again(value: Any) -> Any:
     return load(*dump(value, HERE), THERE)
 
 
-def test_what_is_in_the_services_is_there_in_another_process_on_another_port(tmp_path):
+def test_a_snapshot_restores_the_services_in_another_process_on_another_port(tmp_path):
     file = tmp_path / "saved"
     run_forked(
         """
@@ -127,7 +127,7 @@ def test_what_is_in_the_services_is_there_in_another_process_on_another_port(tmp
         ),
     ],
 )
-def test_what_cannot_be_saved_is_refused(what, said, tmp_path):
+def test_a_snapshot_with_a_fault_or_work_in_progress_is_refused(what, said, tmp_path):
     source = f"""
         import sys
         from pathlib import Path
@@ -179,7 +179,7 @@ def test_a_free_lock_is_a_free_lock_and_a_held_one_an_error(lock):
 
 
 @pytest.mark.parametrize("value", [threading.Thread(), object(), (number for number in ())])
-def test_what_has_no_pickle_is_an_error(value):
+def test_a_snapshot_of_an_object_without_a_pickle_is_an_error(value):
     with pytest.raises(SnapshotError, match="what can't be saved"):
         dump(value, HERE)
 

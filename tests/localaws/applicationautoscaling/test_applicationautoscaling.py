@@ -141,7 +141,7 @@ def test_a_step_changes_the_count_by_its_kind_of_adjustment(
     assert scaled.count() == expected
 
 
-def test_what_is_suspended_does_not_scale(scaled: Scaled) -> None:
+def test_a_suspended_target_does_not_scale(scaled: Scaled) -> None:
     scaled.register(
         MinCapacity=1, MaxCapacity=4, SuspendedState={"DynamicScalingOutSuspended": True}
     )
@@ -195,7 +195,7 @@ def test_a_target_goes_with_its_policies_and_their_alarms(scaled: Scaled) -> Non
         scaled.scaling.deregister_scalable_target(**scaled.target)
 
 
-def test_a_failure_to_scale_is_told(scaled: Scaled) -> None:
+def test_a_failure_to_scale_is_an_activity_that_failed(scaled: Scaled) -> None:
     scaled.register(MinCapacity=1, MaxCapacity=4)
     alarm = scaled.alarm(scaled.step())
     world = scaled.world

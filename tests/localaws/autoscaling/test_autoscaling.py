@@ -114,7 +114,9 @@ def test_a_group_with_instances_is_deleted_by_force_only(fleet: Fleet) -> None:
     assert [i["State"]["Name"] for i in fleet.instances(ids)] == ["terminated"]
 
 
-def test_the_topic_is_told_of_a_test_and_of_instances_that_come_and_go(fleet: Fleet) -> None:
+def test_the_topic_gets_a_test_notification_and_one_for_each_instance_that_comes_or_goes(
+    fleet: Fleet,
+) -> None:
     fleet.create()
     topic, kinds = fleet.topic(), ["LAUNCH", "TERMINATE"]
     fleet.autoscaling.put_notification_configuration(

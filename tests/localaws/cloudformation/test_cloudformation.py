@@ -44,7 +44,7 @@ def run(aws: LocalAws, machine: str, name: str) -> dict[str, Any]:
     return wait_for(ended, "the end of the execution", seconds=60)
 
 
-def test_a_stack_is_complete_and_tells_its_outputs(stack, made):
+def test_a_stack_is_complete_and_has_its_outputs(stack, made):
     assert stack["StackStatus"] == "CREATE_COMPLETE"
     assert stack["Description"].startswith("A small template")
     name = stack["StackName"]
@@ -65,7 +65,7 @@ def test_every_resource_has_its_own_events(aws, stack):
     assert times == sorted(set(times), reverse=True)
 
 
-def test_its_state_machines_run_its_functions(aws, made):
+def test_a_stacks_state_machines_run_its_functions(aws, made):
     ended = run(aws, made["Outer"], "first")
     assert ended["status"] == "SUCCEEDED", ended
     assert json.loads(ended["output"]) == {"hello": "outer"}
@@ -155,7 +155,7 @@ def test_a_topic_has_its_key_its_policy_and_its_subscription(aws, made):
     assert json.loads(filtered["Attributes"]["FilterPolicy"]) == {"outcome": ["FAILED"]}
 
 
-def test_an_alarm_and_a_log_group_are_there(aws, made):
+def test_a_stacks_alarm_and_log_group_exist(aws, made):
     name = made["Failures"].rsplit(":", 1)[1]
     (alarm,) = aws.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
     assert alarm["AlarmActions"] == [made["Alerts"]]
@@ -172,7 +172,7 @@ def test_a_template_is_given_back_as_it_was_and_as_it_became(aws, stack, templat
     assert processed["Resources"]["GreetRole"]["Type"] == "AWS::IAM::Role"
 
 
-def test_changed_parameters_and_definitions_change_what_is_there(aws, template):
+def test_changed_parameters_and_definitions_change_the_existing_resources(aws, template):
     name = stack_name()
     before = outputs(change(aws, name, template, {"Email": "a@example.com"}))
     values = {"RetentionDays": "30", "RuleState": "DISABLED", "ClusterNames": "red"}

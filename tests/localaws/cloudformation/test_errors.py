@@ -105,7 +105,7 @@ def test_an_undeclared_parameter_is_named(aws):
         ({"Fn::If": ["Perhaps", "a", "b"]}, "names the condition Perhaps"),
     ],
 )
-def test_what_a_template_refers_to_must_be_there(aws, name, reason):
+def test_a_template_that_refers_to_a_missing_name_is_refused(aws, name, reason):
     topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": name}}
     assert reason in refusal(aws, template({"Topic": topic, "Queue": QUEUE}))
 
@@ -123,7 +123,7 @@ def test_resources_cannot_wait_for_each_other(aws):
     assert "Circular dependency between resources" in refusal(aws, template(resources))
 
 
-def test_what_sam_cannot_translate_is_told_in_its_words(aws):
+def test_a_template_that_sam_cannot_translate_is_refused_in_the_words_of_sam(aws):
     resources = {"Step": {"Type": "AWS::Serverless::Function", "Properties": {"Handler": "a.b"}}}
     said = refusal(aws, template(resources, Transform="AWS::Serverless-2016-10-31"))
     assert "Transform AWS::Serverless-2016-10-31 failed with: Invalid Serverless" in said
@@ -167,7 +167,7 @@ def test_a_failed_creation_stays_where_rollback_is_disabled(aws):
     assert mended["StackStatus"] == "UPDATE_COMPLETE"
 
 
-def test_a_failed_update_puts_back_what_was(aws):
+def test_a_failed_update_puts_the_old_resources_back(aws):
     stack = create(aws, template({"Queue": QUEUE}, Outputs={"Queue": {"Value": {"Ref": "Queue"}}}))
     changed = {"Type": "AWS::SQS::Queue", "Properties": {"MessageRetentionPeriod": 120}}
     role = {**IMPOSSIBLE, "DependsOn": ["Queue", "Topic"]}
@@ -182,7 +182,7 @@ def test_a_failed_update_puts_back_what_was(aws):
     assert [item["LogicalResourceId"] for item in listed["StackResourceSummaries"]] == ["Queue"]
 
 
-def test_a_replacement_that_comes_to_nothing_leaves_what_it_was_to_replace(aws):
+def test_a_replacement_that_fails_leaves_the_resource_that_it_was_to_replace(aws):
     named = template({"Q": QUEUE}, Outputs={"Q": {"Value": {"Ref": "Q"}}})
     stack = create(aws, named)
     failing = {"Q": TOPIC, "Role": {**IMPOSSIBLE, "DependsOn": "Q"}}

@@ -119,7 +119,7 @@ def test_sam_deploys_an_application_as_a_stack_in_the_stack(aws, family):
     assert ("Topics", "CREATE_COMPLETE") in events(aws, family)
 
 
-def test_what_one_application_puts_out_another_one_takes_in(aws, family):
+def test_an_output_of_one_application_is_a_parameter_of_another(aws, family):
     topic = outputs(described(aws, outputs(family)["Topics"]))["Arn"]
     assert outputs(family)["Subscribed"] == topic
     (subscription,) = aws.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
@@ -128,7 +128,7 @@ def test_what_one_application_puts_out_another_one_takes_in(aws, family):
     assert attributes["DisplayName"] == "all-us-east-1"
 
 
-def test_an_applications_tags_are_on_what_is_in_it(aws, family):
+def test_an_applications_tags_are_on_its_resources(aws, family):
     topic = outputs(described(aws, outputs(family)["Topics"]))["Arn"]
     tags = aws.client("sns").list_tags_for_resource(ResourceArn=topic)["Tags"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == {

@@ -26,7 +26,9 @@ from tests.support.localaws.stacks import create, finished, reasons, stack_name
         (template({"T": TOPIC}, Transform="AWS::Serverless-2016-10-31"), "CAPABILITY_AUTO_EXPAND"),
     ],
 )
-def test_what_a_nested_template_needs_the_parents_caller_acknowledges(aws, body, capability):
+def test_the_caller_of_the_parent_acknowledges_the_capabilities_of_a_nested_template(
+    aws, body, capability
+):
     made = aws.client("cloudformation").create_stack(
         StackName=stack_name(), TemplateBody=template({"Child": nested(aws, body)})
     )
@@ -71,7 +73,7 @@ def test_a_nested_failure_fails_the_parent_and_nothing_is_left(aws):
         ({"TemplateURL": "http://localhost/none/at-all"}, "S3 error: there is no template at"),
     ],
 )
-def test_what_a_nested_stack_cannot_be_is_said_where_it_is_declared(aws, properties, reason):
+def test_a_wrong_nested_stack_fails_with_the_reason_at_its_declaration(aws, properties, reason):
     stack = create(aws, template({"Child": nested(aws, note(), **properties)}))
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
     assert reason in reasons(aws, stack)["Child"]

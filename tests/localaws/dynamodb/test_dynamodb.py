@@ -46,7 +46,7 @@ def _takes(aws: LocalAws, lock: str) -> bool:
 
 
 @pytest.mark.usefixtures("threads_take_turns_often")
-def test_of_many_conditional_writes_at_once_exactly_one_wins(aws: LocalAws) -> None:
+def test_exactly_one_of_many_simultaneous_conditional_writes_wins(aws: LocalAws) -> None:
     aws.client("dynamodb").create_table(
         TableName="locks",
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
@@ -93,7 +93,7 @@ def test_an_update_that_is_refused_shows_the_item_that_was_in_its_way(table: Tab
     assert table.get() == {"holder": {"M": {"execution": text("e1"), "lease_until": text("later")}}}
 
 
-def test_an_update_keeps_what_is_there_and_removes_what_it_names(table: Table) -> None:
+def test_an_update_keeps_other_attributes_and_removes_those_that_it_names(table: Table) -> None:
     table.put(good=number(1), holder={"M": {"a": number(1), "b": number(2)}})
     expression = "SET good = if_not_exists(good, :none), spare = if_not_exists(spare, :none)"
     values = {":none": number(0)}
@@ -180,7 +180,7 @@ def test_a_transaction_that_is_cancelled_writes_nothing_and_says_why_item_by_ite
     ]
 
 
-def test_what_only_the_item_shows_to_be_wrong_cancels_a_transaction(table: Table) -> None:
+def test_an_update_that_does_not_fit_the_stored_item_cancels_a_transaction(table: Table) -> None:
     table.put("old")
     reasons = cancelled(table, setting(table.name, "new"), setting(table.name, "old", "steps.a"))
     assert reasons == [{"Code": "None"}, {"Code": "ValidationError", "Message": BAD_PATH}]

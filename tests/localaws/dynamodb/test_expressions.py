@@ -162,7 +162,7 @@ def test_values_are_compared_by_their_types(
     assert found["Count"] == holds
 
 
-def test_what_is_missing_on_both_sides_is_not_equal(table: Table) -> None:
+def test_two_missing_attributes_are_not_equal(table: Table) -> None:
     table.put(**ITEM)
     assert not table.holds("nothing = nowhere")
     assert table.holds("NOT nothing = nowhere")
@@ -179,7 +179,7 @@ def test_truth_has_no_order(table: Table) -> None:
 
 
 @pytest.mark.parametrize("path", ["nothing.a", "leaf.a", "tree.nothing.a", "things.a"])
-def test_a_path_through_what_is_no_map_is_refused(table: Table, path: str) -> None:
+def test_a_path_through_an_attribute_that_is_no_map_is_refused(table: Table, path: str) -> None:
     item = {"leaf": text("x"), "tree": {"M": {}}, "things": {"L": [text("x")]}}
     table.put(**item)
     error = table.error(f"SET spare = :x, {path} = :x", ExpressionAttributeValues=X)
@@ -187,7 +187,7 @@ def test_a_path_through_what_is_no_map_is_refused(table: Table, path: str) -> No
     assert table.get() == item
 
 
-def test_nothing_is_removed_from_what_is_no_map(table: Table) -> None:
+def test_a_removal_from_an_attribute_that_is_no_map_is_refused(table: Table) -> None:
     table.put(leaf=text("x"))
     assert said(table.error("REMOVE leaf.a")) == f"ValidationException: {BAD_PATH}"
 

@@ -92,7 +92,7 @@ def test_a_task_whose_log_group_is_not_there_does_not_start(world: World) -> Non
     assert found["logGroups"] == []
 
 
-def test_the_driver_makes_the_log_group_where_it_is_told_to(world: World) -> None:
+def test_the_log_driver_makes_its_log_group_where_create_group_is_true(world: World) -> None:
     made = unique("/ecs/made")
     options = awslogs(made, stream_prefix="task", create_group="true")
     world.create(world.definition(world.push(log="hello"), **options))
@@ -115,7 +115,7 @@ def test_a_log_option_that_is_not_simulated_fails_the_task(
     assert value in task["stoppedReason"] or option.replace("_", "-") in task["stoppedReason"]
 
 
-def test_a_subscriber_of_the_log_group_is_told_of_the_lines(world: World, tmp_path: Path) -> None:
+def test_a_subscriber_of_the_log_group_gets_the_lines(world: World, tmp_path: Path) -> None:
     logged, function = group(world), Recorder(world.aws, tmp_path)
     function.allow(
         f"arn:aws:logs:us-east-1:123456789012:log-group:{logged}:*", "logs.amazonaws.com"
@@ -130,7 +130,7 @@ def test_a_subscriber_of_the_log_group_is_told_of_the_lines(world: World, tmp_pa
     world.settle()
 
 
-def test_another_log_driver_writes_to_nowhere(world: World) -> None:
+def test_a_log_driver_other_than_awslogs_writes_no_log(world: World) -> None:
     splunk = {"logConfiguration": {"logDriver": "splunk", "options": {}}}
     world.create(world.definition(world.push(log="hello"), **splunk))
     assert world.settle()["runningCount"] == 1

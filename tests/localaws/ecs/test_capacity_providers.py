@@ -24,7 +24,9 @@ def code(error: pytest.ExceptionInfo[ClientError]) -> str:
     return str(error.value.response["Error"]["Code"])
 
 
-def test_a_capacity_provider_keeps_what_it_is_made_and_changed_with(world: CapacityWorld) -> None:
+def test_a_capacity_provider_keeps_the_settings_that_it_is_made_and_changed_with(
+    world: CapacityWorld,
+) -> None:
     group = world.group(NewInstancesProtectedFromScaleIn=True)
     scaling = {"status": "ENABLED", "targetCapacity": 90, "instanceWarmupPeriod": 60}
     given = {"managedTerminationProtection": "ENABLED", "managedDraining": "DISABLED"}

@@ -20,7 +20,7 @@ def code(error: pytest.ExceptionInfo[ClientError]) -> str:
     return str(error.value.response["Error"]["Code"])
 
 
-def test_a_cluster_keeps_what_it_is_made_with(world: CapacityWorld) -> None:
+def test_a_cluster_keeps_the_settings_that_it_is_made_with(world: CapacityWorld) -> None:
     command = {
         "logging": "OVERRIDE",
         "logConfiguration": {"cloudWatchLogGroupName": "exec"},

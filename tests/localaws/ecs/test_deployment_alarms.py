@@ -104,7 +104,7 @@ def test_a_first_deployment_fails_too(world: AlarmedWorld) -> None:
     wait_for(lambda: world.primary()["rolloutState"] == "FAILED", "FAILED")
 
 
-def test_where_an_alarm_rings_already_a_deployment_heeds_none(world: AlarmedWorld) -> None:
+def test_a_deployment_that_begins_while_an_alarm_fires_heeds_no_alarm(world: AlarmedWorld) -> None:
     other = put_alarm(world.cloudwatch)
     world.create(world.definition(world.push()), deploymentConfiguration=world.heeded(other))
     world.settle()

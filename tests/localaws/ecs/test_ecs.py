@@ -42,7 +42,7 @@ def test_a_new_service_starts_its_tasks_and_completes(world: World) -> None:
     assert "steady state" in world.messages()[0]
 
 
-def test_a_service_keeps_what_it_was_created_with(world: World) -> None:
+def test_a_service_keeps_the_settings_that_it_was_created_with(world: World) -> None:
     group = world.target_group()
     given = {
         "deploymentConfiguration": {**BREAKER, "maximumPercent": 150},
@@ -210,7 +210,9 @@ def test_code_deploy_services_refuse_a_task_definition_in_the_words_of_ecs(world
         {"vpcLatticeConfigurations": [{"roleArn": "r", "targetGroupArn": "t", "portName": "p"}]},
     ],
 )
-def test_what_is_not_simulated_is_refused(world: World, settings: dict[str, object]) -> None:
+def test_a_service_option_that_is_not_simulated_is_refused(
+    world: World, settings: dict[str, object]
+) -> None:
     with pytest.raises(ClientError):
         world.create(world.definition("nginx"), **settings)
     assert world.ecs.list_services(cluster=world.cluster)["serviceArns"] == []

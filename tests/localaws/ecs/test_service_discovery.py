@@ -154,7 +154,7 @@ def test_a_bridge_task_is_found_at_its_instance_and_host_port(world: Discovering
     assert len(ports) == 2
 
 
-def test_cloud_map_is_told_what_a_container_s_check_says(world: DiscoveringWorld) -> None:
+def test_cloud_map_gets_the_health_of_a_containers_check(world: DiscoveringWorld) -> None:
     registry = world.registry("A", HealthCheckCustomConfig={"FailureThreshold": 1})
     check = {"command": ["CMD-SHELL", "curl localhost"]}
     world.create(

@@ -120,7 +120,7 @@ def test_the_number_of_a_deleted_revision_is_not_used_again(ecs: Any) -> None:
     assert register(ecs, family)["revision"] == 3
 
 
-def test_what_does_not_exist_cannot_be_described(ecs: Any) -> None:
+def test_a_task_definition_that_does_not_exist_cannot_be_described(ecs: Any) -> None:
     with pytest.raises(ClientError, match="Unable to describe task definition") as refused:
         ecs.describe_task_definition(taskDefinition=unique("none"))
     assert refused.value.response["Error"]["Code"] == "ClientException"

@@ -210,7 +210,7 @@ def test_a_task_without_a_container_instance_is_not_placed_and_ecs_says_so(world
     assert world.primary()["rolloutState"] == "IN_PROGRESS"
 
 
-def test_each_status_of_a_task_is_told_to_eventbridge(world: World) -> None:
+def test_each_status_of_a_task_is_an_event_of_eventbridge(world: World) -> None:
     seen = listen(
         world.aws,
         {

@@ -282,7 +282,7 @@ def test_the_local_services_emit_their_events_here(bus):
     assert (event["detail"], event["resources"]) == ({"n": 1}, ["arn:any"])
 
 
-def test_a_function_is_told_once_of_each_execution_that_did_not_succeed(aws, bus, function):
+def test_a_function_gets_one_event_for_each_execution_that_did_not_succeed(aws, bus, function):
     arn, invoked = function
     states = aws.client("stepfunctions")
     waits = {"W": {"Type": "Wait", "Seconds": 3600, "End": True}}

@@ -73,14 +73,14 @@ def test_a_rate_counts_minutes_hours_and_days(bus, monkeypatch, rate):
     assert json.loads(bus.received(queue)["Body"])["source"] == "aws.events"
 
 
-def test_a_rate_of_ages_does_not_hold_up_the_others(aws, bus, short):
+def test_a_schedule_with_an_endless_rate_does_not_hold_up_other_schedules(aws, bus, short):
     schedule(Bus(aws), f"rate({10**15} days)")
     queue = bus.queue()
     schedule(bus, "rate(1 minute)", {"Arn": queue})
     assert bus.received(queue)
 
 
-def test_a_target_that_fails_at_once_does_not_hold_up_the_others(aws, bus, short, caplog):
+def test_a_target_that_fails_at_once_does_not_hold_up_other_schedules(aws, bus, short, caplog):
     groups = "arn:aws:logs:us-east-1:123456789012:log-group:"
     schedule(Bus(aws), "rate(1 minute)", {"Arn": f"{groups}nowhere"})
     wait_for(lambda: "an event of its schedule is lost" in caplog.text, "the log")
@@ -121,7 +121,7 @@ def test_a_cron_expression_is_not_implemented(bus):
     assert error.value.response["Error"]["Code"] == "NotImplemented"
 
 
-def test_a_schedule_fires_at_once_when_it_is_told_to(bus):
+def test_a_schedule_that_is_fired_delivers_its_event_at_once(bus):
     queue = bus.queue()
     schedule(bus, "rate(1 day)", {"Arn": queue})
     answer = fire(bus)
@@ -140,7 +140,7 @@ def test_the_targets_input_takes_the_place_of_the_event(bus):
     assert bus.received(queue)["Body"] == f'"by {arn}"'
 
 
-def test_what_cannot_be_delivered_is_in_the_dead_letter_queue(bus):
+def test_an_event_that_cannot_be_delivered_is_in_the_dead_letter_queue(bus):
     letters = bus.queue()
     target = {"Arn": f"{QUEUES}nowhere", "DeadLetterConfig": {"Arn": letters}}
     arn = schedule(bus, "rate(1 day)", target)

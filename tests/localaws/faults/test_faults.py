@@ -234,7 +234,7 @@ def test_a_new_local_aws_has_no_faults_and_a_call_that_hung_is_not_done(
 
 
 @pytest.mark.parametrize("how", ["hang", "kill"])
-def test_what_needs_a_process_passes_by_calls_that_are_no_functions(
+def test_a_fault_that_needs_a_process_ignores_calls_that_no_function_makes(
     aws: LocalAws, how: str
 ) -> None:
     fault = faults.add(action=LIST, how=how)
@@ -275,7 +275,7 @@ def _outcomes(call: Any, times: int) -> list[bool]:
         ({"call": 2, "times": 2}, [False, True, True, False]),
     ],
 )
-def test_it_hits_from_the_nth_call_on_as_often_as_it_says(
+def test_a_fault_hits_from_its_nth_call_on_as_often_as_it_says(
     aws: LocalAws, numbers: dict[str, int], hit: list[bool]
 ) -> None:
     fault = faults.add(action=LIST, how="throttle", **numbers)
@@ -292,7 +292,7 @@ def test_as_many_calls_are_hit_when_many_come_at_once(aws: LocalAws) -> None:
     assert (faults.get(fault)["seen"], faults.get(fault)["hits"]) == (24, 2)
 
 
-def test_of_two_faults_that_are_due_the_older_hits_and_both_have_seen_the_call(
+def test_the_older_of_two_faults_that_are_due_hits_and_both_have_seen_the_call(
     aws: LocalAws,
 ) -> None:
     older = faults.add(action=LIST, how="throttle")
@@ -343,7 +343,7 @@ def test_of_two_faults_that_are_due_the_older_hits_and_both_have_seen_the_call(
         ("lambda:ListFunctions", "lambda", "list_functions", {}, {"MaxItems": 7}, "MaxItems=7"),
     ],
 )
-def test_it_is_aimed_by_a_text_in_the_request(
+def test_a_fault_is_aimed_by_a_text_in_the_request(
     aws: LocalAws,
     action: str,
     service: str,
@@ -360,7 +360,7 @@ def test_it_is_aimed_by_a_text_in_the_request(
     assert _refusal(method, **aimed)[1] == 500
 
 
-def test_it_is_aimed_at_one_function(aws: LocalAws) -> None:
+def test_a_fault_is_aimed_at_one_function(aws: LocalAws) -> None:
     one, other = (Function(aws, allow("ecs:ListTasks")) for _ in range(2))
     faults.add(action="ecs:ListTasks", how="throttle", function=one.name)
     assert other.refusal("ecs", "list_tasks", cluster="c") == ""

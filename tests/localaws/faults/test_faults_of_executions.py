@@ -132,7 +132,9 @@ def test_an_execution_is_stopped_as_it_enters_a_state_of_any_kind_and_does_nothi
     assert not aws.client("ecs").describe_clusters(clusters=["of-a-stopped-task"])["clusters"]
 
 
-def test_a_stop_by_a_fault_is_an_event_like_any_other(aws: LocalAws, machines: Machines) -> None:
+def test_a_stop_by_a_fault_sends_an_event_like_any_other_stop(
+    aws: LocalAws, machines: Machines
+) -> None:
     machine = machines.create({"Here": PASS})
     name = machine.rsplit(":", 1)[1]
     sqs, events = aws.client("sqs"), aws.client("events")

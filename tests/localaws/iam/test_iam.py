@@ -99,7 +99,7 @@ def test_a_call_that_no_policy_allows_is_refused_as_the_service_words_it(
     )
 
 
-def test_what_a_policy_allows_is_done(aws: LocalAws) -> None:
+def test_a_call_that_a_policy_allows_is_done(aws: LocalAws) -> None:
     aws.client("ssm").put_parameter(Name="/allowed", Value="plan", Type="String")
     function = Function(aws, allow("ssm:GetParameter", f"arn:aws:ssm:{HERE}:parameter/allowed"))
     found = function.client("ssm").get_parameter(Name="/allowed")
@@ -209,7 +209,7 @@ def test_policies_of_aws_count(aws: LocalAws) -> None:
         (allow("*", "arn:aws:ecs:*:*:service/${aws:username}"), "policy variables"),
     ],
 )
-def test_what_it_cannot_judge_is_not_implemented(
+def test_a_policy_that_cannot_be_judged_is_not_implemented(
     aws: LocalAws, statement: Statement, what: str
 ) -> None:
     refusal = update(Function(aws, statement))
@@ -225,7 +225,7 @@ def test_a_permissions_boundary_is_not_implemented(aws: LocalAws) -> None:
     assert f"IAM: PermissionsBoundary of role {function.role}" in update(function)
 
 
-def test_others_than_functions_are_not_checked(aws: LocalAws) -> None:
+def test_a_call_that_no_function_makes_is_not_checked(aws: LocalAws) -> None:
     assert "clusterArns" in aws.client("ecs").list_clusters()
 
 

@@ -23,7 +23,9 @@ def test_each_of_the_resources_of_a_call_has_to_be_allowed(aws: LocalAws) -> Non
     assert f"on resource: {services[1]} because" in refusal
 
 
-def test_what_aws_does_not_narrow_to_a_resource_needs_every_resource(aws: LocalAws) -> None:
+def test_an_action_that_aws_does_not_narrow_to_a_resource_needs_every_resource(
+    aws: LocalAws,
+) -> None:
     function = Function(aws, allow("ecs:*", f"arn:aws:ecs:{HERE}:task-definition/*"))
     assert "ecs:RegisterTaskDefinition on resource: * because" in register(function)
     function.may(allow("ecs:*"))

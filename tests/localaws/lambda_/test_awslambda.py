@@ -297,7 +297,7 @@ def test_a_process_with_the_old_environment_that_was_busy_is_not_used_again(
         assert set(callers.map(lambda _: _invoke(aws, name), range(4))) == {"new"}
 
 
-def test_what_a_function_prints_is_in_its_log_group_and_in_the_tail(
+def test_the_output_of_a_function_is_in_its_log_group_and_in_the_tail(
     aws: LocalAws, make: Make
 ) -> None:
     name = make("def handler(event, context): print('looked at', event)")
@@ -308,7 +308,7 @@ def test_what_a_function_prints_is_in_its_log_group_and_in_the_tail(
     assert [line.split()[0] for line in tail] == ["START", "looked", "END", "REPORT"]
 
 
-def test_a_function_logs_to_the_group_and_in_the_format_that_it_is_told(
+def test_a_function_logs_to_the_group_and_in_the_format_of_its_logging_config(
     aws: LocalAws, make: Make
 ) -> None:
     name = make(
@@ -480,7 +480,7 @@ def test_an_invocation_beyond_the_limit_waits_for_the_first_that_ends(
     assert fourth.result(30) is two
 
 
-def test_what_was_idle_longest_makes_room_for_another_function(
+def test_the_process_that_was_idle_longest_makes_room_for_another_function(
     make: Make, call: Callable[[str], Caller], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "ENVIRONMENTS", 2)
@@ -836,9 +836,7 @@ def test_a_destination_needs_the_permission_of_the_functions_role(
     ],
     ids=["sns", "lambda", "events", "s3", "fifo", "account"],
 )
-def test_what_only_queues_get_is_refused_for_all_others(
-    aws: LocalAws, make: Make, arn: str
-) -> None:
+def test_a_destination_other_than_a_queue_is_refused(aws: LocalAws, make: Make, arn: str) -> None:
     name, client = make("handler = print"), aws.client("lambda")
     for kind in ("OnSuccess", "OnFailure"):
         with pytest.raises(ClientError, match="NotImplemented") as refusal:

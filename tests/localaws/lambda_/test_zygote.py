@@ -46,7 +46,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
         environment.close()
 
 
-def test_what_a_module_imports_is_imported_once_and_the_module_itself_by_each(start: Start) -> None:
+def test_the_imports_of_a_module_run_once_and_the_module_itself_runs_in_each_fork(
+    start: Start,
+) -> None:
     first, second = (start("import os\nPID = os.getpid()\nCOLOUR = None") for _ in range(2))
     assert first[0] == second[0]
     assert len({first[0], first[1], second[1]}) == 3

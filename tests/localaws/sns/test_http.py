@@ -118,7 +118,7 @@ def test_an_endpoint_that_stays_down_is_given_up_after_three_retries(
 
 
 @pytest.mark.parametrize("status", [404, 302])
-def test_what_an_endpoint_refuses_is_not_tried_again(
+def test_a_message_that_an_endpoint_refuses_is_not_tried_again(
     aws: LocalAws, endpoint: Endpoint, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)

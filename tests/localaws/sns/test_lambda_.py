@@ -104,7 +104,7 @@ def test_a_function_that_fails_is_tried_again_and_reported(aws: LocalAws, tmp_pa
 
 
 @pytest.mark.parametrize("permission", ["none", "another topic", "another service"])
-def test_a_function_whose_policy_does_not_let_sns_invoke_it_is_not_invoked_and_that_is_told(
+def test_a_function_whose_policy_does_not_allow_sns_is_not_invoked_and_the_loss_is_logged(
     aws: LocalAws, tmp_path: Path, permission: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
@@ -120,7 +120,7 @@ def test_a_function_whose_policy_does_not_let_sns_invoke_it_is_not_invoked_and_t
     assert function.events() == []
 
 
-def test_a_permission_for_topics_with_a_wildcard_is_one(aws: LocalAws, tmp_path: Path) -> None:
+def test_a_permission_with_a_wildcard_covers_the_topic(aws: LocalAws, tmp_path: Path) -> None:
     function, told = Recorder(aws, tmp_path), topic(aws)
     function.allow(told.rpartition("-")[0] + "-*")
     function.subscribe(told)
@@ -128,7 +128,7 @@ def test_a_permission_for_topics_with_a_wildcard_is_one(aws: LocalAws, tmp_path:
     assert function.wait()
 
 
-def test_what_a_deleted_function_should_have_got_is_in_the_dead_letter_queue(
+def test_a_message_for_a_deleted_function_is_in_the_dead_letter_queue(
     aws: LocalAws, tmp_path: Path
 ) -> None:
     function, told, letters = Recorder(aws, tmp_path), topic(aws), Queue(aws)
@@ -157,7 +157,9 @@ def test_an_invocation_that_lambda_throttles_is_tried_again(aws: LocalAws, tmp_p
         ("arn:aws:lambda:us-east-1:210987654321:function:f", "NotImplemented"),
     ],
 )
-def test_what_is_no_function_here_is_not_subscribed(aws: LocalAws, endpoint: str, why: str) -> None:
+def test_an_endpoint_that_is_no_function_of_this_account_is_not_subscribed(
+    aws: LocalAws, endpoint: str, why: str
+) -> None:
     sns, told = aws.client("sns"), topic(aws)
     with pytest.raises(ClientError, match=why):
         sns.subscribe(TopicArn=told, Protocol="lambda", Endpoint=endpoint)

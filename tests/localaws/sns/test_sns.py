@@ -90,7 +90,9 @@ def test_a_queue_gets_what_a_mail_gets(aws: LocalAws) -> None:
         ({"Message": ""}, "Empty message"),
     ],
 )
-def test_what_sns_refuses_is_refused(aws: LocalAws, refused: dict[str, str], why: str) -> None:
+def test_a_message_with_a_wrong_subject_or_size_is_refused_and_sent_to_nobody(
+    aws: LocalAws, refused: dict[str, str], why: str
+) -> None:
     topic = _topic(aws, "limits")
     with pytest.raises(ClientError) as refusal:
         aws.client("sns").publish(TopicArn=topic, **refused)
@@ -143,7 +145,7 @@ def test_the_texts_of_all_protocols_count_towards_the_size(aws: LocalAws) -> Non
         ('{"default": {"no": "text"}, "email": "e"}', "No default entry"),
     ],
 )
-def test_a_message_per_protocol_that_is_none_is_refused_before_anybody_gets_it(
+def test_an_invalid_message_per_protocol_is_refused_before_anybody_gets_it(
     aws: LocalAws, message: str, why: str
 ) -> None:
     topic = _topic(aws, "unstructured")

@@ -123,7 +123,7 @@ def test_the_functions_that_step_functions_adds(expression, result):
         "$states.(",
     ],
 )
-def test_what_cannot_be_evaluated_to_json_is_an_error_that_names_the_expression(expression):
+def test_an_expression_without_a_json_value_is_an_error_that_names_the_expression(expression):
     with pytest.raises(JSONataError) as error:
         of_input(expression, {"count": 3})
     assert expression in str(error.value)
@@ -268,7 +268,7 @@ def test_the_context_object_names_the_execution_the_state_and_the_item(aws):
         ("condition", {"Type": "Choice", "Choices": [{"Condition": "{% 1 %}", "Next": "B"}]}),
     ],
 )
-def test_what_cannot_be_evaluated_fails_the_state(aws, name, state):
+def test_an_expression_that_cannot_be_evaluated_fails_the_state(aws, name, state):
     first = {"Type": "Pass", "Next": "A"}
     states = {"First": first, "A": state, "B": {"Type": "Succeed"}}
     ended = run(aws, f"jsonata-{name}", states, {})

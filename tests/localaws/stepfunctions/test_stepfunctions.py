@@ -599,7 +599,7 @@ def test_a_state_machine_that_takes_too_long_times_out(machines):
     assert listed["stopDate"] == described["stopDate"]
 
 
-def test_a_wait_takes_its_seconds_from_an_expression_also_none(machines):
+def test_a_wait_takes_its_seconds_from_an_expression_even_zero_seconds(machines):
     wait = {"Type": "Wait", "Seconds": "{% $states.input.seconds %}", "End": True}
     described = machines.run({"A": wait}, {"seconds": 1})
     assert (described["stopDate"] - described["startDate"]).total_seconds() >= 1

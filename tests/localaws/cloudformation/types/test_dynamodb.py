@@ -88,7 +88,7 @@ def test_a_table_has_what_its_template_says(aws: LocalAws) -> None:
     assert error_of(seen.table)["Error"]["Code"] == "ResourceNotFoundException"
 
 
-def test_a_table_without_more_has_none_of_it(aws: LocalAws) -> None:
+def test_a_table_without_options_has_none_of_them(aws: LocalAws) -> None:
     seen = Seen(aws, create(aws, template(TableName="cfn-plain")))
     assert seen.name == "cfn-plain"
     assert seen.table()["DeletionProtectionEnabled"] is False
@@ -98,7 +98,7 @@ def test_a_table_without_more_has_none_of_it(aws: LocalAws) -> None:
     assert seen.tags() == []
 
 
-def test_what_can_change_changes_in_place(aws: LocalAws) -> None:
+def test_the_options_of_a_table_change_in_place(aws: LocalAws) -> None:
     stack = create(aws, template(Tags=[{"Key": k, "Value": "1"} for k in ("kept", "gone")]))
     seen = Seen(aws, stack)
     seen.client.put_item(TableName=seen.name, Item={"pk": {"S": "p"}, "sk": {"S": "s"}})
@@ -182,7 +182,7 @@ def test_a_retained_table_survives_its_replacement_and_its_stack(aws: LocalAws) 
         ({"PointInTimeRecoverySpecification": {"Days": 3}}, "has no Days"),
     ],
 )
-def test_what_cannot_be_made_leaves_nothing(
+def test_a_table_that_cannot_be_made_leaves_nothing(
     aws: LocalAws, properties: dict[str, Any], reason: str
 ) -> None:
     stack = create(aws, template(TableName="cfn-refused", **properties))
@@ -215,7 +215,7 @@ def test_time_to_live_is_disabled_before_it_becomes_another_or_goes(
 
 
 @pytest.mark.parametrize("action", ["create_table", "update_table"])
-def test_the_api_ignores_nothing(aws: LocalAws, action: str) -> None:
+def test_the_api_ignores_no_parameter_of_a_table(aws: LocalAws, action: str) -> None:
     table = Table(aws)
     keys = {**KEYS, "TableName": "api-new"} if action == "create_table" else {}
     asked = {"TableName": table.name, "TableClass": "STANDARD", **keys}

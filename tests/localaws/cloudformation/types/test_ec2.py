@@ -196,7 +196,7 @@ def test_parameters_that_change_change_the_network_in_place(aws, ec2):
     delete(aws, stack)
 
 
-def test_what_can_change_in_place_changes_there_and_back(aws, ec2):
+def test_the_properties_of_a_network_change_in_place_and_back(aws, ec2):
     before, stack, first = everything(ec2), None, None
     for later in ("false", "true", "false"):
         stack = deploy(aws, stack, CHANGING, Later=later)

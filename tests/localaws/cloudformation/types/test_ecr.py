@@ -183,7 +183,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-def test_what_is_wrong_fails_and_is_rolled_back(aws, ecr, name, wrong):
+def test_a_wrong_repository_fails_and_is_rolled_back(aws, ecr, name, wrong):
     stack = create(aws, template(RepositoryName=name, **wrong))
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
     assert code(ecr.describe_repositories, repositoryNames=[name]) == "RepositoryNotFoundException"

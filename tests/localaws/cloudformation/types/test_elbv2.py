@@ -16,7 +16,7 @@ def world(aws) -> World:
     return World(aws)
 
 
-def test_what_a_template_does_not_say_is_as_on_aws(world):
+def test_the_defaults_of_load_balancers_and_target_groups_are_those_of_aws(world):
     stack = create(world.aws, world.template(Group={"Protocol": "HTTPS"}))
     balancer, group = world.balancer(stack), world.group(stack)
     assert (balancer["Type"], balancer["Scheme"]) == ("application", "internet-facing")
@@ -217,7 +217,7 @@ def test_deletion_leaves_nothing(world):
         world.rule(stack)
 
 
-def test_what_somebody_else_has_deleted_is_no_obstacle_to_deletion(world):
+def test_a_stack_is_deleted_though_somebody_else_has_deleted_resources_of_it(world):
     stack = create(world.aws, world.template())
     world.api.delete_load_balancer(LoadBalancerArn=outputs(stack)["BalancerLoadBalancerArn"])
     world.api.delete_target_group(TargetGroupArn=outputs(stack)["OtherTargetGroupArn"])

@@ -68,7 +68,9 @@ def world(aws) -> World:
         ),
     ],
 )
-def test_what_is_wrong_is_not_made_and_nothing_stays(world, name, properties, reason):
+def test_a_wrong_load_balancing_resource_is_not_made_and_nothing_stays(
+    world, name, properties, reason
+):
     before = world.there()
     stack = create(world.aws, world.template(**{name: properties}))
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
@@ -95,7 +97,7 @@ def test_what_is_wrong_is_not_made_and_nothing_stays(world, name, properties, re
         ("Rule", {"Priority": 2}, "PriorityInUse"),
     ],
 )
-def test_an_update_that_is_refused_puts_everything_back(world, name, properties, reason):
+def test_an_update_that_is_refused_puts_every_resource_back(world, name, properties, reason):
     def seen() -> list[Any]:
         arns = outputs(stack)
         parts = [part(stack) for part in (world.balancer, world.group, world.listener, world.rule)]

@@ -173,7 +173,7 @@ def test_instances_are_registered_listed_discovered_and_deregistered(aws, cloud_
     delete(aws, stack)
 
 
-def test_where_nothing_checks_the_instances_their_health_is_unknown(aws, cloud_map, vpc, name):
+def test_the_health_of_instances_without_a_health_check_is_unknown(aws, cloud_map, vpc, name):
     service = {"Name": "web", "DnsConfig": {"DnsRecords": RECORDS}}
     stack = create(aws, template({"Name": name, "Vpc": vpc}, service))
     one = {"ServiceId": outputs(stack)["Service"], "InstanceId": "one"}
@@ -188,7 +188,7 @@ def test_where_nothing_checks_the_instances_their_health_is_unknown(aws, cloud_m
     delete(aws, stack)
 
 
-def test_what_is_in_use_is_not_deleted(aws, cloud_map, vpc, name):
+def test_a_service_and_a_namespace_in_use_are_not_deleted(aws, cloud_map, vpc, name):
     stack = create(aws, template({"Name": name, "Vpc": vpc}, {"Type": "HTTP"}))
     service = outputs(stack)["Service"]
     cloud_map.register_instance(ServiceId=service, InstanceId="one", Attributes={"a": "b"})
@@ -201,7 +201,7 @@ def test_what_is_in_use_is_not_deleted(aws, cloud_map, vpc, name):
     assert code(cloud_map.get_namespace, Id=outputs(stack)["Space"]) == "NamespaceNotFound"
 
 
-def test_what_is_wrong_fails_and_is_rolled_back(aws, cloud_map, vpc, name):
+def test_a_wrong_namespace_or_service_fails_and_is_rolled_back(aws, cloud_map, vpc, name):
     space = {"Name": name, "Vpc": vpc}
     mixed = {"DnsConfig": {"DnsRecords": [*RECORDS, {"Type": "CNAME", "TTL": 60}]}}
     for wrong, logical_id, reason in (

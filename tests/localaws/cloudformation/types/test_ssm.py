@@ -70,7 +70,7 @@ def test_a_parameter_has_what_its_template_says(aws):
         aws.client("ssm").get_parameter(Name=name)
 
 
-def test_a_parameter_without_a_name_gets_one(aws):
+def test_a_parameter_without_a_name_gets_a_generated_name(aws):
     assert outputs(create(aws, template()))["Name"].startswith("CFN-It-")
 
 
@@ -119,7 +119,7 @@ def test_a_parameter_that_is_gone_already_is_no_reason_not_to_delete_its_stack(a
         ({"AllowedPattern": "[0-9]+"}, "cannot be validated against allowedPattern: [0-9]+"),
     ],
 )
-def test_what_a_parameter_cannot_be_is_told(aws, properties, reason):
+def test_a_wrong_parameter_fails_with_the_reason(aws, properties, reason):
     stack = create(aws, template(**properties))
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
     assert reason in reasons(aws, stack)["It"]
@@ -134,7 +134,7 @@ def test_a_parameter_that_somebody_else_has_is_not_taken(aws):
     assert described(aws, name)["Value"] == "theirs"
 
 
-def test_a_dynamic_reference_to_nothing_is_told(aws):
+def test_a_dynamic_reference_to_a_missing_parameter_fails_with_the_reason(aws):
     name = unique()
     stack = create(aws, template(Value=f"{{{{resolve:ssm:{name}}}}}"))
     assert f"Parameters: [ssm:{name}] cannot be found." in reasons(aws, stack)["It"]

@@ -129,7 +129,9 @@ def test_constraints_are_of_the_name_and_not_of_the_value(aws):
         ("Number", "String", "does not support the type AWS::SSM::Parameter::Value<Number>"),
     ],
 )
-def test_what_cannot_be_read_is_refused_before_anything_is_made(aws, kind, stored, reason):
+def test_a_parameter_that_cannot_be_read_is_refused_before_a_resource_is_made(
+    aws, kind, stored, reason
+):
     name = put(aws, "a,b", kind=stored) if stored else unique()
     assert reason.replace("NAME", name) in refusal(aws, reading(kind, name))
 
