@@ -34,7 +34,7 @@ def differ(recorded: Any, got: Any) -> list[str]:
         ("exit code 1 (2 tasks, the last one x)", "exit code 1 (4 tasks, the last one x)"),
     ],
 )
-def test_what_is_made_up_in_every_run_does_not_count(recorded: str, got: str) -> None:
+def test_a_value_that_every_run_makes_up_does_not_count(recorded: str, got: str) -> None:
     assert differ({"deep": [{"down": recorded}]}, {"deep": [{"down": got}]}) == []
 
 
@@ -54,7 +54,9 @@ def test_what_is_made_up_in_every_run_does_not_count(recorded: str, got: str) ->
         ("task-definition/api:2", "task-definition/api:3", None),
     ],
 )
-def test_everything_else_counts(recorded: Any, got: Any, difference: str | None) -> None:
+def test_every_other_difference_of_an_answer_counts(
+    recorded: Any, got: Any, difference: str | None
+) -> None:
     (line,) = differ(recorded, got)
     assert difference in (None, line)
 
@@ -67,7 +69,7 @@ def test_how_many_tasks_were_stopped_alike_does_not_count() -> None:
     assert differ(["0 run", task], ["0 run"]) != []
 
 
-def test_where_the_code_of_an_exception_lay_does_not_count() -> None:
+def test_the_stack_trace_and_the_request_id_of_an_error_do_not_count() -> None:
     raised = {"errorMessage": "no", "errorType": "InvalidInput"}
     assert (
         differ({**raised, "stackTrace": ["a"]}, {**raised, "stackTrace": [], "requestId": "1"})

@@ -50,7 +50,9 @@ def traces(folder: str) -> list[str]:
 
 @pytest.mark.sam_local
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_is_left_however_it_ends(containers: Engine, how: signal.Signals) -> None:
+def test_a_private_engine_leaves_nothing_behind_however_its_process_ends(
+    containers: Engine, how: signal.Signals
+) -> None:
     if not containers.private:
         pytest.skip("an engine answers: none is started")
     with subprocess.Popen(
@@ -64,7 +66,7 @@ def test_nothing_is_left_however_it_ends(containers: Engine, how: signal.Signals
 
 
 @pytest.mark.sam_local
-def test_nothing_outside_sees_its_network(containers: Engine) -> None:
+def test_the_network_of_a_private_engine_is_not_visible_outside(containers: Engine) -> None:
     if not containers.private:
         pytest.skip("an engine answers: none is started")
     shown = ["ip", "-oneline", "address", "show"]
@@ -114,7 +116,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_answers", lambda *_: False)
 
 
-def test_a_user_who_is_not_root_is_told_so(
+def test_a_user_who_is_not_root_gets_an_error_that_says_so(
     no_engine: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -123,7 +125,7 @@ def test_a_user_who_is_not_root_is_told_so(
     assert line == "sam-local: only root on Linux can start a private container engine"
 
 
-def test_what_is_missing_is_named_with_what_installs_it(
+def test_a_missing_program_is_named_with_the_command_that_installs_it(
     no_engine: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)

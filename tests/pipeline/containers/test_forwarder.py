@@ -26,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.mark.skipif(not is_here("127.0.0.2"), reason="127.0.0.1 is all of loopback here")
-def test_whoever_connects_to_the_address_is_connected_to_loopback() -> None:
+def test_a_connection_to_the_address_is_forwarded_to_loopback() -> None:
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -34,7 +34,7 @@ def checked(containers: Engine) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_answers_as_recorded(checked: dict[str, Any], name: str) -> None:
+def test_a_function_in_a_container_answers_as_recorded(checked: dict[str, Any], name: str) -> None:
     assert checked[name] == []
 
 

@@ -42,7 +42,7 @@ def items(environment: Environment, table: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
 
 
-def test_the_ledger_is_backed_up_and_what_was_is_put_back(on_fargate: Environment) -> None:
+def test_the_ledger_is_backed_up_and_restored(on_fargate: Environment) -> None:
     on_fargate.quicken()
     on_fargate.push("v1")
     assert on_fargate.deployment("v1")["outcome"] == "SUCCEEDED"

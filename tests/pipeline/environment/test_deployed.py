@@ -32,7 +32,7 @@ def test_the_sam_cli_deploys_once(loaded, monkeypatch):
     assert snapshot(PARAMETERS) == snapshot(PARAMETERS)
 
 
-def test_its_outputs_name_this_local_aws_and_what_is_there(loaded):
+def test_the_outputs_of_a_loaded_stack_name_this_local_aws_and_resources_that_exist(loaded):
     aws, outputs = loaded
     assert outputs["UnrecoveredUrl"].startswith(f"{aws.url}/")
     aws.client("sqs").get_queue_attributes(QueueUrl=outputs["UnrecoveredUrl"])

@@ -43,7 +43,7 @@ def test_a_service_without_a_load_balancer_has_no_target_group(environment: Envi
     assert "alarms" not in found["deploymentConfiguration"]
 
 
-def test_what_can_be_had_besides_is_there_where_it_is_asked_for(environment: Environment) -> None:
+def test_a_service_has_the_options_that_its_parameters_ask_for(environment: Environment) -> None:
     listener = environment.of("Cluster")["Listener"]
     add_service(
         environment,

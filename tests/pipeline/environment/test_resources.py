@@ -350,7 +350,7 @@ def test_the_bastions_security_group_is_closed_unless_somebody_is_named(
     assert len(found["IpPermissions"]) == 1
 
 
-def test_nothing_but_the_load_balancer_lets_the_internet_in(environment: Environment) -> None:
+def test_only_the_load_balancer_lets_the_internet_in(environment: Environment) -> None:
     groups = environment.client("ec2").describe_security_groups(Filters=environment.vpc)
     reachable = {found["GroupId"] for found in groups["SecurityGroups"] if open_ports(found)}
     assert reachable == {environment.physical("Cluster")["LoadBalancerSecurityGroup"]}
@@ -469,7 +469,7 @@ def test_alarms_notify_the_topic_of_what_must_not_be(environment: Environment) -
     assert all(alarm["AlarmActions"] == alarm["OKActions"] == [topic] for alarm in alarms)
 
 
-def test_the_services_image_is_the_first_one(environment: Environment) -> None:
+def test_the_image_parameter_of_a_new_service_has_the_first_image(environment: Environment) -> None:
     found = environment.client("ssm").get_parameter(Name="/slipway/images/production/api")
     first = "public.ecr.aws/nginx/nginx-unprivileged:stable-alpine"
     assert found["Parameter"]["Value"] == first

@@ -44,7 +44,7 @@ class Claims:
                     self.observed.append(found)
 
 
-def test_of_fifty_pushes_of_one_service_the_newest_wins_and_nothing_is_left(
+def test_the_newest_of_fifty_pushes_to_one_service_wins_and_nothing_is_left(
     account: Account,
 ) -> None:
     shop = account.shop(tagged=False, tasks=1)

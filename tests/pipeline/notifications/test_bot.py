@@ -34,7 +34,7 @@ def test_one_message_goes_from_start_to_success_with_its_progress(bot: Channel) 
     assert shop.service in text_of(post)
 
 
-def test_what_failed_is_in_the_messages_thread_once(bot: Channel) -> None:
+def test_the_evidence_of_a_failure_is_in_the_messages_thread_once(bot: Channel) -> None:
     shop = bot.account.shop()
     shop.push("v2", behaviour="crash", exit_code="3")
     assert shop.deployed("v2").outcome == "ROLLED_BACK"

@@ -62,7 +62,9 @@ def test_start_and_end_of_a_deployment_have_a_message_each_in_order(webhook: Cha
     assert "exit code 3" in text_of(end), "a webhook has no thread for the evidence"
 
 
-def test_nothing_is_published_about_progress(webhook: Channel, heard: list[dict[str, Any]]) -> None:
+def test_no_progress_is_published_for_a_webhook(
+    webhook: Channel, heard: list[dict[str, Any]]
+) -> None:
     shop = webhook.account.shop()
     shop.push("v2")
     assert shop.deployed("v2").outcome == "SUCCEEDED"

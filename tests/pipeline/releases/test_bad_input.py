@@ -140,7 +140,7 @@ def test_an_event_of_a_tag_that_is_gone_is_ignored(account: Account) -> None:
 
 
 @pytest.mark.parametrize("missing", ["image-tag", "repository-name"])
-def test_an_event_that_misses_what_it_needs_is_ignored(account: Account, missing: str) -> None:
+def test_an_event_that_misses_a_needed_field_is_ignored(account: Account, missing: str) -> None:
     detail = {
         "result": "SUCCESS",
         "action-type": "PUSH",

@@ -102,7 +102,7 @@ def test_an_alarm_that_fires_already(account: Account, when_firing: str, outcome
         assert f"alarm {name}: it was in ALARM before this began" in start["text"]
 
 
-def test_what_an_alarm_did_before_is_not_held_against_a_release_of_what_runs_already(
+def test_an_earlier_alarm_does_not_fail_a_release_of_the_image_that_runs_already(
     account: Account,
 ) -> None:
     """It changes nothing, so there is no ECS deployment of its own to count from."""

@@ -44,7 +44,7 @@ def test_a_manual_rollback_goes_to_the_last_good_version_and_quarantines_the_aba
 
 
 @pytest.mark.parametrize("to", ["v1", "{digest}", "{family}:1"])
-def test_it_goes_to_a_tag_a_digest_or_a_task_definition(shop: Shop, to: str) -> None:
+def test_a_manual_rollback_goes_to_a_tag_a_digest_or_a_task_definition(shop: Shop, to: str) -> None:
     back = shop.roll_back(to=to.format(digest=shop.v1, family=family(shop)))
     assert back.outcome == "ROLLED_BACK"
     assert shop.running() == shop.v1
@@ -60,7 +60,7 @@ def test_a_task_definition_that_was_deregistered_is_registered_anew(shop: Shop) 
     assert shop.running() == record.last_good.digest
 
 
-def test_it_passes_a_freeze(account: Account, shop: Shop) -> None:
+def test_a_manual_rollback_bypasses_a_freeze(account: Account, shop: Shop) -> None:
     ssm = account.aws.client("ssm")
     window = '[{"from": "2020-01-01T00:00:00Z", "until": "2999-01-01T00:00:00Z"}]'
     ssm.put_parameter(Name="/slipway/freeze", Type="String", Value=window)
@@ -124,7 +124,7 @@ def test_without_a_last_good_version_it_is_rejected(account: Account) -> None:
 
 
 @pytest.mark.parametrize("to", ["v99", "sha256:" + "0" * 64, "nothing:7"])
-def test_what_does_not_exist_is_rejected(shop: Shop, to: str) -> None:
+def test_a_manual_rollback_to_a_target_that_does_not_exist_is_rejected(shop: Shop, to: str) -> None:
     v3 = shop.running()
     back = shop.roll_back(to=to)
     assert back.outcome == "REJECTED"
@@ -141,7 +141,7 @@ def test_a_service_that_does_not_exist_is_named(account: Account) -> None:
     )
 
 
-def test_a_wrong_start_says_what_is_wrong(account: Account) -> None:
+def test_a_wrong_start_of_a_manual_rollback_says_what_is_wrong(account: Account) -> None:
     start = {"action": "rollback", "service": "api", "too": "v1"}
     back = account.ended(account.start("DeploymentStateMachineArn", start))
     assert back.outcome == "FAILED"

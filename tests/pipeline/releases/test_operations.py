@@ -66,7 +66,7 @@ def test_the_commands_say_what_runs_where_and_what_happened(shop: Shop) -> None:
         assert fact in whole
 
 
-def test_what_a_container_wrote_is_shown(account: Account, shop: Shop) -> None:
+def test_the_command_for_logs_shows_the_output_of_a_container(account: Account, shop: Shop) -> None:
     logs, group = account.aws.client("logs"), {"logGroupName": f"/ecs/{shop.service}"}
     stream = {**group, "logStreamName": "task/app/0123"}
     logs.create_log_group(**group)
@@ -122,11 +122,11 @@ def test_the_pipeline_is_frozen_and_unfrozen(account: Account, shop: Shop) -> No
     )["Parameters"]
 
 
-def test_what_was_lost_is_looked_for(shop: Shop) -> None:
+def test_the_command_for_a_sweep_looks_for_lost_pushes(shop: Shop) -> None:
     assert json.loads(run("sweep now", shop))["released"] == []
 
 
-def test_what_could_not_be_delivered_or_recovered_is_shown_and_purged(
+def test_the_commands_for_queues_show_and_purge_undelivered_and_unrecovered_events(
     account: Account, shop: Shop
 ) -> None:
     sqs = account.aws.client("sqs")

@@ -65,7 +65,9 @@ def test_an_event_that_comes_hours_late_takes_nothing_backwards(account: Account
     assert shop.running() == digest
 
 
-def test_nobody_takes_over_from_one_that_is_changing_the_service(account: Account) -> None:
+def test_a_newer_deployment_does_not_take_over_from_one_that_is_changing_the_service(
+    account: Account,
+) -> None:
     shop = account.shop(tasks=1)
     hung = faults.add(action="ecs:UpdateService", how="hang", containing=shop.name)
     shop.push("v2")
@@ -78,7 +80,9 @@ def test_nobody_takes_over_from_one_that_is_changing_the_service(account: Accoun
     assert shop.running() == digest
 
 
-def test_one_that_is_stopped_while_it_waits_leaves_the_other_alone(account: Account) -> None:
+def test_a_deployment_that_is_stopped_while_it_waits_leaves_the_older_one_alone(
+    account: Account,
+) -> None:
     shop = account.shop(tasks=1)
     hung = faults.add(action="ecs:UpdateService", how="hang", containing=shop.name)
     digest = shop.push("v2")
@@ -93,7 +97,9 @@ def test_one_that_is_stopped_while_it_waits_leaves_the_other_alone(account: Acco
     assert shop.running() == digest
 
 
-def test_one_that_took_over_and_fails_leaves_nothing_unproven_behind(account: Account) -> None:
+def test_a_deployment_that_took_over_and_fails_leaves_nothing_unproven_behind(
+    account: Account,
+) -> None:
     shop = baking_v2(account)
     denied = faults.add(
         action="ecs:RegisterTaskDefinition", how="deny", containing=shop.name, times=9
@@ -105,7 +111,9 @@ def test_one_that_took_over_and_fails_leaves_nothing_unproven_behind(account: Ac
     assert shop.record().quarantined == {}  # of v2 nobody knows, and v3 was never tried
 
 
-def test_one_that_took_over_and_dies_leaves_nothing_unproven_behind(account: Account) -> None:
+def test_a_deployment_that_took_over_and_dies_leaves_nothing_unproven_behind(
+    account: Account,
+) -> None:
     shop = baking_v2(account)
     stopped = faults.add(state="RegisterTaskDefinition", how="stop", containing='"v3"')
     shop.push("v3")
@@ -114,7 +122,7 @@ def test_one_that_took_over_and_dies_leaves_nothing_unproven_behind(account: Acc
     assert shop.running() == shop.v1
 
 
-def test_one_that_took_over_and_cannot_write_it_down_leaves_nothing_unproven_behind(
+def test_a_deployment_that_cannot_record_its_takeover_leaves_nothing_unproven_behind(
     account: Account,
 ) -> None:
     shop = baking_v2(account)
@@ -128,7 +136,7 @@ def test_one_that_took_over_and_cannot_write_it_down_leaves_nothing_unproven_beh
     assert "dynamodb:UpdateItem" in mail["text"]
 
 
-def test_one_that_is_stopped_before_it_writes_what_it_took_over_leaves_nothing_unproven_behind(
+def test_a_deployment_that_is_stopped_before_it_records_its_takeover_leaves_nothing_unproven_behind(
     account: Account,
 ) -> None:
     shop = baking_v2(account)
@@ -142,7 +150,7 @@ def test_one_that_is_stopped_before_it_writes_what_it_took_over_leaves_nothing_u
     assert shop.running() == shop.v1
 
 
-def test_one_that_took_over_dies_after_its_update_was_refused_and_leaves_nothing_unproven_behind(
+def test_a_deployment_that_took_over_and_dies_after_a_refused_update_leaves_nothing_unproven_behind(
     account: Account,
 ) -> None:
     shop = baking_v2(account)
@@ -154,7 +162,9 @@ def test_one_that_took_over_dies_after_its_update_was_refused_and_leaves_nothing
     assert shop.running() == shop.v1
 
 
-def test_one_that_is_stopped_as_it_undoes_what_it_took_over_is_recovered(account: Account) -> None:
+def test_a_deployment_that_is_stopped_as_it_rolls_back_the_one_it_took_over_from_is_recovered(
+    account: Account,
+) -> None:
     shop = baking_v2(account)
     faults.add(action="ecs:RegisterTaskDefinition", how="deny", containing=shop.name)
     stopped = faults.add(state="DecideUndo", how="stop", containing='"v3"')

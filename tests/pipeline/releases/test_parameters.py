@@ -49,7 +49,7 @@ def test_the_rule_takes_pushes_of_the_prefix_only(account: Account, narrow: dict
     assert pattern["detail"]["repository-name"] == [{"prefix": "narrow/"}]
 
 
-def test_what_the_rule_can_not_deliver_goes_to_the_queue(
+def test_a_push_that_the_rule_can_not_deliver_goes_to_the_queue(
     account: Account, narrow: dict[str, str]
 ) -> None:
     targets = account.aws.client("events").list_targets_by_rule(

@@ -75,7 +75,9 @@ def test_an_image_that_does_not_get_healthy_in_time_is_rolled_back(account: Acco
     assert shop.running() == shop.v1
 
 
-def test_what_ecs_has_rolled_back_itself_is_notified_as_rolled_back(account: Account) -> None:
+def test_a_deployment_that_ecs_has_rolled_back_itself_is_notified_as_rolled_back(
+    account: Account,
+) -> None:
     breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
     shop = account.shop(settings={"deploymentConfiguration": breaker})
     # Slipway looks so rarely that the circuit breaker is first.

@@ -19,7 +19,9 @@ def test_a_push_whose_event_was_lost_is_released_once(account: Account) -> None:
     assert len(shop.history()) == 1
 
 
-def test_what_was_announced_or_is_older_than_the_plan_is_left_alone(account: Account) -> None:
+def test_an_image_that_was_announced_or_is_older_than_the_plan_is_not_swept(
+    account: Account,
+) -> None:
     shop = account.shop(tasks=1)
     shop.push("v2")
     assert shop.deployed("v2").outcome == "SUCCEEDED"
