@@ -64,8 +64,8 @@ def test_in_bridge_mode_others_find_address_and_port(environment: Environment) -
 def test_in_bridge_mode_containers_are_linked(environment: Environment) -> None:
     arn = environment.service("bridged")["taskDefinition"]
     found = environment.client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
-    assert found["containerDefinitions"][0]["links"] == ["agent"]
-    statsd = {"name": "STATSD_HOST", "value": "agent"}
+    assert found["containerDefinitions"][0]["links"] == ["sidecar"]
+    statsd = {"name": "STATSD_HOST", "value": "sidecar"}
     assert statsd in found["containerDefinitions"][0]["environment"]
 
 

@@ -401,7 +401,7 @@ def test_the_load_balancer_sends_the_services_requests_to_its_target_group(
 def test_the_task_definition_has_every_kind_of_setting(environment: Environment) -> None:
     arn = environment.service()["taskDefinition"]
     found = environment.client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
-    app, agent = found["containerDefinitions"]
+    app, sidecar = found["containerDefinitions"]
     launch_type = "EC2" if on_ec2(environment) else "FARGATE"
     assert found["requiresCompatibilities"] == [launch_type]
     assert (found["networkMode"], found["cpu"], found["memory"]) == ("awsvpc", "256", "512")
@@ -411,9 +411,9 @@ def test_the_task_definition_has_every_kind_of_setting(environment: Environment)
     assert found["volumes"][0]["name"] == app["mountPoints"][0]["sourceVolume"] == "scratch"
     assert app["image"] == "public.ecr.aws/nginx/nginx-unprivileged:stable-alpine"
     assert app["portMappings"][0]["containerPort"] == 8080
-    assert (app["essential"], agent["essential"]) == (True, False)
-    assert agent["restartPolicy"]["enabled"]
-    assert app["dependsOn"] == [{"containerName": "agent", "condition": "START"}]
+    assert (app["essential"], sidecar["essential"]) == (True, False)
+    assert sidecar["restartPolicy"]["enabled"]
+    assert app["dependsOn"] == [{"containerName": "sidecar", "condition": "START"}]
     assert {"name": "STATSD_HOST", "value": "localhost"} in app["environment"]
     secret = app["secrets"][0]["valueFrom"]
     described = environment.client("secretsmanager").describe_secret(SecretId=secret)
