@@ -13,25 +13,44 @@ HEAD = """\
 
 <!-- Written by `make schema` from functions/slipway/health/outcome.py and cause.py. -->
 
-Every deployment ends with one of these outcomes: it is in the ledger, in the execution, and in the notice.
-A failed execution has the outcome as its error and the reason as its cause, so an alarm on `ExecutionsFailed`
-is an alarm on releases that are not where they should be.
+The outcome says how a deployment ended. It is in the notice and in the
+[ledger](architecture.md#the-ledger), Slipway's DynamoDB table. It also decides whether the deployment's
+Step Functions execution succeeds or fails. A failed execution has the outcome as its `Error`, and the
+reason, a sentence, as its `Cause`. So an alarm on the metric `ExecutionsFailed` of the deployment state
+machine fires for every deployment that did not bring its version to the service, unless a newer release
+or a person wanted another version there.
+
+The *new version* is the task definition that the deployment registers. A *manual rollback* is a
+deployment that a person [starts](operations.md#roll-back) to go back to another version.
 """
 TITLES = (
-    *("Outcome", "", "Execution", "What it means", "Somebody has to act", "Next stage starts"),
-    *("Good from now on", "Image quarantined"),
+    *("Outcome", "", "The execution", "What it means", "Alert in Slack"),
+    *("The next stage starts", "Becomes good", "The image is quarantined"),
 )
 NOTES = """\
-- People are notified of the outcomes marked with * only if `NotifyNoChange` is set.
-- Somebody has to act: a bot in Slack posts such an end to the channel too, not only an update of its message.
-- An image is quarantined only if it was put on the service, or a manual rollback abandons it.
-- IGNORED ends a release that has no deployment. A release that fails before its first deployment is FAILED.
-- `LedgerNotWritten` is recovered like an execution that died; the recovery ends with an outcome of its own.
+- Outcomes with a *: you are notified of them only if the parameter `NotifyNoChange` is set.
+- Alert in Slack: a bot shows the end of a deployment by editing its message, which alerts nobody. For
+  these outcomes it also posts a reply that appears in the channel. REJECTED has no alert, but you
+  may still have to act: the notice says what refused the deployment.
+- Becomes good: a later rollback may go back to this version. The rollback target is the version that the
+  deployment went back to.
+- The image is quarantined: from now on it is refused on this service. This is the new image, if the
+  service was updated to it; in a manual rollback, it is the image that the service ran before. If the
+  rollback target has the same image, nothing is quarantined.
+- FAILED is also the outcome of a release that fails before its first deployment, for example because its
+  plan is invalid.
+- IGNORED ends a release, not a deployment: the repository has no plan, no route matches the tag, or the
+  tag has moved on since the push.
+- `LedgerNotWritten` is not the end of a deployment, only the error of its execution. A rollback can't go
+  back to a version that the ledger does not have as good, so this version can't stay. As after a crash,
+  another execution puts the last good version back, and ends the deployment with one of the other
+  outcomes.
 """
 CAUSES = """\
 ## Causes
 
-An end that is not as wished has a cause as well as a reason in words: `cause` in the ledger and the notice.
+The cause tells programs why a deployment ended with another outcome than SUCCEEDED or NO_CHANGE. It is
+the field `cause` in the ledger and in the notice.
 """
 
 
@@ -52,7 +71,7 @@ def outcomes() -> str:
 
 
 def _row(name: str, facts: Facts) -> tuple[str, ...]:
-    good = ["the deployed version"] if facts.proves_image else []
+    good = ["the new version"] if facts.proves_image else []
     good += ["the rollback target"] if facts.proves_target else []
     return (
         f"{name} *" if facts.quiet else name,

@@ -23,19 +23,28 @@ class Cause(StrEnum):
         member.meaning = meaning
         return member
 
-    IMAGE = "IMAGE", "its tasks exit, fail their health checks, or can't start"
-    CONFIGURATION = "CONFIGURATION", "a plan, a manual start or a setting in AWS is wrong"
-    ALARM = "ALARM", "an alarm fired"
-    UNREADABLE = "UNREADABLE", "an alarm can't be read, which is neither good nor bad"
-    TIMEOUT = "TIMEOUT", "it was not healthy in time"
-    ECS = "ECS", "ECS marked its service deployment as failed, and no task says why"
-    PERSON = "PERSON", "a person or a stack changed the service, or a person asked for it"
+    IMAGE = "IMAGE", "the tasks exit, fail their health checks, or can't start"
+    CONFIGURATION = (
+        "CONFIGURATION",
+        "a plan, the input of a manual start, or a setting in AWS is wrong",
+    )
+    ALARM = "ALARM", "an alarm of the plan fired"
+    UNREADABLE = "UNREADABLE", "an alarm could not be read, so nobody knows whether it fired"
+    TIMEOUT = "TIMEOUT", "the service was not healthy in time"
+    ECS = "ECS", "ECS marked the service deployment as failed, and no task says why"
+    PERSON = (
+        "PERSON",
+        "a person or a stack changed the service, or a person rolled it back manually",
+    )
     NEWER_RELEASE = (
         "NEWER_RELEASE",
-        "another deployment, of a newer release, has claimed the service",
+        "the deployment of a newer release has claimed the service",
     )
     QUARANTINED = "QUARANTINED", "the image is quarantined on the service"
     FROZEN = "FROZEN", "a freeze is in force"
-    NO_TARGET = "NO_TARGET", "there is nothing to roll back to"
-    INTERRUPTED = "INTERRUPTED", "its execution was stopped, ran out of time, or crashed"
-    ERROR = "ERROR", "a call to AWS failed, or a step of Slipway's own"
+    NO_TARGET = "NO_TARGET", "there is no version to roll back to"
+    INTERRUPTED = (
+        "INTERRUPTED",
+        "the deployment's execution was stopped, ran out of time, or crashed",
+    )
+    ERROR = "ERROR", "a call to AWS failed, or a step of Slipway failed"

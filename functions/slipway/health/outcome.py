@@ -82,7 +82,7 @@ class Outcome(StrEnum):
     SUCCEEDED = (
         "SUCCEEDED",
         Facts(
-            meaning="it is live, healthy, and baked",
+            meaning="the new version is live, and stayed healthy for its whole bake",
             symbol="✅",
             succeeds=True,
             goes_on=True,
@@ -93,12 +93,18 @@ class Outcome(StrEnum):
     )
     NO_CHANGE = (
         "NO_CHANGE",
-        Facts(meaning="nothing was changed", symbol="🟰", succeeds=True, goes_on=True, quiet=True),
+        Facts(
+            meaning="nothing was changed: the service ran this version already",
+            symbol="🟰",
+            succeeds=True,
+            goes_on=True,
+            quiet=True,
+        ),
     )
     SUPERSEDED = (
         "SUPERSEDED",
         Facts(
-            meaning="a newer deployment or somebody else's change took its place, and was left alone",
+            meaning="a newer release or someone else took over the service; Slipway left it to them",
             symbol="⏭️",
             succeeds=True,
         ),
@@ -114,7 +120,7 @@ class Outcome(StrEnum):
             quarantines=True,
         ),
         {
-            "meaning": "the version that a person asked for is live, healthy, and baked",
+            "meaning": "the version that a person asked for is live, and stayed healthy for its whole bake",
             "succeeds": True,
             "calls_people": False,
         },
@@ -122,7 +128,7 @@ class Outcome(StrEnum):
     ROLLBACK_FAILED = (
         "ROLLBACK_FAILED",
         Facts(
-            meaning="the last good version is not known to be back and healthy: ACT NOW",
+            meaning="the last good version may not be back, or not healthy: ACT NOW",
             symbol="🆘",
             calls_people=True,
             needs_claim=True,
@@ -131,34 +137,44 @@ class Outcome(StrEnum):
         ),
         {
             "meaning": (
-                "the version that a person asked for is not known to be there and healthy: ACT NOW"
+                "the version that a person asked for may not be live, or not healthy: ACT NOW"
             )
         },
     )
     REJECTED = (
         "REJECTED",
         Facts(
-            meaning="it was not allowed to begin; nothing was changed",
+            meaning="nothing was changed: the deployment was not allowed to begin",
             symbol="⛔",
             may_start_again=True,
         ),
     )
     FAILED = (
         "FAILED",
-        Facts(meaning="nothing was changed", symbol="❌", calls_people=True, may_start_again=True),
+        Facts(
+            meaning="nothing was changed: the deployment failed before it reached the service",
+            symbol="❌",
+            calls_people=True,
+            may_start_again=True,
+        ),
     )
     IGNORED = (
         "IGNORED",
-        Facts(meaning="nothing was deployed", symbol="💤", succeeds=True, quiet=True),
+        Facts(
+            meaning="nothing was deployed: Slipway ignored the push",
+            symbol="💤",
+            succeeds=True,
+            quiet=True,
+        ),
         None,
-        {"meaning": "nothing was deployed"},
+        {"meaning": "nothing was deployed: Slipway ignored the push"},
     )
     LEDGER_NOT_WRITTEN = (
         "LedgerNotWritten",
         Facts(
             meaning=(
-                "it is healthy, but the ledger could not record that, "
-                "so the last good version will be put back"
+                "the new version is healthy, but the ledger could not record it: "
+                "the last good version will be put back"
             ),
             symbol="⚠️",
             calls_people=True,
