@@ -10,15 +10,15 @@ from tests.support.waiting import wait_for
 PAGE = Page("try-it.md")
 
 
-def mail(*parts: str) -> str:
-    """Wait until the subject of the newest mail has all of this in it; what the page's command prints."""
+def email(*parts: str) -> str:
+    """Wait until the subject of the newest email has all of this in it; what the page's command prints."""
 
     def came() -> bool:
         mails = [m for m in sns.mails() if m["attributes"].get("service") == "staging/hello"]
         return bool(mails) and all(part in mails[-1]["subject"] for part in parts)
 
-    wait_for(came, f"a mail: {' ... '.join(parts)}", ENDED_SECONDS)
-    text = PAGE.run("the newest mail")
+    wait_for(came, f"an email: {' ... '.join(parts)}", ENDED_SECONDS)
+    text = PAGE.run("the newest email")
     assert all(part in text.splitlines()[0] for part in parts)
     return text
 
@@ -30,23 +30,23 @@ def digest(printed: str) -> str:
 
 def test_a_service_of_ones_own_is_made_deployed_broken_and_rolled_back(account: Account) -> None:
     first = digest(PAGE.run("a repository with a first image"))
-    assert PAGE.run("the newest mail") == "no mail yet\n"
+    assert PAGE.run("the newest email") == "no email yet\n"
     PAGE.run("a cluster, and a service with two tasks that run this image")
     (release,) = account.releases_of("team/hello", "v1")
     assert release.outcome == "IGNORED"
     PAGE.run("the plan")
 
     second = digest(PAGE.run("a second image"))
-    mail("SUCCEEDED: staging/hello, team/hello:v2")
+    email("SUCCEEDED: staging/hello, team/hello:v2")
     assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{second}")
 
     PAGE.run("an image whose containers exit as soon as they have started")
-    crashed = mail("ROLLED_BACK: staging/hello, team/hello:v3")
+    crashed = email("ROLLED_BACK: staging/hello, team/hello:v3")
     assert "tasks of container app exited with code 1" in crashed
     assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{second}")
 
     PAGE.run("back to v1")
-    mail("ROLLED_BACK", "staging/hello, from team/hello", " to hello:")
+    email("ROLLED_BACK", "staging/hello, from team/hello", " to hello:")
     assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{first}")
 
 
