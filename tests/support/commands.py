@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support import aws_cli
 from tests.support.paths import REPO
 
 
@@ -41,11 +42,11 @@ class Page:
         self._ran.add(found)
         settings = [f"{name}='{value}'" for name, value in variables.items()]
         before = self._once if once else []
-        binaries = Path(sys.executable).parent
+        path = [aws_cli.on_path(), Path(sys.executable).parent, os.environ["PATH"]]
         done = subprocess.run(
             ["bash", "-c", "\n".join(["set -euo pipefail", *before, *settings, found])],
             cwd=REPO,
-            env={**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"},
+            env={**os.environ, "PATH": os.pathsep.join(map(str, path))},
             capture_output=True,
             text=True,
             check=False,
