@@ -8,10 +8,13 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from moto.ec2.models.amis import AMIS
+
 from localaws.server import LocalAws
 from tests.support.waiting import wait_for
 
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+MACHINE_IMAGE = AMIS[0]["ami_id"]  # to ask EC2 for all images takes a second
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
 
 
@@ -173,8 +176,7 @@ def details(task: dict[str, Any]) -> dict[str, str]:
 
 def register_instance(world: World) -> str:
     ec2 = world.aws.client("ec2")
-    image = ec2.describe_images()["Images"][0]["ImageId"]
-    instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0][
+    instance = ec2.run_instances(ImageId=MACHINE_IMAGE, MinCount=1, MaxCount=1)["Instances"][0][
         "InstanceId"
     ]
     document = json.dumps({"instanceId": instance, "region": "us-east-1"})

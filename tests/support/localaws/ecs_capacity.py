@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from localaws.server import LocalAws
-from tests.support.localaws.ecs import World, unique
+from tests.support.localaws.ecs import MACHINE_IMAGE, World, unique
 
 
 class CapacityWorld(World):
@@ -19,10 +19,9 @@ class CapacityWorld(World):
     def group(self, size: int = 0, **settings: Any) -> dict[str, Any]:
         """Create an Auto Scaling group with this many instances; the group."""
         name = unique("group")
-        image = self.ec2.describe_images()["Images"][0]["ImageId"]
         self.ec2.create_launch_template(
             LaunchTemplateName=name,
-            LaunchTemplateData={"ImageId": image, "InstanceType": "t3.small"},
+            LaunchTemplateData={"ImageId": MACHINE_IMAGE, "InstanceType": "t3.small"},
         )
         self.scaling.create_auto_scaling_group(
             AutoScalingGroupName=name,
