@@ -31,13 +31,13 @@ from moto.core.routing import get_service_router
 from moto.core.serialize import get_serializer_class
 from moto.moto_server.werkzeug_app import (
     BackendRequest,
-    DomainDispatcherApplication,
     create_backend_app,
 )
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from localaws import action_names, changes
+from localaws.caching import Dispatcher
 from localaws.cloudformation.types import custom
 from localaws.events import schedules
 from localaws.faults import api, effects, faults
@@ -69,7 +69,7 @@ class Application:
     def __init__(self) -> None:
         self.outputs: dict[str, str] | None = None  # of the stack; None until it is deployed
         self.calls: list[dict[str, Any]] = []  # of functions
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = Dispatcher(create_backend_app)
         faults.reset()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

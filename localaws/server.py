@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from moto.core.base_backend import AccountSpecificBackend, BackendDict, BaseBackend
+from moto.core.base_backend import BackendDict, BaseBackend
 from moto.core.config import default_user_config
 from moto.ec2.models.subnets import Subnet
 from moto.moto_api._internal.models import moto_api_backend
@@ -24,7 +24,7 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from moto.sns.models import Subscription
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from localaws import aws, ecr, elbv2, servicediscovery
+from localaws import aws, caching, ecr, elbv2, servicediscovery
 from localaws.application import Application
 from localaws.applicationautoscaling import scaling_policies
 from localaws.autoscaling import autoscaling
@@ -39,6 +39,7 @@ from localaws.sns import sns
 from localaws.stepfunctions import jsonata, stepfunctions
 
 _MODULES = (
+    caching,
     ecr,
     eventbridge,
     stepfunctions,
@@ -209,7 +210,6 @@ def _empty() -> None:
             backends.clear()
     moto_api_backend.reset()
     for method in (
-        AccountSpecificBackend._generate_regions,
         Subnet._base_avail_ip_iterator,
         Subscription.private_key,
     ):
