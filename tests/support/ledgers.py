@@ -19,6 +19,7 @@ from moto.dynamodb.exceptions import DynamodbException, TransactionCanceledExcep
 
 from slipway import aws
 from slipway.ledger.ledger import Ledger
+from tests.support import quick_dynamodb  # noqa: F401 - it makes moto faster
 from tests.support.builders import REGION
 
 
@@ -30,7 +31,18 @@ def ledger() -> Iterator[Ledger]:
     of AWS. ``mock_aws`` also drops boto3's session, and to create the clients again takes longer than a test.
     """
     botocore_stubber.enabled = True
+    known = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables.get("ledger")
     BackendDict.reset()
+    if known is None:
+        _create_table()
+    else:
+        known.items.clear()
+        dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables["ledger"] = known
+    yield Ledger(aws.table())
+    botocore_stubber.enabled = False
+
+
+def _create_table() -> None:
     keys = [("pk", "HASH"), ("sk", "RANGE")]
     aws.table().meta.client.create_table(
         TableName="ledger",
@@ -38,8 +50,6 @@ def ledger() -> Iterator[Ledger]:
         KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
         AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n, _ in keys],
     )
-    yield Ledger(aws.table())
-    botocore_stubber.enabled = False
 
 
 class Directly:
