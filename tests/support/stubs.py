@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Self
 
 import boto3
@@ -43,10 +44,16 @@ class Stubbed:
 
 
 def without_parameters() -> Any:
-    """An SSM client whose first GetParameter fails with ParameterNotFound."""
-    stubbed = Stubbed(boto3.client("ssm"))
+    """An SSM client whose next GetParameter fails with ParameterNotFound."""
+    stubbed = _refusing_ssm()
     stubbed.refuses("get_parameter", "ParameterNotFound")
-    return stubbed.__enter__().client
+    return stubbed.client
+
+
+@cache
+def _refusing_ssm() -> Stubbed:
+    """One for all tests: to create a client takes longer than most tests."""
+    return Stubbed(boto3.client("ssm")).__enter__()
 
 
 def stubbed(client: Any, request: pytest.FixtureRequest) -> Iterator[Stubbed]:
