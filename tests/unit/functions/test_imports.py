@@ -28,11 +28,14 @@ VARIABLES = {
 ALLOWED = {"notify_slack": {"slack_sdk"}}
 
 
-# What loading takes its time with are libraries that every handler has: they are loaded once, and each
-# handler in a process of its own that is forked then.
+# What loading takes its time with are libraries and models that nearly every handler has: they are loaded
+# once, without any heavy library, and each handler in a process of its own that is forked then.
 SCRIPT = f"""
 import importlib, json, os, sys
 import aws_lambda_powertools, boto3, pydantic.main
+import slipway.ecs.kept_image, slipway.health.observation, slipway.ledger.ledger, slipway.notices.notice
+if early := [name for name in {HEAVY} if name in sys.modules]:
+    sys.exit(f"{{early}} are loaded with what every handler has")
 for handler in sys.argv[1:]:
     sys.stdout.flush()
     if os.fork() == 0:
