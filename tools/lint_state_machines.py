@@ -14,7 +14,6 @@ from typing import Any
 
 import jsonata
 import yaml
-from cfnlint.api import lint
 from statelint.linter import Linter
 
 from localaws.cloudformation.engine.yaml_loader import Loader
@@ -58,6 +57,9 @@ def problems(definition: dict[str, Any]) -> Iterator[str]:
 
 
 def _against_schema(definition: dict[str, Any]) -> Iterator[str]:
+    # Takes a second to load, also for the tests that only load this module.
+    from cfnlint.api import lint
+
     machine = {
         "Type": "AWS::StepFunctions::StateMachine",
         "Properties": {

@@ -31,7 +31,8 @@ def text(name: str) -> str:
 
 def load(name: str, values: dict[str, str]) -> dict[str, Any]:
     """The definition with its placeholders replaced, as DefinitionSubstitutions of the template does."""
-    definition: dict[str, Any] = yaml.safe_load(PLACEHOLDER.sub(lambda m: values[m[1]], text(name)))
+    filled = PLACEHOLDER.sub(lambda m: values[m[1]], text(name))
+    definition: dict[str, Any] = yaml.load(filled, yaml.CSafeLoader)
     return definition
 
 
@@ -106,7 +107,7 @@ def taken(machine: dict[str, Any], history: list[dict[str, Any]]) -> set[Transit
 MACHINES = {name: unfilled(name) for name in NAMES}
 
 
-class Template(yaml.SafeLoader):
+class Template(yaml.CSafeLoader):
     """A loader for template.yaml that does not evaluate CloudFormation's functions."""
 
 

@@ -27,7 +27,7 @@ NAMES = [*FUNCTIONS, *(f"bad/{function}" for function in FUNCTIONS)]
 NO_STEPS = {"put_first_image", "recover", "sweep", "notify_slack"}
 
 
-class AnyTag(yaml.SafeLoader):
+class AnyTag(yaml.CSafeLoader):
     """Takes CloudFormation's tags for what they hold."""
 
 
