@@ -43,7 +43,7 @@ FOR_EVERY_RESOURCE = {
 WEB = {("LoadBalancerSecurityGroup", 80, 80), ("LoadBalancerSecurityGroup", 443, 443)}
 
 
-@pytest.fixture(params=FILES, ids=lambda file: str(file.relative_to(REPO)))
+@pytest.fixture(scope="module", params=FILES, ids=lambda file: str(file.relative_to(REPO)))
 def template(request: pytest.FixtureRequest) -> dict[str, Any]:
     return parse(request.param.read_text())
 
