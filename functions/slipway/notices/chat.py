@@ -1,29 +1,28 @@
 """A notice for Amazon Q Developer in chat applications, which shows it in Slack, Teams or Chime.
 
 It is a custom notification, version 1.0 of the schema in
-https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html. The chat reads every text in it as
-its own Markdown, and a name after @ as a mention. So in text from outside, every character that one of the
-chats would not show as plain text is replaced.
+https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html. Each of its texts is read as the
+chat's own markdown, and names with an @ are made mentions: so nothing that comes from outside is left as it
+is where one of the chats would take it for more than text.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from slipway.image import short_digest
 from slipway.notices.notice import Kind, Notice
 from slipway.text import one_line, truncate, visible
 
-# AWS publishes no limits. Slack shows 3,000 characters of a section and 150 of a header.
+# AWS names no lengths. Slack shows 3,000 characters of a section, and 150 of a header.
 TITLE_LENGTH = 150
 TEXT_LENGTH = 2900
 FACT_LENGTH = 250
-# Of the full room for each text from outside. The first share is taken with which the description fits.
 SHARES = (1.0, 0.5, 0.25, 0.1, 0.05)
 
-_MENTION = {"@": "\uff20", "#": "\uff03"}  # full-width forms, which mention nobody
+_MENTION = {"@": "\uff20", "#": "\uff03"}  # their wide forms, which name nobody
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _IN_CODE = str.maketrans({**_MENTION, **_ENTITIES, "`": "'"})
 _IN_TEXT = str.maketrans(
@@ -41,7 +40,7 @@ _IN_TEXT = str.maketrans(
 
 
 def chat_of(notice: Notice) -> str:
-    """The custom notification, as JSON."""
+    """The JSON of the notification."""
     title = _text(notice.title, TITLE_LENGTH)
     keywords = (notice.outcome or notice.kind, notice.service, notice.stage, notice.repository)
     service = _text(notice.service) if notice.service else None
@@ -69,7 +68,7 @@ def chat_of(notice: Notice) -> str:
 
 
 def _id(notice: Notice) -> str:
-    """Equal if the same event is notified twice. An alarm has only its time to tell its events apart."""
+    """Equal for the same event that is notified twice, as far as that can be known."""
     moment = (
         "" if notice.kind in {Kind.START, Kind.END} else f"#{notice.stage or notice.at.isoformat()}"
     )
@@ -95,12 +94,10 @@ def _context(notice: Notice) -> dict[str, str]:
 
 
 def _description(notice: Notice) -> str:
-    """The description, with as much of the text from outside as there is room for."""
-    for share in SHARES:
-        text = _rendered(notice, share)
-        if len(text) <= TEXT_LENGTH:
-            break
-    return text
+    """The first of the renderings, each with less room for what comes from outside, that is short enough."""
+    *shares, least = SHARES
+    texts = (_rendered(notice, share) for share in shares)
+    return next((text for text in texts if len(text) <= TEXT_LENGTH), _rendered(notice, least))
 
 
 def _rendered(notice: Notice, share: float) -> str:
@@ -116,21 +113,20 @@ def _rendered(notice: Notice, share: float) -> str:
     running = notice.running
     tasks = running.tasks if running else None
     count = f", {tasks.healthy} of {tasks.desired} tasks running" if tasks else ""
-    verdict = {
+    facts = {
         "Why": _code(notice.reason, room(800)) if notice.reason else "",
         "Now": _text(notice.meaning, room(800)),
-    }
-    facts = {
         "Running now": f"{_code(running.task_definition, room(250))}{count}" if running else "",
         "Image": _image(notice, room(250)),
         "Started by": _code(notice.starter, room(250)) if notice.starter else "",
         "Before": _code(notice.rollback_target, room(250)) if notice.rollback_target else "",
     }
+    first, rest = ("Why", "Now"), ("Running now", "Image", "Started by", "Before")
     lines = [
-        *_labelled(verdict),
+        *_facts(facts, first),
         *listed("Evidence", notice.evidence),
         *_log(notice, room(1000)),
-        *_labelled(facts),
+        *_facts(facts, rest),
         *listed("Passed", notice.gates),
         *listed(
             "Not guarded by these alarms, which were in ALARM before it began", notice.alarms_firing
@@ -139,8 +135,8 @@ def _rendered(notice: Notice, share: float) -> str:
     return "\n".join(lines) or _text(notice.title)
 
 
-def _labelled(facts: dict[str, str]) -> list[str]:
-    return [f"*{label}:* {fact}" for label, fact in facts.items() if fact]
+def _facts(facts: dict[str, str], names: Iterable[str]) -> list[str]:
+    return [f"*{name}:* {facts[name]}" for name in names if facts[name]]
 
 
 def _image(notice: Notice, room: int) -> str:
@@ -150,7 +146,7 @@ def _image(notice: Notice, room: int) -> str:
 
 
 def _log(notice: Notice, room: int) -> list[str]:
-    """The last lines of the container's log, as many as there is room for: the end says why it failed."""
+    """The end of what the container wrote: that is where it says why."""
     log = notice.log
     if log is None:
         return []
@@ -173,7 +169,7 @@ def _log(notice: Notice, room: int) -> list[str]:
 
 
 def _next_steps(notice: Notice) -> list[str]:
-    """The commands, then the links, as far as there is room; each is whole or left out."""
+    """Commands, each whole or not at all, and then where to look."""
     commands = [f"{_text(one.title)}:\n```\n{one.command}\n```" for one in notice.commands]
     links = [f"{_text(link.title)}: {link.url}" for link in notice.links]
     room, steps = TEXT_LENGTH, []
@@ -185,18 +181,18 @@ def _next_steps(notice: Notice) -> list[str]:
 
 
 def _code(text: str, limit: int = FACT_LENGTH) -> str:
-    """The text as one line of code, in which no chat reads markup."""
+    """In one line of code, where no chat reads markup."""
     return f"`{_neutral(truncate(one_line(text), limit)).translate(_IN_CODE)}`"
 
 
 def _text(text: str, limit: int = FACT_LENGTH) -> str:
-    """The text in one line, for a place where chats read markup."""
+    """In one line where chats do read markup."""
     neutral = _neutral(truncate(one_line(text), limit)).translate(_IN_TEXT)
-    neutral = re.sub(r"(?<!\w)_|_(?!\w)", "\uff3f", neutral)  # italics; that of ROLLED_BACK stays
-    return re.sub(r":(?=[\w+'-]+:)", "\u2236", neutral)  # the name of an emoji
+    neutral = re.sub(r"(?<!\w)_|_(?!\w)", "\uff3f", neutral)  # italics, but not ROLLED_BACK
+    return re.sub(r":(?=[\w+'-]+:)", "\u2236", neutral)  # an emoji's name
 
 
 def _neutral(text: str) -> str:
-    """The text, in which no chat finds an address to make a link of."""
+    """Without what is made a link of by itself."""
     text = re.sub(r"(?i)(www)\.", r"\1[.]", text)
     return re.sub(r"(?i):(?=//)|(?<=\bmailto):|(?<=\btel):", "[:]", text)

@@ -1,8 +1,9 @@
-"""Publishes a notice as one SNS message that has each of its forms."""
+"""Publishing a notice: one message of SNS that holds each of its forms."""
 
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from slipway.aws import calling
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sns.type_defs import MessageAttributeValueTypeDef
 
-# SNS's limit for all forms and attributes of a message together:
-# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+# SNS takes 262,144 bytes, all forms and attributes together (API reference, Publish).
 MESSAGE_BYTES = 262_144
-# Characters of a text and items of a list. The first pair is taken with which the message fits.
-LIMITS = ((20_000, 100), (4_000, 50), (1_000, 30), (300, 20), (100, 10), (40, 5))
+# How many characters of a text and how many items of a list are left, until it fits.
+ROOMS = ((20_000, 100), (4_000, 50), (1_000, 30), (300, 20), (100, 10), (40, 5))
 ATTRIBUTE_LENGTH = 256
 
 Attributes = dict[str, "MessageAttributeValueTypeDef"]
@@ -30,8 +30,7 @@ def publish(notice: Notice, topic: str, sns: SNSClient, chat: bool = False) -> s
     """Publish to the topic with this ARN; return SNS's message id.
 
     Args:
-        chat: whether HTTPS endpoints get the form for Amazon Q Developer in chat applications instead of
-            the notice itself.
+        chat: whether HTTPS endpoints get what Amazon Q Developer in chat applications reads.
 
     Raises:
         AwsUnavailable, AwsRefused: from SNS.
@@ -50,7 +49,7 @@ def publish(notice: Notice, topic: str, sns: SNSClient, chat: bool = False) -> s
 
 
 def attributes_of(notice: Notice) -> dict[str, str]:
-    """The message attributes, by which subscriptions can filter; a longer value is cut to 256 characters."""
+    """What subscriptions filter by."""
     values = {
         "kind": str(notice.kind),
         "outcome": notice.outcome,
@@ -62,18 +61,18 @@ def attributes_of(notice: Notice) -> dict[str, str]:
 
 
 def _fitting(notice: Notice, chat: bool) -> tuple[Attributes, str]:
-    """The attributes and the message, which is shortened if SNS would not take all of it."""
+    """Attributes and message, with the notice shortened as far as SNS needs it to be."""
     attributes: Attributes = {
         name: {"DataType": "String", "StringValue": value}
         for name, value in attributes_of(notice).items()
     }
     around = len(json.dumps(attributes, ensure_ascii=False).encode()) + len(subject_of(notice))
-    message = _message(notice, chat)
-    for characters, items in LIMITS:
-        if len(message.encode()) + around <= MESSAGE_BYTES:
-            break
-        message = _message(shortened(notice, characters, items), chat)
-    return attributes, message
+    *rooms, least = ROOMS
+    messages = chain(
+        [_message(notice, chat)], (_message(shortened(notice, *room), chat) for room in rooms)
+    )
+    fitting = (text for text in messages if len(text.encode()) + around <= MESSAGE_BYTES)
+    return attributes, next(fitting, _message(shortened(notice, *least), chat))
 
 
 def _message(notice: Notice, chat: bool) -> str:
