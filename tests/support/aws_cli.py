@@ -103,7 +103,7 @@ def _run(asking: socket.socket) -> NoReturn:
         code = awscli.clidriver.main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - it has to be shown before the process ends
         traceback.print_exc()
     finally:
         with contextlib.suppress(BrokenPipeError):

@@ -14,6 +14,7 @@ from typing import Any
 import requests
 
 from localaws.faults import faults
+from localaws.lambda_ import awslambda
 from localaws.sns import sns
 from tests.support.account import ENDED_SECONDS, Account, Shop
 from tests.support.waiting import wait_for
@@ -47,6 +48,8 @@ class Story:
     """The outcome if no fault is injected, or if the fault is temporary."""
     forth: bool = True
     """Whether the service runs the old image at the start."""
+    recoveries: int = 0
+    """How often Recover is invoked: once for each execution that ends badly."""
 
 
 def _push_good(shop: Shop) -> None:
@@ -98,7 +101,7 @@ STORIES = {
     "manually": Story(
         frozenset({"BeginDeployment", "RollBack"}), _roll_back_manually, "ROLLED_BACK", False
     ),
-    "recovered": Story(frozenset({"Recover"}), _stop, "ROLLED_BACK"),
+    "recovered": Story(frozenset({"Recover"}), _stop, "ROLLED_BACK", recoveries=2),
 }
 
 
@@ -112,10 +115,16 @@ def calls_in(account: Account, story: Story) -> list[Call]:
     wait_for(
         lambda: not _running(account), "the executions of other tests to end", PATIENCE_SECONDS
     )
-    before = len(_calls(account))
+    before, recoveries = len(_calls(account)), _recoveries(account)
     with closing(a_shop(account)) as shop:
         story.start(shop)
         wait_for_end(shop)
+    # The last one is about the execution that has just ended.
+    wait_for(
+        lambda: _recoveries(account) - recoveries >= story.recoveries,
+        f"{story.recoveries} invocations of Recover",
+        PATIENCE_SECONDS,
+    )
     names = {name: logical_id for logical_id, name in account.functions().items()}
     counts: Counter[tuple[str, str]] = Counter()
     for call in _calls(account)[before:]:
@@ -125,6 +134,12 @@ def calls_in(account: Account, story: Story) -> list[Call]:
         if function == "CheckDeployment":
             counts[function, action] = IN_ONE_CHECK.get(action, 1)
     return [Call(*which, number + 1) for which, count in counts.items() for number in range(count)]
+
+
+def _recoveries(account: Account) -> int:
+    """How often Recover was invoked so far."""
+    recover = account.functions()["Recover"]
+    return sum(invocation.function == recover for invocation in awslambda.invocations())
 
 
 def _calls(account: Account) -> list[dict[str, Any]]:

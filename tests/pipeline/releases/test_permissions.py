@@ -139,6 +139,9 @@ def test_a_refused_update_changes_nothing_and_the_mail_says_what_was_refused(
 
 def test_a_service_whose_alarms_cannot_be_read_is_rolled_back(account: Account) -> None:
     shop = account.shop(alarms=("unreadable",))
+    # Its time is over after a few checks, each of which is refused.
+    policy = shop.planned(shop.service, timeout_seconds=5)
+    shop.plan([{"name": "production", "services": [policy]}])
     with changed(account, "CheckDeployment", without("cloudwatch:DescribeAlarms")):
         shop.push("v2")
         deployment = shop.deployed("v2")
