@@ -49,24 +49,26 @@ demo: $(READY) ## Deploy Slipway to a local AWS and watch three releases
 
 # ARGS goes to pytest: make test ARGS='-k stale'. `make test` alone measures coverage, and of tests/unit alone: these
 # have to reach all of functions/, which the local AWS runs in other processes.
-PYTEST = $(BIN)/pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
+# Deployments wait half of their time, so that the tests of the local AWS have more workers than a small machine has
+# processors.
+PYTEST = $(BIN)/pytest --dist loadscope --no-loadscope-reorder
 
 .PHONY: unit
 unit: $(READY) ## Run every test that needs no local AWS
-	$(PYTEST) tests/unit $(ARGS)
+	$(PYTEST) --numprocesses 2 tests/unit $(ARGS)
 
 .PHONY: test
 test: $(READY) ## Run every test but the exhaustive ones (ARGS='-k stale')
 ifdef ARGS
-	$(PYTEST) -m 'not exhaustive' $(ARGS)
+	$(PYTEST) --numprocesses 3 -m 'not exhaustive' $(ARGS)
 else
-	$(PYTEST) tests/unit --cov
-	$(PYTEST) -m 'not exhaustive' --ignore tests/unit
+	$(PYTEST) --numprocesses 2 tests/unit --cov
+	$(PYTEST) --numprocesses 3 -m 'not exhaustive' --ignore tests/unit
 endif
 
 .PHONY: test-exhaustive
 test-exhaustive: $(READY) ## Run the exhaustive tests: every fault, stop and variant, and containers
-	$(PYTEST) -m exhaustive $(ARGS)
+	$(PYTEST) --numprocesses 3 -m exhaustive $(ARGS)
 
 .PHONY: lint
 lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines
