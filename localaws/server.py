@@ -56,6 +56,7 @@ _MODULES = (
     servicediscovery,
 )
 _installed = False
+_running = threading.Lock()
 
 
 class LocalAws:
@@ -86,10 +87,20 @@ class LocalAws:
         self._application.outputs = outputs
 
     def start(self) -> None:
-        """Listen and answer. Raises OSError if the port is taken."""
+        """Listen and answer.
+
+        Raises:
+            OSError: the port is taken.
+            RuntimeError: a local AWS runs in this process.
+        """
+        if not _running.acquire(blocking=False):
+            raise RuntimeError(
+                "a local AWS runs in this process: stop it first, or start the other in a process of its own"
+            )
         self._others = set(threading.enumerate())
-        server = self._listening()
         with contextlib.ExitStack() as undo:  # undone in reverse order
+            undo.callback(_running.release)
+            server = self._listening()
             undo.callback(server.server_close)
             undo.callback(_restore, dict(os.environ))
             _use(self.url, self._port)

@@ -36,6 +36,14 @@ def test_an_action_that_moto_lacks_is_an_error_that_names_it_and_is_not_retried(
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 501  # SDKs retry 500, 502, 503 and 504
 
 
+def test_a_second_local_aws_in_a_process_is_refused_and_leaves_the_first_alone(
+    aws: LocalAws,
+) -> None:
+    with pytest.raises(RuntimeError, match="a local AWS runs in this process: stop it first"):
+        LocalAws().start()
+    assert aws.client("sts").get_caller_identity()["Account"]
+
+
 def test_a_crash_of_the_local_aws_is_an_error_that_names_it(
     aws: LocalAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,14 +10,25 @@ from tests.support.stories import PATIENCE_SECONDS, has_ended
 from tests.support.waiting import wait_for
 
 
-@pytest.fixture
-def shop(account: Account) -> Shop:
-    """One that has v1 manually, and v2 and v3 by Slipway."""
+def with_two_good_versions(account: Account) -> Shop:
+    """A shop that has v1 manually, and v2 and v3 by Slipway."""
     shop = account.shop(tasks=1)
     for tag in ("v2", "v3"):
         shop.push(tag)
         assert shop.deployed(tag).outcome == "SUCCEEDED"
     return shop
+
+
+@pytest.fixture
+def shop(account: Account) -> Shop:
+    """One with two good versions."""
+    return with_two_good_versions(account)
+
+
+@pytest.fixture(scope="module")
+def unchanged(account: Account) -> Shop:
+    """One with two good versions, for the tests that change nothing of it."""
+    return with_two_good_versions(account)
 
 
 def family(shop: Shop) -> str:
@@ -124,12 +135,14 @@ def test_without_a_last_good_version_it_is_rejected(account: Account) -> None:
 
 
 @pytest.mark.parametrize("to", ["v99", "sha256:" + "0" * 64, "nothing:7"])
-def test_a_manual_rollback_to_a_target_that_does_not_exist_is_rejected(shop: Shop, to: str) -> None:
-    v3 = shop.running()
-    back = shop.roll_back(to=to)
+def test_a_manual_rollback_to_a_target_that_does_not_exist_is_rejected(
+    unchanged: Shop, to: str
+) -> None:
+    v3 = unchanged.running()
+    back = unchanged.roll_back(to=to)
     assert back.outcome == "REJECTED"
     assert to in back.reason
-    assert shop.running() == v3
+    assert unchanged.running() == v3
 
 
 def test_a_service_that_does_not_exist_is_named(account: Account) -> None:
