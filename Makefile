@@ -60,15 +60,15 @@ unit: $(READY) ## Run every test that needs no local AWS
 .PHONY: test
 test: $(READY) ## Run every test but the exhaustive ones (ARGS='-k stale')
 ifdef ARGS
-	$(PYTEST) --numprocesses 3 -m 'not exhaustive' $(ARGS)
+	$(PYTEST) --numprocesses 4 -m 'not exhaustive' $(ARGS)
 else
 	$(PYTEST) --numprocesses 2 tests/unit --cov
-	$(PYTEST) --numprocesses 3 -m 'not exhaustive' --ignore tests/unit
+	$(PYTEST) --numprocesses 4 -m 'not exhaustive' --ignore tests/unit
 endif
 
 .PHONY: test-exhaustive
 test-exhaustive: $(READY) ## Run the exhaustive tests: every fault, stop and variant, and containers
-	$(PYTEST) --numprocesses 3 -m exhaustive $(ARGS)
+	$(PYTEST) --numprocesses 4 -m exhaustive $(ARGS)
 
 .PHONY: lint
 lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines

@@ -6,7 +6,7 @@ import ctypes
 import gc
 import resource
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,8 +27,8 @@ WHOLE = {"tests/pipeline/containers", "tests/statemachine"}
 SPREAD = {"tests/pipeline/faults"}
 # The tests of these folders take minutes: only `make test-exhaustive` runs them, not `make test`.
 EXHAUSTIVE = {"tests/pipeline/containers", "tests/pipeline/faults"}
-WORKER_MB = 1_000
-"""The memory at which a worker fails the run: stopped local AWSs have stayed in it. The aim is 700."""
+WORKER_MB = 700
+"""The memory at which a worker fails the run: stopped local AWSs have stayed in it."""
 FAULT_RUNS = "fault runs"
 """The user property in which a test records how many deployments it ran with a fault."""
 
@@ -49,17 +49,27 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # xdist hands out work in this order: what takes minutes first, so that all workers end at the same time.
-    items.sort(key=lambda item: _turn(item.path.relative_to(item.config.rootpath)))
+    order = _order({item.path.relative_to(item.config.rootpath) for item in items})
+    items.sort(key=lambda item: order[item.path.relative_to(item.config.rootpath)])
     for item in items:
         if str(item.path.parent.relative_to(item.config.rootpath)) in EXHAUSTIVE:
             item.add_marker("exhaustive")
 
 
-def _turn(file: Path) -> int:
-    if file.name == "test_calls.py":  # hundreds of short pieces
-        return 2
-    return 0 if file.parts[:2] in {("tests", "pipeline"), ("tests", "statemachine")} else 1
+def _order(files: set[Path]) -> dict[Path, tuple[int, int]]:
+    """The turn of each file; xdist hands out work in this order.
+
+    What takes minutes comes first, so that all workers end at the same time. The folders take turns, because
+    files of one folder deploy with the SAM CLI, of which only one runs at a time.
+    """
+    turns: dict[Path, tuple[int, int]] = {}
+    count: Counter[Path] = Counter()
+    for file in sorted(files):
+        long = file.parts[:2] in {("tests", "pipeline"), ("tests", "statemachine")}
+        # test_calls.py has hundreds of short pieces.
+        turns[file] = (2 if file.name == "test_calls.py" else 0 if long else 1, count[file.parent])
+        count[file.parent] += 1
+    return turns
 
 
 class Costs:
