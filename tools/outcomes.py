@@ -13,12 +13,12 @@ HEAD = """\
 
 <!-- Written by `make schema` from functions/slipway/health/outcome.py and cause.py. -->
 
-The outcome says how a deployment ended. It is in the notice and in the
+The outcome says how a deployment ended, or a release that began none. It is in the notice and in the
 [ledger](architecture.md#the-ledger), Slipway's DynamoDB table. It also decides whether the deployment's
 Step Functions execution succeeds or fails. A failed execution has the outcome as its `Error`, and the
-reason, a sentence, as its `Cause`. So an alarm on the metric `ExecutionsFailed` of the deployment state
-machine fires for every deployment that did not bring its version to the service, unless a newer release
-or a person wanted another version there.
+reason, a sentence, as its `Cause`. If you set
+an alarm on the metric `ExecutionsFailed` of the deployment state machine, it fires for every row below that
+says *fails*. It does not see a release that failed before its first deployment.
 
 The *new version* is the task definition that the deployment registers. A *manual rollback* is a
 deployment that a person [starts](operations.md#roll-back) to go back to another version.
@@ -29,28 +29,29 @@ TITLES = (
 )
 NOTES = """\
 - Outcomes with a *: you are notified of them only if the parameter `NotifyNoChange` is set.
-- Alert in Slack: a bot shows the end of a deployment by editing its message, which alerts nobody. For
-  these outcomes it also posts a reply that appears in the channel. REJECTED has no alert, but you
-  may still have to act: the notice says what refused the deployment.
-- Becomes good: a later rollback may go back to this version. The rollback target is the version that the
-  deployment went back to.
-- The image is quarantined: from now on it is refused on this service. This is the new image, if the
-  service was updated to it; in a manual rollback, it is the image that the service ran before. If the
-  rollback target has the same image, nothing is quarantined.
+- Alert in Slack: if a Slack bot sends your notices, it shows the end of a deployment by editing the message
+  of the start, which alerts nobody. For these outcomes it also posts a reply that appears in the channel.
+  REJECTED has no alert, but you may still have to act: the notice says what refused the deployment.
+- Becomes good: a later rollback may go back to this version. The *rollback target* is the version that
+  the deployment went back to. If the service had no good version yet, it is now the first.
+- The image is quarantined: this service refuses the image from now on, unless a manual deployment forces it.
+  In a manual rollback, the image is the one that the service ran until then; otherwise it is the new one, if
+  the service was updated to it. An image that the rollback target uses is never quarantined.
 - FAILED is also the outcome of a release that fails before its first deployment, for example because its
   plan is invalid.
 - IGNORED ends a release, not a deployment: the repository has no plan, no route matches the tag, or the
   tag has moved on since the push.
-- `LedgerNotWritten` is not the end of a deployment, only the error of its execution. A rollback can't go
-  back to a version that the ledger does not have as good, so this version can't stay. As after a crash,
+- `LedgerNotWritten` is no outcome, only the error of an execution. A version that the ledger does not record
+  as good can't serve as the last good version later, so it is not left live. As after a crash,
   another execution puts the last good version back, and ends the deployment with one of the other
   outcomes.
 """
 CAUSES = """\
 ## Causes
 
-The cause tells programs why a deployment ended with another outcome than SUCCEEDED or NO_CHANGE. It is
-the field `cause` in the ledger and in the notice.
+The cause is a code that tells programs why a deployment ended with an outcome other than SUCCEEDED, NO_CHANGE
+or IGNORED. It is the field `cause` of the ledger and of the notice, not the `Cause` of the execution, which
+is a sentence.
 """
 
 

@@ -26,7 +26,7 @@ class Cause(StrEnum):
     IMAGE = "IMAGE", "the tasks exit, fail their health checks, or can't start"
     CONFIGURATION = (
         "CONFIGURATION",
-        "a plan, the input of a manual start, or a setting in AWS is wrong",
+        "a plan, the input of a manual deployment or rollback, or a setting in AWS is wrong",
     )
     ALARM = "ALARM", "an alarm of the plan fired"
     UNREADABLE = "UNREADABLE", "an alarm could not be read, so nobody knows whether it fired"
@@ -38,7 +38,7 @@ class Cause(StrEnum):
     )
     NEWER_RELEASE = (
         "NEWER_RELEASE",
-        "the deployment of a newer release has claimed the service",
+        "a newer release has taken over the service",
     )
     QUARANTINED = "QUARANTINED", "the image is quarantined on the service"
     FROZEN = "FROZEN", "a freeze is in force"

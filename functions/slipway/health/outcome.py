@@ -104,7 +104,7 @@ class Outcome(StrEnum):
     SUPERSEDED = (
         "SUPERSEDED",
         Facts(
-            meaning="a newer release or someone else took over the service; Slipway left it to them",
+            meaning="a newer release or a change from outside took over the service, and was left alone",
             symbol="⏭️",
             succeeds=True,
         ),
