@@ -49,7 +49,7 @@ demo: $(READY) ## Deploy Slipway to a local AWS and watch three releases
 
 # ARGS goes to pytest: make test ARGS='-k stale'. `make test` alone measures coverage, and of tests/unit alone: these
 # have to reach all of functions/, which the local AWS runs in other processes.
-# Deployments wait half of their time, so that the tests of the local AWS have more workers than a small machine has
+# Deployments wait half of their time, so that the tests on the local AWS have more workers than a small machine has
 # processors.
 PYTEST = $(BIN)/pytest --dist loadscope --no-loadscope-reorder
 
@@ -68,7 +68,7 @@ endif
 
 .PHONY: test-exhaustive
 test-exhaustive: $(READY) ## Run the exhaustive tests: every fault, stop and variant, and containers
-	$(PYTEST) --numprocesses 4 -m exhaustive $(ARGS)
+	$(PYTEST) --numprocesses 3 -m exhaustive $(ARGS)
 
 .PHONY: lint
 lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines
