@@ -17,10 +17,12 @@ from moto.core.models import botocore_stubber
 from moto.dynamodb import dynamodb_backends
 from moto.dynamodb.exceptions import DynamodbException, TransactionCanceledException
 
+from localaws import caching
 from slipway import aws
 from slipway.ledger.ledger import Ledger
-from tests.support import quick_dynamodb  # noqa: F401 - it makes moto faster
 from tests.support.builders import REGION
+
+caching.install()
 
 
 @pytest.fixture
