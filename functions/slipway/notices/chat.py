@@ -97,7 +97,8 @@ def _description(notice: Notice) -> str:
     """The first of the renderings, each with less room for what comes from outside, that is short enough."""
     *shares, least = SHARES
     texts = (_rendered(notice, share) for share in shares)
-    return next((text for text in texts if len(text) <= TEXT_LENGTH), _rendered(notice, least))
+    fitting = (text for text in texts if len(text) <= TEXT_LENGTH)
+    return next(fitting, None) or _rendered(notice, least)
 
 
 def _rendered(notice: Notice, share: float) -> str:

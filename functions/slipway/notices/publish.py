@@ -72,7 +72,7 @@ def _fitting(notice: Notice, chat: bool) -> tuple[Attributes, str]:
         [_message(notice, chat)], (_message(shortened(notice, *room), chat) for room in rooms)
     )
     fitting = (text for text in messages if len(text.encode()) + around <= MESSAGE_BYTES)
-    return attributes, next(fitting, _message(shortened(notice, *least), chat))
+    return attributes, next(fitting, None) or _message(shortened(notice, *least), chat)
 
 
 def _message(notice: Notice, chat: bool) -> str:

@@ -173,6 +173,15 @@ def test_a_message_fits_into_sns_and_is_cut_between_characters(long, count, chat
     assert notice.commands or len(image(repository=long).repository) > 100
 
 
+def test_a_message_without_a_log_is_cut_to_what_sns_takes():
+    notice = noticed(ending("FAILED", evidence=["x" * 60_000] * 40))
+
+    sns = taken(notice)
+
+    assert sns.size <= MESSAGE_BYTES
+    assert Notice.model_validate_json(sns.forms["lambda"]).log is None
+
+
 def test_a_message_that_is_cut_says_so_in_every_form_and_links_to_the_whole():
     lines = tuple(f"line {n}" for n in range(200))
     log = ContainerLog(container="app", task="t", group="g", stream="s", lines=lines)
