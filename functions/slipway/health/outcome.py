@@ -104,7 +104,10 @@ class Outcome(StrEnum):
     SUPERSEDED = (
         "SUPERSEDED",
         Facts(
-            meaning="a newer release or a change from outside took over the service, and was left alone",
+            meaning=(
+                "a newer release took over the service, or someone outside Slipway changed it; "
+                "this deployment left it alone"
+            ),
             symbol="⏭️",
             succeeds=True,
         ),
