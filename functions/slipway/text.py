@@ -31,11 +31,17 @@ _BLANK = re.compile(
 )
 
 
+# Most texts are of these characters only, and a mail may have thousands of lines.
+_HARMLESS = re.compile("[\n -~]*")
+
+
 def visible(text: str) -> str:
     """The text with its lines and indentation, but without terminal commands and invisible characters.
 
     A tab becomes up to four spaces. A run of characters that are not shown becomes one U+FFFD.
     """
+    if _HARMLESS.fullmatch(text):
+        return text
     lines = _BREAKS.sub("\n", _ESCAPES.sub("", text)).expandtabs(4)
     return re.sub("\ufffd+", "\ufffd", lines.translate(_LETTERS))
 

@@ -27,7 +27,7 @@ caching.install()
 
 @pytest.fixture
 def ledger() -> Iterator[Ledger]:
-    """An empty ledger, whose table ``aws.table()`` returns.
+    """An empty ledger, whose table ``aws.table()`` returns; its own calls go past boto3, see `Directly`.
 
     The fixture does only that part of ``mock_aws`` that a test needs: it resets moto and puts it in the place
     of AWS. ``mock_aws`` also drops boto3's session, and to create the clients again takes longer than a test.
@@ -40,7 +40,7 @@ def ledger() -> Iterator[Ledger]:
     else:
         known.items.clear()
         dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables["ledger"] = known
-    yield Ledger(aws.table())
+    yield Ledger(Directly())
     botocore_stubber.enabled = False
 
 
@@ -57,20 +57,26 @@ def _create_table() -> None:
 class Directly:
     """A table of moto's backend, called without boto3, which takes most of a call's time.
 
-    moto evaluates expressions and conditions as it does behind a client, but the shape of requests is not
-    checked. The table begins empty, because moto copies the whole table in every transaction.
+    moto evaluates expressions and conditions as it does behind a client, but nothing checks the shape of a
+    request: tests/unit/ledger sends every request through a client.
     """
 
     name = "ledger"
 
     def __init__(self) -> None:
         self._moto = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION]
-        self._moto.tables[self.name].items.clear()
         self.meta = SimpleNamespace(client=self)
+
+    def empty(self) -> None:
+        """Delete every item. moto copies the whole table in every transaction."""
+        self._moto.tables[self.name].items.clear()
 
     def get_item(self, *, Key: dict[str, str], ConsistentRead: bool) -> dict[str, Any]:  # noqa: N803
         item = self._moto.get_item(self.name, _typed(Key))
         return {"Item": item.to_regular_json()} if item else {}
+
+    def query(self, **arguments: Any) -> Any:
+        return aws.table().query(**arguments)
 
     def update_item(self, **arguments: Any) -> None:
         with _refusals("UpdateItem"):

@@ -55,17 +55,22 @@ def _section(heading: str, lines: Iterable[str]) -> list[str]:
 def _wrapped(text: str, first: str, rest: str) -> Iterator[str]:
     """The text's lines, wrapped and with these indents. A longer word than a line stays whole."""
     for line in visible(text).split("\n"):
+        words = line.strip()
+        if not words:
+            continue
         own = " " * (len(line) - len(line.lstrip()))
-        wrapped = textwrap.wrap(
-            line.lstrip(),
-            WIDTH,
-            initial_indent=first + own,
-            subsequent_indent=rest + own,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        yield from wrapped
-        first = rest if wrapped else first
+        if len(first + own + words) <= WIDTH:
+            yield first + own + words
+        else:
+            yield from textwrap.wrap(
+                words,
+                WIDTH,
+                initial_indent=first + own,
+                subsequent_indent=rest + own,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        first = rest
 
 
 def _labelled(label: str, text: str) -> Iterator[str]:

@@ -68,15 +68,16 @@ def _fitting(notice: Notice, chat: bool) -> tuple[Attributes, str]:
     }
     around = len(json.dumps(attributes, ensure_ascii=False).encode()) + len(subject_of(notice))
     *rooms, least = ROOMS
-    messages = chain(
-        [_message(notice, chat)], (_message(shortened(notice, *room), chat) for room in rooms)
-    )
+    notices = chain([notice], (shortened(notice, *room) for room in rooms))
+    # The message is longer than the notice as JSON, which is quicker to make.
+    short = (n for n in notices if len(_whole(n).encode()) <= MESSAGE_BYTES)
+    messages = (_message(n, chat) for n in short)
     fitting = (text for text in messages if len(text.encode()) + around <= MESSAGE_BYTES)
     return attributes, next(fitting, None) or _message(shortened(notice, *least), chat)
 
 
 def _message(notice: Notice, chat: bool) -> str:
-    whole = json.dumps(notice.to_json(), ensure_ascii=False)
+    whole = _whole(notice)
     text = text_of(notice)
     forms = {
         "default": text,
@@ -87,3 +88,7 @@ def _message(notice: Notice, chat: bool) -> str:
         "https": chat_of(notice) if chat else whole,
     }
     return json.dumps(forms, ensure_ascii=False)
+
+
+def _whole(notice: Notice) -> str:
+    return json.dumps(notice.to_json(), ensure_ascii=False)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 import pytest
@@ -32,7 +31,7 @@ from slipway.ledger.records import (
     timestamp,
 )
 from slipway.release.release import Deployment, Release
-from tests.support.builders import FAMILY, OLD, at, deployment, execution, image, release
+from tests.support.builders import FAMILY, OLD, SERVICE, at, deployment, execution, image, release
 from tests.support.ledgers import Directly
 
 ASIDE = CLOCKS_APART_SECONDS / 2
@@ -44,8 +43,6 @@ AGES = st.sampled_from([0, 0, 0, 60])
 DIGESTS = st.sampled_from(["sha256:a", "sha256:b"])
 OUTCOMES = st.sampled_from(["SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED", "FAILED"])
 STALE = st.sampled_from(["end", "end", "renew", "start_change", "end_change", "finish"])
-SERVICES = (f"production/api-{number}" for number in count())
-"""One for each example, all in one table."""
 
 
 @dataclass(eq=False)
@@ -70,6 +67,13 @@ ANYONE = st.runner().flatmap(lambda world: st.sampled_from(world.everyone[::-1])
 THE_LAST_CLAIMANT = st.runner().flatmap(lambda world: st.just(world.claimants[-1]))
 A_CLAIMANT = st.runner().flatmap(lambda world: st.sampled_from(world.claimants[::-1]))
 UNENDED = st.runner().flatmap(lambda world: st.sampled_from(world.unended()[::-1]))
+
+
+def empty_ledger() -> Ledger:
+    """For one example. All examples of a test use one table."""
+    table = Directly()
+    table.empty()
+    return Ledger(table)
 
 
 def event(what: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -109,8 +113,7 @@ class Executions(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = Ledger(Directly())
-        self.service = next(SERVICES)
+        self.ledger, self.service = empty_ledger(), SERVICE
         self.now = 0.0
         self.claimant: Actor | None = None
         self.newest: Release | None = None
@@ -310,7 +313,7 @@ class Executions(RuleBasedStateMachine):
 def test_a_service_is_not_claimed_while_its_change_mark_lasts_whatever_the_clocks_say(
     claim_s, newcomer_s, passed
 ):
-    ledger, service = Ledger(Directly()), next(SERVICES)
+    ledger, service = empty_ledger(), SERVICE
     claim = ClaimId(service=service, deployment="d", execution="claim")
     newcomer = ClaimId(service=service, deployment="d", execution="newcomer")
     asked = deployment(service=service)
