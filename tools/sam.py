@@ -50,7 +50,7 @@ def build_once(repo: Path) -> None:
 
 
 def _build(repo: Path, fingerprint: str) -> None:
-    _sam(repo, "build", parameters(repo, "build", {}))
+    _sam(repo, "build", as_arguments(parameters(repo, "build", {})))
     pack(repo / ".aws-sam" / "build")
     (repo / _MARK).write_text(fingerprint)
 
@@ -59,11 +59,25 @@ def deploy(
     aws: LocalAws, repo: Path, overrides: dict[str, str] | None = None, stack: str = "slipway"
 ) -> dict[str, str]:
     """Run ``sam deploy`` against a running local AWS, and return the stack's outputs."""
-    bucket = _settings(repo, "deploy")["s3_bucket"]
-    aws.client("s3").create_bucket(Bucket=bucket)  # in us-east-1, making it again is not an error
+    # In us-east-1, it is no error to create a bucket again.
+    aws.client("s3").create_bucket(Bucket=bucket(repo))
     with _alone(repo):
-        _sam(repo, "deploy", ["--stack-name", stack, *parameters(repo, "deploy", overrides or {})])
+        given = as_arguments(parameters(repo, "deploy", overrides or {}))
+        _sam(repo, "deploy", ["--stack-name", stack, *given])
     return outputs(aws, stack)
+
+
+def package(aws: LocalAws, repo: Path, template: Path) -> None:
+    """Run ``sam package``, which uploads what the template refers to, and writes the packaged template."""
+    aws.client("s3").create_bucket(Bucket=bucket(repo))
+    where = ["--s3-bucket", bucket(repo), "--output-template-file", str(template)]
+    with _alone(repo):
+        _sam(repo, "package", where)
+
+
+def bucket(repo: Path) -> str:
+    """The name of the bucket to which the SAM CLI uploads."""
+    return str(_settings(repo, "deploy")["s3_bucket"])
 
 
 def outputs(aws: LocalAws, stack: str = "slipway") -> dict[str, str]:
@@ -116,14 +130,18 @@ def _sam(repo: Path, command: str, arguments: list[str]) -> None:
         raise SamError(f"sam {command} failed with exit code {run.returncode}:\n{tail}")
 
 
-def parameters(repo: Path, command: str, overrides: dict[str, str]) -> list[str]:
-    """Every parameter as arguments: those on the command line replace all of the file's."""
+def parameters(repo: Path, command: str, overrides: dict[str, str]) -> dict[str, str]:
+    """The parameters in samconfig.toml, with those of this machine and ``overrides`` in their place."""
     machine = {
         "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
         "PythonRuntime": f"python3.{sys.version_info.minor}",
     }
-    merged = {**_in_file(repo, command), **machine, **overrides}
-    return ["--parameter-overrides", *(f'{name}="{value}"' for name, value in merged.items())]
+    return {**_in_file(repo, command), **machine, **overrides}
+
+
+def as_arguments(parameters: dict[str, str]) -> list[str]:
+    """The arguments of the SAM CLI for these parameters, which replace all of samconfig.toml's."""
+    return ["--parameter-overrides", *(f'{name}="{value}"' for name, value in parameters.items())]
 
 
 def _in_file(repo: Path, command: str) -> dict[str, str]:

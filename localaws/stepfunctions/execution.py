@@ -29,7 +29,7 @@ from moto.stepfunctions.parser.asl.eval.program_state import (
 )
 from moto.stepfunctions.parser.backend import execution as moto_execution
 
-from localaws import aws
+from localaws import aws, changes
 from localaws.stepfunctions.jsonata import iso
 
 _log = logging.getLogger(__name__)
@@ -127,6 +127,7 @@ class Execution(moto_execution.Execution):
         self.stop_date = datetime.datetime.now(datetime.UTC)
         self.exec_status = status  # last, so that the rest is set by then
         self.ended.set()
+        changes.announce()
         for waker in list(self.wakers):
             waker.set()
 

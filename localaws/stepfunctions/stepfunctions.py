@@ -36,6 +36,7 @@ from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
+from localaws import changes
 from localaws.stepfunctions import (
     child_execution,
     errors,
@@ -130,6 +131,7 @@ def _start_execution(
         )
         execution.start()
         owner.executions.append(execution)  # type: ignore[arg-type]
+    changes.announce()  # a rule or another execution may have started it
     return execution
 
 

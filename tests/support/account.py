@@ -18,9 +18,10 @@ from localaws.server import LocalAws
 from localaws.sns import sns
 from slipway.ledger.ledger import Ledger
 from slipway.ledger.records import ServiceRecord
+from tests.support import executions
+from tests.support.executions import ENDED_SECONDS, Listed
 from tests.support.waiting import wait_for
 
-ENDED_SECONDS = 120  # how long to wait for an end on a slow machine; most take a few seconds
 STACK = "slipway"
 QUICK = {"bake_seconds": 1, "timeout_seconds": 60, "poll_seconds": 1}
 
@@ -45,8 +46,6 @@ class Account:
 
     aws: LocalAws
     outputs: dict[str, str]
-    _inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """The inputs of executions by ARN, each read only once."""
 
     def shop(self, **settings: Any) -> Shop:
         """A team with a repository, a service ``production/<name>`` on v1, and a plan."""
@@ -96,45 +95,29 @@ class Account:
 
     def ended(self, arn: str) -> Ended:
         """Wait for the end of an execution."""
-
-        def described() -> dict[str, Any] | None:
-            found = self.aws.client("stepfunctions").describe_execution(executionArn=arn)
-            return found if found["status"] != "RUNNING" else None
-
-        found = wait_for(described, f"the end of {arn}", ENDED_SECONDS)
-        output = json.loads(found.get("output") or "{}")
+        found = executions.ended(arn)
+        output = json.loads(found["output"] or "{}")
         return Ended(
             arn=arn,
             input=json.loads(found["input"]),
-            outcome=output.get("outcome") or found.get("error") or found["status"],
-            reason=output.get("reason") or found.get("cause") or "",
+            outcome=output.get("outcome") or found["error"] or found["status"],
+            reason=output.get("reason") or found["cause"] or "",
             output=output,
         )
 
-    def executions(self, output: str, **which: str) -> list[tuple[str, dict[str, Any]]]:
-        """ARN and input of the executions of the state machine under this output, newest first."""
-        client = self.aws.client("stepfunctions")
-        pages = client.get_paginator("list_executions").paginate(
-            stateMachineArn=self.outputs[output], **which
-        )
-        arns = [execution["executionArn"] for page in pages for execution in page["executions"]]
-        for arn in arns:
-            if arn not in self._inputs:
-                found = client.describe_execution(executionArn=arn)
-                self._inputs[arn] = json.loads(found["input"])
-        return [(arn, self._inputs[arn]) for arn in arns]
+    def executions(self, output: str) -> list[Listed]:
+        """The executions of the state machine under this output, newest first."""
+        return executions.listed(self.outputs[output])
 
     def releases_of(self, repository: str, tag: str, count: int = 1) -> list[Ended]:
         """Wait until ``count`` releases were started by pushes of this tag, and for their ends."""
 
         def started() -> list[str] | None:
-            details = [
-                (arn, i.get("detail", {})) for arn, i in self.executions("ReleaseStateMachineArn")
-            ]
             arns = [
-                arn
-                for arn, detail in details
-                if (detail.get("repository-name"), detail.get("image-tag")) == (repository, tag)
+                each.arn
+                for each in self.executions("ReleaseStateMachineArn")
+                if {"repository-name": repository, "image-tag": tag}.items()
+                <= each.input.get("detail", {}).items()
             ]
             return arns if len(arns) >= count else None
 
@@ -144,10 +127,10 @@ class Account:
     def deployments_of(self, repository: str, tag: str) -> dict[str, list[Ended]]:
         """Wait for the end of each deployment of this tag that has started; the deployments by service."""
         found: dict[str, list[Ended]] = {}
-        for arn, given in self.executions("DeploymentStateMachineArn"):
-            image = given.get("release", {}).get("image", {})
+        for each in self.executions("DeploymentStateMachineArn"):
+            image = each.input.get("release", {}).get("image", {})
             if (image.get("repository"), image.get("tag")) == (repository, tag):
-                found.setdefault(given["service"], []).append(self.ended(arn))
+                found.setdefault(each.input["service"], []).append(self.ended(each.arn))
         return found
 
 

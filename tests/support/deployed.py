@@ -1,7 +1,8 @@
 """A local AWS in which Slipway is deployed, started from a snapshot.
 
-The real SAM CLI deploys once for each state of the sources and each set of parameters. The local AWS is then
-saved in .cache/deployed, from which every further test, worker and run of the tests starts.
+The real SAM CLI packages once for each state of the sources. From what it has uploaded, a stack is created
+for each set of parameters, as `sam deploy` does it: by a change set. The local AWS is then saved in
+.cache/deployed, from which every further test, worker and run of the tests starts.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ import hashlib
 import inspect
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from localaws.server import LocalAws
+from tests.support.localaws.stacks import change, outputs, reasons
 from tests.support.paths import REPO
 from tools import sam, sources
 
 CACHE = REPO / ".cache" / "deployed"
+STACK = "slipway"
+TEMPLATE = "packaged.yaml"
 _STATES = 3  # how many states of the sources keep their snapshots, of 18 MB each
 
 Prepare = Callable[[LocalAws], dict[str, str]]
@@ -32,32 +37,62 @@ def deployed(
 ) -> Iterator[tuple[LocalAws, dict[str, str]]]:
     """A local AWS with Slipway deployed with these parameters, and the outputs of its stack."""
     with LocalAws(saved=snapshot(parameters, prepare)) as aws:
-        yield aws, sam.outputs(aws)
+        yield aws, sam.outputs(aws, STACK)
 
 
 def snapshot(parameters: dict[str, str], prepare: Prepare | None = None) -> Path:
     """The file with the snapshot of such a deployment, which is made if there is none yet."""
-    folder = CACHE / sources.fingerprint(REPO, sources.DEPLOYED)
-    folder.mkdir(parents=True, exist_ok=True)
+
+    def deployment(aws: LocalAws) -> None:
+        deploy(aws, {**parameters, **(prepare(aws) if prepare else {})})
+
     how = [parameters, inspect.getsource(prepare) if prepare else ""]
     name = hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()
+    return _saved(name, lambda: LocalAws(saved=packaged()), deployment)
+
+
+def packaged() -> Path:
+    """The file with the snapshot of a local AWS that has only what the SAM CLI has uploaded."""
+    return _saved("packaged", LocalAws, _package)
+
+
+def deploy(aws: LocalAws, parameters: dict[str, str], stack: str = STACK) -> dict[str, str]:
+    """Create or update a stack from what the SAM CLI has uploaded; its outputs.
+
+    Args:
+        parameters: those that differ from samconfig.toml's.
+    """
+    stacks = aws.client("cloudformation").describe_stacks()["Stacks"]
+    kind = "UPDATE" if stack in [each["StackName"] for each in stacks] else "CREATE"
+    url = f"https://s3.amazonaws.com/{sam.bucket(REPO)}/{TEMPLATE}"
+    ended = change(aws, stack, url, sam.parameters(REPO, "deploy", parameters), kind)
+    assert ended["StackStatus"] == f"{kind}_COMPLETE", reasons(aws, ended)
+    return outputs(ended)
+
+
+def _package(aws: LocalAws) -> None:
+    sam.build_once(REPO)
+    with tempfile.TemporaryDirectory() as folder:
+        template = Path(folder) / TEMPLATE
+        sam.package(aws, REPO, template)
+        aws.client("s3").upload_file(str(template), sam.bucket(REPO), TEMPLATE)
+
+
+def _saved(name: str, start: Callable[[], LocalAws], use: Callable[[LocalAws], None]) -> Path:
+    """The file with the state of a local AWS that was started and used in this way, once for the sources."""
+    folder = CACHE / sources.fingerprint(REPO, sources.DEPLOYED)
+    folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}.snapshot"
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
         if not file.exists():
-            _deploy(parameters, prepare, file)
+            unfinished = file.with_suffix(".unfinished")
+            with start() as aws:
+                use(aws)
+                aws.save(unfinished)
+            unfinished.rename(file)
             _forget_old_states()
     return file
-
-
-def _deploy(parameters: dict[str, str], prepare: Prepare | None, file: Path) -> None:
-    sam.build_once(REPO)
-    unfinished = file.with_suffix(".unfinished")
-    with LocalAws() as aws:
-        more = prepare(aws) if prepare else {}
-        sam.deploy(aws, REPO, {**parameters, **more})
-        aws.save(unfinished)
-    unfinished.rename(file)
 
 
 def _forget_old_states() -> None:

@@ -11,11 +11,11 @@ def deploys_and_rolls_back(environment: Environment, name: str) -> None:
     repository = f"shop/{name}"
     environment.quicken(repository)
     good = environment.push("v1", repository)
-    assert environment.deployment("v1", repository)["outcome"] == "SUCCEEDED"
+    assert environment.deployment("v1", repository).outcome == "SUCCEEDED"
     runs(environment, name, good)
 
     environment.push("v2", repository, behaviour="crash")
-    assert environment.deployment("v2", repository)["outcome"] == "ROLLED_BACK"
+    assert environment.deployment("v2", repository).outcome == "ROLLED_BACK"
     runs(environment, name, good)
     assert kept(environment, name).endswith(good)
 

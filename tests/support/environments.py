@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from typing import Any
 from localaws import seed
 from localaws.server import LocalAws
 from tests.support import deployed as support
+from tests.support.account import Account, Ended
 from tests.support.paths import REPO
 from tests.support.waiting import wait_for
-from tools import sam
 
 EVERYTHING = {
     "AccessLogDays": "7",
@@ -44,7 +43,7 @@ class Environment:
     def deploy(self, **parameters: str) -> None:
         """Deploy the environment again, with other parameters."""
         self.parameters |= parameters
-        self.outputs = sam.deploy(self.aws, REPO, self.parameters)
+        self.outputs = support.deploy(self.aws, self.parameters)
 
     def stack(self, application: str) -> dict[str, Any]:
         """The nested stack with the logical id Network, Cluster or Service."""
@@ -107,26 +106,15 @@ class Environment:
         annotations = {f"localaws.{name}": value for name, value in behaviour.items()}
         return seed.push(repository, tag, seed.manifest(f"{repository} {tag}", annotations))
 
-    def deployment(self, tag: str, repository: str = "shop/api") -> dict[str, Any]:
-        """Wait for the end of the deployment that a push started; its outcome and reason."""
-        machine = self.outputs["DeploymentStateMachineArn"]
+    def deployment(self, tag: str, repository: str = "shop/api") -> Ended:
+        """Wait for the end of the deployment that a push started."""
+        account = Account(self.aws, self.outputs)
 
-        def ended() -> dict[str, Any] | None:
-            states = self.client("stepfunctions")
-            for listed in states.list_executions(stateMachineArn=machine)["executions"]:
-                found = states.describe_execution(executionArn=listed["executionArn"])
-                image = json.loads(found["input"]).get("release", {}).get("image", {})
-                if (image.get("repository"), image.get("tag")) == (repository, tag):
-                    return _end(found) if found["status"] != "RUNNING" else None
-            return None
+        def started() -> Ended | None:
+            found = account.deployments_of(repository, tag)
+            return next((ended for of_service in found.values() for ended in of_service), None)
 
-        return wait_for(ended, f"the end of the deployment of {repository}:{tag}", PATIENCE_SECONDS)
-
-
-def _end(execution: dict[str, Any]) -> dict[str, Any]:
-    if execution["status"] == "SUCCEEDED":
-        return dict(json.loads(execution["output"]))
-    return {"outcome": execution.get("error"), "reason": execution.get("cause")}
+        return wait_for(started, f"a deployment of {repository}:{tag}", PATIENCE_SECONDS)
 
 
 @contextmanager

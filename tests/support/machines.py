@@ -9,19 +9,15 @@ from functools import cached_property
 from typing import Any
 
 from moto.stepfunctions.parser.asl.eval.environment import Environment
-from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from localaws.aws import ACCOUNT, REGION
+from localaws.aws import ACCOUNT
 from localaws.server import LocalAws
 from localaws.stepfunctions import stop
-from tests.support import definitions
+from tests.support import definitions, executions
 from tests.support.definitions import Transition
 from tests.support.scripted_functions import Functions
 
 SETTLE_SECONDS = 5
-PATIENCE_SECONDS = (
-    60  # for an execution on a slow machine; on a fast one it takes less than a second
-)
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/states"
 
 NOT_ASKED = {"NotifyNoChange": "false"}
@@ -93,10 +89,7 @@ class Machine:
 
     def ended(self, arn: str) -> Run:
         """Wait for the end of an execution, and note the transitions that it took."""
-        # Read from moto's backend: requests to the API would take most of these tests' time.
-        execution: Any = stepfunctions_parser_backends[ACCOUNT][REGION].describe_execution(arn)
-        assert execution.ended.wait(PATIENCE_SECONDS), f"{arn} does not end"
-        found = execution.describe()
+        found = executions.ended(arn)
         history = self.history(arn)
         self.taken |= definitions.taken(self.definition, history)
         return Run(
@@ -118,13 +111,11 @@ class Machine:
 
     def history(self, arn: str) -> list[dict[str, Any]]:
         """The events of an execution so far."""
-        backend: Any = stepfunctions_parser_backends[ACCOUNT][REGION]
-        return list(backend.get_execution_history(arn)["events"])
+        return list(executions.backend().get_execution_history(arn)["events"])
 
     def executions(self) -> list[str]:
         """The ARNs of its executions so far, newest first."""
-        pages = self.client.get_paginator("list_executions").paginate(stateMachineArn=self.arn)
-        return [execution["executionArn"] for page in pages for execution in page["executions"]]
+        return [each.arn for each in executions.listed(self.arn)]
 
 
 class Machines:

@@ -169,9 +169,10 @@ def has_ended(shop: Shop) -> bool:
 def _running(account: Account) -> list[dict[str, Any]]:
     """The inputs of the running executions."""
     return [
-        given
+        each.input
         for output in ("ReleaseStateMachineArn", "DeploymentStateMachineArn")
-        for _, given in account.executions(output, statusFilter="RUNNING")
+        for each in account.executions(output)
+        if each.status == "RUNNING"
     ]
 
 

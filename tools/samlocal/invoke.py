@@ -58,7 +58,7 @@ def by_sam_local(account: Account, image: str, gateway: str) -> Iterator[Invoke]
         command = [str(Path(sys.executable).parent / "sam"), "local", "invoke", "--template"]
         command += [str(sam.copy_build(story.REPO, Path(folder) / "build"))]
         options = ["--env-vars", str(variables), "--skip-pull-image", "--invoke-image", image]
-        options += sam.parameters(story.REPO, "build", PARAMETERS)
+        options += sam.as_arguments(sam.parameters(story.REPO, "build", PARAMETERS))
         if forwarder.is_here(gateway):
             options += ["--add-host", f"{HOST}:{gateway}"]
 

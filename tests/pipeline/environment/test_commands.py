@@ -33,7 +33,7 @@ def test_a_service_of_ones_own_is_made_deployed_to_and_found(on_fargate: Environ
 
     on_fargate.quicken("shop/orders")
     digest = on_fargate.push("v1", "shop/orders")
-    assert on_fargate.deployment("v1", "shop/orders")["outcome"] == "SUCCEEDED"
+    assert on_fargate.deployment("v1", "shop/orders").outcome == "SUCCEEDED"
     runs(on_fargate, "orders", digest)
 
 
@@ -45,7 +45,7 @@ def items(environment: Environment, table: str) -> list[dict[str, Any]]:
 def test_the_ledger_is_backed_up_and_restored(on_fargate: Environment) -> None:
     on_fargate.quicken()
     on_fargate.push("v1")
-    assert on_fargate.deployment("v1")["outcome"] == "SUCCEEDED"
+    assert on_fargate.deployment("v1").outcome == "SUCCEEDED"
     table, dynamodb = on_fargate.outputs["LedgerTable"], on_fargate.client("dynamodb")
     before = items(on_fargate, table)
     assert before

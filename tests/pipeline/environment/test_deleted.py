@@ -117,7 +117,7 @@ def test_a_deleted_stack_leaves_nothing_but_what_it_says_that_it_keeps() -> None
         bucket = environment.physical("Cluster")["AccessLogs"]
         environment.quicken()
         digest = environment.push("v1")
-        assert environment.deployment("v1")["outcome"] == "SUCCEEDED"
+        assert environment.deployment("v1").outcome == "SUCCEEDED"
         runs(environment, "api", digest)
 
         cloudformation = aws.client("cloudformation")

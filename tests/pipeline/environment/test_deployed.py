@@ -27,8 +27,8 @@ def stack(aws: LocalAws, name: str = "slipway") -> dict[str, Any]:
     return dict(found)
 
 
-def test_the_sam_cli_deploys_once(loaded, monkeypatch):
-    monkeypatch.setattr(sam, "deploy", None)
+def test_the_sam_cli_packages_once(loaded, monkeypatch):
+    monkeypatch.setattr(sam, "package", None)
     assert snapshot(PARAMETERS) == snapshot(PARAMETERS)
 
 

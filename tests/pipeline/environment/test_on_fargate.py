@@ -80,7 +80,7 @@ def test_busy_tasks_get_more_and_a_deployment_keeps_their_number(environment: En
     desired(environment, 3)
     alarmed(environment, "production-api-busy", "OK")
     good = environment.push("v3")
-    assert environment.deployment("v3")["outcome"] == "SUCCEEDED"
+    assert environment.deployment("v3").outcome == "SUCCEEDED"
     runs(environment, "api", good)
     assert environment.service()["desiredCount"] == 3
     alarmed(environment, "production-api-idle")
@@ -103,7 +103,7 @@ def test_an_update_of_the_stack_changes_what_it_says_and_keeps_the_good_image(
 ) -> None:
     good = environment.push("v4", "shop/worker")
     environment.quicken("shop/worker")
-    assert environment.deployment("v4", "shop/worker")["outcome"] == "SUCCEEDED"
+    assert environment.deployment("v4", "shop/worker").outcome == "SUCCEEDED"
 
     change_stack(environment, "worker", {"Memory": "1024"})
 
@@ -115,7 +115,7 @@ def test_an_update_of_the_stack_changes_what_it_says_and_keeps_the_good_image(
 
     # And a rollback does not undo the update, whether ECS's circuit breaker is first or not.
     environment.push("v4-crash", "shop/worker", behaviour="crash")
-    assert environment.deployment("v4-crash", "shop/worker")["outcome"] == "ROLLED_BACK"
+    assert environment.deployment("v4-crash", "shop/worker").outcome == "ROLLED_BACK"
     assert environment.service("worker")["taskDefinition"] == arn
     runs(environment, "worker", good)
 
@@ -186,10 +186,10 @@ def test_after_an_update_that_failed_the_last_good_image_is_deployed_manually(
 ) -> None:
     first = environment.push("v5", "shop/worker")
     environment.quicken("shop/worker")
-    assert environment.deployment("v5", "shop/worker")["outcome"] == "SUCCEEDED"
+    assert environment.deployment("v5", "shop/worker").outcome == "SUCCEEDED"
     change_stack(environment, "worker", {"Memory": "2048", "Cpu": "512"})
     good = environment.push("v6", "shop/worker")
-    assert environment.deployment("v6", "shop/worker")["outcome"] == "SUCCEEDED"
+    assert environment.deployment("v6", "shop/worker").outcome == "SUCCEEDED"
 
     # It fails after the service was changed: scaling comes after it.
     wrong = {"Memory": "1024", "MinTasks": "9", "MaxTasks": "3"}

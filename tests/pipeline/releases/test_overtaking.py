@@ -177,9 +177,9 @@ def test_a_deployment_that_is_stopped_as_it_rolls_back_the_one_it_took_over_from
 def entered(account: Account, shop: Shop, tag: str, state: str) -> bool:
     """Whether the deployment of this tag has come to a state."""
     client = account.aws.client("stepfunctions")
-    for arn, given in account.executions("DeploymentStateMachineArn"):
-        image = given.get("release", {}).get("image", {})
+    for each in account.executions("DeploymentStateMachineArn"):
+        image = each.input.get("release", {}).get("image", {})
         if (image.get("repository"), image.get("tag")) == (shop.repository, tag):
-            events = client.get_execution_history(executionArn=arn)["events"]
+            events = client.get_execution_history(executionArn=each.arn)["events"]
             return any(e.get("stateEnteredEventDetails", {}).get("name") == state for e in events)
     return False

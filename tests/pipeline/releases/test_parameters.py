@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.account import Account
-from tests.support.paths import REPO
-from tools import sam
+from tests.support.deployed import deploy
 
 STACK = "narrow"
 
@@ -24,8 +23,7 @@ def narrow(account: Account) -> Iterator[dict[str, str]]:
         "SettleSeconds": "7",
         "NotificationEmail": "",
     }
-    sam.build_once(REPO)
-    sam.deploy(account.aws, REPO, overrides, stack=STACK)
+    deploy(account.aws, overrides, STACK)
     cloudformation = account.aws.client("cloudformation")
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
     yield {

@@ -33,11 +33,12 @@ def test_a_repeated_event_joins_the_deployment_that_is_running(account: Account)
 
 def started(account: Account, repository: str) -> dict[str, object] | None:
     """The event of the repository's newest release whose deployment has started."""
-    deployments = [i for _, i in account.executions("DeploymentStateMachineArn") if "release" in i]
-    if not any(i["release"]["image"]["repository"] == repository for i in deployments):
+    deployments = [each.input for each in account.executions("DeploymentStateMachineArn")]
+    released = [given["release"] for given in deployments if "release" in given]
+    if not any(release["image"]["repository"] == repository for release in released):
         return None
-    releases = account.executions("ReleaseStateMachineArn")
-    return next(i for _, i in releases if i["detail"]["repository-name"] == repository)
+    releases = [each.input for each in account.executions("ReleaseStateMachineArn")]
+    return next(event for event in releases if event["detail"]["repository-name"] == repository)
 
 
 def test_a_multi_arch_push_is_one_release_of_its_index(account: Account) -> None:
@@ -88,9 +89,9 @@ def test_signatures_and_images_without_a_tag_start_nothing(account: Account) -> 
     shop.push("v2")  # events keep their order: once this one is here, the others would have been
     shop.released("v2")
     tags = [
-        i["detail"].get("image-tag")
-        for _, i in account.executions("ReleaseStateMachineArn")
-        if i.get("detail", {}).get("repository-name") == shop.repository
+        each.input["detail"].get("image-tag")
+        for each in account.executions("ReleaseStateMachineArn")
+        if each.input.get("detail", {}).get("repository-name") == shop.repository
     ]
     assert tags == ["v2", "v1"]
 

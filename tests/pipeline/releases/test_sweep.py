@@ -30,9 +30,9 @@ def test_an_image_that_was_announced_or_is_older_than_the_plan_is_not_swept(
     shop.plan([{"name": "production", "services": [shop.planned(shop.service)]}])
     sweep(account)
     releases = [
-        given
-        for _, given in account.executions("ReleaseStateMachineArn")
-        if shop.repository in str(given) and given.get("source") == "slipway.sweep"
+        each
+        for each in account.executions("ReleaseStateMachineArn")
+        if shop.repository in str(each.input) and each.input.get("source") == "slipway.sweep"
     ]
     assert releases == []
 

@@ -43,15 +43,19 @@ def parameters(values: dict[str, str]) -> list[dict[str, str]]:
 def change(
     aws: LocalAws, stack: str, template: str, values: dict[str, str], kind: str = "CREATE"
 ) -> dict[str, Any]:
-    """Create a change set and execute it to its end; the stack."""
+    """Create a change set and execute it to its end; the stack.
+
+    Args:
+        template: its text, or its URL in S3.
+    """
     cloudformation = aws.client("cloudformation")
     made = cloudformation.create_change_set(
         StackName=stack,
         ChangeSetName="change",
         ChangeSetType=kind,
-        TemplateBody=template,
         Parameters=parameters(values),
         Capabilities=CAPABILITIES,
+        **{"TemplateURL" if template.startswith("https://") else "TemplateBody": template},
     )
     cloudformation.execute_change_set(ChangeSetName=made["Id"])
     return finished(aws, made["StackId"])
