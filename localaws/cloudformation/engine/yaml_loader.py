@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 from typing_extensions import override
+from yaml.composer import Composer
 
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -23,13 +24,22 @@ class AliasError(yaml.MarkedYAMLError):
         return f"line {line} has {self.problem}"
 
 
-class Loader(yaml.SafeLoader):
-    """Raises AliasError for an alias or a merge key."""
+class Loader(Composer, yaml.CSafeLoader):
+    """Raises AliasError for an alias or a merge key.
+
+    The text is parsed in C, which takes a fifth of the time. The nodes are composed in Python, where an alias
+    can be told from what it stands for.
+    """
+
+    def __init__(self, stream: str) -> None:
+        yaml.CSafeLoader.__init__(self, stream)
+        Composer.__init__(self)
 
     @override
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise AliasError(problem="an alias", problem_mark=self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+            alias: Any = self.peek_event()
+            raise AliasError(problem="an alias", problem_mark=alias.start_mark)
         return super().compose_node(parent, index)
 
     @override
