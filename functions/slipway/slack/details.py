@@ -25,7 +25,8 @@ def details(notice: Notice, room: Room) -> list[Element]:
         *_log(notice.log, room),
         *_listed("Passed", room.first(notice.gates, 1000, 300)),
         *_listed(
-            "Does not guard this deployment, for it was in ALARM before", _alarms(notice, room)
+            "Not guarded by these alarms, which were in ALARM before it began",
+            _alarms(notice, room),
         ),
         *_images("Running now", notice.running.images if notice.running else {}, room),
         *_images(before, notice.rollback_target_images if notice.kind is Kind.START else {}, room),
