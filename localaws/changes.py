@@ -1,7 +1,7 @@
 """Wakes whoever waits, in this process, for the state to change.
 
 So nobody has to ask many times a second. It says only that something may have changed: a request was
-answered that is not a plain question, a function has answered, an execution has begun or ended, or a mail
+answered that is not a plain question, a function has answered, an execution has begun or ended, or an email
 was sent. What changes by time alone is not announced.
 """
 

@@ -33,7 +33,7 @@ aws ecr put-image --repository-name {repository} --image-tag v2 \\
     --image-manifest '{second}'
 aws ecr put-image --repository-name {repository} --image-tag v3 \\
     --image-manifest '{crashing}'
-# see how the deployments end, what the service runs, and the mails
+# see how the deployments end, what the service runs, and the emails
 aws stepfunctions list-executions --state-machine-arn {DeploymentStateMachineArn}
 aws ecs describe-services --cluster {cluster} --services {name} \\
     --query 'services[0].deployments'

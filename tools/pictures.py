@@ -1,4 +1,4 @@
-"""Writes docs/pictures/: some of tests/golden/ as people see it, in Slack and in a mail program."""
+"""Writes docs/pictures/: some of tests/golden/ as people see it, in Slack and in an email program."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ PICTURES = ROOT / "docs" / "pictures"
 sys.path.insert(0, str(ROOT / "functions"))
 
 SLACK = ("start", "progress", "succeeded", "crashed", "alarm_undelivered")
-MAILS = ("start", "crashed")
+EMAILS = ("start", "crashed")
 WIDTH = 780.0
 PADDING = 20.0
 GREY = "#616061"
 BLUE = "#1264a3"
 CODE = "#c01343"
 CODE_SIZE = 12
-MAIL_SIZE = 13
-MAIL_COLUMNS = 88
+EMAIL_SIZE = 13
+EMAIL_COLUMNS = 88
 
 
 def pictures() -> dict[Path, str]:
     """The text of each file."""
     slack = {PICTURES / f"slack-{name}.svg": _slack(name) for name in SLACK}
-    return slack | {PICTURES / f"mail-{name}.svg": _mail(name) for name in MAILS}
+    return slack | {PICTURES / f"email-{name}.svg": _email(name) for name in EMAILS}
 
 
 def _slack(name: str) -> str:
@@ -120,10 +120,10 @@ def _run(element: dict[str, Any]) -> Run:
     return Run(element["text"], bold="bold" in style, italic="italic" in style)
 
 
-def _mail(name: str) -> str:
-    """The golden file as a mail program shows plain text, with long lines wrapped."""
+def _email(name: str) -> str:
+    """The golden file as an email program shows plain text, with long lines wrapped."""
     subject, _, text = (GOLDEN / "email" / f"{name}.txt").read_text().partition("\n\n")
-    canvas = Canvas(2 * PADDING + MAIL_COLUMNS * MAIL_SIZE * MONO_WIDTH, y=PADDING)
+    canvas = Canvas(2 * PADDING + EMAIL_COLUMNS * EMAIL_SIZE * MONO_WIDTH, y=PADDING)
     width = canvas.width - 2 * PADDING
     canvas.paragraph(PADDING, width, [Run(subject, 18, bold=True)], 1.3)
     canvas.y += 4
@@ -136,9 +136,9 @@ def _mail(name: str) -> str:
     canvas.rect(PADDING, canvas.y, width, 0.5, "none", "#dddddd")
     canvas.y += 6
     for line in text.rstrip("\n").split("\n"):
-        for begin in range(0, max(1, len(line)), MAIL_COLUMNS):
-            part = line[begin : begin + MAIL_COLUMNS] or " "
-            canvas.paragraph(PADDING, width + 1, [Run(part, MAIL_SIZE, mono=True)], 1.4)
+        for begin in range(0, max(1, len(line)), EMAIL_COLUMNS):
+            part = line[begin : begin + EMAIL_COLUMNS] or " "
+            canvas.paragraph(PADDING, width + 1, [Run(part, EMAIL_SIZE, mono=True)], 1.4)
     return canvas.svg(subject, PADDING)
 
 

@@ -1,7 +1,7 @@
 """Slipway's own errors, one class for each way to react to an error.
 
 Lambda reports the name of the class as the error's name, and the state machines retry and catch by that
-name. People read the message in a mail, so it says what is wrong, where, and what to do.
+name. People read the message in an email, so it says what is wrong, where, and what to do.
 """
 
 from __future__ import annotations

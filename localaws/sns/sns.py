@@ -31,12 +31,12 @@ _mails: list[dict[str, Any]] = []
 
 
 def mails() -> list[dict[str, Any]]:
-    """The mails that were sent, oldest first."""
+    """The emails that were sent, oldest first."""
     return list(_mails)
 
 
 def start() -> None:
-    """Begin without mails and deliveries."""
+    """Begin without emails and deliveries."""
     _mails.clear()
     delivery.start()
 

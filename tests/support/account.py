@@ -244,7 +244,7 @@ class Shop:
         return len(ecs.list_task_definitions(familyPrefix=family)["taskDefinitionArns"])
 
     def mails(self, service: str | None = None, kind: str = "end") -> list[dict[str, Any]]:
-        """The mails about the service's deployments, by default those about their ends."""
+        """The emails about the service's deployments, by default those about their ends."""
         about = {"service": service or self.service, "kind": kind}
         return [mail for mail in sns.mails() if about.items() <= mail["attributes"].items()]
 

@@ -86,7 +86,7 @@ def text_of(post: Post) -> str:
 
 
 def mails_of_alarms() -> list[dict[str, Any]]:
-    """The mails about Slipway's own alarms."""
+    """The emails about Slipway's own alarms."""
     return [mail for mail in sns.mails() if mail["attributes"].get("kind") == "alarm"]
 
 

@@ -1,4 +1,4 @@
-"""News of a deployment or a release, and the notices and mails that are made of it."""
+"""News of a deployment or a release, and the notices and emails that are made of it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def noticed(news: News, **state: object) -> Notice:
 
 
 def block(text: str, heading: str) -> list[str]:
-    """The lines of a mail below a heading."""
+    """The lines of an email below a heading."""
     for part in text.rstrip("\n").split("\n\n"):
         first, *lines = part.split("\n")
         if first == heading:
@@ -91,5 +91,5 @@ def block(text: str, heading: str) -> list[str]:
     return []
 
 
-def mailed(heading: str, news: News, **state: object) -> list[str]:
+def emailed(heading: str, news: News, **state: object) -> list[str]:
     return block(text_of(noticed(news, **state)), heading)

@@ -1,4 +1,4 @@
-"""Notices of every kind by name, from which the golden files of mails and Slack messages are made."""
+"""Notices of every kind by name, from which the golden files of emails and Slack messages are made."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def _running(account: Account) -> list[dict[str, Any]]:
 
 
 def notified_of_release(shop: Shop) -> list[dict[str, Any]]:
-    """The mails about the shop's releases that failed before their first deployment."""
+    """The emails about the shop's releases that failed before their first deployment."""
     return [
         mail
         for mail in sns.mails()

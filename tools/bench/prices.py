@@ -26,7 +26,7 @@ class Usage:
     """DynamoDB's request units."""
     writes: int
     emails: int = 2
-    """The mails about its start and its end."""
+    """The emails about its start and its end."""
 
 
 def gb_seconds(

@@ -70,7 +70,7 @@ def _seconds(account: Account, name: str, tag: str, pushed: datetime) -> float:
 
 
 def _ends() -> int:
-    """The number of ends in mails. Reading the ledger this often would slow it down."""
+    """The number of ends in emails. Reading the ledger this often would slow it down."""
     return sum(mail["attributes"]["kind"] == "end" for mail in sns.mails())
 
 

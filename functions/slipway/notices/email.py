@@ -1,4 +1,4 @@
-"""A notice as a mail: plain text in 72 columns, for a reader who was just woken up."""
+"""A notice as an email: plain text in 72 columns, for a reader who was just woken up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slipway.text import one_line, truncate, visible
 
 WIDTH = 72
 # SNS takes fewer than 100 characters, without line breaks and control characters
-# (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html). Every mail program shows a subject in ASCII.
+# (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html). Every email program shows a subject in ASCII.
 SUBJECT_LENGTH = 99
 LOG_LINE_LENGTH = 300
 LABEL_WIDTH = 17
@@ -22,13 +22,13 @@ HEADINGS = {Kind.STAGE: "RELEASE", Kind.ALARM: "ALARM"}
 
 
 def subject_of(notice: Notice) -> str:
-    """The mail's subject."""
+    """The email's subject."""
     line = re.sub(r"[^ -~]", "?", one_line(notice.title).replace("…", "..."))
     return line if len(line) <= SUBJECT_LENGTH else line[: SUBJECT_LENGTH - 3] + "..."
 
 
 def text_of(notice: Notice) -> str:
-    """The mail's text. Text from outside is indented, so that it can't pass for a heading of Slipway's."""
+    """The email's text. Text from outside is indented, so that it can't pass for a heading of Slipway's."""
     if notice.kind is Kind.PROGRESS:
         return f"{one_line(f'{notice.title}: {notice.reason}')}\n"
     sections = [

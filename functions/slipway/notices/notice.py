@@ -1,6 +1,6 @@
 """The notice: one event of a deployment, a release or an alarm, with what people need to know of it.
 
-Mails and the messages in Slack and Amazon Q Developer are made from it. Functions, queues and HTTP
+Emails and the messages in Slack and Amazon Q Developer are made from it. Functions, queues and HTTP
 endpoints that subscribe get the notice itself. Its JSON Schema is docs/notice.schema.json.
 """
 
@@ -105,7 +105,7 @@ class Notice(Model):
     outcome: Annotated[Outcome | str, Field(union_mode="left_to_right")] | None = None
     """The outcome of an end (docs/outcomes.md), or the state of an alarm: OK, ALARM or INSUFFICIENT_DATA."""
     title: str
-    """One line, also the subject of a mail: ``ROLLED_BACK: production/api, shop/api:v2``."""
+    """One line, also the subject of an email: ``ROLLED_BACK: production/api, shop/api:v2``."""
     meaning: str = ""
     """What the outcome means for the service, in a few words."""
     reason: str = ""

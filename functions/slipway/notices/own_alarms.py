@@ -50,7 +50,7 @@ MEANINGS = {
         firing="Slack did not get a notice",
         over="no undelivered notice to Slack is left",
         sentence=(
-            "NotifySlack could not deliver a message to Slack and has given up; deployments and mails are "
+            "NotifySlack could not deliver a message to Slack and has given up; deployments and emails are "
             "not affected"
         ),
     ),

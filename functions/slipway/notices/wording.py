@@ -1,4 +1,4 @@
-"""The title and the meaning of each event, in the same words in mails and in chats."""
+"""The title and the meaning of each event, in the same words in emails and in chats."""
 
 from __future__ import annotations
 

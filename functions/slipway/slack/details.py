@@ -92,5 +92,5 @@ def _commands(notice: Notice, room: Room) -> list[Element]:
             shown.append(preformatted(command.command))
         else:
             room.was_truncated = True
-            shown.append(line(text("Too long for Slack: it is in the mail.")))
+            shown.append(line(text("Too long for Slack: it is in the email.")))
     return shown

@@ -23,12 +23,12 @@ def _topic(aws: LocalAws, name: str, **filter_policy: list[str]) -> str:
     return topic
 
 
-def _mails(aws: LocalAws, topic: str) -> list[dict[str, Any]]:
-    mails = requests.get(f"{aws.url}/_localaws/mails", timeout=10).json()
-    return [mail for mail in mails if mail["topic"] == topic]
+def _emails(aws: LocalAws, topic: str) -> list[dict[str, Any]]:
+    emails = requests.get(f"{aws.url}/_localaws/mails", timeout=10).json()
+    return [email for email in emails if email["topic"] == topic]
 
 
-def test_a_message_to_an_email_subscription_is_sent_as_a_mail(aws: LocalAws) -> None:
+def test_a_message_to_an_email_subscription_is_sent_as_an_email(aws: LocalAws) -> None:
     topic = _topic(aws, "mailed")
     aws.client("sns").publish(
         TopicArn=topic,
@@ -36,7 +36,7 @@ def test_a_message_to_an_email_subscription_is_sent_as_a_mail(aws: LocalAws) -> 
         Message="why\nand how",
         MessageAttributes={"outcome": {"DataType": "String", "StringValue": "ROLLED_BACK"}},
     )
-    assert _mails(aws, topic) == [
+    assert _emails(aws, topic) == [
         {
             "to": "mailed@example.com",
             "subject": "api was rolled back",
@@ -47,7 +47,7 @@ def test_a_message_to_an_email_subscription_is_sent_as_a_mail(aws: LocalAws) -> 
     ]
 
 
-def test_a_filter_policy_keeps_a_mail_from_being_sent(aws: LocalAws) -> None:
+def test_a_filter_policy_keeps_an_email_from_being_sent(aws: LocalAws) -> None:
     topic = _topic(aws, "filtered", outcome=["FAILED"])
     for outcome in ("SUCCEEDED", "FAILED"):
         aws.client("sns").publish(
@@ -55,20 +55,20 @@ def test_a_filter_policy_keeps_a_mail_from_being_sent(aws: LocalAws) -> None:
             Message=outcome,
             MessageAttributes={"outcome": {"DataType": "String", "StringValue": outcome}},
         )
-    assert [mail["text"] for mail in _mails(aws, topic)] == ["FAILED"]
+    assert [email["text"] for email in _emails(aws, topic)] == ["FAILED"]
 
 
-def test_a_message_per_protocol_gives_the_mail_its_own_text(aws: LocalAws) -> None:
+def test_a_message_per_protocol_gives_the_email_its_own_text(aws: LocalAws) -> None:
     topic = _topic(aws, "structured")
     aws.client("sns").publish(
         TopicArn=topic,
         MessageStructure="json",
         Message=json.dumps({"default": "{}", "email": "for people"}),
     )
-    assert [mail["text"] for mail in _mails(aws, topic)] == ["for people"]
+    assert [email["text"] for email in _emails(aws, topic)] == ["for people"]
 
 
-def test_a_queue_gets_what_a_mail_gets(aws: LocalAws) -> None:
+def test_a_queue_gets_what_an_email_gets(aws: LocalAws) -> None:
     topic = _topic(aws, "queued")
     sqs = aws.client("sqs")
     queue = sqs.create_queue(QueueName="queued")["QueueUrl"]
@@ -77,7 +77,7 @@ def test_a_queue_gets_what_a_mail_gets(aws: LocalAws) -> None:
     aws.client("sns").publish(TopicArn=topic, Message="both")
     [received] = sqs.receive_message(QueueUrl=queue)["Messages"]
     assert json.loads(received["Body"])["Message"] == "both"
-    assert [mail["text"] for mail in _mails(aws, topic)] == ["both"]
+    assert [email["text"] for email in _emails(aws, topic)] == ["both"]
 
 
 @pytest.mark.parametrize(
@@ -98,14 +98,14 @@ def test_a_message_with_a_wrong_subject_or_size_is_refused_and_sent_to_nobody(
         aws.client("sns").publish(TopicArn=topic, **refused)
     assert refusal.value.response["Error"]["Code"] == "InvalidParameter"
     assert why in refusal.value.response["Error"]["Message"]
-    assert _mails(aws, topic) == []
+    assert _emails(aws, topic) == []
 
 
 def test_the_largest_message_and_subject_are_sent(aws: LocalAws) -> None:
     topic = _topic(aws, "largest")
     aws.client("sns").publish(TopicArn=topic, Subject="s" * 100, Message="é" * 131_072)
-    [mail] = _mails(aws, topic)
-    assert (len(mail["subject"]), len(mail["text"])) == (100, 131_072)
+    [email] = _emails(aws, topic)
+    assert (len(email["subject"]), len(email["text"])) == (100, 131_072)
 
 
 def test_attributes_count_towards_the_size_of_a_message(aws: LocalAws) -> None:
@@ -115,7 +115,7 @@ def test_attributes_count_towards_the_size_of_a_message(aws: LocalAws) -> None:
     sns.publish(TopicArn=topic, Message="m" * (262_144 - 12), MessageAttributes=attribute)
     with pytest.raises(ClientError, match="Message too long"):
         sns.publish(TopicArn=topic, Message="m" * (262_144 - 11), MessageAttributes=attribute)
-    assert len(_mails(aws, topic)) == 1
+    assert len(_emails(aws, topic)) == 1
 
 
 def test_a_binary_attribute_counts_by_its_bytes(aws: LocalAws) -> None:
@@ -133,7 +133,7 @@ def test_the_texts_of_all_protocols_count_towards_the_size(aws: LocalAws) -> Non
         aws.client("sns").publish(
             TopicArn=topic, MessageStructure="json", Message=json.dumps(texts)
         )
-    assert _mails(aws, topic) == []
+    assert _emails(aws, topic) == []
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_an_invalid_message_per_protocol_is_refused_before_anybody_gets_it(
     topic = _topic(aws, "unstructured")
     with pytest.raises(ClientError, match=why):
         aws.client("sns").publish(TopicArn=topic, MessageStructure="json", Message=message)
-    assert _mails(aws, topic) == []
+    assert _emails(aws, topic) == []
 
 
 def test_a_queue_gets_its_own_text_and_only_what_its_filter_policy_wants(aws: LocalAws) -> None:
@@ -193,7 +193,7 @@ def test_a_queue_that_is_gone_is_its_subscriptions_loss_not_the_publishers(
     )
     sns.publish(TopicArn=topic, Message="second")
     assert letters.one()["Message"] == "second"
-    assert [mail["text"] for mail in _mails(aws, topic)] == ["first", "second"]
+    assert [email["text"] for email in _emails(aws, topic)] == ["first", "second"]
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_a_filter_policy_lets_through_what_it_says(
     }
     for message, attributes in messages.items():
         sns.publish(TopicArn=topic, Message=message, MessageAttributes=attributes)
-    assert [mail["text"] for mail in _mails(aws, topic)] == got
+    assert [email["text"] for email in _emails(aws, topic)] == got
 
 
 def test_a_filter_policy_on_the_body_looks_into_it(aws: LocalAws) -> None:
@@ -235,7 +235,7 @@ def test_a_filter_policy_on_the_body_looks_into_it(aws: LocalAws) -> None:
     wanted = json.dumps({"image": {"tag": "v2"}})
     for message in (wanted, json.dumps({"image": {"tag": "v3"}}), "no JSON", "[]"):
         sns.publish(TopicArn=topic, Message=message)
-    assert [mail["text"] for mail in _mails(aws, topic)] == [wanted]
+    assert [email["text"] for email in _emails(aws, topic)] == [wanted]
     texts = json.dumps({"default": wanted})
     with pytest.raises(ClientError, match=r"NotImplemented.*MessageBody"):
         sns.publish(TopicArn=topic, MessageStructure="json", Message=texts)
@@ -256,7 +256,7 @@ def test_a_filter_policy_follows_its_scope(aws: LocalAws) -> None:
     )
     sns.publish(TopicArn=topic, Message="m", MessageAttributes=sns_helpers.attributes(kind="end"))
     sns.publish(TopicArn=topic, Message='{"kind": "end"}')
-    assert [mail["text"] for mail in _mails(aws, topic)] == ['{"kind": "end"}']
+    assert [email["text"] for email in _emails(aws, topic)] == ['{"kind": "end"}']
 
 
 @pytest.mark.parametrize("protocol", ["email-json", "sms", "application", "firehose"])

@@ -82,7 +82,7 @@ def test_busy_instances_get_another_one_and_people_are_notified(environment: Env
     def notified() -> bool:
         return any("autoscaling:EC2_INSTANCE_LAUNCH" in mail["text"] for mail in sns.mails())
 
-    wait_for(notified, "the mail about it", PATIENCE_SECONDS)
+    wait_for(notified, "the email about it", PATIENCE_SECONDS)
 
 
 def test_the_service_moves_to_fargate_and_then_the_instances_go(environment: Environment) -> None:

@@ -51,11 +51,11 @@ def test_the_evidence_of_a_failure_is_in_the_messages_thread_once(bot: Channel) 
     )
 
 
-def test_mails_say_nothing_of_progress(bot: Channel) -> None:
+def test_emails_say_nothing_of_progress(bot: Channel) -> None:
     shop = bot.account.shop()
     shop.push("v2")
     assert shop.deployed("v2").outcome == "SUCCEEDED"
-    wait_for(lambda: shop.mails(), "the mail of the end", ENDED_SECONDS)
+    wait_for(lambda: shop.mails(), "the email of the end", ENDED_SECONDS)
     kinds = [
         mail["attributes"]["kind"]
         for mail in sns.mails()
@@ -118,7 +118,7 @@ def test_a_wrong_token_leaves_the_deployment_alone_and_fires_the_alarm(bot: Chan
         assert "invalid_auth" in error
         assert "xoxb-" not in json.dumps(undelivered)
         wait_for(lambda: bot.alarm() == "ALARM", "the alarm", ENDED_SECONDS)
-        mail = wait_for(lambda: mails_of_alarms()[before:], "the alarm's mail", ENDED_SECONDS)[0]
+        mail = wait_for(lambda: mails_of_alarms()[before:], "the alarm's email", ENDED_SECONDS)[0]
         assert "UndeliveredSlack" in mail["subject"] + mail["text"]
         assert "docs/operations.md" in mail["text"]
         assert "invalid_auth" in PAGE.run("what Slack did not get")
@@ -173,7 +173,7 @@ def test_an_address_can_ask_for_what_ended_badly_only(bot: Channel) -> None:
             if mail["to"] == "boss@example.com" and shop.service in mail["subject"]
         ]
 
-    wait_for(lambda: len(heard()) >= 2, "the mails of the bad ends", ENDED_SECONDS)
+    wait_for(lambda: len(heard()) >= 2, "the emails of the bad ends", ENDED_SECONDS)
     assert heard() == ["ROLLED_BACK", "REJECTED"]
 
 

@@ -111,4 +111,4 @@ def test_a_webhook_that_is_gone_leaves_the_deployment_alone_and_fires_the_alarm(
     assert "no_service" in said
     assert "/T0001/B0001/" not in json.dumps(undelivered)
     wait_for(lambda: webhook.alarm() == "ALARM", "the alarm", ENDED_SECONDS)
-    wait_for(lambda: mails_of_alarms()[before:], "the alarm's mail", ENDED_SECONDS)
+    wait_for(lambda: mails_of_alarms()[before:], "the alarm's email", ENDED_SECONDS)

@@ -121,7 +121,7 @@ def test_the_template_allows_each_step_what_it_does_and_nothing_else(account: Ac
     assert allowed - used <= UNUSED
 
 
-def test_a_refused_update_changes_nothing_and_the_mail_says_what_was_refused(
+def test_a_refused_update_changes_nothing_and_the_email_says_what_was_refused(
     account: Account,
 ) -> None:
     shop = account.shop()

@@ -1,4 +1,4 @@
-"""What becomes of a push, from ECR to the mail, on the local AWS through the real template."""
+"""What becomes of a push, from ECR to the email, on the local AWS through the real template."""
 
 from __future__ import annotations
 

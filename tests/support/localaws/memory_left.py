@@ -97,7 +97,7 @@ def release(aws: LocalAws) -> None:
 def publish(aws: LocalAws, topic: str) -> None:
     outcome = {"outcome": {"DataType": "String", "StringValue": "FAILED"}}
     aws.client("sns").publish(TopicArn=topic, Message="x" * 10_000, MessageAttributes=outcome)
-    wait_for(sns.mails, "the mail")
+    wait_for(sns.mails, "the email")
 
 
 def write(aws: LocalAws) -> None:

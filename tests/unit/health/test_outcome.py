@@ -59,7 +59,7 @@ def test_an_outcome_and_a_cause_are_their_names_in_json() -> None:
     assert Cause("ALARM") is Cause.ALARM
 
 
-def test_the_mails_of_bad_ends_in_the_docs_are_of_every_outcome_that_fails() -> None:
+def test_the_emails_of_bad_ends_in_the_docs_are_of_every_outcome_that_fails() -> None:
     page = (REPO / "docs" / "notifications.md").read_text()
     [listed] = re.findall(r'\\"outcome\\": \[(.*?)\]', page)
 

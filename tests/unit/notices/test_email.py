@@ -1,4 +1,4 @@
-"""Mails: what they say, in which order, and that they can be read at 72 columns."""
+"""Emails: what they say, in which order, and that they can be read at 72 columns."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.support.builders import DIGEST, NOW, SERVICE, image
 from tests.support.endings import (
     MANUAL_ROLLBACK,
     OUTCOMES,
+    emailed,
     ending,
     failed_release,
-    mailed,
     noticed,
     stage,
     start,
@@ -45,7 +45,7 @@ HEADINGS = {
 }
 
 
-def mail(news, **seen):
+def email(news, **seen):
     return text_of(noticed(news, **seen))
 
 
@@ -54,18 +54,18 @@ def test_the_subject_is_the_title():
 
 
 def test_the_reason_comes_first_and_then_what_it_means():
-    assert mail(ending("ROLLED_BACK", reason="alarm api-5xx went to ALARM: 17 > 5")).startswith(
+    assert email(ending("ROLLED_BACK", reason="alarm api-5xx went to ALARM: 17 > 5")).startswith(
         "Why:  alarm api-5xx went to ALARM: 17 > 5\n"
         "Now:  the last good version is back and healthy\n"
     )
 
 
 def test_a_start_has_no_reason():
-    assert mail(start()).startswith("Now:  it is on its way\n\n")
+    assert email(start()).startswith("Now:  it is on its way\n\n")
 
 
 def test_a_failure_is_shown_in_the_order_in_which_it_is_needed():
-    text = mail(ending("ROLLBACK_FAILED", evidence=["exit code 1"]), log=LOG, running=RUNNING)
+    text = email(ending("ROLLBACK_FAILED", evidence=["exit code 1"]), log=LOG, running=RUNNING)
 
     order = [line for line in text.split("\n") if line in HEADINGS]
     assert order == [
@@ -81,14 +81,14 @@ def test_a_failure_is_shown_in_the_order_in_which_it_is_needed():
 def test_each_fact_of_the_evidence_is_a_line_of_its_own():
     bad = ending("ROLLED_BACK", evidence=["exit code 1", "alarm: 5xx"])
 
-    assert mailed("EVIDENCE", bad) == ["- exit code 1", "- alarm: 5xx"]
+    assert emailed("EVIDENCE", bad) == ["- exit code 1", "- alarm: 5xx"]
 
 
 def test_the_last_lines_of_the_failed_container_are_shown_with_the_place_of_its_log():
     lines = ("one", "", "  indented\tby a tab", "colour\x1b[0m", "ten\rtwenty")
     log = LOG.model_copy(update={"lines": lines})
 
-    text = mail(ending("ROLLED_BACK"), log=log)
+    text = email(ending("ROLLED_BACK"), log=log)
 
     assert (
         "LAST LINES OF THE FAILED CONTAINER\n"
@@ -108,7 +108,7 @@ def test_the_last_lines_of_the_failed_container_are_shown_with_the_place_of_its_
 def test_a_line_of_the_log_is_not_wrapped_but_cut_where_nobody_reads_on():
     log = LOG.model_copy(update={"lines": ("word " * 40, "x" * 301)})
 
-    first, second, *_ = mailed("LAST LINES OF THE FAILED CONTAINER", ending("FAILED"), log=log)
+    first, second, *_ = emailed("LAST LINES OF THE FAILED CONTAINER", ending("FAILED"), log=log)
 
     assert first == f"| {'word ' * 40}".rstrip()
     assert second == f"| {'x' * 299}…"
@@ -121,7 +121,7 @@ def test_a_line_of_the_log_is_not_wrapped_but_cut_where_nobody_reads_on():
 def test_a_log_without_lines_says_why(problem, said):
     log = LOG.model_copy(update={"lines": (), "problem": problem, "group": "", "stream": ""})
 
-    assert mailed("LAST LINES OF THE FAILED CONTAINER", ending("FAILED"), log=log) == [
+    assert emailed("LAST LINES OF THE FAILED CONTAINER", ending("FAILED"), log=log) == [
         said,
         "container        app",
         "task             t-1",
@@ -129,7 +129,7 @@ def test_a_log_without_lines_says_why(problem, said):
 
 
 def test_the_running_version_is_shown_with_its_images():
-    assert mailed("RUNNING NOW", ending("ROLLED_BACK"), running=RUNNING) == [
+    assert emailed("RUNNING NOW", ending("ROLLED_BACK"), running=RUNNING) == [
         "shop-api:41, 1 of 2 tasks running",
         "app: shop/api@abababababab",
         "proxy: envoy:v1",
@@ -139,11 +139,11 @@ def test_the_running_version_is_shown_with_its_images():
 def test_the_running_version_is_shown_also_where_nobody_counted_its_tasks():
     running = RUNNING.model_copy(update={"tasks": None, "images": {}})
 
-    assert mailed("RUNNING NOW", ending("ROLLED_BACK"), running=running) == ["shop-api:41"]
+    assert emailed("RUNNING NOW", ending("ROLLED_BACK"), running=running) == ["shop-api:41"]
 
 
 def test_the_deployed_version_its_service_and_the_version_before_are_shown():
-    assert mailed("DEPLOYMENT", ending()) == [
+    assert emailed("DEPLOYMENT", ending()) == [
         "service          production/api",
         "stage            production",
         "image            shop/api:v2",
@@ -157,36 +157,36 @@ def test_the_deployed_version_its_service_and_the_version_before_are_shown():
     ]
 
 
-def test_the_mail_of_a_start_says_what_it_replaces_what_it_passed_and_what_does_not_guard_it():
+def test_the_email_of_a_start_says_what_it_replaces_what_it_passed_and_what_does_not_guard_it():
     news = start(gates=["no freeze is in force"], alarms_firing=["api-5xx"])
 
-    assert "replaces         shop-api:41" in mailed("DEPLOYMENT", news)
-    assert mailed("PASSED", news) == ["- no freeze is in force"]
-    assert mailed("NOT GUARDED BY", news) == ["- alarm api-5xx: it was in ALARM before this began"]
+    assert "replaces         shop-api:41" in emailed("DEPLOYMENT", news)
+    assert emailed("PASSED", news) == ["- no freeze is in force"]
+    assert emailed("NOT GUARDED BY", news) == ["- alarm api-5xx: it was in ALARM before this began"]
 
 
-def test_the_mail_of_a_manual_rollback_says_from_what_and_to_what():
-    facts = mailed("DEPLOYMENT", start(**MANUAL_ROLLBACK))
+def test_the_email_of_a_manual_rollback_says_from_what_and_to_what():
+    facts = emailed("DEPLOYMENT", start(**MANUAL_ROLLBACK))
 
     assert "rolls back from  shop/api:v2" in facts
     assert "rolls back to    shop-api:41" in facts
 
 
 def test_a_release_is_shown_by_what_is_known_of_it():
-    facts = [fact.split(maxsplit=1) for fact in mailed("RELEASE", stage(started_by="push"))]
+    facts = [fact.split(maxsplit=1) for fact in emailed("RELEASE", stage(started_by="push"))]
 
     assert [fact[0] for fact in facts] == ["stage", "image", "digest", DIGEST, "started", "time"]
     assert (
-        mailed("RELEASE", failed_release(repository="shop/api"))[0] == "image            shop/api"
+        emailed("RELEASE", failed_release(repository="shop/api"))[0] == "image            shop/api"
     )
-    assert mailed("RELEASE", failed_release(tag="v5"))[0] == "image            v5"
+    assert emailed("RELEASE", failed_release(tag="v5"))[0] == "image            v5"
 
 
 def test_an_unknown_fact_is_not_shown():
-    text = mail(failed_release())
+    text = email(failed_release())
 
     assert "None" not in text
-    assert mailed("RELEASE", failed_release()) == ["time             2026-11-22 03:00:00 UTC"]
+    assert emailed("RELEASE", failed_release()) == ["time             2026-11-22 03:00:00 UTC"]
     assert {line for line in text.split("\n") if line.isupper()} == {"RELEASE", "LINKS"}
 
 
@@ -203,7 +203,7 @@ def test_links_and_commands_stay_as_they_are():
 def test_a_reason_of_several_lines_keeps_them_with_their_indentation():
     reason = f"the plan is not valid:\n  routes.0: {'much too long ' * 6}\n\n  routes.1: wrong"
 
-    lines = mail(failed_release(reason=reason)).split("\n")
+    lines = email(failed_release(reason=reason)).split("\n")
 
     assert lines[0] == "Why:  the plan is not valid:"
     assert lines[1].startswith("        routes.0: much")
@@ -220,7 +220,7 @@ def test_a_progress_is_one_line():
 
 
 @pytest.mark.parametrize("name", NOTICES)
-def test_every_mail_can_be_read_at_72_columns(name):
+def test_every_email_can_be_read_at_72_columns(name):
     notice = NOTICES[name]
     typed = {line.strip() for command in notice.commands for line in command.command.split("\n")}
     for line in text_of(notice).rstrip("\n").split("\n"):
@@ -253,7 +253,7 @@ def test_no_text_from_outside_stands_where_headings_do(nasty, outcome):
         gates=[nasty],
     )
 
-    text = mail(news, log=log, running=running)
+    text = email(news, log=log, running=running)
 
     first = [line for line in text.split("\n") if line and not line.startswith("  ")]
     assert {line for line in first if line[:4] not in {"Why:", "Now:"}} <= HEADINGS

@@ -241,7 +241,7 @@ def test_a_command_is_shown_whole_or_not_at_all():
     shown = said(details_of(later(START, 0, commands=(command,))))
 
     assert "aws aws" not in shown
-    assert "it is in the mail" in shown
+    assert "it is in the email" in shown
 
 
 def test_a_progress_a_stage_and_an_ignored_push_have_no_details():
