@@ -82,7 +82,7 @@ class Application:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if path == "/_localaws/ready":
             return _json(self.outputs or {}, 503 if self.outputs is None else 200)
-        if path == "/_localaws/mails":
+        if path == "/_localaws/emails":
             return _json(sns.mails())
         if path == "/_localaws/calls":
             return _json(self.calls)

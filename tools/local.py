@@ -37,7 +37,7 @@ aws ecr put-image --repository-name {repository} --image-tag v3 \\
 aws stepfunctions list-executions --state-machine-arn {DeploymentStateMachineArn}
 aws ecs describe-services --cluster {cluster} --services {name} \\
     --query 'services[0].deployments'
-curl -s {url}/_localaws/mails
+curl -s {url}/_localaws/emails
 # roll back manually
 aws stepfunctions start-execution --state-machine-arn {DeploymentStateMachineArn} \\
     --input '{{"action": "rollback", "service": "{service}"}}'

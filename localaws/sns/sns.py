@@ -2,7 +2,7 @@
 
 moto drops messages to email addresses, invokes functions with a made-up event, posts to any address,
 counts characters instead of bytes, and fails the publisher if a subscriber fails. Here a message to an
-email subscription is stored (``GET /_localaws/mails``), functions and HTTP endpoints get it from a
+email subscription is stored (``GET /_localaws/emails``), functions and HTTP endpoints get it from a
 thread (sns/delivery.py), and a queue that refuses it affects its own subscription only.
 sns/filter_policies.py evaluates filter policies.
 

@@ -24,7 +24,7 @@ def _topic(aws: LocalAws, name: str, **filter_policy: list[str]) -> str:
 
 
 def _emails(aws: LocalAws, topic: str) -> list[dict[str, Any]]:
-    emails = requests.get(f"{aws.url}/_localaws/mails", timeout=10).json()
+    emails = requests.get(f"{aws.url}/_localaws/emails", timeout=10).json()
     return [email for email in emails if email["topic"] == topic]
 
 
