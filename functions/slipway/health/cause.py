@@ -31,7 +31,10 @@ class Cause(StrEnum):
     ALARM = "ALARM", "an alarm of the plan fired"
     UNREADABLE = "UNREADABLE", "an alarm could not be read, so nobody knows whether it fired"
     TIMEOUT = "TIMEOUT", "the service was not healthy in time"
-    ECS = "ECS", "ECS marked the service deployment as failed, and no task says why"
+    ECS = (
+        "ECS",
+        "ECS marked its own deployment of the service as failed, and no stopped task shows why",
+    )
     PERSON = (
         "PERSON",
         "a person or a stack changed the service, or a person rolled it back manually",

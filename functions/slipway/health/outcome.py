@@ -106,7 +106,7 @@ class Outcome(StrEnum):
         Facts(
             meaning=(
                 "a newer release took over the service, or someone outside Slipway changed it; "
-                "this deployment left it alone"
+                "from then on, this deployment did not change it"
             ),
             symbol="⏭️",
             succeeds=True,
@@ -115,7 +115,7 @@ class Outcome(StrEnum):
     ROLLED_BACK = (
         "ROLLED_BACK",
         Facts(
-            meaning="the last good version is back and healthy",
+            meaning="the last good version (or what ran before) is back and healthy",
             symbol="↩️",
             calls_people=True,
             needs_claim=True,
@@ -131,7 +131,7 @@ class Outcome(StrEnum):
     ROLLBACK_FAILED = (
         "ROLLBACK_FAILED",
         Facts(
-            meaning="the last good version may not be back, or not healthy: ACT NOW",
+            meaning="the rollback failed, and the service may be down: ACT NOW",
             symbol="🆘",
             calls_people=True,
             needs_claim=True,
@@ -140,7 +140,7 @@ class Outcome(StrEnum):
         ),
         {
             "meaning": (
-                "the version that a person asked for may not be live, or not healthy: ACT NOW"
+                "the version that a person asked for may not be live, or may be unhealthy: ACT NOW"
             )
         },
     )
@@ -176,8 +176,8 @@ class Outcome(StrEnum):
         "LedgerNotWritten",
         Facts(
             meaning=(
-                "the new version is healthy, but the ledger could not record it: "
-                "the last good version will be put back"
+                "the new version is healthy, but this could not be written to the ledger, "
+                "so the service will be rolled back"
             ),
             symbol="⚠️",
             calls_people=True,

@@ -86,7 +86,7 @@ def test_the_reason_comes_first_then_what_it_means_then_the_evidence_and_the_log
 
     assert description(news, log=LOG)[:8] == [
         "*Why:* `it crashed`",
-        "*Now:* the last good version is back and healthy",
+        "*Now:* the last good version (or what ran before) is back and healthy",
         "*Evidence:*",
         "• `exit code 1`",
         "*Last lines of container app:*",

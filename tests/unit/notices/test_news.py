@@ -60,7 +60,7 @@ def test_the_notice_of_a_start_has_no_reason_and_no_outcome():
 def test_a_rollback_is_never_called_a_success():
     notice = noticed(ending("ROLLED_BACK"))
 
-    assert notice.meaning == "the last good version is back and healthy"
+    assert notice.meaning == "the last good version (or what ran before) is back and healthy"
     assert "SUCCEEDED" not in notice.model_dump_json()
 
 
@@ -80,7 +80,7 @@ def test_the_notice_of_an_outcome_without_a_change_says_that_nothing_was_changed
 def test_a_success_that_the_ledger_does_not_know_is_not_called_a_success():
     meaning = noticed(ending("LedgerNotWritten")).meaning
 
-    assert meaning.endswith("the last good version will be put back")
+    assert meaning.endswith("the service will be rolled back")
 
 
 @pytest.mark.parametrize("started_by", ["push", "manual rollback"])
