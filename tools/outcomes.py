@@ -13,15 +13,17 @@ HEAD = """\
 
 <!-- Written by `make schema` from functions/slipway/health/outcome.py and cause.py. -->
 
-The outcome says how a deployment ended, or how a release ended that began none. It is in the notice and in
-the [ledger](architecture.md#the-ledger), Slipway's DynamoDB table. It also decides whether the deployment's
-Step Functions execution succeeds or fails. A failed execution has the outcome as its `Error`, and the
-reason, a sentence, as its `Cause`. If you set an alarm on the metric `ExecutionsFailed` of the deployment
-state machine, it fires for every row below that says *fails*. It does not see a release that failed before
-its first deployment.
+The outcome says how a deployment ended, or how a release ended if it started no deployment. It is in the
+notice and in the [ledger](architecture.md#the-ledger), Slipway's DynamoDB table. It also decides whether the
+deployment's Step Functions execution succeeds or fails. A failed execution has the outcome as its `Error`,
+and the reason, a sentence, as its `Cause`. If you set an alarm on the metric `ExecutionsFailed` of the
+deployment state machine, it fires for every row below that says *fails*, except when a release, not a
+deployment, ends FAILED.
 
-The *new version* is the task definition that the deployment registers. A *manual rollback* is a
-deployment that a person [starts](operations.md#roll-back) to go back to another version.
+The *new version* is the task definition that the deployment registers. The *rollback target* is the version
+that a deployment goes back to: the last good version or, if the service has none, what it ran before. A
+*manual rollback* is a deployment that a person [starts](operations.md#roll-back) to go back to another
+version; its rollback target is that version. In the table, an empty cell means no.
 """
 TITLES = (
     *("Outcome", "", "The execution", "What it means", "Alert in Slack"),
@@ -29,22 +31,26 @@ TITLES = (
 )
 NOTES = """\
 - Outcomes with a *: you are notified of them only if the parameter `NotifyNoChange` is set.
-- Alert in Slack: if a Slack bot sends your notices, it shows the end of a deployment by editing the message
-  of the start, which alerts nobody. For these outcomes it also posts a reply that appears in the channel.
+- Alert in Slack: a Slack bot reports the end of a deployment by editing its start message, and Slack alerts
+  nobody about an edit. For these outcomes the bot also posts a reply that appears in the channel.
   REJECTED has no alert, but you may still have to act: the notice says what refused the deployment.
-- Becomes good: a later rollback may go back to this version. The *rollback target* is the version that
-  the deployment went back to. If the service had no good version yet, a failed deployment goes back to
-  what ran before, which does not become good; the target of a manual rollback does.
-- The image is quarantined: this service refuses the image from now on, unless a manual deployment forces it.
-  In a manual rollback, the image is the one that the service ran until then; otherwise it is the new one, if
-  the service was updated to it. ROLLED_BACK quarantines no image that a good rollback target uses.
+- Becomes good: a later rollback may go back to this version. If the service had no good version yet, a
+  failed deployment goes back to what ran before, and that does not become good. The target of a manual
+  rollback becomes good if the rollback succeeds, even if it was not good before.
+- The image is quarantined: Slipway no longer deploys the image to this service until you lift the
+  quarantine, unless a manual deployment forces it. A manual rollback quarantines the image that the service
+  ran until then. A failed deployment quarantines the new image, but only if it tried to put it on the
+  service. Exception: if the outcome is ROLLED_BACK, and the service goes back to a good version with the same
+  image, the image is not quarantined; for example after a manual rollback to another task definition with
+  this image.
 - FAILED is also the outcome of a release that fails before its first deployment, for example because its
-  plan is invalid.
-- IGNORED ends a release, not a deployment: the repository has no plan, no route matches the tag, or the
-  tag has moved on since the push.
-- `LedgerNotWritten` is no outcome, only the `Error` of an execution. A version that the ledger does not
-  record as good can't serve as the last good version later, so it is not left live. As after a crash,
-  another execution puts the last good version back, and ends the deployment with one of the outcomes.
+  plan is invalid, or that can't start one of its deployments.
+- IGNORED ends a release, not a deployment: the repository has no plan, no route matches the tag, or by now
+  the tag is gone or points to another image.
+- `LedgerNotWritten` is no outcome, only the `Error` of an execution. Only a version that the ledger records
+  as good can be the last good version later, so Slipway does not leave this one live. As after a crash,
+  another execution rolls the service back, and ends the deployment with ROLLED_BACK or ROLLBACK_FAILED (or
+  with SUPERSEDED, if a newer release or somebody else has changed the service by then).
 """
 CAUSES = """\
 ## Causes
@@ -65,19 +71,22 @@ def outcomes() -> str:
         rows.append(_row(outcome, outcome.facts))
         if outcome.facts_of_manual_rollback != outcome.facts:
             name = f"{outcome}, manual rollback"
-            rows.append(_row(name, outcome.facts_of_manual_rollback))
+            rows.append(_row(name, outcome.facts_of_manual_rollback, manual_rollback=True))
     causes = [(cause, cause.meaning) for cause in Cause]
     parts = [HEAD, _table(TITLES, rows), NOTES, CAUSES, _table(("Cause", "What it means"), causes)]
     return "\n".join(parts)
 
 
-def _row(name: str, facts: Facts) -> tuple[str, ...]:
+def _row(name: str, facts: Facts, *, manual_rollback: bool = False) -> tuple[str, ...]:
+    target = "the rollback target"
+    if not manual_rollback:
+        target += ", if the service had a good version"
     good = ["the new version"] if facts.proves_image else []
-    good += ["the rollback target"] if facts.proves_target else []
+    good += [target] if facts.proves_target else []
     return (
         _named(name, facts),
         facts.symbol,
-        "succeeds" if facts.succeeds else "fails",
+        _execution(name, facts),
         facts.meaning,
         _yes(facts.calls_people),
         _yes(facts.goes_on),
@@ -90,6 +99,11 @@ def _named(name: str, facts: Facts) -> str:
     if name == "LedgerNotWritten":
         return f"{name} (no outcome)"
     return f"{name} *" if facts.quiet else name
+
+
+def _execution(name: str, facts: Facts) -> str:
+    of_release = " (the release's)" if name == "IGNORED" else ""
+    return f"{'succeeds' if facts.succeeds else 'fails'}{of_release}"
 
 
 def _yes(is_so: bool) -> str:
