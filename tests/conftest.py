@@ -65,7 +65,7 @@ def _order(files: set[Path]) -> dict[Path, tuple[int, int]]:
     turns: dict[Path, tuple[int, int]] = {}
     count: Counter[Path] = Counter()
     for file in sorted(files):
-        long = file.parts[:2] in {("tests", "pipeline"), ("tests", "statemachine")}
+        long = file.parts[1] in {"pipeline", "statemachine"} or file.name == "test_memory.py"
         # test_calls.py has hundreds of short pieces.
         turns[file] = (2 if file.name == "test_calls.py" else 0 if long else 1, count[file.parent])
         count[file.parent] += 1
