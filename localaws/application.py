@@ -74,6 +74,7 @@ class Application:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
+        _buffered(environ)  # whole, so that the connection can be used again
         path = environ.get("PATH_INFO", "")
         answer = self._own if path.startswith("/_localaws/") else self._aws
         return answer(environ)(environ, start_response)

@@ -20,9 +20,7 @@ from moto.core.base_backend import BackendDict, BaseBackend
 from moto.core.config import default_user_config
 from moto.ec2.models.subnets import Subnet
 from moto.moto_api._internal.models import moto_api_backend
-from moto.moto_server.werkzeug_app import MotoRequestHandler
 from moto.sns.models import Subscription
-from werkzeug.serving import BaseWSGIServer, make_server
 
 from localaws import aws, caching, ecr, elbv2, servicediscovery
 from localaws.application import Application
@@ -33,6 +31,7 @@ from localaws.cloudwatch import clock, cloudwatch
 from localaws.dynamodb import dynamodb
 from localaws.ecs import ecs
 from localaws.events import eventbridge, schedules
+from localaws.http import Server
 from localaws.lambda_ import awslambda
 from localaws.snapshot import snapshot
 from localaws.sns import sns
@@ -142,18 +141,11 @@ class LocalAws:
         if self._save_to is not None:
             snapshot.save(self._save_to, self.url, self._application.calls)
 
-    def _listening(self) -> BaseWSGIServer:
+    def _listening(self) -> Server:
         # Bound here, because werkzeug prints a message and exits if it can't bind.
         with socket.create_server(("127.0.0.1", self._port)) as listener:
             self._port = listener.getsockname()[1]
-            return make_server(
-                "127.0.0.1",
-                self._port,
-                self._application,
-                threaded=True,
-                request_handler=_QuietHandler,
-                fd=listener.fileno(),
-            )
+            return Server(listener, self._application)
 
     def __enter__(self) -> LocalAws:
         self.start()
@@ -166,11 +158,6 @@ class LocalAws:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-class _QuietHandler(MotoRequestHandler):
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Log nothing: a pipeline makes thousands of calls."""
 
 
 def _use(url: str, port: int) -> None:

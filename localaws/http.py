@@ -1,0 +1,77 @@
+"""The HTTP server of the local AWS, which keeps connections open, as AWS does.
+
+werkzeug's closes a connection after each request, because an application may leave a part of the request
+unread. The local AWS reads every request whole. A new connection and thread for each request, and werkzeug's
+wait for what may be unread, took a tenth of the time in which tests deploy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from typing_extensions import override
+from werkzeug.serving import ThreadedWSGIServer
+from werkzeug.wrappers import Response
+
+
+class Handler(MotoRequestHandler):
+    """Answers the requests of one connection."""
+
+    protocol_version = "HTTP/1.1"
+    # Head and body of an answer are two packets. The second would wait for the client's acknowledgement.
+    disable_nagle_algorithm = True
+
+    @override
+    def run_wsgi(self) -> None:
+        if self.headers.get("Expect", "").strip().lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        environ = self.make_environ()
+        try:
+            self._send(Response.from_app(self.server.app, environ, buffered=True))
+        except ConnectionError:  # the client is gone, or a fault has ended the connection
+            self.close_connection = True
+
+    def _send(self, response: Response) -> None:
+        body = response.get_data()
+        self.send_response(response.status_code, response.status.partition(" ")[2])
+        for name, value in response.headers:
+            self.send_header(name, value)
+        # HTTP forbids a length here, and an answer to HEAD has that of the body that it leaves out.
+        if response.status_code != 204 and "Content-Length" not in response.headers:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    @override
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log nothing: a pipeline makes thousands of calls."""
+
+
+class Server(ThreadedWSGIServer):
+    """Answers each connection in a thread of its own, and ends the open connections when it is closed."""
+
+    def __init__(self, listener: socket.socket, application: Any) -> None:
+        self._open: set[socket.socket] = set()
+        host, port = listener.getsockname()[:2]
+        super().__init__(host, port, application, Handler, fd=listener.fileno())
+
+    @override
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    @override
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    @override
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in tuple(self._open):
+            with contextlib.suppress(OSError):  # its client has closed it
+                connection.shutdown(socket.SHUT_RDWR)
