@@ -26,8 +26,6 @@ class Handler(MotoRequestHandler):
 
     @override
     def run_wsgi(self) -> None:
-        if self.headers.get("Expect", "").strip().lower() == "100-continue":
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         environ = self.make_environ()
         try:
             self._send(Response.from_app(self.server.app, environ, buffered=True))

@@ -77,7 +77,7 @@ def test_a_client_that_asks_whether_to_send_its_body_is_told_to(connection):
     for name, value in (SIGNED | {"Content-Length": "3", "Expect": "100-continue"}).items():
         connection.putheader(name, value)
     connection.endheaders()
-    assert connection.sock.recv(100).startswith(b"HTTP/1.1 100 ")
+    assert connection.sock.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
     connection.sock.sendall(b"abc")
     assert connection.sock.recv(1000).startswith(b"HTTP/1.1 200 ")
 
