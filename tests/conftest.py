@@ -56,18 +56,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("exhaustive")
 
 
-def _order(files: set[Path]) -> dict[Path, tuple[int, int]]:
+def _order(files: set[Path]) -> dict[Path, tuple[int, int, bool]]:
     """The turn of each file; xdist hands out work in this order.
 
-    What takes minutes comes first, so that all workers end at the same time. The folders take turns, because
-    files of one folder deploy with the SAM CLI, of which only one runs at a time.
+    What takes minutes comes first, so that all workers end at the same time. The folders take turns, and of
+    each turn, tests/pipeline is last: all of it waits until one worker has packaged with the SAM CLI.
     """
-    turns: dict[Path, tuple[int, int]] = {}
+    turns: dict[Path, tuple[int, int, bool]] = {}
     count: Counter[Path] = Counter()
     for file in sorted(files):
         long = file.parts[1] in {"pipeline", "statemachine"} or file.name == "test_memory.py"
         # test_calls.py has hundreds of short pieces.
-        turns[file] = (2 if file.name == "test_calls.py" else 0 if long else 1, count[file.parent])
+        when = 2 if file.name == "test_calls.py" else 0 if long else 1
+        turns[file] = (when, count[file.parent], file.parts[1] == "pipeline")
         count[file.parent] += 1
     return turns
 
