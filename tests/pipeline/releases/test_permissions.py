@@ -13,6 +13,7 @@ from localaws.faults import faults
 from tests.support.account import Account, Shop
 from tests.support.policies import Statement, actions, inline_policy
 from tests.support.sweeps import ended, let_the_lease_run_out, sweep
+from tests.support.waiting import wait_for
 
 UNUSED = {
     # Only to find the targets of tasks on EC2 that share their instance's network; here is Fargate.
@@ -99,6 +100,7 @@ def test_the_template_allows_each_step_what_it_does_and_nothing_else(account: Ac
     assert ssm.get_parameter(Name=kept)["Parameter"]["Value"] == f"{shop.uri}@{shop.v1}"
     faults.add(state="WaitForTasks", how="stop", containing='"v4"')
     shop.push("v4")
+    wait_for(lambda: "v4" in shop.outcomes(), "the recovery of v4")
     ended(shop)
     with account.disabled("aws.states"):
         faults.add(state="WaitForTasks", how="stop", containing='"v5"')
