@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
+import time
 from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from typing_extensions import override
 from werkzeug.serving import ThreadedWSGIServer
 from werkzeug.wrappers import Response
+
+_END_SECONDS = 5.0  # for what is still being answered
 
 
 class Handler(MotoRequestHandler):
@@ -50,26 +54,28 @@ class Handler(MotoRequestHandler):
 
 
 class Server(ThreadedWSGIServer):
-    """Answers each connection in a thread of its own, and ends the open connections when it is closed."""
+    """Answers each connection in a thread of its own, and ends all of them when it is closed."""
 
     def __init__(self, listener: socket.socket, application: Any) -> None:
-        self._open: set[socket.socket] = set()
+        self._connections: dict[threading.Thread, socket.socket] = {}
         host, port = listener.getsockname()[:2]
         super().__init__(host, port, application, Handler, fd=listener.fileno())
 
     @override
     def process_request(self, request: Any, client_address: Any) -> None:
-        self._open.add(request)
-        super().process_request(request, client_address)
-
-    @override
-    def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().shutdown_request(request)
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        open_ones = [each for each in self._connections.items() if each[0].is_alive()]
+        self._connections = {**dict(open_ones), thread: request}
+        thread.start()
 
     @override
     def server_close(self) -> None:
         super().server_close()
-        for connection in tuple(self._open):
-            with contextlib.suppress(OSError):  # its client has closed it
+        for connection in self._connections.values():
+            with contextlib.suppress(OSError):  # its thread has closed it
                 connection.shutdown(socket.SHUT_RDWR)
+        deadline = time.monotonic() + _END_SECONDS
+        for thread in self._connections:
+            thread.join(max(0.0, deadline - time.monotonic()))
