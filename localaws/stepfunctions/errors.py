@@ -1,8 +1,10 @@
-"""The names of errors in Tasks that call Lambda and Step Functions.
+"""The names of errors in Tasks that call Lambda and Step Functions, and the length of every Cause.
 
 An error in the SDK's model of the call has its own name, any other error the service's general name
 (``Lambda.AWSLambdaException``), and a call without an answer is an ``SdkClientException``. moto has a
 name for each code, and reports a lost connection as States.Runtime, which nothing can catch.
+
+A Cause has 32,768 characters at most (SensitiveCause in botocore's model); Step Functions cuts a longer one.
 """
 
 from __future__ import annotations
@@ -31,8 +33,10 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 from localaws.stepfunctions import sdk_integration
 
+_CAUSE_LENGTH = 32_768
 _OURS = 501  # an error of the local AWS itself keeps its name
 _Original = Callable[[Any, Environment, Exception], FailureEvent]
+_begin = FailureEvent.__init__
 
 
 def _named(original: _Original, service: str | None, general: str | None) -> _Original:
@@ -49,6 +53,14 @@ def _named(original: _Original, service: str | None, general: str | None) -> _Or
         return failure
 
     return from_error
+
+
+def _begin_with_cut_cause(self: FailureEvent, *args: Any, **kwargs: Any) -> None:
+    _begin(self, *args, **kwargs)
+    details: Any = self.event_details or {}
+    for detail in details.values():
+        if detail.get("cause"):
+            detail["cause"] = detail["cause"][:_CAUSE_LENGTH]
 
 
 def _status(error: ClientError) -> int:
@@ -79,7 +91,8 @@ def _failure(task: Any, env: Environment, error: str, cause: str) -> FailureEven
 
 
 def install() -> None:
-    """Name errors as AWS does."""
+    """Name errors and cut their causes as AWS does."""
+    FailureEvent.__init__ = _begin_with_cut_cause  # type: ignore[method-assign]
     kinds: tuple[tuple[Any, str | None, str | None], ...] = (
         (lambda_invoke.StateTaskServiceLambda, "Lambda", "AWSLambdaException"),
         (sfn.StateTaskServiceSfn, "StepFunctions", "AWSStepFunctionsException"),

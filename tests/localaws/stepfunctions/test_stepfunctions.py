@@ -451,6 +451,20 @@ def test_an_error_of_a_function_has_its_type_as_the_name_and_its_body_as_the_cau
     assert json.loads(described["cause"]) == error
 
 
+@pytest.mark.parametrize("caught", [False, True])
+def test_a_cause_is_cut_at_its_longest(machines, function, caught):
+    error = {"errorMessage": "x" * 100_000, "errorType": "X", "stackTrace": []}
+    catch = {
+        "ErrorEquals": ["States.ALL"],
+        "Output": "{% $states.errorOutput %}",
+        "Next": "Caught",
+    }
+    more = {"Catch": [catch]} if caught else {}
+    end = {"Caught": {"Type": "Fail", "Error": "E", "Cause": "{% $states.input.Cause %}"}}
+    described = machines.run({"Invoke": invoke(function(lambda _: error), **more), **end})
+    assert described["cause"] == json.dumps(error, separators=(",", ":"))[:32_768]
+
+
 def test_a_function_that_does_not_exist_is_an_error_of_lambda(machines):
     described = machines.run({"A": invoke("nowhere")})
     assert described["error"] == "Lambda.ResourceNotFoundException"
