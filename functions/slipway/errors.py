@@ -7,10 +7,24 @@ name. People read the message in an email, so it says what is wrong, where, and 
 from __future__ import annotations
 
 import json
+import re
+
+# Step Functions keeps 32,768 characters of a Cause (SensitiveCause in botocore's model). Lambda puts a
+# message and a stack trace into it as JSON, where one character may take six.
+MESSAGE_LENGTH = 9_000
+_ELLIPSIS = "…"
+_CUT_CAUSE = re.compile(r'\{"errorMessage": ?"((?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])*)', re.DOTALL)
 
 
 class SlipwayError(Exception):
-    """The base of every error that Slipway raises on purpose."""
+    """The base of every error that Slipway raises on purpose.
+
+    A message that Step Functions would cut is cut here, to MESSAGE_LENGTH characters.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        fits = len(message) <= MESSAGE_LENGTH
+        super().__init__(message if fits else message[: MESSAGE_LENGTH - 1] + _ELLIPSIS)
 
 
 class InvalidInput(SlipwayError):  # noqa: N818 - Step Functions shows the name as an error already
@@ -37,12 +51,14 @@ def reason_of(cause: str) -> str:
 
     Args:
         cause: the task's Cause. If a Lambda function raised an error, it is JSON with the error's type,
-            message and stack trace, and the answer leaves out the stack trace. Other text stays as it is.
+            message and stack trace, and the answer leaves out the stack trace, also if Step Functions has
+            cut the JSON. Other text stays as it is.
     """
     try:
         error = json.loads(cause)
     except ValueError:
-        return cause
+        cut = _CUT_CAUSE.match(cause)
+        error = {"errorMessage": _unescaped(cut[1]) + _ELLIPSIS} if cut else None
     if not isinstance(error, dict) or "errorMessage" not in error:
         return cause
     kind, said = str(error.get("errorType", "an error")), str(error["errorMessage"])
@@ -50,3 +66,9 @@ def reason_of(cause: str) -> str:
     if kind in own and said:
         return said
     return f"{kind}: {said}" if said else kind
+
+
+def _unescaped(text: str) -> str:
+    """The content of a string of JSON that may end in the middle of a character."""
+    said: str = json.loads(f'"{text}"', strict=False)
+    return said.encode(errors="ignore").decode()

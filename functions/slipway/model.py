@@ -1,7 +1,11 @@
-"""The base class of the values that steps exchange as JSON, and the parser for JSON from outside."""
+"""The base class of the values that steps exchange as JSON, and the readers of JSON from outside."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from pydantic import (
@@ -13,8 +17,19 @@ from pydantic import (
 )
 
 from slipway.errors import InvalidInput
+from slipway.text import ELLIPSIS, one_line, truncate
 
 M = TypeVar("M", bound=BaseModel)
+Path = tuple[int | str, ...]
+
+# A message about wrong fields becomes the reason of a release, in emails and in the data of its execution.
+MESSAGE_BYTES = 8_192
+PROBLEMS = 20
+LINE_BYTES = 360
+NAME_LENGTH = 80
+# The levels of a plan: object, routes, route, stages, stage, services, service, alarms, alarm.
+DEEPEST = 9
+_NESTING = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 
 
 def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
@@ -56,16 +71,87 @@ def parse(model: type[M], value: Any, where: str) -> M:
         return model.model_validate(value)
     except ValidationError as error:
         problems = error.errors(include_url=False)
-        within = [problem["loc"] for problem in problems]
-        wrong = "\n".join(
-            f"  {'.'.join(str(part) for part in problem['loc']) or 'as a whole'}: {problem['msg']}"
+        # Pydantic counts only the valid members of a list, so it also reports a list with wrong members as
+        # too short. Only the errors of the members help a reader.
+        within = {
+            problem["loc"][:length] for problem in problems for length in range(len(problem["loc"]))
+        }
+        found = [
+            (problem["loc"], problem["msg"])
             for problem in problems
-            # Pydantic counts only the valid members of a list, so it also reports a list with wrong
-            # members as too short. Only the errors of the members help a reader.
-            if problem["type"] != "too_short"
-            or not any(
-                loc != problem["loc"] and loc[: len(problem["loc"])] == problem["loc"]
-                for loc in within
-            )
-        )
-        raise InvalidInput(f"{where} is not valid:\n{wrong}") from error
+            if problem["type"] != "too_short" or problem["loc"] not in within
+        ]
+        raise InvalidInput(_not_valid(where, found)) from error
+
+
+def read_json(text: str, where: str) -> Any:
+    """Read JSON that a person wrote: a plan, a policy, or freezes.
+
+    Python's parser takes the last one of two members with one name, so that a gate would be gone without a
+    word. For each level of nesting it calls itself, which ends in a RecursionError before Python 3.13.
+
+    Args:
+        where: what the text is and where it comes from, for the error's message.
+
+    Raises:
+        InvalidInput: the text is not JSON, has a name twice in one object, or is nested too deep.
+    """
+    if _depth(text) > DEEPEST:
+        problem = f"it is nested deeper than the {DEEPEST} levels of a plan"
+        raise InvalidInput(_not_valid(where, [((), problem)]))
+    try:
+        value = json.loads(text, object_pairs_hook=_Object, parse_constant=_no_number)
+    except ValueError as error:
+        raise InvalidInput(f"{where} is not JSON: {error}") from error
+    if repeated := list(_repeated(value, ())):
+        problem = "this name stands there more than once"
+        raise InvalidInput(_not_valid(where, [(path, problem) for path in repeated]))
+    return value
+
+
+def _not_valid(where: str, problems: Sequence[tuple[Path, str]]) -> str:
+    """The message about wrong fields, of MESSAGE_BYTES at most unless ``where`` is long."""
+    lines = [_line(path, said) for path, said in problems[:PROBLEMS]]
+    more = [f"  and {len(problems) - PROBLEMS} more"] if len(problems) > PROBLEMS else []
+    return "\n".join([f"{where} is not valid:", *lines, *more])
+
+
+def _line(path: Path, said: str) -> str:
+    shown = ".".join(truncate(one_line(str(part)), NAME_LENGTH) for part in path)
+    line = f"  {shown if path else 'as a whole'}: {one_line(said)}"
+    if len(line.encode()) <= LINE_BYTES:
+        return line
+    room = LINE_BYTES - len(ELLIPSIS.encode())
+    return line.encode()[:room].decode(errors="ignore") + ELLIPSIS
+
+
+class _Object(dict[str, Any]):
+    """An object of JSON, and the names that it has more than once."""
+
+    def __init__(self, members: list[tuple[str, Any]]) -> None:
+        super().__init__(members)
+        counts = Counter(name for name, _ in members)
+        self.repeated = [name for name, count in counts.items() if count > 1]
+
+
+def _repeated(value: Any, path: Path) -> Iterator[Path]:
+    """The paths of the names that stand in one object more than once."""
+    if isinstance(value, _Object):
+        yield from ((*path, name) for name in value.repeated)
+    if isinstance(value, dict | list):
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, member in members:
+            yield from _repeated(member, (*path, name))
+
+
+def _depth(text: str) -> int:
+    """How deep the text would be nested as JSON."""
+    depth = deepest = 0
+    for found in _NESTING.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")

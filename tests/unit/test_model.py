@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from slipway.errors import InvalidInput
-from slipway.model import IfReadable, Model, parse
+from slipway.model import LINE_BYTES, MESSAGE_BYTES, IfReadable, Model, parse, read_json
 from tests.support.builders import NOW
 
 
@@ -20,6 +24,10 @@ class Inner(Model):
 class Outer(Model):
     when: datetime
     inner: Inner
+
+
+class Named(Model):
+    counts: dict[str, dict[str, int]]
 
 
 class Several(Model):
@@ -74,6 +82,126 @@ def test_a_list_with_a_wrong_item_is_not_called_too_short():
 def test_a_list_that_is_too_short_is_called_so():
     with pytest.raises(InvalidInput, match=r"\n  inner: Tuple should have at least 1 item"):
         parse(Several, {"inner": []}, "x")
+
+
+def test_an_input_with_many_wrong_fields_is_told_of_twenty():
+    message = said({f"more{number:02}": 1 for number in range(30)})
+
+    lines = message.splitlines()
+    assert (len(lines), lines[-1]) == (22, "  and 12 more")
+
+
+def test_a_long_name_of_a_field_is_cut():
+    message = said({"x" * 100_000: 1})
+
+    assert len(message.encode()) < 1_000
+    assert f"\n  {'x' * 79}…: Extra inputs are not permitted" in message
+
+
+def test_a_name_of_a_field_makes_no_line_of_its_own():
+    message = said({"when": NOW.isoformat(), "inner": {"count": 1, "a\n  count: \x1b[1mfine": 1}})
+
+    assert message.splitlines()[1:] == ["  inner.a count: fine: Extra inputs are not permitted"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+)
+
+
+@given(JSON)
+def test_a_message_is_short_whatever_is_wrong(value):
+    message = said(value)
+
+    assert len(message.encode()) <= MESSAGE_BYTES
+
+
+def test_the_longest_message_is_short():
+    value = {f"{number}{'😀' * 5_000}": 1 for number in range(5_000)}
+
+    assert len(said(value).encode()) <= MESSAGE_BYTES
+
+
+def test_a_long_path_is_cut_between_characters():
+    with pytest.raises(InvalidInput) as raised:
+        parse(Named, {"counts": {"😀" * 100: {"😀" * 100: "x"}}}, "x")
+
+    [line] = str(raised.value).splitlines()[1:]
+    assert line.endswith("😀…")
+    assert LINE_BYTES - 4 < len(line.encode()) <= LINE_BYTES
+
+
+# --- JSON that a person wrote ---------------------------------------------------------------------
+
+
+def refused(text: str) -> str:
+    with pytest.raises(InvalidInput) as raised:
+        read_json(text, "the plan of X")
+    return str(raised.value)
+
+
+@given(JSON)
+def test_json_is_read_as_it_was_written(value):
+    with suppress(InvalidInput):  # deeper than any plan, or a number that JSON does not have
+        assert read_json(json.dumps(value), "x") == value
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ('{"a": 1, "a": 2}', ["a"]),
+        ('{"a": 1, "a": 1, "a": 1}', ["a"]),
+        ('{"b": [{"c": 1}, {"a": {}, "a": {"c": 1, "c": 2}}]}', ["b.1.a", "b.1.a.c"]),
+        ('[{"a": 1, "a": 2, "b": 1, "b": 2}]', ["0.a", "0.b"]),
+        ('{"": 1, "": 2}', [""]),
+        (r'{"a": 1, "\u0061": 2}', ["a"]),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused_with_its_path(text, paths):
+    lines = refused(text).splitlines()
+
+    assert lines[0] == "the plan of X is not valid:"
+    assert lines[1:] == [f"  {path}: this name stands there more than once" for path in paths]
+
+
+def test_many_keys_that_are_there_twice_are_twenty_and_a_number():
+    doubled = ", ".join(f'"{n}": 1, "{n}": 2' for n in range(1_000))
+
+    lines = refused(f"{{{doubled}}}").splitlines()
+
+    assert (len(lines), lines[-1]) == (22, "  and 980 more")
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', '[{"a":'])
+@pytest.mark.parametrize("times", [10, 1_000, 100_000])
+def test_json_that_is_deeper_than_any_plan_is_refused_before_it_is_parsed(opening, times):
+    assert refused(opening * times) == (
+        "the plan of X is not valid:\n  as a whole: it is nested deeper than the 9 levels of a plan"
+    )
+
+
+def test_brackets_in_text_are_no_nesting():
+    text = json.dumps({"a": "[" * 100, "\\": '"{[' * 100})
+
+    assert read_json(text, "x") == json.loads(text)
+
+
+def test_nine_levels_are_read_and_ten_are_not():
+    assert read_json("[" * 9 + "]" * 9, "x")
+    assert "deeper" in refused("[" * 10 + "]" * 10)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"a": }', "{'a': 1}", "plan", "\ufeff{}", "9" * 5_000, '"\\', '"' * 5_001]
+)
+def test_text_that_is_no_json_is_refused(text):
+    assert refused(text).startswith("the plan of X is not JSON: ")
+
+
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"a": -Infinity}'])
+def test_numbers_that_json_does_not_have_are_refused(text):
+    assert refused(text).startswith("the plan of X is not JSON: ")
 
 
 @pytest.mark.parametrize("value", ["text", 5, {"count": "many"}, {"more": 1}, []])

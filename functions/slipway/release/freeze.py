@@ -6,7 +6,6 @@ parameter ``/slipway/freeze``, as a JSON list of the same form. This module does
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -25,7 +24,7 @@ from pydantic import (
 )
 
 from slipway.errors import InvalidInput
-from slipway.model import Model, parse
+from slipway.model import Model, parse, read_json
 
 FREEZE_PARAMETER = "/slipway/freeze"
 
@@ -163,13 +162,8 @@ def parse_freeze(text: str) -> tuple[Window, ...]:
         InvalidInput: the text is not JSON, or not a list of windows. The message names the parameter and
             each wrong field.
     """
-    where = f"the freeze of the whole pipeline (SSM parameter {FREEZE_PARAMETER})"
-    try:
-        value: Any = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(
-            f"{where} is not JSON: {error}; it is a list of windows, [] where nothing is frozen"
-        ) from error
+    where = f"the freeze of the whole pipeline (SSM parameter {FREEZE_PARAMETER}, where [] freezes nothing)"
+    value = read_json(text, where)
     if not isinstance(value, list):
         raise InvalidInput(f"{where} is not a list of windows, each {FORMS}")
     return parse(_Freeze, value, where).root

@@ -6,7 +6,6 @@ JSON. ``make schema`` generates docs/plan.schema.json from these models.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
@@ -20,8 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from slipway.errors import InvalidInput
-from slipway.model import Model, parse
+from slipway.model import Model, parse, read_json
 from slipway.release.freeze import Windows
 
 PARAMETER_PREFIX = "/slipway/repositories/"
@@ -212,11 +210,7 @@ def parse_plan(text: str, repository: str) -> Plan:
             parameter and each wrong field.
     """
     where = f"the plan of repository {repository} (SSM parameter {parameter_name(repository)})"
-    try:
-        value: Any = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(f"{where} is not JSON: {error}") from error
-    return parse(Plan, value, where)
+    return parse(Plan, read_json(text, where), where)
 
 
 def _alarm_name(alarm: PlannedAlarm) -> str:
