@@ -29,10 +29,18 @@ def schemas() -> dict[Path, str]:
     for name, schema in {"Notice": of_notice, **of_notice["$defs"]}.items():
         _describe(schema, name, (notice, image))
     return {
-        PLAN: _rendered(Plan.model_json_schema()),
+        PLAN: _rendered(_strict(Plan.model_json_schema())),
         NOTICE: _rendered(of_notice),
         OUTCOMES: outcomes(),
     }
+
+
+def _strict(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of what `parse_written` reads, to which an unknown field is an error."""
+    for each in (schema, *schema["$defs"].values()):
+        if each.get("type") == "object":
+            each["additionalProperties"] = False
+    return schema
 
 
 def _rendered(schema: dict[str, Any]) -> str:

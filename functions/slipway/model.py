@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     ValidationError,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
@@ -48,9 +49,13 @@ if a part of that input can't be read.
 
 
 class Model(BaseModel):
-    """An immutable value. An unknown field is an error, so that a misspelt name is not ignored."""
+    """An immutable value. A field that this version of Slipway does not know is ignored.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Another version may have written the value: a step of an execution that began before an upgrade, or an
+    item of the ledger. What a person writes is read by `parse_written`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     def to_json(self) -> dict[str, Any]:
         """The value as a dict of JSON types, as a function returns it to Step Functions."""
@@ -67,8 +72,22 @@ def parse(model: type[M], value: Any, where: str) -> M:
         InvalidInput: the value is not valid. The message has ``where`` and, on a line each, the path of
             every wrong field.
     """
+    return _parsed(model, value, where, {})
+
+
+def parse_written(model: type[M], value: Any, where: str) -> M:
+    """Read what a person has written, as `parse` does. An unknown field is an error: its name is misspelt."""
+    return _parsed(model, value, where, {"extra": "forbid"})
+
+
+def parse_member(model: type[M], value: Any, info: ValidationInfo) -> M:
+    """Read a part of a value, in a validator of the whole, as strictly as the whole is read."""
+    return model.model_validate(value, context=info.context, **(info.context or {}))
+
+
+def _parsed(model: type[M], value: Any, where: str, how: dict[str, Any]) -> M:
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, context=how, **how)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         # Pydantic counts only the valid members of a list, so it also reports a list with wrong members as

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from slipway.health.alarms import Alarm
 from slipway.health.observation import Observation, RunningTask, ServiceDeployment, Target
@@ -15,6 +17,7 @@ from slipway.ledger.records import ClaimId, Good, Quarantined, deployment_id
 from slipway.release.plan import Policy
 from slipway.release.release import Deployment, Release
 
+M = TypeVar("M", bound=BaseModel)
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
 SERVICE = "production/api"
@@ -41,13 +44,20 @@ def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
+def _made(model: type[M], values: dict[str, Any]) -> M:
+    """The value with these fields. The model itself would ignore one that it does not have."""
+    assert not values.keys() - model.model_fields.keys(), (model, values)
+    return model(**values)
+
+
 def image(**changes: Any) -> Image:
-    return Image(**{"repository": "shop/api", "uri": URI, "digest": DIGEST, "tag": "v2"} | changes)
+    defaults = {"repository": "shop/api", "uri": URI, "digest": DIGEST, "tag": "v2"}
+    return _made(Image, defaults | changes)
 
 
 def release(**changes: Any) -> Release:
     defaults = {"id": "event-1", "image": image(), "released_at": NOW, "started_by": "push"}
-    return Release(**defaults | changes)
+    return _made(Release, defaults | changes)
 
 
 def execution(name: str = "e-1") -> str:
@@ -59,13 +69,12 @@ def claim(name: str = "e-1", **changes: Any) -> ClaimId:
     """The claim of the execution with this name, which started at NOW."""
     arn = execution(name)
     defaults = {"service": SERVICE, "deployment": deployment_id(NOW, arn), "execution": arn}
-    return ClaimId(**defaults | changes)
+    return _made(ClaimId, defaults | changes)
 
 
 def policy(**changes: Any) -> Policy:
-    return Policy(
-        **{"bake_seconds": 300, "timeout_seconds": 600, "poll_seconds": 15, "alarms": ()} | changes
-    )
+    defaults = {"bake_seconds": 300, "timeout_seconds": 600, "poll_seconds": 15, "alarms": ()}
+    return _made(Policy, defaults | changes)
 
 
 def deployment(**changes: Any) -> Deployment:
@@ -75,7 +84,7 @@ def deployment(**changes: Any) -> Deployment:
         "service": SERVICE,
         "policy": policy(**changes.pop("policy", {})),
     }
-    return Deployment(**defaults | changes)
+    return _made(Deployment, defaults | changes)
 
 
 def watch(healthy_at: datetime | None = None, **of_policy: Any) -> Watch:
@@ -94,7 +103,7 @@ def service_deployment(**changes: Any) -> ServiceDeployment:
         "desired": 2,
         "running": 2,
     }
-    return ServiceDeployment(**defaults | changes)
+    return _made(ServiceDeployment, defaults | changes)
 
 
 def target(state: str = "healthy", group: str = GROUP, reason: str = "") -> Target:
@@ -117,7 +126,7 @@ def stopped(
 
 
 def exited(exit_code: int | None = 1, name: str = "api", **changes: Any) -> Container:
-    return Container(name=name, exit_code=exit_code, **changes)
+    return _made(Container, {"name": name, "exit_code": exit_code} | changes)
 
 
 def alarm(state: str = "OK", changed: float = 10, name: str = "api-5xx") -> Alarm:
@@ -134,13 +143,13 @@ def observation(*alarms: Alarm, **changes: Any) -> Observation:
         "running": (task(), task()),
         "alarms": {a.name: a for a in alarms},
     }
-    return Observation(**defaults | changes)
+    return _made(Observation, defaults | changes)
 
 
 def good(task_definition: str = OLD, digest: str = OLD_DIGEST, **changes: Any) -> Good:
     """A version that was recorded as good an hour before NOW."""
     defaults = {"task_definition": task_definition, "digest": digest, "at": at(-3600)}
-    return Good(**defaults | changes)
+    return _made(Good, defaults | changes)
 
 
 def quarantined(reason: str = "a task failed") -> Quarantined:

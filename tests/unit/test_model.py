@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from slipway.errors import InvalidInput
-from slipway.model import LINE_BYTES, MESSAGE_BYTES, IfReadable, Model, parse, read_json
+from slipway.model import (
+    LINE_BYTES,
+    MESSAGE_BYTES,
+    IfReadable,
+    Model,
+    parse,
+    parse_written,
+    read_json,
+)
 from tests.support.builders import NOW
 
 
@@ -40,8 +48,14 @@ class Tolerant(Model):
 
 def said(value: object) -> str:
     with pytest.raises(InvalidInput) as raised:
-        parse(Outer, value, "the input of X")
+        parse_written(Outer, value, "the input of X")
     return str(raised.value)
+
+
+def test_a_field_of_another_version_is_ignored_at_every_depth():
+    value = {"when": NOW.isoformat(), "inner": {"count": 1, "more": 1}, "more": {}}
+
+    assert parse(Outer, value, "x") == Outer(when=NOW, inner=Inner(count=1))
 
 
 def test_a_model_written_as_json_is_read_back_equal():

@@ -24,7 +24,7 @@ from slipway.health.alarms import read_alarms
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.ledger.records import Good, ServiceRecord
-from slipway.model import parse
+from slipway.model import parse, parse_written
 from slipway.release.release import Deployment
 
 
@@ -40,7 +40,7 @@ def begin(start: Start, now: datetime, world: World) -> Beginning:
     """
     action = start.start.get("action")
     if action == "rollback":
-        wanted = parse(ManualRollback, start.start, "the manual rollback")
+        wanted = parse_written(ManualRollback, start.start, "the manual rollback")
         return begin_rollback(wanted, start, now, world)
     if action == "recover":
         recovery = parse(Recovery, start.start, "the input of the recovery")

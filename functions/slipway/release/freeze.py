@@ -18,13 +18,14 @@ from pydantic import (
     ConfigDict,
     Field,
     RootModel,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     model_validator,
 )
 
 from slipway.errors import InvalidInput
-from slipway.model import Model, parse, read_json
+from slipway.model import Model, parse_member, parse_written, read_json
 
 FREEZE_PARAMETER = "/slipway/freeze"
 
@@ -114,16 +115,18 @@ class DatedWindow(Model):
         return self.until if self.start <= moment < self.until else None
 
 
-def _by_form(value: Any, _union: ValidatorFunctionWrapHandler) -> CronWindow | DatedWindow:
+def _by_form(
+    value: Any, _union: ValidatorFunctionWrapHandler, info: ValidationInfo
+) -> CronWindow | DatedWindow:
     # The errors of a union would name what is wrong with the window as either form. A person who wrote it
     # meant one of the two, and its keys show which.
     if isinstance(value, CronWindow | DatedWindow):
         return value
     keys = set(value) if isinstance(value, dict) else set()
     if keys & {"cron", "hours"}:
-        return CronWindow.model_validate(value)
+        return parse_member(CronWindow, value, info)
     if keys & {"from", "until"}:
-        return DatedWindow.model_validate(value)
+        return parse_member(DatedWindow, value, info)
     raise ValueError(f"a window is {FORMS}")
 
 
@@ -166,4 +169,4 @@ def parse_freeze(text: str) -> tuple[Window, ...]:
     value = read_json(text, where)
     if not isinstance(value, list):
         raise InvalidInput(f"{where} is not a list of windows, each {FORMS}")
-    return parse(_Freeze, value, where).root
+    return parse_written(_Freeze, value, where).root

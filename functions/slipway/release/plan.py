@@ -13,13 +13,14 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     Field,
     TypeAdapter,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
     model_validator,
 )
 
-from slipway.model import Model, parse, read_json
+from slipway.model import Model, parse_member, parse_written, read_json
 from slipway.release.freeze import Windows
 
 PARAMETER_PREFIX = "/slipway/repositories/"
@@ -54,7 +55,9 @@ class GuardingAlarm(Model):
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
-def _by_form(value: Any, _union: ValidatorFunctionWrapHandler) -> str | GuardingAlarm:
+def _by_form(
+    value: Any, _union: ValidatorFunctionWrapHandler, info: ValidationInfo
+) -> str | GuardingAlarm:
     # The errors of a union would name what is wrong with the alarm as either form. A person who wrote it
     # meant one of the two, and its type shows which.
     if isinstance(value, GuardingAlarm):
@@ -62,7 +65,7 @@ def _by_form(value: Any, _union: ValidatorFunctionWrapHandler) -> str | Guarding
     if isinstance(value, str):
         return _NAME.validate_python(value)
     if isinstance(value, dict):
-        return GuardingAlarm.model_validate(value)
+        return parse_member(GuardingAlarm, value, info)
     raise ValueError('an alarm is its name, or {"name": ..., "when_firing": "ignore" or "block"}')
 
 
@@ -210,7 +213,7 @@ def parse_plan(text: str, repository: str) -> Plan:
             parameter and each wrong field.
     """
     where = f"the plan of repository {repository} (SSM parameter {parameter_name(repository)})"
-    return parse(Plan, read_json(text, where), where)
+    return parse_written(Plan, read_json(text, where), where)
 
 
 def _alarm_name(alarm: PlannedAlarm) -> str:

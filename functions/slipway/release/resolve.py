@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from slipway.errors import InvalidInput
 from slipway.image import Image
-from slipway.model import Model, parse
+from slipway.model import Model, parse, parse_written
 from slipway.release.parameters import read_plan
 from slipway.release.plan import Route, parameter_name
 from slipway.release.registry import find_image, uri_of
@@ -162,7 +162,7 @@ def _resolve_manual_start(
     ecr: ECRClient,
 ) -> Resolution:
     allowed = 'a manual start ({"repository": ..., "tag" or "digest": ...})'
-    manual = parse(ManualStart, start, allowed)
+    manual = parse_written(ManualStart, start, allowed)
     repository = manual.repository
     uri = uri_of(repository, ecr)
     plan = read_plan(repository, ssm)

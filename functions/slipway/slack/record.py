@@ -85,7 +85,7 @@ def read_notice(said: str) -> Notice:
     Raises:
         ValidationError: the text is not a notice.
     """
-    return Notice.model_validate_json(said, extra="ignore")
+    return Notice.model_validate_json(said)
 
 
 class Records:
