@@ -14,7 +14,7 @@ from slipway.errors import InvalidInput, reason_of
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.image import Image
-from slipway.ledger.ledger import Ledger
+from slipway.ledger.ledger import Ledger, Unreadable
 from slipway.ledger.records import (
     ClaimId,
     DeploymentRecord,
@@ -104,16 +104,25 @@ def finish(
     if record and record.end:
         ledger.free(claim)  # claimed by a step that outlived its execution
         return _finished(record.end, claim)
+    asked, expires = ending.deployment, now + history
+    try:
+        service = ledger.service(claim.service)
+    except Unreadable as unreadable:
+        if end.outcome.facts.proves_image or end.outcome.facts.proves_target:
+            raise
+        # A person has to mend the service's item. This deployment has nothing to write to it but its release.
+        end = end.model_copy(update={"evidence": (*end.evidence, str(unreadable))})
+        written = ledger.end(claim, asked, _written(end, now, expires))
+        return _finished((written and written.end) or end, claim)
     unseen = end.outcome is Outcome.FAILED and ending.restored is None
-    if unseen and _owes(ledger.service(claim.service), record, claim):
+    if unseen and _owes(service, record, claim):
         return _finished(end, claim, left_to_recovery=True)
     end = _checked(end, ending.update, claim.service, ecs)
     good = _good(end.outcome, ending, record, now)
-    if good and (asked := ending.deployment or (record.deployment if record else None)):
-        end = _with_kept_image(end, asked, good, ecs, ssm)
+    if good and (known := asked or (record.deployment if record else None)):
+        end = _with_kept_image(end, known, good, ecs, ssm)
     tried = record is not None and record.was_tried
-    quarantine = _quarantine(end, ending.deployment, good, claim, now) if tried else None
-    asked, expires = ending.deployment, now + history
+    quarantine = _quarantine(end, asked, good, claim, now) if tried else None
     if ledger.finish(claim, asked, _written(end, now, expires), good, quarantine):
         return _finished(end, claim)
     if record and end.outcome.facts.needs_claim:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from slipway.aws import calling, error_code
 from slipway.deployment.recovery import recover
 from slipway.errors import AwsRefused, SlipwayError
 from slipway.ledger.ledger import CLOCKS_APART_SECONDS, Ledger
-from slipway.ledger.records import timestamp
+from slipway.ledger.records import ServiceRecord, timestamp
 from slipway.release.plan import PARAMETER_PREFIX, Plan, Route, parse_plan
 from slipway.release.registry import every_image
 from slipway.release.release import unique_name
@@ -54,7 +54,8 @@ class Sweeper:
             Texts under ``released`` (``repository:tag``), ``recovered`` and ``problems``.
         """
         done: dict[str, list[str]] = {"released": [], "recovered": [], "problems": []}
-        for execution in self._ran_out(now):
+        claimed, done["problems"] = self.ledger.claimed()
+        for execution in _ran_out(claimed, now):
             try:
                 said = recover(execution, self.deployment_machine, self.ledger, self.stepfunctions)
                 done["recovered"].append(f"{execution}: {said}")
@@ -141,9 +142,10 @@ class Sweeper:
             raise
         return True
 
-    def _ran_out(self, now: datetime) -> Iterator[str]:
-        """ARNs of the executions that have a claim whose lease has expired."""
-        for record in self.ledger.claimed():
-            claim = record.claim
-            if claim and claim.lease_until < now - timedelta(seconds=CLOCKS_APART_SECONDS):
-                yield claim.execution
+
+def _ran_out(claimed: Iterable[ServiceRecord], now: datetime) -> Iterator[str]:
+    """ARNs of the executions that have a claim whose lease has expired."""
+    for record in claimed:
+        claim = record.claim
+        if claim and claim.lease_until < now - timedelta(seconds=CLOCKS_APART_SECONDS):
+            yield claim.execution

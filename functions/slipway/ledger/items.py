@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from slipway.aws import calling, cancellation_codes, error_code
@@ -120,6 +121,15 @@ def _names(*expressions: str) -> dict[str, str]:
 
 
 def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    """The item as JSON values. boto3 returns numbers as Decimal, and the ledger has only whole numbers."""
-    plain: dict[str, Any] = json.loads(json.dumps(item, default=int))
+    """The item as JSON values.
+
+    boto3 returns numbers as Decimal, and the ledger writes only whole ones. Of what it never writes, such as
+    a set, a description remains, which then is not valid where it stands.
+    """
+    plain: dict[str, Any] = json.loads(json.dumps(item, default=_json))
     return plain
+
+
+def _json(value: Any) -> int | str:
+    whole = isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value()
+    return int(value) if whole else repr(value)

@@ -22,9 +22,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from slipway.errors import Superseded
+from slipway.errors import InvalidInput, SlipwayError, Superseded
 from slipway.ledger.items import Items, Key, NoLonger, Update
 from slipway.ledger.records import (
     ClaimId,
@@ -35,11 +35,13 @@ from slipway.ledger.records import (
     release_order,
     timestamp,
 )
+from slipway.model import Model, parse
 from slipway.release.release import Deployment
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
+R = TypeVar("R", bound=Model)
 SERVICES = "service"
 """The pk of the items of services."""
 NOTIFIED = "notified"
@@ -84,6 +86,13 @@ _MAY_CLAIM = f"{_NEVER_BACKWARDS} AND {_AT_REST}"
 _NOT_ENDED = "attribute_not_exists(#outcome)"
 
 
+class Unreadable(SlipwayError):  # noqa: N818 - as AwsRefused
+    """An item of the ledger can't be read, because someone else has written to it.
+
+    A retry fails until a person has mended the item. Only the item's service is affected.
+    """
+
+
 class Busy(Exception):  # noqa: N818 - not an error: the caller of `claim` tries again in a moment
     """Another deployment is changing the service right now, so the claim has to wait for the change mark."""
 
@@ -91,7 +100,8 @@ class Busy(Exception):  # noqa: N818 - not an error: the caller of `claim` tries
 class Ledger:
     """Every read and every write of the ledger's table.
 
-    Every method raises AwsUnavailable if DynamoDB does not answer or throttles, and AwsRefused if it refuses.
+    Every method raises AwsUnavailable if DynamoDB does not answer or throttles, AwsRefused if it refuses, and
+    Unreadable if an item can't be read.
     ``now`` is the current time, with an offset.
     """
 
@@ -102,17 +112,22 @@ class Ledger:
 
     def service(self, service: str) -> ServiceRecord:
         """The record of a service, read consistently; empty if the ledger does not know the service."""
-        return ServiceRecord.of(service, self._items.get((SERVICES, service)))
+        return _service_record(service, self._items.get((SERVICES, service)))
 
     def deployment(self, claim: ClaimId) -> DeploymentRecord | None:
         """The record of a deployment, or None if nothing has been written of it."""
-        found = self._items.get((claim.service, claim.deployment))
-        return DeploymentRecord.of(found) if found else None
+        found = self._items.get(_history(claim))
+        return _read(DeploymentRecord, found, _history(claim)) if found else None
 
-    def claimed(self) -> list[ServiceRecord]:
-        """The records of all services that are claimed."""
-        items = self._items.query(SERVICES, "attribute_exists(#claim)", {})
-        return [ServiceRecord.of(item["sk"], item) for item in items]
+    def claimed(self) -> tuple[list[ServiceRecord], list[str]]:
+        """The records of all services that are claimed, and what is wrong with items that can't be read."""
+        records, problems = [], []
+        for item in self._items.query(SERVICES, "attribute_exists(#claim)", {}):
+            try:
+                records.append(_service_record(item["sk"], item))
+            except Unreadable as unreadable:
+                problems.append(str(unreadable))
+        return records, problems
 
     def knows(self, service: str, digest: str) -> bool:
         """Whether the service has a deployment of this digest in its history, whatever its outcome."""
@@ -337,6 +352,16 @@ class Ledger:
             and current.execution != claim.execution
         ):
             return None
+        return self.end(claim, deployment, ending)
+
+    def end(
+        self, claim: ClaimId, deployment: Deployment | None, ending: Mapping[str, Any]
+    ) -> DeploymentRecord | None:
+        """Record how a deployment ended, if no end is recorded yet, whatever the service's item says.
+
+        Returns:
+            The deployment's record, whose end may be from an earlier attempt.
+        """
         facts = {**_asked(claim, deployment), **ending}
         with suppress(NoLonger):
             self._items.update(Update.setting(_history(claim), facts, _NOT_ENDED))
@@ -388,6 +413,19 @@ def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
             f"{_name(record)} was pushed or started later ({record.newest.partition('#')[0]}) than this one "
             f"({ours.partition('#')[0]})"
         )
+
+
+def _service_record(service: str, item: Mapping[str, Any]) -> ServiceRecord:
+    return _read(ServiceRecord, {**item, "service": service}, (SERVICES, service))
+
+
+def _read(record: type[R], item: Mapping[str, Any], key: Key) -> R:
+    try:
+        return parse(record, item, f"the ledger's item {' '.join(key)}")
+    except InvalidInput as invalid:
+        raise Unreadable(
+            f'{invalid}\nSomeone has written to it: see "an item that can\'t be read" in docs/operations.md'
+        ) from invalid
 
 
 def _service(claim: ClaimId) -> Key:

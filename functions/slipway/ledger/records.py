@@ -83,12 +83,6 @@ class ServiceRecord(Model):
     unproven: tuple[str, ...] = ()
     """ARNs of what was put on the service, or may have been, and no deployment has ended since."""
 
-    @classmethod
-    def of(cls, service: str, item: Mapping[str, Any]) -> ServiceRecord:
-        """The record in a service's item; unknown attributes are ignored, and an empty item is allowed."""
-        known = {name: item[name] for name in cls.model_fields if name in item}
-        return cls.model_validate({**known, "service": service})
-
     @property
     def before(self) -> str | None:
         """The baseline, if the service is claimed or runs something unproven; otherwise None.
@@ -226,11 +220,6 @@ class DeploymentRecord(Model):
         """
         manual = self.deployment is not None and self.deployment.release.manual_rollback
         return manual or "UpdateService" in self.steps
-
-    @classmethod
-    def of(cls, item: Mapping[str, Any]) -> DeploymentRecord:
-        """The record in a deployment's item; unknown attributes are ignored."""
-        return cls.model_validate({name: item[name] for name in cls.model_fields if name in item})
 
 
 def deployment_id(started_at: datetime, execution: str) -> str:

@@ -160,5 +160,35 @@ def test_a_service_is_freed(account: Account, shop: Shop) -> None:
     assert shop.record().claim is None
 
 
+def test_an_item_that_can_not_be_read_harms_its_service_only_until_it_is_mended(
+    account: Account, shop: Shop
+) -> None:
+    other = account.shop(tasks=1)
+    account.table.update_item(
+        Key={"pk": "service", "sk": shop.service},
+        UpdateExpression="SET good = :text",
+        ExpressionAttributeValues={":text": "the last one"},
+    )
+
+    shop.push("v6")
+    deployment = shop.deployed("v6")
+    assert deployment.outcome == "FAILED"
+    assert deployment.reason.startswith(
+        f"the ledger's item service {shop.service} is not valid:\n  good: "
+    )
+    back = shop.roll_back(to="v3")
+    assert (back.outcome, back.reason) == ("FAILED", deployment.reason)
+    assert deployment.reason.splitlines()[1].strip() in shop.mails()[-1]["text"].replace("\n ", "")
+    other.push("v2")
+    assert other.deployed("v2").outcome == "SUCCEEDED"
+    swept = json.loads(run("sweep now", shop))
+    assert [deployment.reason in problem for problem in swept["problems"]] in ([], [True])
+
+    assert json.loads(run("the item of a service", shop))["good"] == {"S": "the last one"}
+    run("remove an attribute", shop)
+    shop.push("v7")
+    assert shop.deployed("v7").outcome == "SUCCEEDED"
+
+
 def test_every_command_of_the_page_was_run() -> None:
     assert PAGE.not_run == set()

@@ -8,6 +8,8 @@ from slipway import aws
 from slipway.deployment.finish import Ending
 from slipway.errors import AwsUnavailable
 from slipway.health.cause import Cause
+from slipway.ledger.ledger import Unreadable
+from slipway.ledger.records import End
 from slipway.model import parse
 from tests.support.builders import (
     DIGEST,
@@ -46,6 +48,41 @@ CRASH = '{"errorType": "KeyError", "errorMessage": "\'id\'", "stackTrace": ["lin
 
 def good_now(ledger):
     return [g.task_definition for g in ledger.service(SERVICE).good]
+
+
+# --- an item that can't be read ---------------------------------------------------------------------
+
+
+def broken(path="good"):
+    """Someone has put a text where the service's item has something else."""
+    aws.table().update_item(
+        Key={"pk": "service", "sk": SERVICE},
+        UpdateExpression=f"SET {path} = :text",
+        ExpressionAttributeValues={":text": "the last one"},
+    )
+
+
+@pytest.mark.parametrize("outcome", ["FAILED", "REJECTED", "SUPERSEDED", "ROLLBACK_FAILED"])
+def test_an_end_is_written_though_the_services_item_can_not_be_read(outcome, ecs, ledger):
+    broken()
+
+    done = finished(ending(outcome, restored=None), ledger, ecs)
+
+    [*_, problem] = done.evidence
+    assert (done.outcome, done.reason) == (outcome, "because")
+    assert problem.startswith(f"the ledger's item service {SERVICE} is not valid:\n  good: ")
+    assert ledger.deployment(claim()).end == End(**done.model_dump(include=set(End.model_fields)))
+
+
+@pytest.mark.parametrize("outcome", ["SUCCEEDED", "ROLLED_BACK"])
+def test_nothing_is_found_good_while_the_services_item_can_not_be_read(outcome, ecs, ledger):
+    tried(ledger)
+    broken()
+
+    with pytest.raises(Unreadable, match=f"item service {SERVICE} is not valid"):
+        finished(ending(outcome, restored=OLD), ledger, ecs)
+
+    assert ledger.deployment(claim()).outcome is None
 
 
 # --- every end --------------------------------------------------------------------------------------

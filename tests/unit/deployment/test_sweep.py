@@ -339,6 +339,29 @@ def test_a_deployment_whose_lease_ran_out_is_recovered(sweeper, ssm, ledger, ste
     assert said.startswith(f"{execution()}: execution recover-production-api-")
 
 
+def test_a_service_whose_item_can_not_be_read_is_named_and_stops_no_other(
+    sweeper, ssm, ledger, stepfunctions
+):
+    accepted(ledger, "e-1")
+    accepted(ledger, "e-2", service="production/web")
+    aws.table().update_item(
+        Key={"pk": "service", "sk": "production/web"},
+        UpdateExpression="SET claim.lease_until = :text",
+        ExpressionAttributeValues={":text": "never"},
+    )
+    stopped(stepfunctions)
+    starts(stepfunctions, DEPLOYMENTS)
+    no_plans(ssm)
+
+    done = sweeper.sweep(at(LEASE + 6))
+
+    assert len(done["recovered"]) == 1
+    [problem] = done["problems"]
+    assert problem.startswith(
+        "the ledger's item service production/web is not valid:\n  claim.lease_"
+    )
+
+
 def test_a_deployment_that_lives_but_is_late_is_left_alone(sweeper, ssm, ledger, stepfunctions):
     accepted(ledger, "e-1")
     stopped(stepfunctions, "RUNNING")

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable, Superseded
-from slipway.ledger.ledger import CHANGE_SECONDS, CLOCKS_APART_SECONDS, LEASE_SECONDS, Busy, Ledger
+from slipway.ledger.ledger import (
+    CHANGE_SECONDS,
+    CLOCKS_APART_SECONDS,
+    LEASE_SECONDS,
+    Busy,
+    Ledger,
+    Unreadable,
+)
 from slipway.ledger.records import DeploymentRecord, ServiceRecord, release_order
 from tests.support.builders import (
     DIGEST,
@@ -515,7 +524,7 @@ def test_the_end_of_a_deployment_that_never_began_is_written(ledger, asked):
 
     record = ledger.deployment(claim())
     assert (record.outcome, record.deployment) == ("REJECTED", asked)
-    assert ledger.claimed() == []
+    assert ledger.claimed() == ([], [])
 
 
 def test_an_end_that_is_written_stays(ledger, own):
@@ -573,14 +582,85 @@ def test_the_services_that_are_claimed_are_found(ledger):
     web = claim(service="production/web")
     ledger.finish(web, deployment(service=web.service), WELL, None, None)
 
-    claimed = ledger.claimed()
+    claimed, problems = ledger.claimed()
 
+    assert problems == []
     assert [record.service for record in claimed] == ["production/api", "staging/api"]
     assert claimed == [ledger.service(record.service) for record in claimed]
 
 
 def test_no_service_is_claimed_in_an_empty_ledger(ledger):
-    assert ledger.claimed() == []
+    assert ledger.claimed() == ([], [])
+
+
+# --- items that someone else has written to -------------------------------------------------------
+
+
+def written(service, path, value):
+    """Someone sets an attribute of the service's item."""
+    names = {f"#{index}": name for index, name in enumerate(path.split("."))}
+    aws.table().update_item(
+        Key={"pk": "service", "sk": service},
+        UpdateExpression=f"SET {'.'.join(names)} = :value",
+        ExpressionAttributeNames=names,
+        ExpressionAttributeValues={":value": value},
+    )
+
+
+ODD = {
+    "a text": "never",
+    "a number": Decimal("1.5"),
+    "a set": {"a", "b"},
+    "bytes": b"\x00\xff",
+    "nothing": None,
+    "a list": [1, {"a": [None]}],
+}
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+def test_an_item_that_can_not_be_read_is_an_error_that_names_the_item_and_the_attribute(
+    ledger, value
+):
+    accepted(ledger, "e-1")
+    written(SERVICE, "claim.lease_until", value)
+
+    with pytest.raises(Unreadable) as raised:
+        ledger.service(SERVICE)
+
+    first, second, *_ = str(raised.value).splitlines()
+    assert first == f"the ledger's item service {SERVICE} is not valid:"
+    assert second.startswith("  claim.lease_until: ")
+    assert "docs/operations.md" in str(raised.value)
+
+
+def test_a_deployments_item_that_can_not_be_read_is_named(ledger):
+    own = accepted(ledger, "e-1")
+    ledger.note(own, "UpdateService", NOW, task_definition={"arn": NEW})
+
+    with pytest.raises(Unreadable, match=f"item {SERVICE} {own.deployment} is not valid:"):
+        ledger.deployment(own)
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+def test_an_attribute_of_another_version_is_ignored_whatever_it_is(ledger, value):
+    accepted(ledger, "e-1")
+    before = ledger.service(SERVICE)
+
+    for path in ("another", "claim.another"):
+        written(SERVICE, path, value)
+
+    assert ledger.service(SERVICE) == before
+
+
+def test_an_item_that_can_not_be_read_hides_no_other_one(ledger):
+    for service in ("production/api", "production/web", "staging/api"):
+        accepted(ledger, "e-1", service=service)
+    written("production/web", "claim.lease_until", b"\xff")
+
+    claimed, [problem] = ledger.claimed()
+
+    assert [record.service for record in claimed] == ["production/api", "staging/api"]
+    assert "item service production/web is not valid" in problem
 
 
 @pytest.mark.parametrize("how", ["open", "ended", "never begun"])

@@ -50,7 +50,7 @@ def bad(seconds: float, reason="it failed"):
 def learnt(known, digest="", found=None, why=None):
     """The record after a deployment of this digest."""
     return known.model_copy(
-        update=dict(ServiceRecord.of(SERVICE, known.learning(digest, found, why)))
+        update=dict(ServiceRecord(service=SERVICE, **known.learning(digest, found, why)))
     )
 
 
@@ -58,7 +58,7 @@ def learnt(known, digest="", found=None, why=None):
 
 
 def test_a_service_without_an_item_has_an_empty_record():
-    known = ServiceRecord.of(SERVICE, {})
+    known = ServiceRecord(service=SERVICE)
 
     assert known == record()
     assert (known.claim, known.last_good, known.newest_at, known.baseline) == (None,) * 4
@@ -67,7 +67,7 @@ def test_a_service_without_an_item_has_an_empty_record():
 def test_unknown_attributes_of_a_services_item_are_ignored():
     item = {"pk": "service", "sk": SERVICE, "baseline": OLD, "note": "manually"}
 
-    assert ServiceRecord.of(SERVICE, item) == record(baseline=OLD)
+    assert ServiceRecord.model_validate(item | {"service": SERVICE}) == record(baseline=OLD)
 
 
 def test_the_time_of_the_newest_release_is_a_part_of_its_order():
@@ -188,7 +188,9 @@ def test_no_digest_is_good_and_quarantined_at_once(ends):
 
 
 def test_a_deployment_that_was_only_notified_has_only_its_notices_on_record():
-    known = DeploymentRecord.of({"pk": SERVICE, "sk": "d", "notified": {"end": timestamp(NOW)}})
+    known = DeploymentRecord.model_validate(
+        {"pk": SERVICE, "sk": "d", "notified": {"end": timestamp(NOW)}}
+    )
 
     assert known == DeploymentRecord(notified={"end": NOW})
 
@@ -198,7 +200,7 @@ def test_a_deployment_is_read_as_it_was_written():
         deployment=deployment(), steps={"HEALTHY": at(60)}, good_target=good(), outcome="SUCCEEDED"
     )
 
-    assert DeploymentRecord.of({**written.to_json(), "expires_at": 1}) == written
+    assert DeploymentRecord.model_validate({**written.to_json(), "expires_at": 1}) == written
 
 
 @pytest.mark.parametrize(
