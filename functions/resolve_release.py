@@ -16,7 +16,7 @@ logger = Logger()
 
 
 class Input(Model):
-    """The input of the release state machine, and its execution's name and start time."""
+    """The input of the release state machine, and its execution's ARN and start time."""
 
     start: dict[str, Any]
     execution: str

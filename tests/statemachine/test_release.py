@@ -33,13 +33,13 @@ def test_a_manual_start_is_resolved_at_once(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("start", [PUSH, MANUAL], ids=["push", "manual start"])
-def test_the_start_of_a_release_is_resolved_with_the_name_and_time_of_its_execution(
+def test_the_start_of_a_release_is_resolved_with_the_arn_and_time_of_its_execution(
     machine: Machine, start: dict[str, Any]
 ) -> None:
     run = machine.run(start, ResolveRelease=NO_PLAN)
     given = run.called("ResolveRelease")
     assert given.keys() == {"start", "execution", "started_at"}
-    assert (given["start"], given["execution"]) == (start, run.arn.rpartition(":")[2])
+    assert (given["start"], given["execution"]) == (start, run.arn)
 
 
 def test_a_push_without_a_plan_ends_ignored_and_nobody_is_notified(machine: Machine) -> None:

@@ -20,7 +20,7 @@ from tests.support.builders import (
     watch,
 )
 from tests.support.ecs_answers import before, defined, described, ecs_task, task_arn, updated
-from tests.support.pushes import push, unfrozen
+from tests.support.pushes import EXECUTION, push, unfrozen
 
 SINCE = NOW.isoformat()
 CLAIM = claim().to_json()
@@ -43,7 +43,7 @@ def invoked(step: str, event: Any) -> Any:
 
 
 INPUTS: dict[str, Any] = {
-    "resolve_release": {"start": push(), "execution": "e-1", "started_at": SINCE},
+    "resolve_release": {"start": push(), "execution": EXECUTION, "started_at": SINCE},
     "begin_deployment": {
         "start": deployment().to_json(),
         "execution": execution(),

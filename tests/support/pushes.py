@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.support.builders import ACCOUNT, DIGEST, REGION, URI
+from tests.support.builders import ACCOUNT, DIGEST, REGION, RELEASES, URI
 from tests.support.ecs_answers import image_detail
 from tests.support.stubs import Stubbed
 
 PARAMETER = "/slipway/repositories/shop/api"
 FREEZE = "/slipway/freeze"
-EXECUTION = "by-hand-1"
+EXECUTION = f"{RELEASES.replace(':stateMachine:', ':execution:')}:started-1"
 
 
 def push(**changes: Any) -> dict[str, Any]:

@@ -117,11 +117,14 @@ class Sweeper:
     def _start(self, repository: str, tag: str, digest: str, pushed_at: datetime) -> bool:
         """Start the release with the event that was lost; False if an earlier sweep has done so."""
         name = unique_name(f"sweep-{repository}-{tag}", f"{repository} {tag} {digest}")
+        region, account = self.release_machine.split(":")[3:5]
         event: dict[str, Any] = {
             "version": "0",
             "id": name,
             "detail-type": "ECR Image Action",
             "source": SWEPT,
+            "account": account,
+            "region": region,
             "time": timestamp(pushed_at),
             "detail": {
                 "result": "SUCCESS",

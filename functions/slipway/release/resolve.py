@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 SWEPT = "slipway.sweep"
 """The ``source`` of an event that the sweep sends because the one from ECR was lost."""
+SOURCES = ("aws.ecr", SWEPT)
+# How far the time of a push may be ahead of Step Functions' clock. A release with a time in the future would
+# make every later one on its services SUPERSEDED until that time.
+AHEAD = timedelta(minutes=1)
 
 
 class ManualStart(Model):
@@ -68,6 +72,8 @@ class _Push(BaseModel):
 
     id: str
     source: str
+    account: str
+    region: str
     time: AwareDatetime
     detail: _PushDetail
 
@@ -90,24 +96,47 @@ def resolve(
 
     Args:
         start: an EventBridge event ``ECR Image Action``, or a ManualStart.
-        execution: the name of the release's execution, which is the id of a manually started release.
+        execution: ARN of the release's execution, whose name is the id of a manually started release.
         started_at: when that execution started, which is the time of a manually started release.
 
     Raises:
-        InvalidInput: the plan, the event or the manual start is not valid, or it names a repository, image
-            or route that does not exist.
+        InvalidInput: the plan, the event or the manual start is not valid, the event is not ECR's or lies in
+            the future, or it names a repository, image or route that does not exist.
         AwsUnavailable, AwsRefused: from SSM or ECR.
     """
     if "detail-type" not in start:
         return _resolve_manual_start(start, execution, started_at, ssm, ecr)
     try:
-        return _resolve_push(start, ssm, ecr)
+        return _resolve_push(start, execution, started_at, ssm, ecr)
     except _Ignored as why:
         return Resolution(ignored=str(why))
 
 
-def _resolve_push(event: dict[str, Any], ssm: SSMClient, ecr: ECRClient) -> Resolution:
+def _read_push(event: dict[str, Any], execution: str, started_at: datetime) -> _Push:
     push = parse(_Push, event, "the event")
+    if push.source not in SOURCES:
+        raise InvalidInput(
+            f"an event of source {push.source} is no push; to deploy manually, give repository and tag"
+        )
+    if push.time > started_at + AHEAD:
+        raise InvalidInput(
+            f"the time of the event, {push.time.isoformat()}, is in the future: its execution started at "
+            f"{started_at.isoformat()}"
+        )
+    region, account = execution.split(":")[3:5]
+    if (push.account, push.region) != (account, region):
+        raise _Ignored(
+            f"a push in account {push.account} and region {push.region}; this is {account} in {region}"
+        )
+    if (push.detail.action, push.detail.result) != ("PUSH", "SUCCESS"):
+        raise _Ignored("not a successful push")
+    return push
+
+
+def _resolve_push(
+    event: dict[str, Any], execution: str, started_at: datetime, ssm: SSMClient, ecr: ECRClient
+) -> Resolution:
+    push = _read_push(event, execution, started_at)
     detail = push.detail
     repository, tag = detail.repository, detail.tag
     if (detail.action, detail.result) != ("PUSH", "SUCCESS"):
@@ -135,23 +164,26 @@ def _resolve_push(event: dict[str, Any], ssm: SSMClient, ecr: ECRClient) -> Reso
     release = Release(
         id=push.id,
         image=image,
-        released_at=_pushed_at(push.time, found.get("imagePushedAt")),
+        released_at=_pushed_at(push.time, found.get("imagePushedAt"), started_at),
         started_by=StartedBy.SWEEP if push.source == SWEPT else StartedBy.PUSH,
     )
     return _resolution(release, route)
 
 
-def _pushed_at(in_event: datetime, in_ecr: datetime | None) -> datetime:
+def _pushed_at(in_event: datetime, in_ecr: datetime | None, started_at: datetime) -> datetime:
     """The time of the push, as precisely as AWS gives it.
 
     The event has whole seconds. DescribeImages has milliseconds, but if an image that is in the repository
     already gets another tag, it still has the time of the first push. So its time counts only if it lies
-    within the second of the event.
+    within the second of the event. Otherwise the tag was put at any time in that second, but before the
+    execution started: the latest of these times counts, so that a tag which follows a push in the same second
+    is the newer one.
     """
     second = in_event.replace(microsecond=0)
-    if in_ecr is not None and second <= in_ecr < second + timedelta(seconds=1):
+    last = second + timedelta(seconds=1) - timedelta(microseconds=1)
+    if in_ecr is not None and second <= in_ecr <= last:
         return in_ecr
-    return in_event
+    return in_event if in_event.microsecond else max(in_event, min(last, started_at))
 
 
 def _resolve_manual_start(
@@ -181,7 +213,7 @@ def _resolve_manual_start(
     for tag in tags:
         if route := plan.route_for(tag):
             release = Release(
-                id=execution,
+                id=execution.rpartition(":")[2],
                 image=Image(repository=repository, uri=uri, digest=found["imageDigest"], tag=tag),
                 released_at=started_at,
                 started_by=StartedBy.MANUAL_START,

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from localaws.aws import ACCOUNT, REGION
 from tests.support.account import ENDED_SECONDS, Account, Shop
 from tests.support.waiting import wait_for
 
@@ -93,6 +94,8 @@ def event_of(shop: Shop, tag: str, digest: str) -> dict[str, Any]:
     return {
         "id": f"{shop.name}-{tag}",
         "source": "aws.ecr",
+        "account": ACCOUNT,
+        "region": REGION,
         "detail-type": "ECR Image Action",
         "time": found["imagePushedAt"].strftime("%Y-%m-%dT%H:%M:%SZ"),
         "detail": {

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 
 from localaws import seed
+from localaws.aws import ACCOUNT, REGION
 from localaws.sns import sns
 from tests.support.account import Account
 
 EVENT = {
     "id": "e1",
     "source": "aws.ecr",
+    "account": ACCOUNT,
+    "region": REGION,
     "detail-type": "ECR Image Action",
     "time": "2026-11-25T03:00:00Z",
 }
@@ -113,6 +116,36 @@ def test_a_wrong_manual_start_says_what_is_wrong(
     assert release.outcome == "ReleaseFailed"
     assert message in release.reason
     assert "Traceback" not in release.reason
+
+
+@pytest.mark.parametrize(
+    ("forged", "message"),
+    [
+        ({"time": "2036-01-01T00:00:00Z"}, "is in the future"),
+        ({"source": "me"}, "an event of source me is no push"),
+    ],
+)
+def test_a_forged_event_is_refused_and_the_next_push_is_deployed(
+    account: Account, forged: dict[str, str], message: str
+) -> None:
+    shop = account.shop(tasks=1)
+    detail = {
+        "result": "SUCCESS",
+        "action-type": "PUSH",
+        "repository-name": shop.repository,
+        "image-tag": "v1",
+    }
+    release = account.start_release({**EVENT, **forged, "detail": detail})
+    assert (release.outcome, message in release.reason) == ("ReleaseFailed", True)
+    shop.push("v2")
+    assert shop.deployed("v2").outcome == "SUCCEEDED"
+
+
+def test_a_push_in_another_account_is_ignored(account: Account) -> None:
+    detail = {"result": "SUCCESS", "action-type": "PUSH"}
+    release = account.start_release({**EVENT, "account": "999999999999", "detail": detail})
+    assert release.outcome == "IGNORED"
+    assert "a push in account 999999999999" in release.reason
 
 
 def test_an_event_of_an_unknown_repository_is_ignored(account: Account) -> None:

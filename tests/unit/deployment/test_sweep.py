@@ -28,7 +28,7 @@ from tests.support.builders import (
     quarantined,
     release,
 )
-from tests.support.pushes import found, located, planned, route
+from tests.support.pushes import EXECUTION, found, located, planned, route
 
 MATURITY = 600
 LEASE = 900
@@ -121,7 +121,7 @@ def test_a_lost_push_is_released_with_the_event_that_should_have_come(
 
     [start] = given
     event = json.loads(start["input"])
-    resolved = resolve(event, start["name"], NOW, ssm.client, ecr.client).release
+    resolved = resolve(event, EXECUTION, NOW, ssm.client, ecr.client).release
 
     assert resolved == release(
         id=start["name"], image=image(), released_at=when, started_by="sweep"

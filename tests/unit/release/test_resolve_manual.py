@@ -30,7 +30,7 @@ def test_a_start_by_tag_deploys_what_the_tag_points_to(ssm, ecr):
     release = resolved(BY_TAG, ssm, ecr).release
 
     assert (release.image.digest, release.image.tag) == (DIGEST, "v2")
-    assert (release.id, release.started_by) == (EXECUTION, "manual start")
+    assert (release.id, release.started_by) == ("started-1", "manual start")
 
 
 def test_a_start_by_digest_takes_the_route_of_one_of_its_tags(ssm, ecr):

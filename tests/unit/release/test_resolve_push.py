@@ -7,11 +7,11 @@ import pytest
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.release.resolve import resolve
 from tests.support.builders import DIGEST, NOW, OLD_DIGEST, URI, at, policy
-from tests.support.pushes import PARAMETER, found, located, planned, push, route
+from tests.support.pushes import EXECUTION, PARAMETER, found, located, planned, push, route
 
 
-def resolved(event, ssm, ecr):
-    return resolve(event, "execution", at(300), ssm.client, ecr.client)
+def resolved(event, ssm, ecr, started_at=None):
+    return resolve(event, EXECUTION, started_at or at(300), ssm.client, ecr.client)
 
 
 def test_a_push_is_a_release_of_what_the_tag_points_to(ssm, ecr):
@@ -62,10 +62,11 @@ EVENT = "2026-11-22T03:00:00Z"
         (EVENT, at(0), at(0)),
         (EVENT, at(0.25), at(0.25)),
         (EVENT, at(0.999), at(0.999)),
-        (EVENT, at(1), NOW),
-        (EVENT, at(-0.001), NOW),
-        (EVENT, at(-86_400), NOW),
-        (EVENT, None, NOW),
+        (EVENT, at(1), at(0.999_999)),
+        (EVENT, at(-0.001), at(0.999_999)),
+        (EVENT, at(-86_400), at(0.999_999)),
+        (EVENT, None, at(0.999_999)),
+        ("2026-11-22T03:00:00.400Z", at(-1), at(0.4)),
         ("2026-11-22T03:00:00.400Z", at(0.25), at(0.25)),
         ("2026-11-22T04:00:00+01:00", at(0.25), at(0.25)),
     ],
@@ -77,6 +78,7 @@ EVENT = "2026-11-22T03:00:00Z"
         "just before",
         "an old image with another tag",
         "not in ECR",
+        "an old image with another tag, with milliseconds",
         "an event with milliseconds",
         "an event with an offset",
     ],
@@ -89,6 +91,57 @@ def test_the_time_of_a_release_is_that_of_its_push_as_exactly_as_it_is_known(
     located(ecr)
 
     assert resolved(push() | {"time": in_event}, ssm, ecr).release.released_at == released_at
+
+
+@pytest.mark.parametrize(("started", "released"), [(0.3, 0.3), (0, 0), (-20, 0), (5, 0.999_999)])
+def test_an_old_image_with_another_tag_is_older_than_its_execution(ssm, ecr, started, released):
+    """AWS's clocks may differ, so that an execution may have started before its event."""
+    planned(ssm)
+    found(ecr, imagePushedAt=at(-86_400))
+    located(ecr)
+
+    found_ = resolved(push() | {"time": EVENT}, ssm, ecr, at(started)).release
+
+    assert found_.released_at == at(released)
+
+
+@pytest.mark.parametrize("ahead", [61, 3600, 10 * 365 * 86_400])
+def test_an_event_of_the_future_is_refused_without_asking_aws(ssm, ecr, ahead):
+    event = push() | {"time": at(ahead).isoformat()}
+
+    with pytest.raises(InvalidInput, match=r"the time of the event, 20.* is in the future"):
+        resolved(event, ssm, ecr, NOW)
+
+
+def test_an_event_may_be_a_minute_ahead_of_the_clock(ssm, ecr):
+    planned(ssm)
+    found(ecr)
+    located(ecr)
+
+    release = resolved(push() | {"time": at(60).isoformat()}, ssm, ecr, NOW).release
+
+    assert release.released_at == at(60)
+
+
+@pytest.mark.parametrize("source", ["aws.ecs", "", "me", "AWS.ECR"])
+def test_an_event_of_another_source_is_refused_without_asking_aws(ssm, ecr, source):
+    with pytest.raises(InvalidInput, match=f"an event of source {source} is no push"):
+        resolved(push() | {"source": source}, ssm, ecr)
+
+
+@pytest.mark.parametrize("where", [{"account": "999999999999"}, {"region": "us-east-1"}])
+def test_a_push_elsewhere_is_ignored_without_asking_aws(ssm, ecr, where):
+    [other] = where.values()
+
+    assert other in resolved(push() | where, ssm, ecr).ignored
+
+
+@pytest.mark.parametrize("field", ["id", "source", "account", "region", "time", "detail"])
+def test_an_event_without_what_every_event_has_is_refused(ssm, ecr, field):
+    event = {name: value for name, value in push().items() if name != field}
+
+    with pytest.raises(InvalidInput, match=f"the event is not valid:\n  {field}: Field required"):
+        resolved(event, ssm, ecr)
 
 
 def test_the_stages_are_in_the_plans_order_with_every_service_and_its_policy(ssm, ecr):
