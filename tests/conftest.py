@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import resource
+import signal
 import sys
 from collections import Counter, defaultdict
 from functools import cache
@@ -119,6 +120,10 @@ class Costs:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A job that a shell runs in the background ignores SIGINT, and so does every process that it starts. But
+    # the tests stop some of those as a person does, with Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Costs(), "costs")
 

@@ -18,11 +18,9 @@ from tools.samlocal import __main__ as command
 from tools.samlocal import base_image, engine
 from tools.samlocal.engine import Engine, NoEngineError
 
-# Prints the engine's folder, and waits. A process that a shell has started in the background ignores SIGINT,
-# and so do those that it starts.
+# Prints the engine's folder, and waits.
 PROGRAM = """
-import signal, threading
-signal.signal(signal.SIGINT, signal.default_int_handler)
+import threading
 from tools.samlocal.engine import engine
 with engine() as found:
     print(found.host.removeprefix("unix://").removesuffix("/docker.sock"), flush=True)
