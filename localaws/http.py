@@ -1,4 +1,4 @@
-"""The HTTP server of the local AWS, which keeps connections open, as AWS does.
+"""The HTTP server of the local AWS, which keeps connections open, as AWS does for a while.
 
 werkzeug's closes a connection after each request, because an application may leave a part of the request
 unread. The local AWS reads every request whole. A new connection and thread for each request, and werkzeug's
@@ -8,6 +8,7 @@ wait for what may be unread, took a tenth of the time in which tests deploy.
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ from typing_extensions import override
 from werkzeug.serving import ThreadedWSGIServer
 from werkzeug.wrappers import Response
 
+_log = logging.getLogger(__name__)
 _END_SECONDS = 5.0  # for what is still being answered
 
 
@@ -35,6 +37,10 @@ class Handler(MotoRequestHandler):
             self._send(Response.from_app(self.server.app, environ, buffered=True))
         except ConnectionError:  # the client is gone, or a fault has ended the connection
             self.close_connection = True
+        except Exception:  # noqa: BLE001 - without an answer, an SDK would take it for one that got lost
+            _log.exception("the local AWS failed")
+            self.close_connection = True  # a part of the request may be unread
+            self._send(Response("the local AWS failed", 500))
 
     def _send(self, response: Response) -> None:
         body = response.get_data()
@@ -73,6 +79,10 @@ class Server(ThreadedWSGIServer):
     @override
     def server_close(self) -> None:
         super().server_close()
+        self.end_connections()
+
+    def end_connections(self) -> None:
+        """End every connection, and wait for its thread."""
         for connection in self._connections.values():
             with contextlib.suppress(OSError):  # its thread has closed it
                 connection.shutdown(socket.SHUT_RDWR)

@@ -31,6 +31,7 @@ from localaws.cloudwatch import clock, cloudwatch
 from localaws.dynamodb import dynamodb
 from localaws.ecs import ecs
 from localaws.events import eventbridge, schedules
+from localaws.faults import faults
 from localaws.http import Server
 from localaws.lambda_ import awslambda
 from localaws.snapshot import snapshot
@@ -108,6 +109,8 @@ class LocalAws:
             _empty()
             undo.callback(_empty)
             undo.callback(self._save)
+            undo.callback(server.end_connections)
+            undo.callback(faults.reset)  # ends requests that a fault holds
             thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="localaws")
             thread.start()
             undo.callback(thread.join)

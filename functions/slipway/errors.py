@@ -10,10 +10,14 @@ import json
 import re
 
 # Step Functions keeps 32,768 characters of a Cause (SensitiveCause in botocore's model). Lambda puts a
-# message and a stack trace into it as JSON, where one character may take six.
+# message and a stack trace into it as JSON. Of ordinary characters, a message of this length fits with them.
 MESSAGE_LENGTH = 9_000
+CAUSE_LENGTH = 32_768
 _ELLIPSIS = "…"
-_CUT_CAUSE = re.compile(r'\{"errorMessage": ?"((?:[^"\\]|\\u[0-9a-fA-F]{4}|\\[^u])*)', re.DOTALL)
+_CUT_CAUSE = re.compile(
+    r'\{"errorMessage": ?"((?:[^"\\]|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt])*)'
+    r'(?:(")(?:, ?"errorType": ?"([A-Za-z0-9_.]+)")?|\\?(?:u[0-9a-fA-F]{0,3})?\Z)'
+)
 
 
 class SlipwayError(Exception):
@@ -56,9 +60,8 @@ def reason_of(cause: str) -> str:
     """
     try:
         error = json.loads(cause)
-    except ValueError:
-        cut = _CUT_CAUSE.match(cause)
-        error = {"errorMessage": _unescaped(cut[1]) + _ELLIPSIS} if cut else None
+    except (ValueError, RecursionError):
+        error = _before_the_cut(cause)
     if not isinstance(error, dict) or "errorMessage" not in error:
         return cause
     kind, said = str(error.get("errorType", "an error")), str(error["errorMessage"])
@@ -68,7 +71,15 @@ def reason_of(cause: str) -> str:
     return f"{kind}: {said}" if said else kind
 
 
-def _unescaped(text: str) -> str:
-    """The content of a string of JSON that may end in the middle of a character."""
-    said: str = json.loads(f'"{text}"', strict=False)
-    return said.encode(errors="ignore").decode()
+def _before_the_cut(cause: str) -> dict[str, str] | None:
+    """What is left of an error in a Cause that Step Functions has cut; None if it has not, or nothing is."""
+    found = _CUT_CAUSE.match(cause) if len(cause) >= CAUSE_LENGTH else None
+    if found is None:
+        return None
+    message, end, kind = found.groups()
+    said: str = json.loads(f'"{message}"', strict=False)
+    said = said.encode(errors="ignore").decode()  # the cut may be in the middle of a character
+    return {
+        "errorMessage": said if end else said + _ELLIPSIS,
+        **({"errorType": kind} if kind else {}),
+    }

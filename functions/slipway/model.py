@@ -26,7 +26,7 @@ Path = tuple[int | str, ...]
 # A message about wrong fields becomes the reason of a release, in emails and in the data of its execution.
 MESSAGE_BYTES = 8_192
 PROBLEMS = 20
-LINE_BYTES = 360
+PATH_BYTES, PROBLEM_BYTES = 180, 170
 NAME_LENGTH = 80
 # The levels of a plan: object, routes, route, stages, stage, services, service, alarms, alarm.
 DEEPEST = 9
@@ -107,7 +107,7 @@ def read_json(text: str, where: str) -> Any:
     """Read JSON that a person wrote: a plan, a policy, or freezes.
 
     Python's parser takes the last one of two members with one name, so that a gate would be gone without a
-    word. For each level of nesting it calls itself, which ends in a RecursionError before Python 3.13.
+    word. For each level of nesting it calls itself, which ends in a RecursionError at some depth.
 
     Args:
         where: what the text is and where it comes from, for the error's message.
@@ -116,7 +116,7 @@ def read_json(text: str, where: str) -> Any:
         InvalidInput: the text is not JSON, has a name twice in one object, or is nested too deep.
     """
     if _depth(text) > DEEPEST:
-        problem = f"it is nested deeper than the {DEEPEST} levels of a plan"
+        problem = f"it is nested deeper than {DEEPEST} levels"
         raise InvalidInput(_not_valid(where, [((), problem)]))
     try:
         value = json.loads(text, object_pairs_hook=_Object, parse_constant=_no_number)
@@ -137,11 +137,15 @@ def _not_valid(where: str, problems: Sequence[tuple[Path, str]]) -> str:
 
 def _line(path: Path, said: str) -> str:
     shown = ".".join(truncate(one_line(str(part)), NAME_LENGTH) for part in path)
-    line = f"  {shown if path else 'as a whole'}: {one_line(said)}"
-    if len(line.encode()) <= LINE_BYTES:
-        return line
-    room = LINE_BYTES - len(ELLIPSIS.encode())
-    return line.encode()[:room].decode(errors="ignore") + ELLIPSIS
+    where = _cut(shown, PATH_BYTES) if path else "as a whole"
+    return f"  {where}: {_cut(one_line(said), PROBLEM_BYTES)}"
+
+
+def _cut(text: str, limit: int) -> str:
+    """The text, cut to this many bytes of UTF-8."""
+    if len(text.encode()) <= limit:
+        return text
+    return text.encode()[: limit - len(ELLIPSIS.encode())].decode(errors="ignore") + ELLIPSIS
 
 
 class _Object(dict[str, Any]):

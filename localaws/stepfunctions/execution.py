@@ -92,6 +92,11 @@ class Execution(moto_execution.Execution):
             self._environment.set_error({"error": "States.Runtime", "cause": repr(error)})
         self._end()
         self._emit()
+        # Who waits for the end sees the event's effects, as far as they are immediate.
+        self.ended.set()
+        changes.announce()
+        for waker in list(self.wakers):
+            waker.set()
 
     def _evaluate(self) -> None:
         assert self.exec_worker is not None
@@ -126,10 +131,6 @@ class Execution(moto_execution.Execution):
             self.error, self.cause = end.error.get("error"), end.error.get("cause")
         self.stop_date = datetime.datetime.now(datetime.UTC)
         self.exec_status = status  # last, so that the rest is set by then
-        self.ended.set()
-        changes.announce()
-        for waker in list(self.wakers):
-            waker.set()
 
     def _emit(self) -> None:
         detail = self.describe()

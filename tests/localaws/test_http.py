@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import threading
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,6 +12,7 @@ import pytest
 
 from localaws.server import LocalAws
 from tests.support.localaws.processes import run_forked
+from tests.support.waiting import wait_for
 
 BUCKET = "of-a-connection"
 SIGNED = {
@@ -82,6 +84,16 @@ def test_a_client_that_asks_whether_to_send_its_body_is_told_to(connection):
     assert connection.sock.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize(
+    "headers", [{"Content-Length": "many"}, {"Authorization": "AWS4-HMAC-SHA256 Credential=a/b"}]
+)
+def test_a_request_that_can_not_be_read_has_an_answer(connection, headers):
+    connection.request("GET", f"/{BUCKET}/key", headers=headers)
+    assert connection.getresponse().status >= 400
+    connection.close()
+    assert answer(connection, "GET", f"/{BUCKET}/key") == (200, b"0123456789")
+
+
 def test_a_connection_ends_where_its_client_wants_it(connection):
     connection.request("GET", f"/{BUCKET}/key", headers=SIGNED | {"Connection": "close"})
     assert connection.getresponse().read() == b"0123456789"
@@ -102,10 +114,17 @@ def test_open_connections_end_with_the_local_aws():
     """)
 
 
-def test_a_client_that_goes_away_in_the_middle_harms_nobody(connection, capfd):
+@pytest.mark.parametrize(
+    ("header", "value"), [("Content-Length", "1000"), ("Transfer-Encoding", "chunked")]
+)
+def test_a_client_that_goes_away_in_the_middle_harms_nobody(connection, capfd, header, value):
+    before = set(threading.enumerate())
     connection.putrequest("PUT", "/x")
-    connection.putheader("Content-Length", "1000")
-    connection.endheaders(b"xyz")
+    connection.putheader(header, value)
+    connection.endheaders(b"5\r\nxyz")
+    wait_for(lambda: set(threading.enumerate()) - before, "the connection's thread")
+    served = set(threading.enumerate()) - before
     connection.close()
+    wait_for(lambda: not any(thread.is_alive() for thread in served), "the end of its thread")
     assert answer(connection, "GET", f"/{BUCKET}/key") == (200, b"0123456789")
     assert capfd.readouterr().err == ""

@@ -25,6 +25,7 @@ from tools import sam, sources
 CACHE = REPO / ".cache" / "deployed"
 STACK = "slipway"
 TEMPLATE = "packaged.yaml"
+HOW = ("tests/support/deployed.py", "tests/support/localaws/stacks.py")
 _STATES = 3  # how many states of the sources keep their snapshots, of 18 MB each
 
 Prepare = Callable[[LocalAws], dict[str, str]]
@@ -80,7 +81,7 @@ def _package(aws: LocalAws) -> None:
 
 def _saved(name: str, start: Callable[[], LocalAws], use: Callable[[LocalAws], None]) -> Path:
     """The file with the state of a local AWS that was started and used in this way, once for the sources."""
-    folder = CACHE / sources.fingerprint(REPO, sources.DEPLOYED)
+    folder = CACHE / sources.fingerprint(REPO, (*sources.DEPLOYED, *HOW))
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}.snapshot"
     with (folder / f"{name}.lock").open("w") as lock:

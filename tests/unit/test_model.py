@@ -10,12 +10,12 @@ from typing import Annotated
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from slipway.errors import InvalidInput
 from slipway.model import (
-    LINE_BYTES,
     MESSAGE_BYTES,
+    PATH_BYTES,
     IfReadable,
     Model,
     parse,
@@ -32,6 +32,14 @@ class Inner(Model):
 class Outer(Model):
     when: datetime
     inner: Inner
+
+
+def _refuse(_value):
+    raise ValueError("too long " * 1_000)
+
+
+class Wordy(Model):
+    word: Annotated[str, AfterValidator(_refuse)]
 
 
 class Named(Model):
@@ -142,8 +150,20 @@ def test_a_long_path_is_cut_between_characters():
         parse(Named, {"counts": {"😀" * 100: {"😀" * 100: "x"}}}, "x")
 
     [line] = str(raised.value).splitlines()[1:]
-    assert line.endswith("😀…")
-    assert LINE_BYTES - 4 < len(line.encode()) <= LINE_BYTES
+    path, _, problem = line.strip().partition(": ")
+    assert path.endswith("😀…")
+    assert PATH_BYTES - 4 < len(path.encode()) <= PATH_BYTES
+    assert problem.startswith("Input should be a valid integer")
+
+
+def test_a_long_problem_is_cut():
+    with pytest.raises(InvalidInput) as raised:
+        parse(Wordy, {"word": "x"}, "x")
+
+    [line] = str(raised.value).splitlines()[1:]
+    assert line.startswith("  word: Value error, too long too long")
+    assert line.endswith("…")
+    assert len(line.encode()) < 200
 
 
 # --- JSON that a person wrote ---------------------------------------------------------------------
@@ -191,7 +211,7 @@ def test_many_keys_that_are_there_twice_are_twenty_and_a_number():
 @pytest.mark.parametrize("times", [10, 1_000, 100_000])
 def test_json_that_is_deeper_than_any_plan_is_refused_before_it_is_parsed(opening, times):
     assert refused(opening * times) == (
-        "the plan of X is not valid:\n  as a whole: it is nested deeper than the 9 levels of a plan"
+        "the plan of X is not valid:\n  as a whole: it is nested deeper than 9 levels"
     )
 
 

@@ -108,12 +108,10 @@ def finish(
     try:
         service = ledger.service(claim.service)
     except Unreadable as unreadable:
-        if end.outcome.facts.proves_image or end.outcome.facts.proves_target:
-            raise
-        # A person has to mend the service's item. This deployment has nothing to write to it but its release.
-        end = end.model_copy(update={"evidence": (*end.evidence, str(unreadable))})
-        written = ledger.end(claim, asked, _written(end, now, expires))
-        return _finished((written and written.end) or end, claim)
+        unread = _unread(end, record, unreadable)
+        if unread:
+            ledger.end(claim, asked, _written(unread, now, expires))
+        return _finished(unread or end, claim, left_to_recovery=unread is None)
     unseen = end.outcome is Outcome.FAILED and ending.restored is None
     if unseen and _owes(service, record, claim):
         return _finished(end, claim, left_to_recovery=True)
@@ -132,6 +130,21 @@ def finish(
     if recorded is None or recorded.end is None:
         return _finished(_end(ending), claim, left_to_recovery=True)
     return _finished(recorded.end, claim)
+
+
+def _unread(end: End, record: DeploymentRecord | None, unreadable: Unreadable) -> End | None:
+    """The end of a deployment whose service's item can't be read.
+
+    None if the deployment has claimed the service: the sweep has it finished when the item can be read.
+
+    Raises:
+        Unreadable: the deployment has proved a version good, which must not be lost.
+    """
+    if end.outcome.facts.proves_image or end.outcome.facts.proves_target:
+        raise unreadable
+    if record and record.steps:
+        return None
+    return end.model_copy(update={"evidence": (*end.evidence, str(unreadable))})
 
 
 def _owes(service: ServiceRecord, record: DeploymentRecord | None, claim: ClaimId) -> bool:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from slipway.aws import calling, error_code
 from slipway.deployment.beginning import Recovery
 from slipway.errors import AwsRefused, InvalidInput, SlipwayError
-from slipway.ledger.ledger import Ledger
+from slipway.ledger.ledger import Ledger, Unreadable
 from slipway.ledger.records import ClaimId, deployment_id
 from slipway.model import parse
 from slipway.release.plan import ServiceName
@@ -121,5 +121,10 @@ def _has_ended(claim: ClaimId, ledger: Ledger) -> bool:
         return False
     if not record.outcome.facts.quiet and "end" not in record.notified:
         return False
-    current = ledger.service(claim.service).claim
+    try:
+        current = ledger.service(claim.service).claim
+    except Unreadable:
+        if record.steps:
+            raise
+        return True  # it never claimed the service
     return current is None or current.deployment != claim.deployment

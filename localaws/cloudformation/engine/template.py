@@ -11,6 +11,7 @@ import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import boto3
@@ -108,10 +109,16 @@ class _BeforeResources:
         raise invalid(f"Template error: a condition cannot import {export}")
 
 
+@lru_cache(maxsize=32)
+def _loaded(body: str) -> Any:
+    # A template of Slipway takes a quarter of a second, and each stack has its own several times.
+    return yaml.load(body, Loader=_Loader)
+
+
 def parse(body: str) -> dict[str, Any]:
     """Parse the text of a template."""
     try:
-        template = yaml.load(body, Loader=_Loader)
+        template = copy.deepcopy(_loaded(body))
     except yaml_loader.AliasError as error:
         message = f"YAML aliases are not allowed in CloudFormation templates: {error}"
         raise invalid(f"Template error: {message}") from error

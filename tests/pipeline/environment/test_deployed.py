@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from localaws.server import LocalAws
-from tests.support.deployed import deployed, snapshot
+from tests.support.deployed import deployed, packaged, snapshot
 from tests.support.paths import REPO
 from tests.support.waiting import wait_for
 from tools import sam
@@ -29,6 +29,7 @@ def stack(aws: LocalAws, name: str = "slipway") -> dict[str, Any]:
 
 def test_the_sam_cli_packages_once(loaded, monkeypatch):
     monkeypatch.setattr(sam, "package", None)
+    assert packaged() == packaged()
     assert snapshot(PARAMETERS) == snapshot(PARAMETERS)
 
 

@@ -182,7 +182,7 @@ def test_an_item_that_can_not_be_read_harms_its_service_only_until_it_is_mended(
     other.push("v2")
     assert other.deployed("v2").outcome == "SUCCEEDED"
     swept = json.loads(run("sweep now", shop))
-    assert [deployment.reason in problem for problem in swept["problems"]] in ([], [True])
+    assert any(deployment.reason in problem for problem in swept["problems"])
 
     assert json.loads(run("the item of a service", shop))["good"] == {"S": "the last one"}
     run("remove an attribute", shop)

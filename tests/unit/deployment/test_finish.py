@@ -62,8 +62,23 @@ def broken(path="good"):
     )
 
 
-@pytest.mark.parametrize("outcome", ["FAILED", "REJECTED", "SUPERSEDED", "ROLLBACK_FAILED"])
-def test_an_end_is_written_though_the_services_item_can_not_be_read(outcome, ecs, ledger):
+@pytest.mark.parametrize("outcome", ["FAILED", "SUPERSEDED", "ROLLBACK_FAILED"])
+def test_a_deployment_that_claimed_the_service_waits_until_its_item_can_be_read(
+    outcome, ecs, ledger
+):
+    tried(ledger)
+    broken()
+
+    done = finished(ending(outcome), ledger, ecs)
+
+    assert done.left_to_recovery
+    assert ledger.deployment(claim()).outcome is None
+
+
+@pytest.mark.parametrize("outcome", ["FAILED", "REJECTED", "SUPERSEDED"])
+def test_the_end_of_a_deployment_that_never_began_is_written_though_the_item_can_not_be_read(
+    outcome, ecs, ledger
+):
     broken()
 
     done = finished(ending(outcome, restored=None), ledger, ecs)

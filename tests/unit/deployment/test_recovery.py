@@ -7,9 +7,11 @@ import json
 import pytest
 from botocore.stub import ANY
 
+from slipway import aws
 from slipway.deployment.beginning import Recovery
 from slipway.deployment.recovery import NotRecovered, recover
 from slipway.errors import AwsRefused, AwsUnavailable
+from slipway.ledger.ledger import Unreadable
 from slipway.release.release import unique_name
 from tests.support.builders import (
     DEPLOYMENTS,
@@ -270,6 +272,36 @@ def test_an_ended_deployment_whose_service_another_one_has_claimed_is_not_recove
     died(stepfunctions)
 
     assert recovered(stepfunctions, ledger) == "it has come to its end"
+
+
+def broken():
+    aws.table().update_item(
+        Key={"pk": "service", "sk": SERVICE},
+        UpdateExpression="SET good = :text",
+        ExpressionAttributeValues={":text": "the last one"},
+    )
+
+
+def test_a_deployment_that_never_began_has_ended_though_the_services_item_can_not_be_read(
+    stepfunctions, ledger
+):
+    ledger.end(claim(), deployment(), {"outcome": "FAILED", "reason": "because", "evidence": []})
+    ledger.note_notified(claim(), "end", NOW)
+    broken()
+    died(stepfunctions, status="FAILED")
+
+    assert recovered(stepfunctions, ledger) == "it has come to its end"
+
+
+def test_a_deployment_that_claimed_the_service_is_not_given_up_though_its_item_can_not_be_read(
+    stepfunctions, ledger
+):
+    ends(ledger, "ROLLED_BACK")
+    broken()
+    died(stepfunctions, status="FAILED")
+
+    with pytest.raises(Unreadable, match=f"item service {SERVICE} is not valid"):
+        recovered(stepfunctions, ledger)
 
 
 # --- what has not quite ended -----------------------------------------------------------------------
