@@ -139,8 +139,6 @@ def _resolve_push(
     push = _read_push(event, execution, started_at)
     detail = push.detail
     repository, tag = detail.repository, detail.tag
-    if (detail.action, detail.result) != ("PUSH", "SUCCESS"):
-        raise _Ignored("not a successful push")
     if not repository or not tag:
         raise _Ignored("a push without a repository or a tag")
     if tag.startswith("sha256-"):
