@@ -71,7 +71,7 @@ class Directly:
         """Delete every item. moto copies the whole table in every transaction."""
         self._moto.tables[self.name].items.clear()
 
-    def get_item(self, *, Key: dict[str, str], ConsistentRead: bool) -> dict[str, Any]:  # noqa: N803
+    def get_item(self, *, Key: dict[str, str], ConsistentRead: bool = False) -> dict[str, Any]:  # noqa: N803
         item = self._moto.get_item(self.name, _typed(Key))
         return {"Item": item.to_regular_json()} if item else {}
 

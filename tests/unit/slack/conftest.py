@@ -12,13 +12,14 @@ from hypothesis import settings
 from slipway import aws
 from tests.support.builders import REGION
 from tests.support.fake_slack import FakeSlack
-from tests.support.ledgers import ledger  # noqa: F401 - a fixture
+from tests.support.ledgers import Directly, ledger  # noqa: F401 - a fixture
 from tests.support.notify_slack import Function
 
 settings.register_profile("slack", max_examples=60, deadline=None, derandomize=True, database=None)
 settings.load_profile("slack")
 
-CLIENTS: tuple[Any, ...] = (aws.ssm, aws.secretsmanager, aws.table)
+TABLE = aws.table
+CLIENTS: tuple[Any, ...] = (aws.ssm, aws.secretsmanager, TABLE)
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -59,8 +60,9 @@ def pauses(monkeypatch) -> list[float]:
 
 
 @pytest.fixture
-def secret(ledger) -> str:  # noqa: F811 - a fixture
-    """ARN of a secret that holds nothing of use yet."""
+def secret(ledger, monkeypatch) -> str:  # noqa: F811 - a fixture
+    """ARN of a secret that holds nothing of use yet. The function writes to the table past boto3."""
+    monkeypatch.setattr(aws, "table", Directly)
     made = aws.secretsmanager().create_secret(Name="slack", SecretString="nothing")
     return made["ARN"]
 
@@ -72,6 +74,13 @@ def bot(slack, secret, monkeypatch) -> Function:
     function.holds(slack.token)
     function.set(SLACK_API_URL=slack.api, SLACK_CHANNEL=slack.channel)
     return function
+
+
+@pytest.fixture
+def bot_through_boto3(bot, monkeypatch) -> Function:
+    """The same, which writes to the table as it does on AWS."""
+    monkeypatch.setattr(aws, "table", TABLE)
+    return bot
 
 
 @pytest.fixture

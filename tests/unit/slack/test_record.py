@@ -59,7 +59,10 @@ def test_the_turn_of_a_delivery_that_died_passes(bot, slack):
     assert "turn" not in item()
 
 
-def test_the_turn_is_taken_where_only_the_answer_of_the_write_was_lost(bot, slack, monkeypatch):
+def test_the_turn_is_taken_where_only_the_answer_of_the_write_was_lost(
+    bot_through_boto3, slack, monkeypatch
+):
+    bot = bot_through_boto3
     bot.notify(START)
     call, answers = DynamoHandler.call_action, []
 
