@@ -13,6 +13,7 @@ from tests.support.localaws import memory_left
 LIMIT = 5_000_000  # bytes a time
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and asks glibc for a trim")
 def test_starting_and_stopping_it_again_and_again_takes_no_more_memory():
     run = subprocess.run(
