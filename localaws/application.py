@@ -74,13 +74,13 @@ class Application:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
-        _buffered(environ)  # whole, so that the connection can be used again
         path = environ.get("PATH_INFO", "")
         answer = self._own if path.startswith("/_localaws/") else self._aws
         return answer(environ)(environ, start_response)
 
     def _own(self, environ: dict[str, Any]) -> Response:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        body = _buffered(environ)  # whole, so that the connection can be used again
         if path == "/_localaws/ready":
             return _json(self.outputs or {}, 503 if self.outputs is None else 200)
         if path == "/_localaws/emails":
@@ -88,11 +88,11 @@ class Application:
         if path == "/_localaws/calls":
             return _json(self.calls)
         if path.startswith(custom.ENDPOINT) and method == "PUT":
-            return _json(*custom.answer(path.removeprefix(custom.ENDPOINT), _buffered(environ)))
+            return _json(*custom.answer(path.removeprefix(custom.ENDPOINT), body))
         if path.startswith(schedules.ENDPOINT) and method == "POST":
             return _json(*schedules.fire(path.removeprefix(schedules.ENDPOINT)))
         if f"{path}/".startswith(f"{api.PATH}/"):
-            return _json(*api.answer(method, path, _buffered(environ)))
+            return _json(*api.answer(method, path, body))
         return _json({"message": f"no such endpoint: {method} {path}"}, 404)
 
     def _aws(self, environ: dict[str, Any]) -> Response:
