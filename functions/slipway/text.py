@@ -31,7 +31,7 @@ _BLANK = re.compile(
 )
 
 
-# Most texts are of these characters only, and a mail may have thousands of lines.
+# Most texts are of these characters only, and an email may have thousands of lines.
 _HARMLESS = re.compile("[\n -~]*")
 
 
