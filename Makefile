@@ -47,8 +47,8 @@ $(CHECKOV_READY): requirements-checkov.txt | $(READY)
 demo: $(READY) ## Deploy Slipway to a local AWS and watch three releases
 	@$(BIN)/python -m tools.demo
 
-# ARGS goes to pytest: make test ARGS='-k stale'. `make test` alone measures coverage, and of tests/unit alone: these
-# have to reach all of functions/, which the local AWS runs in other processes.
+# ARGS goes to pytest: make test ARGS='-k stale'. The unit tests have workers of their own: beside a local AWS in the
+# same process they would take four times as long.
 # Deployments wait half of their time, so that the tests on the local AWS have more workers than a small machine has
 # processors.
 PYTEST = $(BIN)/pytest --dist loadscope --no-loadscope-reorder
@@ -62,9 +62,15 @@ test: $(READY) ## Run every test but the exhaustive ones (ARGS='-k stale')
 ifdef ARGS
 	$(PYTEST) --numprocesses 4 -m 'not exhaustive' $(ARGS)
 else
-	$(PYTEST) --numprocesses 2 tests/unit --cov
+	$(PYTEST) --numprocesses 2 tests/unit
 	$(PYTEST) --numprocesses 4 -m 'not exhaustive' --ignore tests/unit
 endif
+
+# Coverage is that of tests/unit alone: these have to reach all of functions/, which the local AWS runs in other
+# processes. It takes half as long again as `make unit`, so that it is no part of `make test`.
+.PHONY: coverage
+coverage: $(READY) ## Run the unit tests, which have to reach every branch of functions/
+	$(PYTEST) --numprocesses 2 tests/unit --cov
 
 .PHONY: test-exhaustive
 test-exhaustive: $(READY) ## Run the exhaustive tests: every fault, stop and variant, and containers
