@@ -8,6 +8,7 @@ serializes all actions. Beyond that:
 - So is a transaction, also if it names a table by its ARN. Errors that depend on the item (its size, a
   path) are cancellation reasons, internal errors of moto are not, and a ClientRequestToken is
   idempotent.
+- An item of more than 400 KB is refused however it has grown.
 - A query that ends at its limit returns LastEvaluatedKey, even after the last item, as DynamoDB does.
 
 Expressions are in dynamodb/expressions.py, tables in cloudformation/types/dynamodb.py.
@@ -38,13 +39,14 @@ from moto.dynamodb.exceptions import (
     ValidationException,
 )
 from moto.dynamodb.models import DynamoDBBackend
-from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 
 from localaws import clock
 from localaws.dynamodb import expressions
 
+ITEM_BYTES = 400 * 1024
 TOKEN_SECONDS = 600
 """The seconds for which the token of a transaction is remembered."""
 
@@ -92,6 +94,34 @@ def _put_back(table: Table, key: _Key) -> Callable[[], None]:
     return put_back
 
 
+def item_bytes(item: Item) -> int:
+    """The size of an item as AWS reckons it: a list or map costs 3 bytes, and each of its members one."""
+    return item.size() + sum(map(_overhead, item.attrs.values()))
+
+
+def _fitting(item: Item) -> Item:
+    if item_bytes(item) > ITEM_BYTES:
+        raise ItemSizeToUpdateTooLarge
+    return item
+
+
+def _overhead(value: DynamoType) -> int:
+    if value.type not in ("L", "M"):
+        return 0
+    members = value.value.values() if value.type == "M" else value.value
+    return 3 + len(members) + sum(map(_overhead, members))
+
+
+_put_item = Table.put_item
+
+
+def _put_item_if_it_fits(self: Table, item_attrs: dict[str, Any], *args: Any, **more: Any) -> Item:
+    fits = Item(DynamoType({"S": ""}), None, item_attrs)
+    if item_bytes(fits) > ITEM_BYTES:
+        raise ItemSizeTooLarge
+    return _put_item(self, item_attrs, *args, **more)
+
+
 _update_item = DynamoDBBackend.update_item
 
 
@@ -101,7 +131,7 @@ def _update_item_or_nothing(
     table = self.get_table(table_name)
     put_back = _put_back(table, self.get_keys_value(table, key))
     try:
-        return _update_item(self, table_name, key, *args, **kwargs)
+        return _fitting(_update_item(self, table_name, key, *args, **kwargs))
     except Exception:
         put_back()
         raise
@@ -226,6 +256,9 @@ def install() -> None:
             return call_action(self)
 
     DynamoHandler.call_action = call_action_alone  # type: ignore[method-assign]
+    # moto adds the new size of an attribute to its old one, and does not count what is set inside of one.
+    LimitedSizeDict.__setitem__ = dict.__setitem__  # type: ignore[method-assign]
+    Table.put_item = _put_item_if_it_fits  # type: ignore[method-assign]
     DynamoDBBackend.update_item = _update_item_or_nothing  # type: ignore[method-assign]
     DynamoDBBackend.transact_write_items = _transact_write_items  # type: ignore[method-assign]
     once = _once_per_token(DynamoHandler.transact_write_items)

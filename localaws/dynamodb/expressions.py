@@ -19,13 +19,17 @@ from typing import Any
 
 from moto.dynamodb import comparisons
 from moto.dynamodb.exceptions import (
+    HashKeyTooLong,
     InvalidConditionExpression,
     InvalidUpdateExpressionInvalidDocumentPath,
     MockValidationException,
     ProvidedKeyDoesNotExist,
+    RangeKeyTooLong,
 )
+from moto.dynamodb.limits import HASH_KEY_MAX_LENGTH, RANGE_KEY_MAX_LENGTH
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.parsing.key_condition_expression import parse_expression
 from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 from moto.dynamodb.parsing.validators import ExpressionAttributeResolvingProcessor
 from moto.dynamodb.responses import DynamoHandler
@@ -52,6 +56,9 @@ def _checked(action: Callable[[DynamoHandler], Any]) -> Callable[[DynamoHandler]
             _check_expressions(request)
             if "Key" in request:
                 _check_key(self.dynamodb_backend.get_table(request["TableName"]), request["Key"])
+        if "KeyConditionExpression" in self.body:
+            table = self.dynamodb_backend.get_table(self.body["TableName"])
+            _check_key_condition(table, self.body)
         return action(self)
 
     return checked
@@ -63,6 +70,41 @@ def _check_key(table: Table, key: dict[str, Any]) -> None:
         wanted[table.range_key_attr] = str(table.range_key_type)
     if {name: next(iter(value)) for name, value in key.items()} != wanted:
         raise ProvidedKeyDoesNotExist
+    for name, value in key.items():
+        _check_key_value(table, name, value)
+
+
+def _check_key_value(table: Table, name: str, value: dict[str, Any]) -> None:
+    """Refuse what moto refuses in some writes only: an empty value, and one that is too long."""
+    [(kind, content)] = value.items()
+    if content == "" and kind != "N":
+        what = "string" if kind == "S" else "binary"
+        raise MockValidationException(
+            "One or more parameter values are not valid. The AttributeValue for a key attribute "
+            f"cannot contain an empty {what} value. Key: {name}"
+        )
+    size = DynamoType(value).size()
+    if name == table.hash_key_attr and size > HASH_KEY_MAX_LENGTH:
+        raise HashKeyTooLong
+    if name == table.range_key_attr and size > RANGE_KEY_MAX_LENGTH:
+        raise RangeKeyTooLong
+
+
+def _check_key_condition(table: Table, request: dict[str, Any]) -> None:
+    """Refuse the same in the condition of a query; of an index, moto's own checks have to do."""
+    if "KeyConditionExpression" not in request or request.get("IndexName"):
+        return
+    pk, sk, _ = parse_expression(
+        key_condition_expression=request["KeyConditionExpression"],
+        expression_attribute_names=request.get("ExpressionAttributeNames", {}),
+        expression_attribute_values=request.get("ExpressionAttributeValues", {}),
+        schema=table.schema,
+    )
+    for name, value in pk:
+        _check_key_value(table, name, value)
+    for name, _, values in sk:
+        for value in values:
+            _check_key_value(table, name, value)
 
 
 def _check_expressions(request: dict[str, Any]) -> None:

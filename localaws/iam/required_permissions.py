@@ -48,6 +48,12 @@ def _in_cluster(kind: str, parameter: str) -> Rule:
     return rule
 
 
+def _invoke(_action: str, parameters: Parameters) -> list[Access]:
+    # The permission has another name than the call: Actions of Lambda in AWS's service authorization reference.
+    name = parameters["FunctionName"]
+    return [Access("lambda:InvokeFunction", arn("lambda", "function:", name))]
+
+
 def _list_tasks(action: str, parameters: Parameters) -> list[Access]:
     # AWS's table has container-instance. Without one in the request AWS's error says "on resource: *".
     return [Access(action, "*", {"ecs:cluster": _cluster(parameters)})]
@@ -145,6 +151,7 @@ RULES: dict[str, Rule] = {
     "elasticloadbalancing:DescribeTargetHealth": _on_everything,
     "logs:GetLogEvents": _get_log_events,
     "secretsmanager:GetSecretValue": get_secret_value,
+    "lambda:Invoke": _invoke,
     "sns:Publish": _on_each("sns", "", "TopicArn"),
     "ssm:DeleteParameter": _on_parameter("Name"),
     "ssm:GetParameter": get_parameter,

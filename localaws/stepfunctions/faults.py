@@ -35,6 +35,7 @@ def _entry(env: Environment, state: str, when: str) -> faults.Entry:
     context: Any = env.states.context_object.context_object_data
     given = context["Execution"]["Input"]
     texts = [json.dumps(given, ensure_ascii=False, separators=each) for each in _SPACINGS]
+    texts.append(context["Execution"]["Name"])
     return faults.Entry(state, context["StateMachine"]["Id"], when, tuple(texts))
 
 

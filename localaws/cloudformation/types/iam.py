@@ -6,6 +6,7 @@ policies only if told to load them, and refuses inline policies that SAM generat
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from moto.core.config import default_user_config
@@ -20,6 +21,11 @@ from localaws.cloudformation.engine.resource_type import (
     changed_tags,
     pick,
 )
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+POLICY_SIZE = 6144
+"""Characters of a managed policy, whitespace not counted."""
+POLICY_VERSIONS = 5
 
 
 class Role(Resource):
@@ -156,6 +162,83 @@ class InstanceProfile(Resource):
         for role in roles:
             if role not in before:
                 call("iam", "AddRoleToInstanceProfile", **profile, RoleName=role)
+
+
+class ManagedPolicy(Resource):
+    """A managed policy. The physical id is the ARN. Users and groups don't exist here."""
+
+    type = "AWS::IAM::ManagedPolicy"
+    create_only = frozenset({"ManagedPolicyName", "Path", "Description"})
+    properties = frozenset({*create_only, "PolicyDocument", "Roles"})
+    attributes = frozenset({"PolicyArn", "PolicyId"})
+
+    @override
+    def create(self, properties: Properties, naming: Naming) -> str:
+        name = str(properties.get("ManagedPolicyName") or naming.unique(128))
+        made = call(
+            "iam",
+            "CreatePolicy",
+            PolicyName=name,
+            PolicyDocument=_document(properties),
+            **pick(properties, "Path", "Description"),
+        )
+        return str(made["Policy"]["Arn"])
+
+    @override
+    def complete(self, physical_id: str, properties: Properties) -> None:
+        self._set_roles(physical_id, properties, {})
+
+    @override
+    def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
+        policy = {"PolicyArn": physical_id}
+        if properties["PolicyDocument"] != previous["PolicyDocument"]:
+            versions = call("iam", "ListPolicyVersions", **policy)["Versions"]
+            if len(versions) == POLICY_VERSIONS:  # the oldest makes room
+                oldest = min(versions, key=lambda version: version["CreateDate"])
+                call("iam", "DeletePolicyVersion", **policy, VersionId=oldest["VersionId"])
+            call(
+                "iam",
+                "CreatePolicyVersion",
+                **policy,
+                PolicyDocument=_document(properties),
+                SetAsDefault=True,
+            )
+        self._set_roles(physical_id, properties, previous)
+
+    @override
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        policy = {"PolicyArn": physical_id}
+        self._set_roles(physical_id, {}, properties)
+        for version in call("iam", "ListPolicyVersions", **policy)["Versions"]:
+            if not version["IsDefaultVersion"]:
+                call("iam", "DeletePolicyVersion", **policy, VersionId=version["VersionId"])
+        call("iam", "DeletePolicy", **policy)
+
+    @override
+    def attribute(self, physical_id: str, name: str) -> Any:
+        found = call("iam", "GetPolicy", PolicyArn=physical_id)["Policy"]
+        return {"PolicyArn": found["Arn"], "PolicyId": found["PolicyId"]}[name]
+
+    @override
+    def capability(self, properties: Properties) -> str:
+        return "CAPABILITY_NAMED_IAM" if "ManagedPolicyName" in properties else "CAPABILITY_IAM"
+
+    def _set_roles(self, arn: str, properties: Properties, previous: Properties) -> None:
+        roles, before = properties.get("Roles", []), previous.get("Roles", [])
+        for role in roles:
+            if role not in before:
+                call("iam", "AttachRolePolicy", RoleName=role, PolicyArn=arn)
+        for role in before:
+            if role not in roles:
+                call("iam", "DetachRolePolicy", RoleName=role, PolicyArn=arn)
+
+
+def _document(properties: Properties) -> str:
+    """The document of a managed policy, as CloudFormation gives it to IAM."""
+    document = json.dumps(properties["PolicyDocument"], separators=(",", ":"))
+    if len(document) > POLICY_SIZE:
+        raise ValueError(f"Cannot exceed quota for PolicySize: {POLICY_SIZE}")
+    return document
 
 
 def install() -> None:

@@ -115,6 +115,64 @@ def test_an_update_that_fails_has_changed_nothing(table: Table) -> None:
     assert table.get("new") is None
 
 
+# --- limits ---------------------------------------------------------------------------------------
+
+EMPTY = "The AttributeValue for a key attribute cannot contain an empty string value. Key: "
+TOO_LONG_PK = "Size of hashkey has exceeded the maximum size limit of2048 bytes"
+TOO_LONG_SK = "Aggregated size of all range keys has exceeded the size limit of 1024 bytes"
+KEYS = {
+    "empty partition key": ({"pk": text(""), "sk": text("s")}, EMPTY + "pk"),
+    "empty sort key": ({"pk": text("p"), "sk": text("")}, EMPTY + "sk"),
+    "long partition key": ({"pk": text("ä" * 1024 + "p"), "sk": text("s")}, TOO_LONG_PK),
+    "long sort key": ({"pk": text("p"), "sk": text("s" * 1025)}, TOO_LONG_SK),
+}
+
+
+@pytest.mark.parametrize(("wrong", "why"), KEYS.values(), ids=KEYS)
+def test_a_key_that_is_empty_or_too_long_is_refused_by_every_call(
+    table: Table, wrong: dict[str, Any], why: str
+) -> None:
+    client, name = table.client, {"TableName": table.name}
+    update = {**name, "Key": wrong, "UpdateExpression": "REMOVE a"}
+    both = {
+        "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
+        "ExpressionAttributeValues": {":pk": wrong["pk"], ":sk": wrong["sk"]},
+    }
+    calls = {
+        "get": lambda: client.get_item(**name, Key=wrong),
+        "update": lambda: client.update_item(**update),
+        "delete": lambda: client.delete_item(**name, Key=wrong),
+        "transaction": lambda: client.transact_write_items(TransactItems=[{"Update": update}]),
+        "query": lambda: client.query(**name, **both),
+    }
+    answers = {call: said(error_of(made)) for call, made in calls.items()}
+    assert {call for call, answer in answers.items() if answer.endswith(why)} == calls.keys()
+
+
+def filling(bytes_more: int) -> dict[str, Any]:
+    """A value with which an item with this one attribute is this much larger than the largest one."""
+    rest = len("pk" + "p" + "sk" + "s" + "a")
+    return text("x" * (400 * 1024 + bytes_more - rest))
+
+
+def test_an_item_is_refused_from_the_byte_that_is_one_too_many(table: Table) -> None:
+    too_large = {"ExpressionAttributeValues": {":x": filling(1)}}
+    for _ in range(2):  # also if the attribute is as large already
+        table.update("SET a = :x", ExpressionAttributeValues={":x": filling(0)})
+    assert "exceeded the maximum allowed size" in said(table.error("SET a = :x", **too_large))
+    assert table.get() == {"a": filling(0)}
+    put_one = {"TableName": table.name, "Item": {**key("new"), "a": text(filling(1)["S"])}}
+    assert "maximum allowed size" in said(error_of(lambda: table.client.put_item(**put_one)))
+
+
+def test_an_item_that_grows_within_an_attribute_is_refused_too(table: Table) -> None:
+    table.put(steps={"M": {}})
+    half = {"ExpressionAttributeValues": {":x": text("x" * 250_000)}}
+    table.update("SET steps.a = :x", **half)
+    assert "maximum allowed size" in said(table.error("SET steps.b = :x", **half))
+    assert list(table.get()["steps"]["M"]) == ["a"]
+
+
 # --- transactions ---------------------------------------------------------------------------------
 
 

@@ -180,6 +180,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "elasticloadbalancing:DescribeTargetHealth": {},
     "logs:GetLogEvents": {"logGroupName": "g", "logStreamName": "s"},
     "secretsmanager:GetSecretValue": {"SecretId": "s"},
+    "lambda:Invoke": {"FunctionName": "slipway-Sweep"},
     "sns:Publish": {"TopicArn": f"arn:aws:sns:{HERE}:t"},
     "ssm:DeleteParameter": {"Name": "/p"},
     "ssm:GetParameter": {"Name": "/p"},
