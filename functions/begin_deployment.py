@@ -21,7 +21,14 @@ logger = Logger()
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Parse a Start, and return the Beginning that `begin` decides on."""
     start = parse(Start, event, "the input of BeginDeployment")
-    world = World(Ledger(aws.table()), aws.ecs(), aws.ecr(), aws.cloudwatch(), aws.ssm())
+    world = World(
+        Ledger(aws.table()),
+        aws.ecs(),
+        aws.ecr(),
+        aws.cloudwatch(),
+        aws.ssm(),
+        aws.stepfunctions(),
+    )
     beginning = begin(start, datetime.now(UTC), world)
     logger.info("decided", extra={"decision": beginning.decision, "reason": beginning.reason})
     return beginning.to_json()

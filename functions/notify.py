@@ -35,6 +35,7 @@ logger = Logger()
 
 UNSEARCHED = "(it could not be searched for secrets; see the execution)"
 TOPIC_ARN = os.environ["TOPIC_ARN"]
+OPERATE_FUNCTION = os.environ["OPERATE_FUNCTION"]
 CHAT_NOTIFICATIONS = os.environ["CHAT_NOTIFICATIONS"] == "true"
 HISTORY = timedelta(days=int(os.environ["HISTORY_DAYS"]))
 
@@ -75,7 +76,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 def _notice(news: News, now: datetime, begun: float) -> Notice:
     state = read_current_state(news, aws.ecs(), aws.logs, logger, begun)
-    notice = notice_of(news, state, now, os.environ["LEDGER_TABLE"])
+    notice = notice_of(news, state, now, OPERATE_FUNCTION)
     # The notice is already free of invisible characters. One in the middle of a secret would hide the secret
     # from the search.
     lines = notice.log.lines if notice.log else ()

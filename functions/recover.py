@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, Field
 
 from slipway import aws
-from slipway.deployment.recovery import recover
+from slipway.deployment.recovery import Recoverer
 from slipway.ledger.ledger import Ledger
 from slipway.model import parse
 
@@ -43,6 +43,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return ``{"done": ...}``, a sentence that says what was done."""
     execution = parse(Input, event, "the event").detail.execution
     ledger = Ledger(aws.table())
-    done = recover(execution, DEPLOYMENT_STATE_MACHINE_ARN, ledger, aws.stepfunctions())
+    recoverer = Recoverer(DEPLOYMENT_STATE_MACHINE_ARN, ledger, aws.stepfunctions())
+    done = recoverer.recover(execution)
     logger.info("recovered", extra={"execution": execution, "done": done})
     return {"done": done}

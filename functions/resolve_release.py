@@ -1,7 +1,9 @@
-"""Step ResolveRelease: turns a push or a manual start into a release and its stages."""
+"""Step ResolveRelease: turns a push or a manual start into a release, and records it in the ledger."""
 
 from __future__ import annotations
 
+import os
+from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -9,10 +11,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import AwareDatetime
 
 from slipway import aws
+from slipway.ledger.ledger import Ledger
+from slipway.ledger.records import ReleaseRecord
 from slipway.model import Model, parse
+from slipway.release.release import Resolution, Resolved
 from slipway.release.resolve import resolve
 
 logger = Logger()
+
+HISTORY = timedelta(days=int(os.environ["HISTORY_DAYS"]))
 
 
 class Input(Model):
@@ -27,6 +34,25 @@ class Input(Model):
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return a Resolution: the release and its stages, or why the push is ignored."""
     given = parse(Input, event, "the input of ResolveRelease")
-    resolution = resolve(given.start, given.execution, given.started_at, aws.ssm(), aws.ecr())
+    resolved = resolve(given.start, given.execution, given.started_at, aws.ssm(), aws.ecr())
+    resolution = Resolution.of(_recorded(resolved, given))
     logger.info("resolved", extra={"ignored": resolution.ignored, "release": resolution.release})
     return resolution.to_json()
+
+
+def _recorded(resolved: Resolved, given: Input) -> Resolved:
+    """The same, once the ledger has the release; ignored if another delivery of the event is that release."""
+    if resolved.release is None:
+        return resolved
+    record = ReleaseRecord(
+        release=resolved.release,
+        stages=resolved.stages,
+        execution=given.execution,
+        expires_at=int((given.started_at + HISTORY).timestamp()),
+    )
+    carries_out = Ledger(aws.table()).record_release(record)
+    if carries_out == given.execution:
+        return resolved
+    return Resolved(
+        ignored=f"an earlier delivery of the same event is the release of {carries_out}"
+    )

@@ -39,8 +39,8 @@ aws ecs describe-services --cluster {cluster} --services {name} \\
     --query 'services[0].deployments'
 curl -s {url}/_localaws/emails
 # roll back manually
-aws stepfunctions start-execution --state-machine-arn {DeploymentStateMachineArn} \\
-    --input '{{"action": "rollback", "service": "{service}"}}'
+aws stepfunctions start-execution --state-machine-arn {RollbackStateMachineArn} \\
+    --input '{{"service": "{service}"}}'
 # see the plan
 aws ssm get-parameter --name /slipway/repositories/{repository} \\
     --query Parameter.Value --output text

@@ -22,6 +22,7 @@ KEPT = {
     "ecr",
     "ecs",
     "elbv2",
+    "lambda",
     "logs",
     "secretsmanager",
     "sns",

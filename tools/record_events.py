@@ -1,9 +1,9 @@
 """Writes events/ from a real run: what rules deliver, manual starts, and the input of every step.
 
-v1 is good. v2 crashes, is rolled back, and is started once more. The execution of v3 dies, and so does
-every one that recovers it. Slack's secret is missing, so that Lambda puts the undelivered notices in a
-queue. events/bad/ has events that a function has to refuse or to end; some are the good event with one
-mistake.
+v1 is good. v2 crashes, is rolled back, and is started once more. A person rolls the service back to v1,
+which it runs already. The execution of v3 dies, and so does every one that recovers it. Slack's secret is
+missing, so that Lambda puts the undelivered notices in a queue. events/bad/ has events that a function has
+to refuse or to end; some are the good event with one mistake.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def record() -> dict[str, Any]:
     sam.build(ROOT)
     with LocalAws() as running:
         outputs = story.deploy(running, PARAMETERS)
-        release, deployment = (
-            outputs[f"{kind}StateMachineArn"] for kind in ("Release", "Deployment")
+        release, rollback, deployment = (
+            outputs[f"{kind}StateMachineArn"] for kind in ("Release", "Rollback", "Deployment")
         )
         died = listen("died", EventPattern=json.dumps(died_of(deployment)))
         often = listen("often", ScheduleExpression="rate(1 day)")
@@ -61,13 +61,15 @@ def record() -> dict[str, Any]:
         events = {
             "ecr_push": push,
             "manual_start": {"repository": story.REPOSITORY, "tag": "v1"},
-            "manual_rollback": {"action": "rollback", "service": story.SERVICE, "by": "jo"},
+            "manual_rollback": {"service": story.SERVICE, "by": "jo"},
             **of_cloudformation(custom.requests()[0]),
             **of_v1_and_v2(executions(release)[0], *executions(deployment)),
             **of_refused(release, deployment),
+            **of_manual_rollbacks(rollback),
             **of_the_dead(running, died),
             **of_slack(),
         }
+        events |= of_people(events)
         for name in ("sweep", "bad/sweep"):
             requests.post(f"{running.url}/_localaws/schedules/often", timeout=60).raise_for_status()
             events[name] = next(heard(often))
@@ -98,26 +100,60 @@ def of_v1_and_v2(release: str, good: str, crashed: str) -> dict[str, Any]:
 
 def of_refused(release: str, deployment: str) -> dict[str, Any]:
     """Manual starts: of a tag that nobody pushed, and of the image that is quarantined now."""
-    for tag in ("v9", "v2"):
-        given = {"repository": story.REPOSITORY, "tag": tag}
-        started = aws.client("stepfunctions").start_execution(
-            stateMachineArn=release, input=json.dumps(given)
-        )
-        wait_for_end_of(started["executionArn"])
-        if tag == "v9":
-            (_, missing), *_ = steps(started["executionArn"])
-    (_, quarantined), *_ = steps(executions(deployment)[-1])
+    missing = first_step(started(release, {"repository": story.REPOSITORY, "tag": "v9"}))
+    started(release, {"repository": story.REPOSITORY, "tag": "v2"})
+    quarantined = first_step(executions(deployment)[-1])
     return {"bad/resolve_release": missing, "bad/begin_deployment": quarantined}
+
+
+def of_manual_rollbacks(rollback: str) -> dict[str, Any]:
+    """Manual rollbacks: to the good version, and of a service that does not exist."""
+    good = {"service": story.SERVICE, "to": "v1", "by": "jo"}
+    bad = {"service": "production/nothing", "by": "jo"}
+    return {
+        "resolve_rollback": first_step(started(rollback, good)),
+        "bad/resolve_rollback": first_step(started(rollback, bad)),
+    }
+
+
+def started(machine: str, given: Any) -> str:
+    """The ARN of an execution that was started with this input, and has ended."""
+    execution = aws.client("stepfunctions").start_execution(
+        stateMachineArn=machine, input=json.dumps(given)
+    )["executionArn"]
+    wait_for_end_of(execution)
+    return str(execution)
+
+
+def first_step(execution: str) -> Any:
+    """What the first function of an execution was given."""
+    _, payload = next(steps(execution))
+    return payload
 
 
 def of_the_dead(running: LocalAws, died: str) -> dict[str, Any]:
     """The events of an execution that is stopped, and of its third recovery, which is stopped as well."""
     faults.add(state="CheckDeployment", how="stop")
-    faults.add(state="BeginDeployment", how="stop", containing='"action":"recover"', times=3)
+    faults.add(state="BeginDeployment", how="stop", containing='"recover":', times=3)
     story.push_with_the_aws_cli(running.url, "v3", IMAGES["v3"])
     events = list(itertools.islice(heard(died), 4))
-    attempts = {json.loads(e["detail"]["input"]).get("attempt", 0): e for e in events}
-    return {"recover": attempts[0], "bad/recover": attempts[3]}
+    first, *_, last = sorted(events, key=lambda event: event["detail"]["startDate"])
+    return {"recover": first, "bad/recover": last}
+
+
+def of_people(events: dict[str, Any]) -> dict[str, Any]:
+    """What a person gives Operate: to release v2 from quarantine, and v1, which is in none."""
+    of_digests = {"operate": "bad/finish_deployment", "bad/operate": "finish_deployment"}
+    return {
+        name: {
+            "action": "release_from_quarantine",
+            "service": story.SERVICE,
+            "digest": events[of]["deployment"]["release"]["image"]["digest"],
+            "by": "jo",
+            "why": "a dependency was down",
+        }
+        for name, of in of_digests.items()
+    }
 
 
 def of_slack() -> dict[str, Any]:

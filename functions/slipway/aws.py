@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
@@ -148,6 +149,12 @@ def sns_once() -> SNSClient:
 def stepfunctions() -> SFNClient:
     """The Step Functions client, with retries."""
     return boto3.client("stepfunctions", config=CONFIG)
+
+
+@cache
+def functions() -> LambdaClient:
+    """The Lambda client, with retries."""
+    return boto3.client("lambda", config=CONFIG)
 
 
 @cache

@@ -46,6 +46,13 @@ class AwsRefused(SlipwayError):  # noqa: N818
     """
 
 
+class Refused(SlipwayError):  # noqa: N818
+    """The input of an execution of the deployment state machine names nothing that it may carry out.
+
+    Slipway has not started that execution. Nothing is changed, and a retry does not help.
+    """
+
+
 class Superseded(SlipwayError):  # noqa: N818
     """Another deployment has claimed the service, so this one must not change it any more."""
 

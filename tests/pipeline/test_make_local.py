@@ -25,7 +25,11 @@ def make_local(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         from localaws import seed
         from tools import local, sam
         sam.build = lambda repo: None
-        outputs = {"ReleaseStateMachineArn": "arn:of:it", "DeploymentStateMachineArn": "arn:of:that"}
+        outputs = {
+            "ReleaseStateMachineArn": "arn:of:releases",
+            "DeploymentStateMachineArn": "arn:of:deployments",
+            "RollbackStateMachineArn": "arn:of:rollbacks",
+        }
         def deploy(aws, repo, parameters):
             assert parameters["WithEnvironment"] == "true"
             seed.plan("shop/api", {"routes": []})
@@ -44,12 +48,13 @@ def test_make_local_says_what_to_try_and_ends_cleanly(make_local: subprocess.Pop
     assert make_local.stdout is not None
     url = make_local.stdout.readline().split()[0]
     ready = wait_for(lambda: _get(f"{url}/_localaws/ready"), "ready")
-    assert b"arn:of:it" in ready
+    assert b"arn:of:releases" in ready
     make_local.send_signal(signal.SIGTERM)  # handled as Ctrl-C is
     printed = make_local.stdout.read()
     assert make_local.wait(timeout=60) == 0
     assert f"export AWS_ENDPOINT_URL={url} " in printed
-    assert "start-execution --state-machine-arn arn:of:that" in printed
+    assert "list-executions --state-machine-arn arn:of:deployments" in printed
+    assert "start-execution --state-machine-arn arn:of:rollbacks" in printed
 
 
 def _get(url: str) -> bytes | None:

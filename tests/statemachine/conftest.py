@@ -1,4 +1,4 @@
-"""Both state machines on one local AWS, whose Lambda functions answer what a test says."""
+"""The state machines on one local AWS, whose Lambda functions answer what a test says."""
 
 from __future__ import annotations
 

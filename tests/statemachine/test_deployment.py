@@ -8,7 +8,15 @@ import pytest
 
 from tests.support.builders import NEW, OLD, OURS, SERVICE, at
 from tests.support.machines import Machine, Machines
-from tests.support.step_answers import Failure, deployment, finding, healthy, pending, superseded
+from tests.support.step_answers import (
+    Failure,
+    deployment,
+    finding,
+    healthy,
+    pending,
+    recorded,
+    superseded,
+)
 
 UP_TO_THE_CHECK = [
     "AcceptDeployment",
@@ -61,7 +69,7 @@ def test_each_step_is_given_the_fields_that_it_needs_and_no_more(machine: Machin
     assert (claim["service"], claim["execution"]) == (SERVICE, run.arn)
     assert run.called("RegisterTaskDefinition") == {
         "claim": claim,
-        "deployment": given,
+        "deployment": recorded(given),
         "image": None,
         "since": moment(0),
     }
@@ -77,7 +85,7 @@ def test_each_step_is_given_the_fields_that_it_needs_and_no_more(machine: Machin
             "started_at": moment(5),
             "healthy_at": None,
             "progress": "",
-            "policy": given["policy"],
+            "policy": recorded(given)["policy"],
         },
     }
 
@@ -167,8 +175,9 @@ def test_the_ledger_is_given_all_that_is_known_of_the_end(machine: Machine) -> N
         "claim": run.called("UpdateService")["claim"],
         "execution": run.arn,
         "started_at": run.called("BeginDeployment")["started_at"],
-        "deployment": given,
-        "service": SERVICE,
+        "start": given,
+        "deployment": recorded(given),
+        "part": given,
         "image": None,
         "task_definition": NEW,
         "update": {"deployment_id": OURS, "started_at": moment(5)},

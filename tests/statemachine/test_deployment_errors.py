@@ -19,6 +19,7 @@ from tests.support.step_answers import (
     deciding,
     deployment,
     failed,
+    finding,
     healthy,
     registration,
 )
@@ -192,15 +193,9 @@ def test_an_end_that_is_left_to_the_recovery_is_not_notified(machine: Machine) -
     run = machine.run(
         deployment(),
         BeginDeployment=Failure("AwsUnavailable", "dynamodb:UpdateItem: Timeout"),
-        FinishDeployment={
-            "outcome": "FAILED",
-            "reason": "dynamodb:UpdateItem: Timeout",
-            "cause": "ERROR",
-            "evidence": [],
-            "alarms_fired": [],
-            "claim": None,
-            "left_to_recovery": True,
-        },
+        FinishDeployment=finding(
+            "FAILED", "dynamodb:UpdateItem: Timeout", cause="ERROR", left_to_recovery=True
+        ),
     )
     assert run.states[-3:] == ["DecideNotify", "EndDeployment", "EndedBadly"]
     assert (run.error, run.cause) == ("FAILED", "dynamodb:UpdateItem: Timeout")
@@ -226,29 +221,3 @@ def test_an_error_before_the_update_ends_failed_with_nothing_changed(
     ]
     assert (run.status, run.error, run.cause) == ("FAILED", "FAILED", message)
     assert not {"UpdateService", "RollBack"} & run.calls.keys()
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {},
-        {"service": 5},
-        {"stage": ["a"]},
-        {"release": {"image": "v2"}},
-        {"release": {"started_by": 5, "by": {}}},
-        {"release": {"started_by": ["a", "b"]}},
-        {"action": "rollback"},
-        {"action": "recover", "start": [{"service": 5}, {"service": "a"}]},
-        [],
-        "v2",
-        3,
-        None,
-    ],
-)
-def test_a_wrong_input_ends_failed_and_is_notified(machine: Machine, given: Any) -> None:
-    wrong = Failure("InvalidInput", "the input of the deployment state machine is not valid")
-    run = machine.run(given, BeginDeployment=wrong)
-    outcome = "ROLLBACK_FAILED" if "recover" in str(given) else "FAILED"
-    assert (run.status, run.error, run.cause) == ("FAILED", outcome, wrong.message)
-    assert run.called("FinishDeployment")["claim"] is None
-    assert run.called("Notify")["claim"] is None

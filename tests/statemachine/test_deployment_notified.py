@@ -10,7 +10,7 @@ import pytest
 from slipway.ecs.rollback import RollBackAction
 from slipway.notices.news import News
 from tests.support import definitions
-from tests.support.builders import NEW, OLD, OLD_DIGEST, SERVICE, URI, image
+from tests.support.builders import NEW, OLD, OLD_DIGEST, SERVICE, URI, image, release
 from tests.support.machines import Machine, Machines, Run
 from tests.support.step_answers import (
     FAILED,
@@ -19,8 +19,10 @@ from tests.support.step_answers import (
     deployment,
     end,
     failed,
+    finding,
     healthy,
     pending,
+    recorded,
     rolled_back,
     superseded,
 )
@@ -99,13 +101,16 @@ def test_every_end_is_notified_once_with_all_that_is_known(ended: tuple[str, str
 
 
 def test_every_end_is_written_once_before_it_is_notified(ended: tuple[str, str, Run]) -> None:
-    _, outcome, run = ended
+    name, outcome, run = ended
     written = run.called("FinishDeployment")
     assert written["outcome"] == outcome
+    assert (written["claim"] is None) == (name == "begin refused")
     assert (written["rollback_reason"] is not None) == (outcome == "ROLLBACK_FAILED")
     assert run.states[-5:-1] == ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
     notified = notified_of_the_end(run)
-    assert (notified["claim"], notified["evidence"]) == (written["claim"], written["evidence"])
+    assert notified["claim"]["service"] == SERVICE
+    assert written["claim"] in (None, notified["claim"])
+    assert notified["evidence"] == written["evidence"]
 
 
 def test_only_the_start_of_a_deployment_that_goes_on_is_notified(
@@ -142,12 +147,60 @@ def test_a_failed_notification_does_not_change_how_a_deployment_ended(
     assert (undelivered.cause, undelivered.output) == (notified.cause, notified.output)
 
 
-def test_a_wrong_input_is_notified_without_the_facts_that_are_unknown(machine: Machine) -> None:
-    wrong = Failure("InvalidInput", "service: Field required")
-    run = machine.run({"stage": "production"}, BeginDeployment=wrong)
+def test_a_deployment_that_could_not_begin_is_notified_with_what_finish_deployment_found(
+    machine: Machine,
+) -> None:
+    manual = release(id="of jo", started_by="manual start", by="jo")
+    given = deployment(release=manual, stage="staging", service="staging/worker")
+    run = machine.run(given, BeginDeployment=DENIED)
+    assert run.called("FinishDeployment")["deployment"] is None
     notified = run.called("Notify")
-    assert (notified["service"], notified["stage"], notified["image"]) == (None, "production", None)
-    assert News.model_validate(notified).sentence == "service: Field required"
+    assert notified["claim"]["execution"] == run.arn
+    assert (notified["service"], notified["stage"]) == ("staging/worker", "staging")
+    assert (notified["image"], notified["started_by"]) == (image().to_json(), "manual start")
+    assert notified["by"] == "jo"
+
+
+def test_the_notice_of_the_end_is_about_the_deployment_that_finish_deployment_answers(
+    machine: Machine,
+) -> None:
+    other = recorded(deployment(stage="staging", service="staging/worker"))
+    found = finding("SUPERSEDED", "another release has the service", deployment=other)
+    run = machine.run(deployment(), FinishDeployment=found)
+    notified = notified_of_the_end(run)
+    assert (notified["service"], notified["stage"]) == ("staging/worker", "staging")
+    assert run.output["service"] == "staging/worker"
+
+
+@pytest.mark.parametrize("outcome", ["SUCCEEDED", "NO_CHANGE", "SUPERSEDED"])
+def test_a_good_end_that_was_recorded_before_is_kept_though_the_deployment_could_not_begin_again(
+    machine: Machine, outcome: str
+) -> None:
+    recorded_before = finding(outcome, "it was recorded before")
+    run = machine.run(deployment(), BeginDeployment=DENIED, FinishDeployment=recorded_before)
+    assert (run.status, run.output) == (
+        "SUCCEEDED",
+        {
+            "outcome": outcome,
+            "reason": "it was recorded before",
+            "service": SERVICE,
+            "task_definition": None,
+            "rollback_target": None,
+        },
+    )
+
+
+@pytest.mark.parametrize("finished", [[], [DENIED] * TRIES], ids=["empty ledger", "no ledger"])
+def test_a_deployment_of_which_the_ledger_tells_nothing_is_notified_with_its_service(
+    machine: Machine, finished: list[Any]
+) -> None:
+    unknown = {"release": "r-0", "stage": "production", "service": "production/worker"}
+    script = {"FinishDeployment": finished} if finished else {}
+    run = machine.run(unknown, BeginDeployment=Failure("AwsUnavailable"), **script)
+    notified = News.model_validate(run.called("Notify"))
+    assert (notified.outcome, notified.service) == ("FAILED", "production/worker")
+    assert (notified.claim, notified.stage, notified.image) == (None, None, None)
+    assert (notified.started_by, notified.by) == (None, None)
 
 
 @pytest.mark.parametrize("error", ["AwsUnavailable", "AwsRefused", "KeyError", "Superseded"])

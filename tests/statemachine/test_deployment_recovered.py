@@ -9,7 +9,7 @@ import pytest
 from slipway.deployment.beginning import Decision
 from slipway.ecs.rollback import RollBackAction
 from slipway.notices.news import News
-from tests.support.builders import NEW, OLD, OTHER, SERVICE, claim
+from tests.support.builders import NEW, OLD, OTHER, SERVICE, image
 from tests.support.machines import Machine, Machines
 from tests.support.step_answers import (
     BEFORE,
@@ -19,7 +19,9 @@ from tests.support.step_answers import (
     end,
     failed,
     healthy,
+    recorded,
     recovery,
+    rollback,
     rolled_back,
 )
 
@@ -60,13 +62,16 @@ def test_a_service_that_a_dead_execution_changed_is_rolled_back_without_a_notice
 
 
 def test_a_recovery_goes_on_as_the_deployment_that_it_recovers(machine: Machine) -> None:
-    ended = run(machine)
+    dead = deployment()
+    recovers = recovery(of=dead)
+    ended = machine.run(recovers, BeginDeployment=back(), CheckDeployment=WELL)
     given = ended.called("RollBack")
     assert (given["abandoned"], given["rollback_target"], given["updated"]) == ([NEW], OLD, True)
-    assert given["claim"]["deployment"] == claim("dead").deployment
+    assert given["claim"]["deployment"] == recovers["recover"]
     assert given["claim"]["execution"] == ended.arn
     written = ended.called("FinishDeployment")
-    assert (written["claim"], written["deployment"]) == (given["claim"], deployment())
+    assert (written["claim"], written["deployment"]) == (given["claim"], recorded(dead))
+    assert (written["start"], written["part"]) == (recovers, dead)
     assert ended.called("Notify")["claim"] == given["claim"]
 
 
@@ -108,8 +113,13 @@ def test_a_rollback_that_fails_ends_rollback_failed_with_both_reasons(machine: M
 
 
 def test_a_manual_rollback_that_died_goes_on_and_ends_well(machine: Machine) -> None:
-    ended = run(machine, BeginDeployment=back(manual_rollback=True))
+    ended = machine.run(
+        recovery(of=rollback()),
+        BeginDeployment=back(manual_rollback=True),
+        CheckDeployment=WELL,
+    )
     assert ended.states[-1] == "EndedWell"
+    assert ended.called("FinishDeployment")["part"] is None, "it is part of no release"
     assert (ended.output["outcome"], ended.output["reason"]) == ("ROLLED_BACK", WHY)
 
 
@@ -133,16 +143,22 @@ def test_a_recovery_that_has_to_wait_for_a_change_begins_again(machine: Machine)
     assert ended.error == "ROLLED_BACK"
 
 
-def test_a_recovery_that_can_not_begin_is_notified_as_rollback_failed_with_its_service(
+def test_a_recovery_that_can_not_begin_is_notified_as_rollback_failed_with_its_deployment(
     machine: Machine,
 ) -> None:
-    ended = machine.run(recovery(), BeginDeployment=Failure("AwsRefused", "denied"))
+    recovers = recovery()
+    ended = machine.run(recovers, BeginDeployment=Failure("AwsRefused", "denied"))
     assert (ended.error, ended.cause) == ("ROLLBACK_FAILED", "denied")
     assert ended.called("FinishDeployment")["claim"] is None
-    assert ended.called("FinishDeployment")["service"] is None, "its own id is no deployment's"
     notified = News.model_validate(ended.called("Notify"))
-    assert (notified.outcome, notified.service, notified.image) == (
-        "ROLLBACK_FAILED",
-        SERVICE,
-        None,
-    )
+    assert (notified.outcome, notified.service) == ("ROLLBACK_FAILED", SERVICE)
+    assert notified.claim is not None
+    assert notified.claim.deployment != recovers["recover"], "it has not begun that one's end"
+    assert notified.image == image()
+
+
+def test_a_recovery_that_nobody_has_recorded_is_refused_without_an_alert(machine: Machine) -> None:
+    given = {**recovery(), "service": "production/worker"}
+    ended = machine.run(given)
+    assert ended.error == "FAILED", "not ROLLBACK_FAILED, which calls people to a service at risk"
+    assert ended.calls.keys() == {"BeginDeployment", "FinishDeployment", "Notify"}

@@ -17,6 +17,7 @@ from tests.support.step_answers import (
     failed,
     healthy,
     pending,
+    recorded,
     rolled_back,
     superseded,
 )
@@ -78,7 +79,7 @@ def test_the_rollback_is_watched_without_alarms_and_without_a_bake(machine: Mach
             "healthy_at": None,
             "progress": BAD["progress"],
             "rolling_back": True,
-            "policy": {**given["policy"], "alarms": [], "bake_seconds": 0},
+            "policy": {**recorded(given)["policy"], "alarms": [], "bake_seconds": 0},
         },
     }
 

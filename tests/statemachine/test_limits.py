@@ -51,6 +51,20 @@ def test_the_longest_release_is_over_before_its_machines_timeout() -> None:
     assert MACHINES["release"]["TimeoutSeconds"] > most(Route, "stages") * waits
 
 
+def test_a_rollback_waits_longer_for_its_deployment_than_that_may_take() -> None:
+    waits = MACHINES["rollback"]["States"]["RollBackService"]["TimeoutSeconds"]
+    assert waits > MACHINES["deployment"]["TimeoutSeconds"]
+
+
+def test_the_longest_rollback_is_over_before_its_machines_timeout() -> None:
+    states = MACHINES["rollback"]["States"]
+    resolve = states["ResolveRollback"]
+    tries = resolve["Retry"][0]["MaxAttempts"] + 1
+    a_try = resolve["TimeoutSeconds"] + resolve["Retry"][0]["MaxDelaySeconds"]
+    waits = states["RollBackService"]["TimeoutSeconds"]
+    assert MACHINES["rollback"]["TimeoutSeconds"] > tries * a_try + waits
+
+
 def test_a_step_times_out_only_after_its_function() -> None:
     function = template()["Globals"]["Function"]["Timeout"]
     for machine in MACHINES.values():

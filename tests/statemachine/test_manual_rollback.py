@@ -19,6 +19,7 @@ from tests.support.step_answers import (
     healthy,
     manual_rollback,
     pending,
+    recorded,
     registration,
     rollback,
     rolled_back,
@@ -65,15 +66,17 @@ def test_a_manual_rollback_starts_at_once_and_ends_well_as_rolled_back(
 
 
 def test_a_manual_rollback_abandons_the_running_version_for_its_target(machine: Machine) -> None:
-    ended = run(machine, rollback(to="v1", by="jo"))
+    given = rollback(by="jo")
+    ended = run(machine, given)
     back = ended.called("RollBack")
     assert (back["abandoned"], back["rollback_target"]) == ([NEW], OLD)
     assert back["updated"] is True
-    assert ended.called("BeginDeployment")["start"] == rollback(to="v1", by="jo")
+    assert ended.called("BeginDeployment")["start"] == given
     starters = [(notified["started_by"], notified["by"]) for notified in ended.calls["Notify"]]
     assert starters == [("manual rollback", "jo")] * 2
     written = ended.called("FinishDeployment")
     assert (written["restored"], written["task_definition"], written["image"]) == (OLD, None, None)
+    assert (written["deployment"], written["part"]) == (recorded(given), None)
 
 
 def test_an_image_that_no_known_task_definition_has_is_registered_first(machine: Machine) -> None:
@@ -185,5 +188,6 @@ def test_a_change_that_others_make_to_the_service_meanwhile_is_left_alone(
 def test_a_service_that_does_not_exist_fails_and_is_named(machine: Machine) -> None:
     ended = run(machine, BeginDeployment=Failure("InvalidInput", "no service api"))
     assert (ended.error, ended.cause) == ("FAILED", "no service api")
-    assert ended.called("FinishDeployment")["service"] == SERVICE
-    assert ended.called("Notify")["service"] == SERVICE
+    assert ended.called("FinishDeployment")["deployment"] is None
+    assert ended.called("Notify")["service"] == SERVICE, "FinishDeployment finds it"
+    assert ended.called("Notify")["started_by"] == "manual rollback"

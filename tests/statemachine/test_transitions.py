@@ -1,4 +1,4 @@
-"""Every way through both state machines has been taken, by the tests of this folder's other files.
+"""Every way through the state machines has been taken, by the tests of this folder's other files.
 
 They have to run before it, which the order of the files' names sees to.
 """

@@ -128,8 +128,9 @@ class Account:
         """Wait for the end of each deployment of this tag that has started; the deployments by service."""
         found: dict[str, list[Ended]] = {}
         for each in self.executions("DeploymentStateMachineArn"):
-            image = each.input.get("release", {}).get("image", {})
-            if (image.get("repository"), image.get("tag")) == (repository, tag):
+            release = self.ledger.release(each.input.get("release", "none"))
+            image = release.release.image if release else None
+            if image and (image.repository, image.tag) == (repository, tag):
                 found.setdefault(each.input["service"], []).append(self.ended(each.arn))
         return found
 
@@ -262,12 +263,12 @@ class Shop:
 
     def history(self, service: str | None = None) -> list[dict[str, Any]]:
         """The service's deployments in the ledger, oldest first."""
-        key = Key("pk").eq(service or self.service)
+        key = Key("pk").eq(service or self.service) & Key("sk").begins_with("deployment#")
         return list(
             self.account.table.query(KeyConditionExpression=key, ConsistentRead=True)["Items"]
         )
 
     def roll_back(self, **wanted: str) -> Ended:
         """Start a rollback of the service manually and wait for its end."""
-        start = {"action": "rollback", "service": self.service, **wanted}
-        return self.account.ended(self.account.start("DeploymentStateMachineArn", start))
+        start = {"service": self.service, **wanted}
+        return self.account.ended(self.account.start("RollbackStateMachineArn", start))

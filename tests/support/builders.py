@@ -36,6 +36,8 @@ GROUP_2 = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/admin/fe
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:notifications"
 RELEASES = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:slipway-release"
 DEPLOYMENTS = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:slipway-deployment"
+ROLLBACKS = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:slipway-rollback"
+OPERATE = "slipway-Operate-1A2B3C4D5E6F"
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
 

@@ -33,7 +33,7 @@ class Page:
         }
 
     def run(self, title: str, *, once: bool = True, **variables: str) -> str:
-        """Run the block with this title with these shell variables set; its standard output.
+        """Run the block with this title with these shell variables set; what it prints.
 
         Args:
             once: whether to run the blocks that set the shell up first.
@@ -52,4 +52,4 @@ class Page:
             check=False,
         )
         assert done.returncode == 0, f"{title}: {done.stderr}"
-        return done.stdout
+        return done.stdout + done.stderr

@@ -10,7 +10,7 @@ import yaml
 
 from tests.support.paths import REPO
 
-NAMES = ("deployment", "release")
+NAMES = ("deployment", "release", "rollback")
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 

@@ -13,6 +13,7 @@ from tests.support.builders import (
     NOW,
     OLD,
     OLD_DIGEST,
+    OPERATE,
     RELEASES,
     SERVICE,
     URI,
@@ -79,7 +80,7 @@ def failed_release(**changes: object) -> News:
 
 def noticed(news: News, **state: object) -> Notice:
     """The notice of this news, made at NOW."""
-    return notice_of(news, CurrentState(**state), NOW, "ledger")
+    return notice_of(news, CurrentState(**state), NOW, OPERATE)
 
 
 def block(text: str, heading: str) -> list[str]:

@@ -7,11 +7,11 @@ from datetime import timedelta
 from slipway.deployment.finish import Ending, finish
 from slipway.ecs.service import Update
 from slipway.health.cause import Cause
+from tests.support.asked import part_of
 from tests.support.builders import (
     NEW,
     NOW,
     OURS,
-    SERVICE,
     accepted,
     at,
     claim,
@@ -34,8 +34,9 @@ def ending(outcome, **changes):
         "claim": claim(),
         "execution": execution(),
         "started_at": NOW,
+        "start": part_of(deployment()).to_json(),
         "deployment": deployment(),
-        "service": SERVICE,
+        "part": part_of(deployment()),
         "task_definition": NEW,
         "update": Update(deployment_id=OURS, started_at=NOW),
     }

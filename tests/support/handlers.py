@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from tests.support.asked import ROLLBACK, part_of
 from tests.support.builders import (
     NEW,
     NOW,
@@ -44,8 +45,13 @@ def invoked(step: str, event: Any) -> Any:
 
 INPUTS: dict[str, Any] = {
     "resolve_release": {"start": push(), "execution": EXECUTION, "started_at": SINCE},
+    "resolve_rollback": {
+        "start": {"service": SERVICE, "by": "Ada"},
+        "execution": ROLLBACK,
+        "started_at": SINCE,
+    },
     "begin_deployment": {
-        "start": deployment().to_json(),
+        "start": part_of(deployment()).to_json(),
         "execution": execution(),
         "started_at": SINCE,
     },
@@ -68,6 +74,7 @@ INPUTS: dict[str, Any] = {
         "reason": "every task is healthy",
         "execution": execution(),
         "started_at": SINCE,
+        "start": part_of(deployment()).to_json(),
     },
     "notify": {
         "outcome": "FAILED",
@@ -79,6 +86,7 @@ NEWS_OF_DEPLOYMENT = INPUTS["notify"] | {"claim": CLAIM, "service": SERVICE}
 ENDED = INPUTS["finish_deployment"] | {
     "claim": CLAIM,
     "deployment": deployment().to_json(),
+    "part": part_of(deployment()).to_json(),
     "task_definition": NEW,
     "update": {"deployment_id": OURS, "started_at": SINCE},
 }

@@ -16,11 +16,20 @@ from moto.core.base_backend import BackendDict
 from moto.core.models import botocore_stubber
 from moto.dynamodb import dynamodb_backends
 from moto.dynamodb.exceptions import DynamodbException, TransactionCanceledException
+from moto.dynamodb.parsing.key_condition_expression import parse_expression
 
 from localaws import caching
 from slipway import aws
-from slipway.ledger.ledger import Ledger
-from tests.support.builders import REGION
+from slipway.ledger.items import Items, Update
+from slipway.ledger.ledger import VERSIONS, Ledger
+from slipway.ledger.records import Recovery, ServiceRecord
+from tests.support.asked import part_of
+from tests.support.builders import REGION, deployment, execution
+
+ITEM_BYTES = 400 * 1024
+"""The size of an item that DynamoDB still takes."""
+PARTITION_KEY_BYTES, SORT_KEY_BYTES = 2048, 1024
+WRITE_UNIT_BYTES = 1024
 
 caching.install()
 
@@ -54,6 +63,48 @@ def _create_table() -> None:
     )
 
 
+def every_item() -> list[dict[str, Any]]:
+    """All items of the ledger, of every service."""
+    items: list[dict[str, Any]] = aws.table().scan()["Items"]
+    return items
+
+
+def lift_quarantine(table: Any, service: str, digest: str) -> None:
+    """Lift a quarantine as a person does, at any time and without the claim of the service."""
+    items, key = Items(table), (service, VERSIONS)
+    record = ServiceRecord.model_validate({**items.get(key), "service": service})
+    left = {name: why.to_json() for name, why in record.quarantined.items() if name != digest}
+    items.update(Update.setting(key, {"quarantined": left, "writes": record.writes + 1}))
+
+
+def recovery(attempt: int, by: str = "recovery") -> Recovery:
+    """The recovery of a deployment of a release, by the execution of this name."""
+    why, start = "its execution was stopped", part_of(deployment())
+    return Recovery(attempt=attempt, execution=execution(f"{by}-{attempt}"), why=why, start=start)
+
+
+def write_units(item: dict[str, Any]) -> int:
+    """The write units that an update of this item costs. moto answers with the same number for every item."""
+    return -(-bytes_of(item) // WRITE_UNIT_BYTES)
+
+
+def bytes_of(item: dict[str, Any]) -> int:
+    """The size of an item by the rule that AWS publishes."""
+    return sum(len(name.encode()) + _bytes_of(value) for name, value in item.items())
+
+
+def _bytes_of(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value.encode())
+    if value is None or isinstance(value, bool):
+        return 1
+    if isinstance(value, dict):  # each member costs a byte more, and the whole three
+        return 3 + len(value) + bytes_of(value)
+    if isinstance(value, list):
+        return 3 + len(value) + sum(map(_bytes_of, value))
+    return 1 + -(-len(str(value)) // 2)  # a number: a byte for two digits, and one more
+
+
 class Directly:
     """A table of moto's backend, called without boto3, which takes most of a call's time.
 
@@ -75,8 +126,32 @@ class Directly:
         item = self._moto.get_item(self.name, _typed(Key))
         return {"Item": item.to_regular_json()} if item else {}
 
-    def query(self, **arguments: Any) -> Any:
-        return aws.table().query(**arguments)
+    def query(self, **arguments: Any) -> dict[str, Any]:
+        names, values = (arguments[f"ExpressionAttribute{part}"] for part in ("Names", "Values"))
+        [(_, pk)], sk, _ = parse_expression(
+            key_condition_expression=arguments["KeyConditionExpression"],
+            expression_attribute_names=names,
+            expression_attribute_values=_typed(values),
+            schema=self._moto.get_schema(table_name=self.name, index_name=None),
+        )
+        [(_, comparison, compared)] = sk or [("sk", None, [])]
+        start = arguments.get("ExclusiveStartKey")
+        found, _, last = self._moto.query(
+            self.name,
+            pk,
+            comparison,
+            compared,
+            limit=None,
+            exclusive_start_key=_typed(start) if start else None,
+            scan_index_forward=True,
+            projection_expressions=None,
+            expr_names=names,
+            expr_values=_typed(values),
+            filter_expression=arguments.get("FilterExpression"),
+        )
+        end = {name: value.value for name, value in last.items()} if last else None
+        more = {"LastEvaluatedKey": end} if end else {}
+        return {"Items": [item.to_regular_json() for item in found], **more}
 
     def update_item(self, **arguments: Any) -> None:
         with _refusals("UpdateItem"):

@@ -1,4 +1,4 @@
-"""Both state machines on a local AWS, run with scripted functions and without waiting."""
+"""The state machines on a local AWS, run with scripted functions and without waiting."""
 
 from __future__ import annotations
 
@@ -119,13 +119,14 @@ class Machine:
 
 
 class Machines:
-    """Both state machines as they are, and copies that tests have changed."""
+    """The state machines as they are, and copies that tests have changed."""
 
     def __init__(self, aws: LocalAws, functions: Functions, clock: Clock) -> None:
         self._aws, self._functions, self._clock = aws, functions, clock
         self.made: list[Machine] = []
         self.deployment = self.deployment_but()
         self.release = self.release_but()
+        self.rollback = self.rollback_but()
 
     def deployment_but(self, change: Change = lambda _: None) -> Machine:
         """A copy of the deployment state machine with a changed definition."""
@@ -145,6 +146,15 @@ class Machines:
             of: the deployment state machine that it starts, if not the unchanged one.
         """
         return self._make_release(change, of or self.deployment.arn, NOT_ASKED)
+
+    def rollback_but(self, change: Change = lambda _: None, of: str | None = None) -> Machine:
+        """A copy of the rollback state machine with a changed definition.
+
+        Args:
+            of: the deployment state machine that it starts, if not the unchanged one.
+        """
+        child = {"DeploymentStateMachine": of or self.deployment.arn}
+        return self._make("rollback", change, child)
 
     def _make_release(self, change: Change, child: str, asked: dict[str, str]) -> Machine:
         values = {"SettleSeconds": str(SETTLE_SECONDS), "DeploymentStateMachine": child}

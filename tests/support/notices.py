@@ -18,7 +18,7 @@ from slipway.notices.own_alarms import alarm_notice
 AT = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 ACCOUNT = "123456789012"
 SERVICE = "production/api"
-LEDGER = "slipway-Ledger-1A2B3C4D5E6F"
+OPERATE = "slipway-Operate-1A2B3C4D5E6F"
 NAME = "production-api-v2-0123456789abcdef"
 MACHINE = f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:slipway-deployment"
 EXECUTION = f"{MACHINE.replace('stateMachine', 'execution')}:{NAME}"
@@ -76,7 +76,7 @@ def deployment_notice(
     news = News(outcome=outcome, reason=reason, **defaults | changes)
     begun = news.kind == "start" or news.outcome == "REJECTED"
     return notice_of(
-        news, state or CurrentState(), AT if begun else AT + timedelta(minutes=3), LEDGER
+        news, state or CurrentState(), AT if begun else AT + timedelta(minutes=3), OPERATE
     )
 
 
@@ -90,7 +90,7 @@ def of_release(outcome: str | None, reason: str = "", **changes: Any) -> Notice:
     """The notice of a release of shop/api."""
     defaults: dict[str, Any] = {"execution": RELEASE, "repository": "shop/api", "tag": "v2"}
     return notice_of(
-        News(outcome=outcome, reason=reason, **defaults | changes), CurrentState(), AT, LEDGER
+        News(outcome=outcome, reason=reason, **defaults | changes), CurrentState(), AT, OPERATE
     )
 
 

@@ -5,26 +5,38 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
 from typing import Any
 
-from slipway.deployment.beginning import Beginning, Decision, ManualRollback, Recovery, Start
+from slipway.deployment.beginning import Beginning, Decision, Start
 from slipway.deployment.finish import Ending, Finished
+from slipway.deployment.resolve_rollback import ManualRollback, RollbackDeployment
 from slipway.ecs.rollback import RollBack, RollBackAction
 from slipway.ecs.service import Update
 from slipway.ecs.task_definition import Registration
-from slipway.errors import InvalidInput, reason_of
+from slipway.errors import InvalidInput, Refused, reason_of
 from slipway.health.cause import Cause
 from slipway.health.failed_tasks import Failed
 from slipway.health.verdict import CheckResult, Verdict
-from slipway.ledger.records import ClaimId
-from slipway.model import parse
+from slipway.ledger.records import ClaimId, deployment_id
+from slipway.model import parse, parse_written
 from slipway.notices.news import News
+from slipway.release.named import (
+    Named,
+    NamedRecovery,
+    NamedRelease,
+    NamedRollback,
+    parse_named,
+)
 from slipway.release.release import (
     Deployment,
-    NamedDeployment,
+    PlannedDeployment,
     ReleaseStage,
     Resolution,
+    Resolved,
     execution_name,
+    started_id,
 )
 from tests.support.builders import (
     DIGEST,
@@ -33,10 +45,9 @@ from tests.support.builders import (
     OLD,
     OLD_DIGEST,
     OURS,
-    SERVICE,
     URI,
     at,
-    execution,
+    policy,
 )
 from tests.support.builders import claim as a_claim
 from tests.support.builders import deployment as a_deployment
@@ -76,56 +87,117 @@ class Rejection:
     message: str = "Rate exceeded"
 
 
+Answer = dict[str, Any] | Failure
+
+# The scripted functions' ledger: what they know of the inputs that name something.
+_deployments: dict[Named, Deployment] = {}
+_recovered: dict[NamedRecovery, NamedRelease | NamedRollback] = {}
+
+
 def deployment(**changes: Any) -> dict[str, Any]:
-    """The input of the deployment state machine for a deployment."""
-    return a_deployment(**changes).to_json()
+    """Record a deployment of a release; the input of the deployment state machine that names it."""
+    changes.setdefault("release", a_release(id=f"release-{next(_numbers)}"))
+    return _recorded(a_deployment(**changes))
 
 
 def rollback(**changes: Any) -> dict[str, Any]:
-    """The input of the deployment state machine for a manual rollback."""
-    return {"action": "rollback", "service": SERVICE} | changes
+    """Record a manual rollback; the input of the deployment state machine that names it.
+
+    Args:
+        changes: to its release.
+    """
+    defaults = {"id": f"rollback-{next(_numbers)}", "started_by": "manual rollback"}
+    return _recorded(a_deployment(release=a_release(**defaults | changes), stage=None))
 
 
-def recovery(**changes: Any) -> dict[str, Any]:
-    """The input of the deployment state machine for a recovery."""
-    defaults = {
-        "action": "recover",
-        "deployment": a_claim("dead").deployment,
-        "execution": execution("dead"),
-        "started_at": NOW,
-        "why": "its execution was stopped (enough)",
-        "start": deployment(),
-        "attempt": 1,
-    }
-    return Recovery(**defaults | changes).to_json()
+def recovery(of: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Record a recovery; the input of the deployment state machine that names it.
+
+    Args:
+        of: the input of the dead execution; by default, of a release.
+    """
+    start = parse_named(of or deployment())
+    assert not isinstance(start, NamedRecovery)
+    service = _deployments[start].service
+    named = NamedRecovery(recover=a_claim(f"dead-{next(_numbers)}").deployment, service=service)
+    _recovered[named] = start
+    return named.to_json()
 
 
-def _asked(start: Start) -> tuple[ClaimId, Deployment]:
-    """The claim and the deployment that BeginDeployment makes of each of the three kinds of input."""
-    given = start.start
-    if given.get("action") == "rollback":
-        wanted = parse(ManualRollback, given, "the manual rollback")
-        release = a_release(started_by="manual rollback", by=wanted.by)
-        asked = a_deployment(release=release, stage=None, service=wanted.service)
-        return start.claim_id(asked.service), asked
-    if given.get("action") == "recover":
-        dead = parse(Recovery, given, "the input of the recovery")
-        asked = parse(Deployment, dead.start, "the input of the execution to recover")
-        claim = start.claim_id(asked.service).model_copy(update={"deployment": dead.deployment})
-        return claim, asked
-    asked = parse(Deployment, given, "the input of the deployment state machine")
-    return start.claim_id(asked.service), asked
+def recorded(given: dict[str, Any]) -> dict[str, Any]:
+    """The deployment that an input names, as the functions have it in their answers."""
+    return _deployments[parse_named(given)].to_json()
 
 
-def deciding(decision: Decision, **what: Any) -> Callable[[Any], dict[str, Any] | Failure]:
-    """An answer of BeginDeployment with this decision, for any input."""
+def _recorded(asked: Deployment) -> dict[str, Any]:
+    named: NamedRelease | NamedRollback
+    if asked.stage is None:
+        named = NamedRollback(rollback=asked.release.id)
+    else:
+        named = NamedRelease(release=asked.release.id, stage=asked.stage, service=asked.service)
+    _deployments[named] = asked
+    return named.to_json()
 
-    def decide(event: Any) -> dict[str, Any] | Failure:
+
+@dataclass(frozen=True)
+class Asked:
+    """What the scripted functions' ledger has for an execution."""
+
+    claim: ClaimId
+    deployment: Deployment
+    part: NamedRelease | None
+
+
+def _asked(start: Any, execution: str, started_at: datetime) -> Asked:
+    """Read what the input of an execution names, as the real functions do.
+
+    Raises:
+        Refused: the input has another form, or names nothing that was recorded.
+    """
+    named = parse_named(start)
+    own = deployment_id(started_at, execution)
+    if isinstance(named, NamedRecovery):
+        own = named.recover
+        if named not in _recovered:
+            raise Refused("the ledger has no recovery that this execution has to carry out")
+        named = _recovered[named]
+    if named not in _deployments:
+        raise Refused("the ledger has nothing that the input of the execution names")
+    known = _deployments[named]
+    return Asked(
+        claim=ClaimId(service=known.service, deployment=own, execution=execution),
+        deployment=known,
+        part=named if isinstance(named, NamedRelease) else None,
+    )
+
+
+def _failing(answer: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Answer]:
+    """The same answer, where the errors of a wrong input are Failures."""
+
+    @wraps(answer)
+    def answer_or_failure(event: Any) -> Answer:
         try:
-            claim, asked = _asked(parse(Start, event, "the input of BeginDeployment"))
-        except InvalidInput as error:
-            return Failure("InvalidInput", str(error))
-        decided = {"decision": decision, "claim": claim, "deployment": asked, "began_at": NOW}
+            return answer(event)
+        except (InvalidInput, Refused) as error:
+            return Failure(type(error).__name__, str(error))
+
+    return answer_or_failure
+
+
+def deciding(decision: Decision, **what: Any) -> Callable[[Any], Answer]:
+    """An answer of BeginDeployment with this decision, for any input that names something."""
+
+    @_failing
+    def decide(event: Any) -> dict[str, Any]:
+        start = parse(Start, event, "the input of BeginDeployment")
+        asked = _asked(start.start, start.execution, start.started_at)
+        decided = {
+            "decision": decision,
+            "claim": asked.claim,
+            "deployment": asked.deployment,
+            "part": asked.part,
+            "began_at": NOW,
+        }
         return Beginning(**decided | what).to_json()
 
     return decide
@@ -147,7 +219,7 @@ manual_rollback = deciding(
 )
 
 
-def end(outcome: str, reason: str, *evidence: str) -> Callable[[Any], dict[str, Any] | Failure]:
+def end(outcome: str, reason: str, *evidence: str) -> Callable[[Any], Answer]:
     """An answer of BeginDeployment that ends the deployment with this outcome."""
     return deciding(Decision.END, outcome=outcome, reason=reason, evidence=evidence)
 
@@ -214,12 +286,35 @@ def rolled_back(action: RollBackAction = RollBackAction.UPDATED) -> dict[str, An
     return RollBack(action=action, reason=reason, task_definition=OLD, update=watch).to_json()
 
 
-def finished(event: Any) -> dict[str, Any] | Failure:
-    """The answer of FinishDeployment if the ledger records the end as it was given."""
-    try:
+def finding(outcome: str, reason: str, *evidence: str, **known: Any) -> Callable[[Any], Answer]:
+    """An answer of FinishDeployment that records another end than it was given."""
+
+    @_failing
+    def answer(event: Any) -> dict[str, Any]:
         ending = parse(Ending, event, "the input of FinishDeployment")
-    except InvalidInput as error:
-        return Failure("InvalidInput", str(error))
+        found = {"reason": reason, "evidence": evidence, **_of_its_deployment(ending), **known}
+        return Finished(outcome=outcome, **found).to_json()
+
+    return answer
+
+
+def _of_its_deployment(ending: Ending) -> dict[str, Any]:
+    """The claim and the deployment in the answer of FinishDeployment, even if BeginDeployment failed."""
+    if ending.claim and ending.deployment:
+        return {"claim": ending.claim, "deployment": ending.deployment}
+    try:
+        asked = _asked(ending.start, ending.execution, ending.started_at)
+    except Refused:
+        return {"claim": None}
+    own = deployment_id(ending.started_at, ending.execution)
+    claim = asked.claim.model_copy(update={"deployment": own})
+    return {"claim": claim, "deployment": asked.deployment}
+
+
+@_failing
+def finished(event: Any) -> Any:
+    """The answer of FinishDeployment if the ledger records the end as it was given."""
+    ending = parse(Ending, event, "the input of FinishDeployment")
     reason = reason_of(ending.reason)
     if ending.rollback_reason is not None:
         reason += f"; rolling back failed: {reason_of(ending.rollback_reason)}"
@@ -227,39 +322,40 @@ def finished(event: Any) -> dict[str, Any] | Failure:
     return finding(ending.outcome, reason, *ending.evidence, **known)(event)
 
 
-def finding(
-    outcome: str, reason: str, *evidence: str, **known: Any
-) -> Callable[[Any], dict[str, Any]]:
-    """An answer of FinishDeployment that records another end than it was given."""
-
-    def answer(event: Any) -> dict[str, Any]:
-        found = {"reason": reason, "evidence": evidence, "claim": event["claim"], **known}
-        return Finished(outcome=outcome, **found).to_json()
-
-    return answer
-
-
-def notified(event: Any) -> dict[str, Any] | Failure:
+@_failing
+def notified(event: Any) -> dict[str, Any]:
     """The answer of Notify."""
-    try:
-        return {"message_id": "m-1", "reason": parse(News, event, "the input of Notify").sentence}
-    except InvalidInput as error:
-        return Failure("InvalidInput", str(error))
+    return {"message_id": "m-1", "reason": parse(News, event, "the input of Notify").sentence}
 
 
 def resolution(**stages: list[str]) -> dict[str, Any]:
-    """An answer of ResolveRelease: a new release with these stages in order, each with its services."""
+    """Record a release with these stages in order, each with its services; the answer of ResolveRelease."""
     release = a_release(id=f"release-{next(_numbers)}")
     made = []
     for stage, services in stages.items():
-        inputs = [a_deployment(release=release, stage=stage, service=s) for s in services]
-        named = tuple(NamedDeployment(name=execution_name(i), input=i) for i in inputs)
-        made.append(ReleaseStage(name=stage, deployments=named))
-    return Resolution(release=release, stages=tuple(made)).to_json()
+        for service in services:
+            _recorded(a_deployment(release=release, stage=stage, service=service))
+        planned = tuple(PlannedDeployment(service=s, policy=policy()) for s in services)
+        made.append(ReleaseStage(name=stage, services=planned))
+    return Resolution.of(Resolved(release=release, stages=tuple(made))).to_json()
 
 
 def ignored(why: str) -> dict[str, Any]:
     return Resolution(ignored=why).to_json()
+
+
+@_failing
+def resolved_rollback(event: Any) -> dict[str, Any]:
+    """The answer of ResolveRollback: it records the rollback that it was given."""
+    wanted = parse_written(ManualRollback, event["start"], "a manual rollback")
+    release = a_release(
+        id=started_id(event["execution"], datetime.fromisoformat(event["started_at"])),
+        started_by="manual rollback",
+        by=wanted.by,
+    )
+    named = _recorded(a_deployment(release=release, stage=None, service=wanted.service))
+    name = execution_name(release, "rollback", wanted.service)
+    return RollbackDeployment(name=name, input=NamedRollback(**named)).to_json()
 
 
 MANUAL = {"repository": "shop/api", "tag": "v2"}
@@ -278,6 +374,7 @@ PUSH = {
 }
 
 GOOD = {
+    "ResolveRollback": resolved_rollback,
     "BeginDeployment": go,
     "RegisterTaskDefinition": registration(),
     "UpdateService": update(),

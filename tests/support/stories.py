@@ -72,8 +72,8 @@ def _roll_back_manually(shop: Shop) -> None:
     cluster, _, name = shop.service.partition("/")
     ecs.update_service(cluster=cluster, service=name, taskDefinition=arn["taskDefinitionArn"])
     shop.running()
-    start = {"action": "rollback", "service": shop.service, "to": f"{family}:1"}
-    shop.account.start("DeploymentStateMachineArn", start)
+    start = {"service": shop.service, "to": f"{family}:1"}
+    shop.account.start("RollbackStateMachineArn", start)
 
 
 def _stop(shop: Shop) -> None:
@@ -99,7 +99,10 @@ STORIES = {
     ),
     "back": Story(frozenset({"RollBack"}), _push_bad, "ROLLED_BACK"),
     "manually": Story(
-        frozenset({"BeginDeployment", "RollBack"}), _roll_back_manually, "ROLLED_BACK", False
+        frozenset({"ResolveRollback", "BeginDeployment", "RollBack"}),
+        _roll_back_manually,
+        "ROLLED_BACK",
+        False,
     ),
     "recovered": Story(frozenset({"Recover"}), _stop, "ROLLED_BACK", recoveries=2),
 }
@@ -170,7 +173,11 @@ def _running(account: Account) -> list[dict[str, Any]]:
     """The inputs of the running executions."""
     return [
         each.input
-        for output in ("ReleaseStateMachineArn", "DeploymentStateMachineArn")
+        for output in (
+            "ReleaseStateMachineArn",
+            "RollbackStateMachineArn",
+            "DeploymentStateMachineArn",
+        )
         for each in account.executions(output)
         if each.status == "RUNNING"
     ]

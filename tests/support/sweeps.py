@@ -27,7 +27,7 @@ def sweep(account: Account) -> None:
 
 def let_the_lease_run_out(shop: Shop) -> None:
     shop.account.table.update_item(
-        Key={"pk": "service", "sk": shop.service},
+        Key={"pk": shop.service, "sk": "state#claim"},
         UpdateExpression="SET claim.lease_until = :past",
         ExpressionAttributeValues={":past": "2020-01-01T00:00:00.000000Z"},
     )

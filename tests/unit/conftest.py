@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from slipway import aws
-from tests.support.builders import DEPLOYMENTS, REGION, RELEASES, TOPIC
+from tests.support.builders import DEPLOYMENTS, OPERATE, REGION, RELEASES, TOPIC
 from tests.support.ledgers import ledger  # noqa: F401 - a fixture
 from tests.support.observations import scene  # noqa: F401 - a fixture
 from tests.support.stubs import PASSED, Stubbed, stubbed
@@ -18,6 +18,7 @@ settings.register_profile("unit", max_examples=100, deadline=None, derandomize=T
 settings.load_profile("unit")
 
 CLIENTS = (
+    aws.functions,
     aws.ecs,
     aws.ecs_once,
     aws.ecr,
@@ -47,6 +48,8 @@ def made_up_account() -> Iterator[None]:
         patch.setenv("CHAT_NOTIFICATIONS", "false")
         patch.setenv("LEDGER_TABLE", "ledger")
         patch.setenv("HISTORY_DAYS", "400")
+        patch.setenv("OPERATE_FUNCTION", OPERATE)
+        patch.setenv("SWEEP_FUNCTION", "slipway-Sweep")
         patch.setenv("RELEASE_STATE_MACHINE_ARN", RELEASES)
         patch.setenv("DEPLOYMENT_STATE_MACHINE_ARN", DEPLOYMENTS)
         patch.setenv("REPOSITORY_PREFIX", "")

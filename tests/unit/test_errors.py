@@ -14,6 +14,8 @@ from slipway.errors import (
     AwsRefused,
     AwsUnavailable,
     InvalidInput,
+    Refused,
+    SlipwayError,
     Superseded,
     reason_of,
 )
@@ -26,7 +28,17 @@ def lambda_cause(error: Exception) -> str:
     return json.dumps({"errorMessage": said, "errorType": kind, "stackTrace": trace})
 
 
-@pytest.mark.parametrize("kind", [InvalidInput, AwsRefused, AwsUnavailable, Superseded])
+KINDS = [InvalidInput, AwsRefused, AwsUnavailable, Refused, Superseded]
+
+
+def test_each_way_to_react_has_an_error():
+    """Others, such as those of the ledger, are classes of their own modules."""
+    here = {kind for kind in SlipwayError.__subclasses__() if kind.__module__ == "slipway.errors"}
+
+    assert here == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_error_of_slipways_own_is_reported_in_its_own_words(kind):
     assert reason_of(lambda_cause(kind("the service is gone"))) == "the service is gone"
 
@@ -100,7 +112,7 @@ def test_a_text_that_looks_like_an_error_stays_as_it_is(cause):
     assert reason_of(cause) == cause
 
 
-@pytest.mark.parametrize("kind", [InvalidInput, AwsRefused, AwsUnavailable, Superseded])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_message_of_slipways_own_is_cut_before_step_functions_would(kind):
     error = kind("\x1b" * 1_000_000)
 

@@ -35,14 +35,13 @@ class Ledger:
 
     table: str
 
-    def service(self, service: str) -> Item:
-        """The service's item; empty before its first deployment."""
-        found = self._table.get_item(Key={"pk": "service", "sk": service}, ConsistentRead=True)
-        return dict(found.get("Item", {}))
+    def versions(self, service: str) -> Item:
+        """The item of the service's good and quarantined versions; empty before its first deployment."""
+        return self._state(service, "state#versions")
 
     def held(self, service: str) -> Item | None:
-        """The service's item while a deployment has claimed the service."""
-        item = self.service(service)
+        """The item of the service's claim while a deployment has claimed the service."""
+        item = self._state(service, "state#claim")
         return item if "claim" in item else None
 
     def deployment(self, service: str, tag: str) -> Item | None:
@@ -55,6 +54,10 @@ class Ledger:
         item = self.deployment(service, tag)
         return item if item and "outcome" in item else None
 
+    def _state(self, service: str, part: str) -> Item:
+        found = self._table.get_item(Key={"pk": service, "sk": part}, ConsistentRead=True)
+        return dict(found.get("Item", {}))
+
     @property
     def _table(self) -> Any:
         return boto3.resource("dynamodb").Table(self.table)
@@ -66,13 +69,13 @@ def calls() -> list[dict[str, Any]]:
     return [call for call in listed if call["service"] == "dynamodb"]
 
 
-def use(made: Iterable[Mapping[str, Any]], services: Iterable[Item], deployment: Item) -> Use:
-    """The use that these calls make, with the sizes of the items; the service's item at several moments."""
+def use(made: Iterable[Mapping[str, Any]], claim: Item, versions: Item, deployment: Item) -> Use:
+    """The use that these calls make, with the sizes of the items."""
     made = list(made)
     return Use(
         Counter(call["action"] for call in made),
         sum(call["ms"] for call in made),
-        Sizes(max(map(size, services)), size(deployment)),
+        Sizes(size(claim), size(versions), size(deployment)),
     )
 
 

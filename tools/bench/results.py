@@ -85,13 +85,15 @@ def ledger(runs: Sequence[Run]) -> dict[str, Any]:
     calls = [_calls(run, polls=0) for run in runs]
     measured: dict[str, Sequence[float]] = {
         "GetItem": [each["GetItem"] for each in calls],
+        "Query": [each["Query"] for each in calls],
         "UpdateItem, but for one a poll": [each["UpdateItem"] for each in calls],
         "TransactWriteItems": [each["TransactWriteItems"] for each in calls],
         "ms of all calls": [run.ledger.ms for run in runs],
         "ms of FinishDeployment": [
             milliseconds(run.histories[1], "FinishDeployment") for run in runs
         ],
-        "bytes of the service": [run.ledger.sizes.service for run in runs],
+        "bytes of the claim": [run.ledger.sizes.claim for run in runs],
+        "bytes of the versions": [run.ledger.sizes.versions for run in runs],
         "bytes of the deployment": [run.ledger.sizes.deployment for run in runs],
     }
     return {name: asdict(spread(values)) for name, values in measured.items()}

@@ -162,8 +162,8 @@ class Account:
         if ended["status"] == "FAILED":
             reading.recovered(invoked, 1)
         item = wait_for(lambda: self.ledger.ended(NAME, tag), f"{tag} in the ledger")
-        services = [held, self.ledger.service(NAME)]
-        use = ledger.use(ledger.calls()[called:], services, item)
+        versions = self.ledger.versions(NAME)
+        use = ledger.use(ledger.calls()[called:], held, versions, item)
         histories = reading.history(release), reading.history(deployment)
         run = Run(histories, awslambda.invocations()[invoked:], use)
         if run.counts.invocations != len(run.invocations):

@@ -19,9 +19,14 @@ READ_BYTES, WRITE_BYTES = 4096, 1024
 
 @dataclass(frozen=True)
 class Sizes:
-    """The largest sizes of the two items of a deployment, in bytes."""
+    """The sizes in bytes of the items that a deployment writes most often, and of those that grow.
 
-    service: int
+    Of the others, a release is smaller than its deployment, which repeats it. Its progress, its place in the
+    order and the service in the list of all have less than WRITE_BYTES each.
+    """
+
+    claim: int
+    versions: int
     deployment: int
 
 
@@ -39,18 +44,23 @@ def size(item: Mapping[str, Any]) -> int:
 
 
 def units(calls: Mapping[str, int], sizes: Sizes) -> Units:
-    """The most units that the calls (by action) take: each counts as one on the larger item.
+    """The most units that the calls (by action) take.
 
-    A transaction writes both items. A write is billed by the item's larger size, before or after it.
+    GetItem and UpdateItem count as one on the larger of claim and deployment, because the versions are
+    written in transactions only. A query counts as one that reads all of a service's state and as much of
+    something else as READ_BYTES. A transaction counts as one that writes all three items and one more, as
+    that of an end does. A write is billed by the item's larger size, before or after it.
     """
-    if unknown := set(calls) - {"GetItem", "UpdateItem", "TransactWriteItems"}:
+    if unknown := set(calls) - {"GetItem", "Query", "UpdateItem", "TransactWriteItems"}:
         raise UnexpectedError(f"no price for {', '.join(sorted(unknown))}")
-    service, deployment = (math.ceil(s / WRITE_BYTES) for s in (sizes.service, sizes.deployment))
-    read = math.ceil(max(sizes.service, sizes.deployment) / READ_BYTES)
+    each = [math.ceil(s / WRITE_BYTES) for s in (sizes.claim, sizes.versions, sizes.deployment)]
+    one = max(sizes.claim, sizes.deployment)
+    state = sizes.claim + sizes.versions + READ_BYTES
     return Units(
-        reads=calls.get("GetItem", 0) * read,
-        writes=calls.get("UpdateItem", 0) * max(service, deployment)
-        + calls.get("TransactWriteItems", 0) * 2 * (service + deployment),
+        reads=calls.get("GetItem", 0) * math.ceil(one / READ_BYTES)
+        + calls.get("Query", 0) * math.ceil(state / READ_BYTES),
+        writes=calls.get("UpdateItem", 0) * math.ceil(one / WRITE_BYTES)
+        + calls.get("TransactWriteItems", 0) * 2 * (sum(each) + 1),
     )
 
 

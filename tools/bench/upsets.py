@@ -47,7 +47,7 @@ def stopped(account: Account, share_of_poll: float) -> dict[str, float]:
 
 
 def _held(account: Account, former: str) -> Item | None:
-    """The service's item, after an execution other than the former one has claimed it."""
+    """The item of the claim, after an execution other than the former one has claimed it."""
     item = account.ledger.held(NAME)
     return item if item and item["claim"]["execution"] != former else None
 

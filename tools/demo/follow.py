@@ -43,7 +43,7 @@ def follow(console: Console, machine: str, service: str, image: str) -> Ended:
     )
     with Progress(*columns, console=console) as progress:
         line = progress.add_task(f"{image} -> {service}", total=1, state="pushed", tasks="")
-        for execution in _deployment(machine, image):
+        for execution in _deployment(machine, service, image):
             progress.update(line, state=_state_entered(execution), tasks=_tasks(service))
             described = aws.client("stepfunctions").describe_execution(executionArn=execution)
             if described["status"] != "RUNNING":
@@ -53,23 +53,23 @@ def follow(console: Console, machine: str, service: str, image: str) -> Ended:
     return Ended(image, "none", f"not ended within {PATIENCE_SECONDS} s", time.monotonic() - began)
 
 
-def _deployment(machine: str, image: str) -> Iterator[str]:
-    """The ARN of the image's deployment, repeated until PATIENCE_SECONDS are over."""
+def _deployment(machine: str, service: str, image: str) -> Iterator[str]:
+    """The ARN of the image's deployment on the service, repeated until PATIENCE_SECONDS are over."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     found: str | None = None
     while time.monotonic() < deadline:
-        found = found or _find(machine, image)
+        found = found or _find(machine, service, image)
         if found:
             yield found
         time.sleep(POLL_SECONDS)
 
 
-def _find(machine: str, image: str) -> str | None:
+def _find(machine: str, service: str, image: str) -> str | None:
+    """The execution that is named after the service and the image's tag (`execution_name`)."""
+    named = f"{service.replace('/', '-')}-{image.rpartition(':')[2]}-"
     client = aws.client("stepfunctions")
     for execution in client.list_executions(stateMachineArn=machine)["executions"]:
-        described = client.describe_execution(executionArn=execution["executionArn"])
-        made_of = json.loads(described["input"])["release"]["image"]
-        if f"{made_of['repository']}:{made_of['tag']}" == image:
+        if execution["name"].startswith(named):
             return str(execution["executionArn"])
     return None
 

@@ -1,7 +1,7 @@
 """The account in which the functions run: the demo's environment with Slipway.
 
-Nothing happens by itself there: the rules that start the pipeline are off, and the topic has no
-subscribers. Instead, the functions get the events of events/ one after the other (path.py).
+Nothing happens by itself there: the rules that start the pipeline are off, the topic has no subscribers,
+and pushes never settle. Instead, the functions get the events of events/ one after the other (path.py).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ PARAMETERS = {
     "SweepMaturitySeconds": "0",
 }
 """Parameters in addition to the demo's."""
+# For as long as this, the execution of a push's release waits and does nothing. The most that is allowed.
+NEVER_SETTLING = {"SettleSeconds": "300"}
 CRASHING = story.STORY[1][1]
 IMAGES: dict[str, dict[str, str]] = {"v1": {}, "v2": CRASHING, "v3": {}}
 """How the images of the events behave, by tag."""
@@ -54,7 +56,8 @@ class Account:
     def seeded(cls, running: LocalAws) -> Iterator[Account]:
         """Deploy, switch off what happens by itself, and push the images of the events."""
         with slack.listening() as listening:
-            account = cls(running, story.deploy(running, PARAMETERS), listening)
+            outputs = story.deploy(running, {**PARAMETERS, **NEVER_SETTLING})
+            account = cls(running, outputs, listening)
             events, sns = running.client("events"), running.client("sns")
             for rule in events.list_rules()["Rules"]:
                 events.disable_rule(Name=rule["Name"])
@@ -96,6 +99,33 @@ class Account:
 
         return _awaited(settled)
 
+    def wait_for_push(self, name: str) -> str:
+        """Start an execution of the release state machine that goes on waiting; return its ARN."""
+        started = self.aws.client("stepfunctions").start_execution(
+            stateMachineArn=self.outputs["ReleaseStateMachineArn"],
+            name=name,
+            input=json.dumps(recorded("ecr_push")),
+        )
+        return str(started["executionArn"])
+
+    def release(self, name: str, start: Any, at: str) -> str:
+        """Have ResolveRelease record a release, whose execution goes on waiting.
+
+        Args:
+            name: of the release's execution.
+            start: a push or a manual start.
+            at: when it happened.
+
+        Returns:
+            The release's id.
+        """
+        given = {"start": start, "execution": self.wait_for_push(name), "started_at": at}
+        answer = self.aws.client("lambda").invoke(
+            FunctionName=self.functions()["ResolveRelease"]["FunctionName"],
+            Payload=json.dumps(given),
+        )
+        return str(json.loads(answer["Payload"].read())["release"]["id"])
+
     def died(self, execution: str, given: str, state: str) -> None:
         """Make an execution of the deployment state machine that was stopped as it entered a state.
 
@@ -114,13 +144,23 @@ class Account:
 
     def deployment_of(self, execution: str) -> str:
         """The ID of the deployment that has claimed the service; it must be this execution's."""
-        key = {"pk": {"S": "service"}, "sk": {"S": story.SERVICE}}
+        key = {"pk": {"S": story.SERVICE}, "sk": {"S": "state#claim"}}
         table = self.outputs["LedgerTable"]
         item = self.aws.client("dynamodb").get_item(TableName=table, Key=key)["Item"]
         claim = item["claim"]["M"]
         if claim["execution"]["S"] != execution:
             raise LookupError(f"{claim['execution']['S']} holds the service, not {execution}")
         return str(claim["deployment"]["S"])
+
+    def recovered_thrice(self, deployment: str, execution: str) -> None:
+        """Make the deployment's recovery, which Recover has recorded, the third one, by this execution."""
+        self.aws.client("dynamodb").update_item(
+            TableName=self.outputs["LedgerTable"],
+            Key={"pk": {"S": story.SERVICE}, "sk": {"S": f"deployment#{deployment}"}},
+            UpdateExpression="SET #recovery.#attempt = :third, #recovery.#execution = :execution",
+            ExpressionAttributeNames={f"#{n}": n for n in ("recovery", "attempt", "execution")},
+            ExpressionAttributeValues={":third": {"N": "3"}, ":execution": {"S": execution}},
+        )
 
     def _service(self) -> dict[str, Any]:
         cluster, _, name = story.SERVICE.partition("/")

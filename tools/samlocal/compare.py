@@ -12,6 +12,7 @@ _MADE_UP = {
     "<time> UTC": re.compile(r"\b\d\d:\d\d:\d\d UTC"),
     "<uuid>": re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
     "ecs-svc/<id>": re.compile(r"ecs-svc/\d+"),
+    "recover-<id>": re.compile(r"\brecover-[A-Za-z0-9_-]+-[0-9a-f]{16}\b"),
     "<task>": re.compile(r"\b[0-9a-f]{32}(-\d+)?\b"),
     # How many tasks have stopped for the same reason by now depends on chance.
     "<n> tasks": re.compile(r"\b\d+ tasks?(?= of container |, the last one )"),

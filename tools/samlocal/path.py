@@ -4,6 +4,9 @@ First comes a deployment of v1 that goes well. Each step is invoked with its rec
 finds what those before it have recorded. Then comes one of v2, which crashes: its execution is stopped
 when v2 is on the service, and the steps that end it are invoked. The last one is of v3, whose execution
 dies, for Recover.
+
+A deployment begins only while the execution of its release is running. So before it, such an execution is
+started, which waits for its push to settle.
 """
 
 from __future__ import annotations
@@ -69,33 +72,55 @@ def _without_the_first_image(account: Account) -> None:
     account.aws.client("ssm").delete_parameter(Name=f"/slipway/images/{story.SERVICE}")
 
 
+def _the_release_of_v1(account: Account) -> None:
+    account.wait_for_push(recorded("resolve_release")["execution"].rpartition(":")[2])
+
+
+def _push(release: str, tag: str, at: str) -> Any:
+    """The push that leads to this release: v1's, with another tag."""
+    push = recorded("ecr_push")
+    detail = {key: value for key, value in push["detail"].items() if key != "image-digest"}
+    return {**push, "id": release, "time": at, "detail": {**detail, "image-tag": tag}}
+
+
 def _v1_on_the_service(account: Account) -> None:
     account.anew[recorded("check_deployment")["watch"]["deployment_id"]] = account.settled()
 
 
 def _v2_on_the_service(account: Account) -> None:
     claim, ending = recorded("bad/check_deployment")["claim"], recorded("bad/finish_deployment")
-    account.died(claim["execution"], json.dumps(ending["deployment"]), "CheckDeployment")
+    release = ending["deployment"]["release"]
+    push = _push(release["id"], "v2", release["released_at"])
+    account.release(release["id"], push, release["released_at"])
+    account.died(claim["execution"], json.dumps(ending["start"]), "CheckDeployment")
     account.anew[claim["deployment"]] = account.deployment_of(claim["execution"])
     account.anew[ending["update"]["deployment_id"]] = account.settled()
 
 
+def _v2_started_again(account: Account) -> None:
+    given = recorded("bad/begin_deployment")
+    start, release = {**recorded("manual_start"), "tag": "v2"}, given["start"]["release"]
+    account.anew[release] = account.release(release, start, given["started_at"])
+
+
 def _a_dead_execution(account: Account) -> None:
-    detail = recorded("recover")["detail"]
+    event = recorded("recover")
+    detail, release = event["detail"], json.loads(event["detail"]["input"])["release"]
+    account.release(release, _push(release, "v3", event["time"]), event["time"])
     account.died(detail["executionArn"], detail["input"], "CheckDeployment")
     last = json.loads(recorded("bad/recover")["detail"]["input"])
-    account.anew[last["deployment"]] = account.deployment_of(detail["executionArn"])
+    account.anew[last["recover"]] = account.deployment_of(detail["executionArn"])
     faults.add(state="BeginDeployment", how="stop")  # for executions that Recover starts
 
 
 def _a_third_dead_recovery(account: Account) -> None:
     detail = account.event("bad/recover")["detail"]
+    account.recovered_thrice(json.loads(detail["input"])["recover"], detail["executionArn"])
     account.died(detail["executionArn"], detail["input"], "BeginDeployment")
 
 
 def _a_push_whose_event_was_lost(_account: Account) -> None:
     seed.push(story.REPOSITORY, "v4", seed.manifest("v4"))
-    faults.add(state="ResolveRelease", how="stop")  # for executions that Sweep starts
 
 
 def _a_plan_that_is_not_json(_account: Account) -> None:
@@ -115,17 +140,17 @@ def _a_revoked_token(account: Account) -> None:
 PATH = (
     (Sent("put_first_image", _without_the_first_image),),
     (Sent("bad/put_first_image"), Sent("resolve_release")),
-    (Sent("bad/resolve_release"), Sent("begin_deployment")),
+    (Sent("bad/resolve_release"), Sent("begin_deployment", _the_release_of_v1)),
     (Sent("bad/register_task_definition"), Sent("register_task_definition")),
     (Sent("bad/update_service"), Sent("update_service")),
     (Sent("check_deployment", _v1_on_the_service), Sent("notify_slack", _a_secret)),
     (Sent("finish_deployment"), Sent("bad/notify_slack", _a_revoked_token)),
-    (Sent("notify"),),
+    (Sent("notify"), Sent("resolve_rollback"), Sent("bad/resolve_rollback")),
     (Sent("bad/check_deployment", _v2_on_the_service), Sent("bad/roll_back")),
     (Sent("roll_back"),),
     (Sent("bad/finish_deployment"),),
-    (Sent("bad/notify"), Sent("bad/begin_deployment")),
-    (Sent("recover", _a_dead_execution),),
+    (Sent("bad/notify"), Sent("bad/begin_deployment", _v2_started_again)),
+    (Sent("recover", _a_dead_execution), Sent("operate"), Sent("bad/operate")),
     (Sent("bad/recover", _a_third_dead_recovery), Sent("sweep", _a_push_whose_event_was_lost)),
     (Sent("bad/sweep", _a_plan_that_is_not_json),),
 )

@@ -5,49 +5,61 @@ from __future__ import annotations
 from datetime import datetime
 
 from slipway.aws import error_code, resource_name
+from slipway.deployment.asked import Asked, read_asked
 from slipway.deployment.begin_recovery import begin_recovery
 from slipway.deployment.begin_rollback import begin_rollback
-from slipway.deployment.beginning import (
-    Beginning,
-    Case,
-    ManualRollback,
-    Recovery,
-    Start,
-    World,
-    refuse_other_kinds,
-)
+from slipway.deployment.beginning import Beginning, Case, Start, World, refuse_other_kinds
+from slipway.deployment.executions import read_execution
 from slipway.deployment.gates import blocked, frozen, passed, quarantined
 from slipway.ecs.service import has_settled, last_completed_task_definition, read_service
 from slipway.ecs.task_definition import Revision, containers_for, read_task_definition
-from slipway.errors import AwsRefused, AwsUnavailable
+from slipway.errors import AwsRefused, AwsUnavailable, Refused
 from slipway.health.alarms import read_alarms
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
+from slipway.ledger.ledger import TAKEN_UP
 from slipway.ledger.records import Good, ServiceRecord
-from slipway.model import parse, parse_written
-from slipway.release.release import Deployment
+from slipway.release.named import NamedRelease
 
 
 def begin(start: Start, now: datetime, world: World) -> Beginning:
     """Decide how an execution of the deployment state machine goes on.
 
-    Its input is a Deployment, or with an ``action`` a ManualRollback or a Recovery.
-
     Raises:
-        InvalidInput: the input can't be read; the cluster, service, container or an alarm does not
-            exist; or the service is of a kind that Slipway can't deploy to.
-        AwsUnavailable, AwsRefused: from AWS.
+        Refused: the ledger has nothing for this execution to carry out, or not now.
+        InvalidInput: the cluster, service, container or an alarm does not exist; or the service is of a kind
+            that Slipway can't deploy to.
+        AwsUnavailable, AwsRefused, Unreadable: from AWS and the ledger.
     """
-    action = start.start.get("action")
-    if action == "rollback":
-        wanted = parse_written(ManualRollback, start.start, "the manual rollback")
-        return begin_rollback(wanted, start, now, world)
-    if action == "recover":
-        recovery = parse(Recovery, start.start, "the input of the recovery")
-        return begin_recovery(recovery, start, now, world)
-    deployment = parse(Deployment, start.start, "the input of the deployment state machine")
-    case = Case(start.claim_id(deployment.service), deployment, start.started_at, now)
+    asked = read_asked(start.start, start.execution, start.started_at, world.ledger)
+    part = asked.named if isinstance(asked.named, NamedRelease) else None
+    return _begin(asked, start, now, world).model_copy(update={"part": part})
+
+
+def _begin(asked: Asked, start: Start, now: datetime, world: World) -> Beginning:
+    case = Case(asked.claim, asked.deployment, start.started_at, now)
+    if asked.recovery:
+        return begin_recovery(case, asked.recovery, world)
+    _take_up(asked, world)
+    if asked.rollback:
+        return begin_rollback(case, asked.rollback, world)
     return _begin_deployment(case, world)
+
+
+def _take_up(asked: Asked, world: World) -> None:
+    """Check that this execution may carry out what was asked for now, and bind it to this execution."""
+    if asked.owner == asked.claim.deployment:
+        return  # in an earlier try
+    if asked.owner:
+        raise Refused(TAKEN_UP)
+    if not asked.has_come:
+        raise Refused("the stage that the input of the execution names has not come")
+    parent = read_execution(asked.parent, world.stepfunctions)
+    if parent is None:
+        raise AwsUnavailable(f"execution {asked.parent} is not there yet")
+    if not parent.is_running:
+        raise Refused("the release or rollback that the input of the execution names has ended")
+    world.ledger.take_up(asked.claim, asked.named, asked.expires_at)
 
 
 def _begin_deployment(case: Case, world: World) -> Beginning:
@@ -68,7 +80,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     # If an earlier try of this step has claimed the service and its answer was lost, the deployment has
     # passed the gates already. It must go on, because it answers for the unproven version that it took over.
     ours = record.claim is not None and record.claim.execution == case.claim.execution
-    if not ours and (refusal := quarantined(case, record) or frozen(case, world)):
+    if not ours and (refusal := quarantined(case, record) or frozen(case, record, world)):
         return refusal
     try:
         alarms = read_alarms(policy.alarm_names, world.cloudwatch)

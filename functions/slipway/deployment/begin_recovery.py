@@ -3,55 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import replace
 
-from slipway.deployment.begin_rollback import as_deployment
-from slipway.deployment.beginning import Beginning, Case, ManualRollback, Recovery, Start, World
-from slipway.ecs.service import read_service
+from slipway.deployment.beginning import Beginning, Case, World
 from slipway.ecs.task_definition import read_task_definition
 from slipway.errors import AwsRefused
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
-from slipway.ledger.records import ClaimId
-from slipway.model import parse
-from slipway.release.release import Deployment
+from slipway.ledger.ledger import taken_over
+from slipway.ledger.records import Recovery
 
 
-def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World) -> Beginning:
+def begin_recovery(case: Case, recovery: Recovery, world: World) -> Beginning:
     """Decide how to end a deployment whose execution was stopped, timed out or crashed.
 
     The recovery continues the same deployment, with its id, its release and its policy.
 
     Raises:
-        InvalidInput: the input can't be read, or the service is gone.
-        AwsUnavailable, AwsRefused: from AWS.
+        InvalidInput: the service is gone.
+        AwsUnavailable, AwsRefused, Unreadable: from AWS and the ledger.
     """
-    claim = parse(
-        ClaimId,
-        {
-            "service": recovery.start.get("service"),
-            "deployment": recovery.deployment,
-            "execution": start.execution,
-        },
-        "the input of the recovery",
-    )
+    claim, now = case.claim, case.now
     record = world.ledger.deployment(claim)
-    asked = record.deployment if record else None
-    deployment = asked or _asked(recovery, world)
-    case = Case(claim, deployment, start.started_at, now)
+    if record and record.deployment:
+        case = replace(case, deployment=record.deployment)
     if record and record.end:
         return case.end_again(record.end)
     known = world.ledger.service(claim.service)
-    if older := case.refused_as_older(known):
-        return older
     unchanged = f"{recovery.why} before anything was changed"
-    claimed = known.claim is not None and known.claim.deployment == claim.deployment
-    # If the dead execution never claimed the service, the claim that exists now is another deployment's.
+    changing = record is not None and record.changing
+    ours = known.last_claimed == claim.deployment
+    if changing and not ours:
+        return case.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, taken_over(known))
+    if not ours and (older := case.refused_as_older(known)):
+        return older
+    # A person may have freed the service since.
     baseline = known.baseline
-    if baseline is None or not (claimed or (record and record.changing)):
+    if baseline is None or not (changing or (ours and known.claim)):
         return case.end(Outcome.FAILED, Cause.INTERRUPTED, unchanged)
     # The baseline remains what the service ran before the dead execution changed it, not what it runs now.
-    if refused := case.claim_service(world.ledger, baseline):
+    if refused := case.claim_service(world.ledger, baseline, recovering=True):
         return refused
     # Read both again: a function that outlived its execution could write to the ledger until the claim
     # changed. From now on it can't.
@@ -64,8 +55,8 @@ def begin_recovery(recovery: Recovery, start: Start, now: datetime, world: World
     if not (put or unproven):
         return case.end(Outcome.FAILED, Cause.INTERRUPTED, unchanged)
     # Does nothing if the dead execution has opened the history already.
-    world.ledger.open(case.claim, deployment, rollback_target, known.last_good, put, now)
-    manual_rollback = put is not None and deployment.release.manual_rollback
+    world.ledger.open(claim, case.deployment, rollback_target, known.last_good, put, now)
+    manual_rollback = put is not None and case.deployment.release.manual_rollback
     return case.roll_back(
         reason=recovery.why,
         cause=Cause.INTERRUPTED,
@@ -85,13 +76,3 @@ def _images(task_definition: str, world: World) -> Mapping[str, str]:
         return read_task_definition(task_definition, world.ecs).images
     except AwsRefused:
         return {}
-
-
-def _asked(recovery: Recovery, world: World) -> Deployment:
-    """The deployment that the dead execution was started for, made from its input instead of the ledger."""
-    if recovery.start.get("action") != "rollback":
-        return parse(Deployment, recovery.start, "the input of the execution to recover")
-    wanted = parse(ManualRollback, recovery.start, "the input of the execution to recover")
-    running = read_service(wanted.service, world.ecs)["taskDefinition"]
-    dead = Start(start=recovery.start, execution=recovery.execution, started_at=recovery.started_at)
-    return as_deployment(wanted, dead, read_task_definition(running, world.ecs), world)

@@ -1,4 +1,4 @@
-"""The inputs of the deployment state machine, and what BeginDeployment makes of them."""
+"""The input of BeginDeployment, and what it decides."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from slipway.ecs.service import Service
 from slipway.errors import InvalidInput, Superseded
@@ -16,9 +16,9 @@ from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.image import Image
 from slipway.ledger.ledger import Busy, Ledger, refuse_older
-from slipway.ledger.records import ClaimId, End, ServiceRecord, deployment_id
+from slipway.ledger.records import ClaimId, End, ServiceRecord
 from slipway.model import Model
-from slipway.release.plan import ServiceName
+from slipway.release.named import NamedRelease
 from slipway.release.release import Deployment
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_stepfunctions import SFNClient
 
 BUSY_SECONDS = 2
 """Pause before trying again while another deployment changes the service, at most half a minute long."""
@@ -34,44 +35,11 @@ BUSY_SECONDS = 2
 class Start(Model):
     """The input of BeginDeployment."""
 
-    start: dict[str, Any]
-    """The input of the deployment state machine: a Deployment, a ManualRollback or a Recovery."""
+    start: Any
+    """The input of the deployment state machine; see `slipway.release.named`."""
     execution: str
     """ARN of the execution."""
     started_at: AwareDatetime
-
-    def claim_id(self, service: str) -> ClaimId:
-        """The claim that the steps of this execution work under."""
-        own = deployment_id(self.started_at, self.execution)
-        return ClaimId(service=service, deployment=own, execution=self.execution)
-
-
-class ManualRollback(Model):
-    """The input with which a person starts a rollback."""
-
-    action: Literal["rollback"]
-    service: ServiceName
-    to: str | None = Field(default=None, min_length=1)
-    """A digest, a tag, or a task definition's name or ARN; by default the last good version before the
-    running one."""
-    by: str | None = Field(default=None, min_length=1, max_length=256)
-
-
-class Recovery(Model):
-    """The input with which Recover starts an execution that finishes the deployment of a dead one."""
-
-    action: Literal["recover"]
-    deployment: str
-    """The deployment's id in the ledger."""
-    execution: str
-    """ARN of the dead execution."""
-    started_at: AwareDatetime
-    why: str
-    """How the execution ended."""
-    start: dict[str, Any]
-    """The input of the deployment's first execution."""
-    attempt: int
-    """The first recovery of a deployment is 1."""
 
 
 class Decision(StrEnum):
@@ -89,6 +57,8 @@ class Beginning(Model):
     decision: Decision
     claim: ClaimId
     deployment: Deployment
+    part: NamedRelease | None = None
+    """The part of a release that the deployment carries out; None for a manual rollback."""
     outcome: Outcome | None = None
     """The outcome, if the decision is END; otherwise None."""
     reason: str = ""
@@ -124,13 +94,14 @@ class Beginning(Model):
 
 @dataclass(frozen=True)
 class World:
-    """The ledger, and the clients of the AWS services that BeginDeployment reads."""
+    """The ledger, and the clients of the AWS services that the beginning of a deployment reads."""
 
     ledger: Ledger
     ecs: ECSClient
     ecr: ECRClient
     cloudwatch: CloudWatchClient
     ssm: SSMClient
+    stepfunctions: SFNClient
 
 
 @dataclass(frozen=True)
@@ -183,14 +154,17 @@ class Case:
             return self.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
         return None
 
-    def claim_service(self, ledger: Ledger, baseline: str) -> Beginning | None:
+    def claim_service(
+        self, ledger: Ledger, baseline: str, *, recovering: bool = False
+    ) -> Beginning | None:
         """Claim the service, and return None; if that is refused, return END or WAIT instead.
 
         Args:
             baseline: ARN of what the service ran before anything that is unproven now.
+            recovering: whether to take the claim over from the deployment's own dead execution only.
         """
         try:
-            ledger.claim(self.claim, self.deployment, baseline, self.now)
+            ledger.claim(self.claim, self.deployment, baseline, self.now, recovering=recovering)
         except Superseded as newer:
             return self.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
         except Busy as busy:

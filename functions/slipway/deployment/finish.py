@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime
 
 from slipway.aws import resource_name
+from slipway.deployment.asked import read_asked
 from slipway.ecs.kept_image import keep_image
 from slipway.ecs.service import Update, primary_deployment, read_service
-from slipway.errors import InvalidInput, reason_of
+from slipway.errors import InvalidInput, Refused, reason_of
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.image import Image
@@ -19,14 +20,15 @@ from slipway.ledger.records import (
     ClaimId,
     DeploymentRecord,
     End,
+    GoneBack,
     Good,
     Quarantined,
     ServiceRecord,
     deployment_id,
     timestamp,
 )
-from slipway.model import IfReadable, Model
-from slipway.release.plan import ServiceName
+from slipway.model import Model
+from slipway.release.named import NamedRelease
 from slipway.release.release import Deployment
 
 if TYPE_CHECKING:
@@ -55,8 +57,12 @@ class Ending(Model):
     execution: str
     """ARN of the execution."""
     started_at: AwareDatetime
-    deployment: Annotated[Deployment | None, IfReadable] = None
-    service: Annotated[ServiceName | None, IfReadable] = None
+    start: Any
+    """The input of the execution."""
+    deployment: Deployment | None = None
+    """None if BeginDeployment never answered."""
+    part: NamedRelease | None = None
+    """The part of a release that the deployment carries out; None for a manual rollback, and as above."""
     image: Image | None = None
     """The target of a manual rollback to an image that no known task definition had."""
     task_definition: str | None = None
@@ -71,7 +77,9 @@ class Finished(End):
     """The answer of FinishDeployment: how the deployment ended, as the ledger has it."""
 
     claim: ClaimId | None
-    """None if nothing was recorded, because the input did not name a service."""
+    """None if nothing was recorded, because the input names nothing that the ledger has."""
+    deployment: Deployment | None = None
+    """None in the same case."""
     left_to_recovery: bool = False
     """Whether nothing was recorded, so that a recovery has to finish the deployment. That is so in two cases:
     this execution has the claim but failed before it could replace another deployment's unproven version; or
@@ -94,17 +102,39 @@ def finish(
         history: how long the ledger keeps the deployment.
 
     Raises:
-        AwsUnavailable, AwsRefused: from AWS.
+        AwsUnavailable, AwsRefused, Unreadable: from AWS and the ledger.
     """
-    claim = ending.claim or _claim(ending)
+    claim, deployment = ending.claim, ending.deployment
+    if claim is None or deployment is None:  # BeginDeployment never answered
+        try:
+            asked = read_asked(ending.start, ending.execution, ending.started_at, ledger)
+        except Refused:
+            return _finished(_end(ending), None)
+        own = deployment_id(ending.started_at, ending.execution)
+        claim = asked.claim.model_copy(update={"deployment": own})
+        deployment = asked.deployment
+    finished = _finish(ending, deployment, claim, history, now, ledger, ecs, ssm)
+    if ending.part and not finished.left_to_recovery:
+        ledger.note_outcome(claim, ending.part, finished.outcome)
+    return finished.model_copy(update={"deployment": deployment})
+
+
+def _finish(
+    ending: Ending,
+    asked: Deployment,
+    claim: ClaimId,
+    history: timedelta,
+    now: datetime,
+    ledger: Ledger,
+    ecs: ECSClient,
+    ssm: SSMClient,
+) -> Finished:
     end = _end(ending)
-    if claim is None:
-        return _finished(end, None)
     record = ledger.deployment(claim)
     if record and record.end:
         ledger.free(claim)  # claimed by a step that outlived its execution
         return _finished(record.end, claim)
-    asked, expires = ending.deployment, now + history
+    expires = now + history
     try:
         service = ledger.service(claim.service)
     except Unreadable as unreadable:
@@ -116,12 +146,13 @@ def finish(
     if unseen and _owes(service, record, claim):
         return _finished(end, claim, left_to_recovery=True)
     end = _checked(end, ending.update, claim.service, ecs)
-    good = _good(end.outcome, ending, record, now)
-    if good and (known := asked or (record.deployment if record else None)):
-        end = _with_kept_image(end, known, good, ecs, ssm)
+    good = _good(end.outcome, ending, asked, record, now)
+    if good:
+        end = _with_kept_image(end, asked, good, ecs, ssm)
     tried = record is not None and record.was_tried
     quarantine = _quarantine(end, asked, good, claim, now) if tried else None
-    if ledger.finish(claim, asked, _written(end, now, expires), good, quarantine):
+    gone_back = _gone_back(end, asked, ending.restored, claim, now)
+    if ledger.finish(claim, asked, _written(end, now, expires), good, quarantine, gone_back):
         return _finished(end, claim)
     if record and end.outcome.facts.needs_claim:
         reason = f"another deployment has claimed the service; {end.reason}"
@@ -155,14 +186,6 @@ def _owes(service: ServiceRecord, record: DeploymentRecord | None, claim: ClaimI
 
 def _finished(end: End, claim: ClaimId | None, left_to_recovery: bool = False) -> Finished:
     return Finished(**dict(end), claim=claim, left_to_recovery=left_to_recovery)
-
-
-def _claim(ending: Ending) -> ClaimId | None:
-    service = ending.deployment.service if ending.deployment else ending.service
-    if service is None:
-        return None
-    own = deployment_id(ending.started_at, ending.execution)
-    return ClaimId(service=service, deployment=own, execution=ending.execution)
 
 
 def _end(ending: Ending) -> End:
@@ -200,11 +223,15 @@ def _checked(end: End, update: Update | None, service: str, ecs: ECSClient) -> E
 
 
 def _good(
-    outcome: Outcome, ending: Ending, record: DeploymentRecord | None, now: datetime
+    outcome: Outcome,
+    ending: Ending,
+    asked: Deployment,
+    record: DeploymentRecord | None,
+    now: datetime,
 ) -> Good | None:
     """The version that this outcome proves good; None if it proves none."""
-    if outcome.facts.proves_image and ending.deployment and ending.task_definition:
-        image = ending.deployment.release.image
+    if outcome.facts.proves_image and ending.task_definition:
+        image = asked.release.image
         return Good(
             task_definition=ending.task_definition, digest=image.digest, tag=image.tag, at=now
         )
@@ -218,6 +245,15 @@ def _good(
     return None
 
 
+def _gone_back(
+    end: End, asked: Deployment, restored: str | None, claim: ClaimId, now: datetime
+) -> GoneBack | None:
+    """That the deployment rolled itself back; None if it did not, or if a person rolled back."""
+    if end.outcome is not Outcome.ROLLED_BACK or asked.release.manual_rollback or not restored:
+        return None
+    return GoneBack(task_definition=restored, at=now, deployment=claim.deployment)
+
+
 def _with_kept_image(
     end: End, asked: Deployment, good: Good, ecs: ECSClient, ssm: SSMClient
 ) -> End:
@@ -229,10 +265,10 @@ def _with_kept_image(
 
 
 def _quarantine(
-    end: End, deployment: Deployment | None, good: Good | None, claim: ClaimId, now: datetime
+    end: End, deployment: Deployment, good: Good | None, claim: ClaimId, now: datetime
 ) -> Quarantined | None:
     """The entry that quarantines the release's image on this service; None if it is not to blame."""
-    if not end.outcome.facts.quarantines or deployment is None:
+    if not end.outcome.facts.quarantines:
         return None
     if good and good.digest == deployment.release.image.digest:
         return None  # the rollback target is another task definition of the same image

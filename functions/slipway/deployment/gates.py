@@ -26,22 +26,37 @@ def quarantined(case: Case, record: ServiceRecord) -> Beginning | None:
     )
 
 
-def frozen(case: Case, world: World) -> Beginning | None:
+def frozen(case: Case, record: ServiceRecord, world: World) -> Beginning | None:
     """END if the pipeline or the service is frozen now; else None.
 
     Raises:
         InvalidInput: the parameter with the freeze of the whole pipeline is invalid.
-        AwsUnavailable, AwsRefused: from SSM.
+        AwsUnavailable, AwsRefused, Unreadable: from SSM and the ledger.
     """
+    for freeze, whose in (
+        (record.freeze, f"service {case.service}"),
+        (world.ledger.freeze(), "the whole pipeline"),
+    ):
+        if freeze and (freeze.until is None or case.now < freeze.until):
+            until = (
+                f"until {timestamp(freeze.until)}"
+                if freeze.until
+                else "until somebody unfreezes it"
+            )
+            return case.end(
+                Outcome.REJECTED,
+                Cause.FROZEN,
+                f"{freeze.by} has frozen {whose} {until} ({freeze.why}); start it manually after that",
+            )
     parameter = read_parameter(FREEZE_PARAMETER, world.ssm)
     whole = parse_freeze(parameter) if parameter is not None else ()
-    until = frozen_until((*whole, *case.deployment.policy.freeze), case.now)
-    if until is None:
+    end = frozen_until((*whole, *case.deployment.policy.freeze), case.now)
+    if end is None:
         return None
     return case.end(
         Outcome.REJECTED,
         Cause.FROZEN,
-        f"deployments to service {case.service} are frozen until {timestamp(until)} "
+        f"deployments to service {case.service} are frozen until {timestamp(end)} "
         f'(see {FREEZE_PARAMETER} and "freeze" in the plan); start it manually after that',
     )
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
-
-from pydantic import TypeAdapter, ValidationError
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from slipway.aws import calling, error_code
-from slipway.deployment.beginning import Recovery
-from slipway.errors import AwsRefused, InvalidInput, SlipwayError
-from slipway.ledger.ledger import Ledger, Unreadable
-from slipway.ledger.records import ClaimId, deployment_id
-from slipway.model import parse
-from slipway.release.plan import ServiceName
+from slipway.deployment.asked import read_asked
+from slipway.deployment.executions import Execution, read_execution
+from slipway.errors import AwsRefused, Refused, SlipwayError
+from slipway.ledger.ledger import TAKEN_UP, Ledger, Unreadable
+from slipway.ledger.records import ClaimId, DeploymentRecord, Recovery
+from slipway.release.named import NamedRecovery
 from slipway.release.release import unique_name
 
 if TYPE_CHECKING:
@@ -22,109 +22,133 @@ if TYPE_CHECKING:
 # A recovery can die as well, and is then recovered in turn. After this many, a person has to look: whoever
 # has stopped three in a row means it.
 ATTEMPTS = 3
-
-_SERVICE: TypeAdapter[str] = TypeAdapter(ServiceName)
+_BEGUN = "another call has begun its recovery"
 
 
 class NotRecovered(SlipwayError):  # noqa: N818
-    """Every recovery of the deployment died as well, so that a person has to look."""
+    """No execution can recover the deployment, so that a person has to look."""
 
 
-def recover(execution: str, machine: str, ledger: Ledger, stepfunctions: SFNClient) -> str:
-    """Start the recovery of a deployment whose execution died, if anything is left to do.
+@dataclass(frozen=True)
+class Recoverer:
+    """Starts the recoveries of dead executions of the deployment state machine."""
 
-    A second call starts no second recovery, because the execution's name is derived from the dead one's ARN.
+    machine: str
+    """ARN of that state machine."""
+    ledger: Ledger
+    stepfunctions: SFNClient
 
-    Args:
-        execution: ARN of the execution of the deployment state machine.
-        machine: ARN of that state machine.
+    def recover(self, execution: str) -> str:
+        """Start the recovery of a deployment whose execution died, if anything is left to do.
 
-    Returns:
-        What was done, in a sentence.
+        The ledger has the newest recovery of each deployment. So a second call starts no second one, the
+        attempts are counted, and an execution that somebody else has started does not stand in the way.
 
-    Raises:
-        NotRecovered: three recoveries have died as well.
-        AwsUnavailable, AwsRefused: from AWS.
-    """
-    with calling("states:DescribeExecution", f"execution {execution}"):
-        found: dict[str, Any] = dict(stepfunctions.describe_execution(executionArn=execution))
-    if found["status"] in {"RUNNING", "PENDING_REDRIVE"}:
-        return "it is running"
-    start = json.loads(found["input"])
-    if isinstance(start, dict) and start.get("action") == "recover":
-        try:
-            before = parse(Recovery, start, "the input of a recovery")
-        except InvalidInput as unreadable:
-            return f"it can't have changed anything: {unreadable}"
-        recovery = before.model_copy(update={"why": _why(found), "attempt": before.attempt + 1})
-    else:
-        recovery = Recovery(
-            action="recover",
-            deployment=deployment_id(found["startDate"], execution),
-            execution=execution,
-            started_at=found["startDate"],
-            why=_why(found),
-            start=start if isinstance(start, dict) else {},
-            attempt=1,
-        )
-    service = _service(recovery.start)
-    if service is None:
-        return "it names no service: it can't have changed one"
-    if _has_ended(
-        ClaimId(service=service, deployment=recovery.deployment, execution=execution), ledger
-    ):
-        return "it has come to its end"
-    if recovery.attempt > ATTEMPTS:
-        raise NotRecovered(
-            f"{ATTEMPTS} executions that had to recover the deployment {recovery.deployment} of service "
-            f"{service} have died as well, the last one is {execution}: look at the service, and free "
-            "it in the ledger (docs/operations.md)"
-        )
-    name = unique_name(f"recover-{service}", execution)
-    try:
-        with calling("states:StartExecution", f"state machine {machine}"):
-            stepfunctions.start_execution(
-                stateMachineArn=machine, name=name, input=json.dumps(recovery.to_json())
+        Args:
+            execution: ARN of an execution of the deployment state machine.
+
+        Returns:
+            What was done, in a sentence.
+
+        Raises:
+            NotRecovered: three recoveries have died as well, or there is no such execution.
+            AwsUnavailable, AwsRefused, Unreadable: from AWS and the ledger.
+        """
+        found = read_execution(execution, self.stepfunctions)
+        if found is None:
+            raise NotRecovered(
+                f"Step Functions has no execution {execution}, or forgot it (docs/operations.md)"
             )
-    except AwsRefused as refused:
-        if error_code(refused.__cause__) == "ExecutionAlreadyExists":
-            # That recovery may have died as well, and its event may have been lost.
-            own = machine.replace(":stateMachine:", ":execution:") + f":{name}"
-            return recover(own, machine, ledger, stepfunctions)
-        raise
-    return f"execution {name} recovers it"
+        if found.is_running:
+            return "it is running"
+        try:
+            asked = read_asked(found.start, execution, found.started_at, self.ledger)
+        except Refused as refused:
+            return f"it can't have changed anything: {refused}"
+        claim = asked.claim
+        if asked.owner not in (None, claim.deployment):
+            return f"it can't have changed anything: {TAKEN_UP}"
+        record = self.ledger.deployment(claim)
+        if self._has_ended(claim, record):
+            return "it has come to its end"
+        last = record.recovery if record else None
+        if last and last.execution != execution:
+            return self._go_on(claim, last)
+        attempt = last.attempt + 1 if last else 1
+        if attempt > ATTEMPTS:
+            raise NotRecovered(
+                f"{ATTEMPTS} executions that had to recover the deployment {claim.deployment} of service "
+                f"{claim.service} have died as well, the last one is {execution}: look at the service, and "
+                "free it (docs/operations.md)"
+            )
+        recovery = Recovery(
+            attempt=attempt,
+            execution=self._new_execution(claim.service),
+            why=_why(found),
+            start=asked.named,
+        )
+        return self._begin(claim, recovery, last)
+
+    def _begin(self, claim: ClaimId, recovery: Recovery, last: Recovery | None) -> str:
+        if not self.ledger.note_recovery(claim, recovery, last):
+            return _BEGUN
+        return self._start(claim, recovery)
+
+    def _go_on(self, claim: ClaimId, recovery: Recovery) -> str:
+        """Go on with a recovery that is in the ledger: it may not have been started, or have died."""
+        found = read_execution(recovery.execution, self.stepfunctions)
+        if found is None:
+            return self._start(claim, recovery)
+        if found.start == _input(claim):
+            return self.recover(recovery.execution)
+        renamed = recovery.model_copy(update={"execution": self._new_execution(claim.service)})
+        return self._begin(claim, renamed, recovery)  # somebody else has taken the name
+
+    def _start(self, claim: ClaimId, recovery: Recovery) -> str:
+        name = recovery.execution.rpartition(":")[2]
+        try:
+            with calling("states:StartExecution", f"state machine {self.machine}"):
+                self.stepfunctions.start_execution(
+                    stateMachineArn=self.machine, name=name, input=json.dumps(_input(claim))
+                )
+        except AwsRefused as refused:
+            if error_code(refused.__cause__) != "ExecutionAlreadyExists":
+                raise
+            return self._go_on(claim, recovery)
+        return f"execution {name} recovers it"
+
+    def _new_execution(self, service: str) -> str:
+        """The ARN of an execution whose name nobody can foresee."""
+        name = unique_name(f"recover-{service}", uuid4().hex)
+        return f"{self.machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+    def _has_ended(self, claim: ClaimId, record: DeploymentRecord | None) -> bool:
+        """Whether the outcome is recorded and (unless it is quiet) notified, and the service is free of
+        it."""
+        if record is None or record.outcome is None:
+            return False
+        if not record.outcome.facts.quiet and "end" not in record.notified:
+            return False
+        try:
+            current = self.ledger.service(claim.service).claim
+        except Unreadable:
+            if record.steps:
+                raise
+            return True  # it never claimed the service
+        return current is None or current.deployment != claim.deployment
 
 
-def _why(execution: dict[str, Any]) -> str:
+def _input(claim: ClaimId) -> dict[str, str]:
+    return NamedRecovery(recover=claim.deployment, service=claim.service).to_json()
+
+
+def _why(execution: Execution) -> str:
     """How the execution ended, in words for people."""
     how = {
         "ABORTED": "its execution was stopped",
         "TIMED_OUT": "its execution ran out of time",
         "FAILED": "its execution failed",
         "SUCCEEDED": "its execution ended without freeing the service",
-    }[execution["status"]]
-    said = ": ".join(filter(None, (execution.get("error"), execution.get("cause"))))
+    }[execution.status]
+    said = ": ".join(filter(None, (execution.error, execution.cause)))
     return f"{how} ({said})" if said else how
-
-
-def _service(start: dict[str, Any]) -> str | None:
-    try:
-        return _SERVICE.validate_python(start.get("service"))
-    except ValidationError:
-        return None
-
-
-def _has_ended(claim: ClaimId, ledger: Ledger) -> bool:
-    """Whether the outcome is recorded and (unless it is quiet) notified, and the service is free of it."""
-    record = ledger.deployment(claim)
-    if record is None or record.outcome is None:
-        return False
-    if not record.outcome.facts.quiet and "end" not in record.notified:
-        return False
-    try:
-        current = ledger.service(claim.service).claim
-    except Unreadable:
-        if record.steps:
-            raise
-        return True  # it never claimed the service
-    return current is None or current.deployment != claim.deployment

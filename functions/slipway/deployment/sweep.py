@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from slipway.aws import calling, error_code
-from slipway.deployment.recovery import recover
+from slipway.deployment.recovery import Recoverer
 from slipway.errors import AwsRefused, SlipwayError
 from slipway.ledger.ledger import CLOCKS_APART_SECONDS, Ledger
 from slipway.ledger.records import ServiceRecord, timestamp
@@ -55,9 +55,10 @@ class Sweeper:
         """
         done: dict[str, list[str]] = {"released": [], "recovered": [], "problems": []}
         claimed, done["problems"] = self.ledger.claimed()
+        recoverer = Recoverer(self.deployment_machine, self.ledger, self.stepfunctions)
         for execution in _ran_out(claimed, now):
             try:
-                said = recover(execution, self.deployment_machine, self.ledger, self.stepfunctions)
+                said = recoverer.recover(execution)
                 done["recovered"].append(f"{execution}: {said}")
             except SlipwayError as error:
                 done["problems"].append(str(error))
@@ -98,17 +99,18 @@ class Sweeper:
             pushed_at, tag, digest = max(ours, default=(changed_at, "", ""))
             if pushed_at <= max(changed_at, now - LONG_AGO) or pushed_at > now - self.maturity:
                 continue
-            if self._is_new(route, digest, pushed_at) and self._start(
+            if self._is_new(repository, route, digest, pushed_at) and self._start(
                 repository, tag, digest, pushed_at
             ):
                 released.append(f"{repository}:{tag}")
         return released
 
-    def _is_new(self, route: Route, digest: str, pushed_at: datetime) -> bool:
+    def _is_new(self, repository: str, route: Route, digest: str, pushed_at: datetime) -> bool:
         """Whether no service of the first stage has had, superseded or quarantined this image."""
         for planned in route.stages[0].services:
             record = self.ledger.service(planned.service)
-            if record.newest_at and record.newest_at >= pushed_at:
+            newest_at = record.newest_at(repository)
+            if newest_at and newest_at >= pushed_at:
                 return False
             if digest in record.quarantined or self.ledger.knows(planned.service, digest):
                 return False

@@ -115,7 +115,7 @@ class Outcome(StrEnum):
     ROLLED_BACK = (
         "ROLLED_BACK",
         Facts(
-            meaning="the last good version (or what ran before) is back and healthy",
+            meaning="an earlier version is back and healthy",
             symbol="↩️",
             calls_people=True,
             needs_claim=True,

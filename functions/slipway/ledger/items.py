@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 Key = tuple[str, str]
 """The partition key (pk) and the sort key (sk) of an item."""
 
+SCHEMA = 1
+"""The number of the schema in which this version of Slipway writes items. Every write sets it, so that a
+later
+version can tell what an earlier one has written. Reading ignores what it does not know and needs no
+number."""
+
 
 class NoLonger(Exception):  # noqa: N818 - not an error: a caller expects that a condition may not hold
     """The condition of a write does not hold, so nothing was written."""
@@ -33,22 +39,35 @@ class Update:
         self, key: Key, expression: str, condition: str, values: Mapping[str, Any]
     ) -> None:
         self.key = key
+        more = expression.removeprefix("SET ")
+        joined = ", " if more != expression else " "
+        expression = f"SET #schema = :schema{joined}{more}"
         self.arguments: dict[str, Any] = {
             "Key": {"pk": key[0], "sk": key[1]},
             "UpdateExpression": expression,
             "ExpressionAttributeNames": _names(expression, condition),
-            "ExpressionAttributeValues": dict(values),
+            "ExpressionAttributeValues": {":schema": SCHEMA, **values},
         }
         if condition:
             self.arguments["ConditionExpression"] = condition
 
     @classmethod
-    def setting(cls, key: Key, facts: Mapping[str, Any], condition: str = "") -> Update:
-        """A change that sets attributes, given by their paths, such as ``steps.UpdateService``."""
+    def setting(
+        cls,
+        key: Key,
+        facts: Mapping[str, Any],
+        condition: str = "",
+        values: Mapping[str, Any] | None = None,
+    ) -> Update:
+        """A change that sets attributes, given by their paths, such as ``steps.UpdateService``.
+
+        Args:
+            values: the values of the condition.
+        """
         paths = [f"#{path.replace('.', '.#')}" for path in facts]
         expression = ", ".join(f"{path} = :{index}" for index, path in enumerate(paths))
-        values = {f":{index}": value for index, value in enumerate(facts.values())}
-        return cls(key, f"SET {expression}", condition, values)
+        settings = {f":{index}": value for index, value in enumerate(facts.values())}
+        return cls(key, f"SET {expression}", condition, {**settings, **(values or {})})
 
 
 class Items:
@@ -66,20 +85,37 @@ class Items:
             found = self._table.get_item(Key={"pk": key[0], "sk": key[1]}, ConsistentRead=True)
         return _plain(found.get("Item", {}))
 
-    def query(self, pk: str, condition: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The items of a partition for which the condition holds, read consistently, in the order of sk."""
+    def query(
+        self,
+        pk: str,
+        prefix: str = "",
+        condition: str = "",
+        values: Mapping[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """The items of a partition, read consistently, in the order of sk.
+
+        Args:
+            prefix: only items whose sk begins with this.
+            condition: only items for which it holds; empty for all.
+        """
+        keys = "#pk = :pk AND begins_with(#sk, :prefix)" if prefix else "#pk = :pk"
+        arguments: dict[str, Any] = {
+            "KeyConditionExpression": keys,
+            "ExpressionAttributeNames": _names(keys, condition),
+            "ExpressionAttributeValues": {
+                ":pk": pk,
+                **({":prefix": prefix} if prefix else {}),
+                **(values or {}),
+            },
+            "ConsistentRead": True,
+        }
+        if condition:
+            arguments["FilterExpression"] = condition
         items: list[dict[str, Any]] = []
         more: dict[str, Any] = {}
         while True:
             with calling("dynamodb:Query", f"the ledger's items {pk}"):
-                page = self._table.query(
-                    KeyConditionExpression="#pk = :pk",
-                    FilterExpression=condition,
-                    ExpressionAttributeNames=_names("#pk", condition),
-                    ExpressionAttributeValues={":pk": pk, **values},
-                    ConsistentRead=True,
-                    **more,
-                )
+                page = self._table.query(**arguments, **more)
             items += [_plain(item) for item in page["Items"]]
             if "LastEvaluatedKey" not in page:
                 return items

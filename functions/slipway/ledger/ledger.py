@@ -1,49 +1,80 @@
 """The ledger records who has claimed a service, what is good and quarantined on it, and every deployment.
 
-It is one DynamoDB table, and this module owns every read and every write of it.
+It is one DynamoDB table. This module owns every read and every write of a deployment, and `operations` what a
+person changes.
 
-==================  =================================  ================================================
-pk                  sk                                 the item
-==================  =================================  ================================================
-``service``         ``production/api``                 claim, newest, good, quarantined, baseline,
-                                                       unproven
-``production/api``  ``2026-11-25T03:00:00.000Z#name``  one deployment: its input, the time of each step,
-                                                       how it ended and why; expires
-``notified``        an execution's ARN, an event's id  when people were notified of an event without a
-                                                       deployment: of a release, of an alarm; expires
-==================  =================================  ================================================
+====================  =============================  =======================================================
+pk                    sk                             the item
+====================  =============================  =======================================================
+``production/api``    ``state#claim``                claim, last_claimed
+``production/api``    ``state#before``               baseline, unproven
+``production/api``    ``state#newest#shop/api``      the newest release of that repository
+``production/api``    ``state#versions``             good, quarantined, gone_back
+``production/api``    ``state#freeze``               a freeze that a person has set
+``freeze``            ``freeze``                     the same for the whole pipeline
+``audit``             ``2026-11-25T...#<id>``        what a person has done with the function Operate; expires
+``production/api``    ``deployment#2026-11-25T...``  one deployment: what was asked for, when each step was
+                                                     done, its recovery, how it ended and why; expires
+``services``          ``production/api``             what runs there, and the deployment under way
+``release#<id>``      ``release``                    one release: image, stages, execution; expires
+``release#<id>``      ``progress#staging#...``       of a stage and service: the deployment that carries
+                                                     it out, and its outcome; expires
+``rollback#<id>``     ``rollback``                   one manual rollback and its target; expires
+``notified``          an execution's ARN, an         when people were notified of an event without a
+                      event's id                     deployment: of a release, of an alarm; expires
+====================  =============================  =======================================================
 
-All services are in one partition, so that one query lists what runs where. Times are UTC text of a fixed
-width, so that DynamoDB's comparison of text orders them as times.
+Each service has a partition of its own. Its claim, which every check renews, has an item of its own,
+because a write costs as much as its item is large. One query of ``services`` lists what runs where. Times
+are UTC text of a fixed width, so that DynamoDB's comparison of text orders them as times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from slipway.errors import InvalidInput, SlipwayError, Superseded
+from slipway.errors import AwsUnavailable, InvalidInput, Refused, SlipwayError, Superseded
 from slipway.ledger.items import Items, Key, NoLonger, Update
 from slipway.ledger.records import (
     ClaimId,
     DeploymentRecord,
+    Freeze,
+    GoneBack,
     Good,
     Quarantined,
+    Recovery,
+    ReleaseRecord,
+    RollbackRecord,
     ServiceRecord,
+    progress_key,
     release_order,
     timestamp,
 )
 from slipway.model import Model, parse
+from slipway.release.named import NamedRelease, NamedRollback
 from slipway.release.release import Deployment
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 R = TypeVar("R", bound=Model)
-SERVICES = "service"
-"""The pk of the items of services."""
+SERVICES = "services"
+"""The pk of the list of all services."""
+STATE, NEWEST, DEPLOYMENT, PROGRESS = "state#", "state#newest#", "deployment#", "progress#"
+CLAIM, BEFORE, VERSIONS = "state#claim", "state#before", "state#versions"
+FREEZE = "state#freeze"
+ATTRIBUTES = {
+    CLAIM: ("claim", "last_claimed"),
+    BEFORE: ("baseline", "unproven"),
+    VERSIONS: ("good", "quarantined", "gone_back", "writes"),
+    FREEZE: ("freeze",),
+}
+"""The fields of ServiceRecord in each item of a service's state."""
+WHOLE: Key = ("freeze", "freeze")
+"""The key of the freeze of the whole pipeline."""
 NOTIFIED = "notified"
 """The pk of the items about notices that belong to no deployment."""
 
@@ -71,19 +102,26 @@ CLOCKS_APART_SECONDS = 5
 #                           |  waits until the mark is removed, or until CHANGE_SECONDS and
 #                           |  CLOCKS_APART_SECONDS have passed: the function that set it is dead then
 #
-# Every write to a service's item has the condition _OURS, with two exceptions: the claim itself, and `free`,
-# for a deployment whose end is recorded. The execution's ARN is the fencing token. An execution that takes
-# over writes its own ARN into the claim, so every later write of the former one to the service fails; the
-# former one may still write to its own deployment's item. An expired lease transfers nothing: it only makes
-# the sweep check whether the execution is still running.
+# Every write to a service's state has the condition _OURS, with three exceptions: the claim itself; `free`,
+# for a deployment whose end is recorded; and what a person changes with the function Operate. The execution's
+# ARN is the fencing token. An execution that takes over writes its own ARN into the claim, so every later
+# write of the former one to the service fails; the former one may still write to its own deployment's item.
+# An expired lease transfers nothing: it only makes the sweep check whether the execution is still running.
 
-_NEVER_BACKWARDS = "(attribute_not_exists(#newest) OR #newest <= :order)"
+_NEVER_BACKWARDS = "attribute_not_exists(#newest) OR #newest <= :order"
 _OURS = "#claim.#execution = :execution"
 _AT_REST = (  # a free service is at rest, too: it has no claim and so no change mark
-    "(attribute_not_exists(#claim.#changing_until) OR #claim.#changing_until < :surely_past)"
+    "attribute_not_exists(#claim.#changing_until) OR #claim.#changing_until < :surely_past"
 )
-_MAY_CLAIM = f"{_NEVER_BACKWARDS} AND {_AT_REST}"
+_OURS_LAST = "#last_claimed = :deployment"
 _NOT_ENDED = "attribute_not_exists(#outcome)"
+# Of the good and the quarantined versions: nobody has written them since they were read.
+_UNWRITTEN = "attribute_not_exists(#writes) OR #writes = :seen"
+# A person may lift a quarantine in the moment in which a deployment ends.
+WRITES_TRIED = 5
+
+
+TAKEN_UP = "another execution carries out what the input of this execution names"
 
 
 class Unreadable(SlipwayError):  # noqa: N818 - as AwsRefused
@@ -112,27 +150,49 @@ class Ledger:
 
     def service(self, service: str) -> ServiceRecord:
         """The record of a service, read consistently; empty if the ledger does not know the service."""
-        return _service_record(service, self._items.get((SERVICES, service)))
+        return _service_record(service, self._items.query(service, STATE))
 
     def deployment(self, claim: ClaimId) -> DeploymentRecord | None:
         """The record of a deployment, or None if nothing has been written of it."""
         found = self._items.get(_history(claim))
         return _read(DeploymentRecord, found, _history(claim)) if found else None
 
+    def release(self, release: str) -> ReleaseRecord | None:
+        """The record of a release, given by its id, or None if ResolveRelease has not recorded it."""
+        pk = f"release#{release}"
+        items = {item["sk"]: item for item in self._items.query(pk)}
+        if "release" not in items:
+            return None
+        progress = {
+            sk.removeprefix(PROGRESS): item for sk, item in items.items() if sk.startswith(PROGRESS)
+        }
+        return _read(ReleaseRecord, {**items["release"], "progress": progress}, (pk, "release"))
+
+    def rollback(self, rollback: str) -> RollbackRecord | None:
+        """The record of a manual rollback, given by its id, or None if the ledger has none."""
+        key = _rollback(rollback)
+        found = self._items.get(key)
+        return _read(RollbackRecord, found, key) if found else None
+
     def claimed(self) -> tuple[list[ServiceRecord], list[str]]:
         """The records of all services that are claimed, and what is wrong with items that can't be read."""
         records, problems = [], []
-        for item in self._items.query(SERVICES, "attribute_exists(#claim)", {}):
+        for item in self._items.query(SERVICES, condition="attribute_exists(#claimed_by)"):
             try:
-                records.append(_service_record(item["sk"], item))
+                records.append(self.service(item["sk"]))
             except Unreadable as unreadable:
                 problems.append(str(unreadable))
         return records, problems
 
+    def freeze(self) -> Freeze | None:
+        """The freeze of the whole pipeline that a person has set, or None."""
+        found = self._items.get(WHOLE).get("freeze")
+        return _read(Freeze, found, WHOLE) if found else None
+
     def knows(self, service: str, digest: str) -> bool:
         """Whether the service has a deployment of this digest in its history, whatever its outcome."""
         path = "#deployment.#release.#image.#digest = :digest"
-        return bool(self._items.query(service, path, {":digest": digest}))
+        return bool(self._items.query(service, DEPLOYMENT, path, {":digest": digest}))
 
     def notified(self, about: str, kind: str) -> bool:
         """Whether people were notified of an event that belongs to no deployment.
@@ -143,18 +203,100 @@ class Ledger:
         """
         return kind in self._items.get((NOTIFIED, about))
 
+    # --- what comes in by the front door ----------------------------------------------------------
+
+    def record_release(self, record: ReleaseRecord) -> str:
+        """Record a release, unless an earlier delivery of the same event has.
+
+        Returns:
+            ARN of the execution that carries the release out: the record's, or that of the earlier delivery.
+        """
+        key = (f"release#{record.release.id}", "release")
+        facts = record.model_dump(mode="json", exclude={"progress"})
+        self._record(key, facts)
+        return str(self._items.get(key)["execution"])
+
+    def record_rollback(self, rollback: str, record: RollbackRecord) -> None:
+        """Record a manual rollback under its id; does nothing if an earlier attempt has."""
+        facts = record.model_dump(mode="json", exclude={"carried_out_by"})
+        self._record(_rollback(rollback), facts)
+
+    def _record(self, key: Key, facts: Mapping[str, Any]) -> None:
+        with suppress(NoLonger):
+            self._items.update(Update.setting(key, facts, "attribute_not_exists(#execution)"))
+
+    def take_up(self, claim: ClaimId, named: NamedRelease | NamedRollback, expires_at: int) -> None:
+        """Bind the part of a release, or the rollback, to the one deployment that carries it out.
+
+        Args:
+            expires_at: when DynamoDB may delete what is known of a release's progress.
+
+        Raises:
+            Refused: another deployment carries it out.
+        """
+        facts: dict[str, Any] = {}
+        if isinstance(named, NamedRelease):
+            key, owner = _progress(named), "deployment"
+            facts = {"execution": claim.execution, "expires_at": expires_at}
+        else:
+            key, owner = _rollback(named.rollback), "carried_out_by"
+        nobody = f"attribute_not_exists(#{owner})"
+        try:
+            self._items.update(Update.setting(key, {owner: claim.deployment, **facts}, nobody))
+        except NoLonger:
+            if self._items.get(key).get(owner) != claim.deployment:
+                raise Refused(TAKEN_UP) from None
+
+    def note_outcome(self, claim: ClaimId, named: NamedRelease, outcome: str) -> None:
+        """Record in the release how its deployment ended; does nothing for one that did not take it up."""
+        ours = Update(
+            _progress(named),
+            "SET #outcome = :outcome",
+            "#deployment = :deployment",
+            {":outcome": outcome, ":deployment": claim.deployment},
+        )
+        with suppress(NoLonger):
+            self._items.update(ours)
+
+    def note_recovery(self, claim: ClaimId, recovery: Recovery, last: Recovery | None) -> bool:
+        """Record the recovery of a deployment; False if another one was recorded since ``last`` was read."""
+        facts: dict[str, Any] = {":recovery": recovery.to_json()}
+        if last is None:
+            condition = "attribute_not_exists(#recovery)"
+        else:
+            condition = "#recovery.#execution = :last"
+            facts[":last"] = last.execution
+        try:
+            self._items.update(
+                Update(_history(claim), "SET #recovery = :recovery", condition, facts)
+            )
+        except NoLonger:
+            return False
+        return True
+
     # --- claiming a service, and signs of life ----------------------------------------------------
 
-    def claim(self, claim: ClaimId, deployment: Deployment, baseline: str, now: datetime) -> None:
-        """Claim the service for the execution, and record its release as the newest accepted one.
+    def claim(
+        self,
+        claim: ClaimId,
+        deployment: Deployment,
+        baseline: str,
+        now: datetime,
+        *,
+        recovering: bool = False,
+    ) -> None:
+        """Claim the service, and record the release as the newest one of its repository that was accepted.
 
-        A retry of the same execution may claim the service again; that changes only the times.
+        A retry of the same execution may claim the service again; that changes only the times. A manual
+        rollback claims the service whatever was accepted: it is older than a release only if clocks differ.
 
         Args:
             baseline: ARN of the task definition that the service ran when it was last free.
+            recovering: whether the service may be claimed only if this deployment was the last to claim it.
 
         Raises:
-            Superseded: a newer release was accepted on the service.
+            Superseded: a newer release of the same repository was accepted on the service; or another
+                deployment has claimed it since this one.
             Busy: another deployment is changing the service.
         """
         item = {
@@ -166,22 +308,31 @@ class Ledger:
         }
         values = {
             ":claim": item,
-            ":order": release_order(deployment.release),
-            ":none": [],
-            ":nothing": {},
-            ":baseline": baseline,
+            ":deployment": claim.deployment,
             ":surely_past": _after(now, -CLOCKS_APART_SECONDS),
         }
-        expression = (
-            "SET #claim = :claim, #newest = :order, #baseline = :baseline, "
-            "#good = if_not_exists(#good, :none), "
-            "#quarantined = if_not_exists(#quarantined, :nothing)"
-        )
+        expression = "SET #claim = :claim, #last_claimed = :deployment"
+        condition = f"({_AT_REST}) AND {_OURS_LAST}" if recovering else _AT_REST
+        claiming = [
+            Update(_claim(claim), expression, condition, values),
+            Update.setting((claim.service, BEFORE), {"baseline": baseline}),
+            Update.setting((SERVICES, claim.service), {"claimed_by": claim.deployment}),
+        ]
+        order = {":order": release_order(deployment.release)}
+        newest = (claim.service, f"{NEWEST}{deployment.release.image.repository}")
+        ordering = Update(newest, "SET #newest = :order", _NEVER_BACKWARDS, order)
         try:
-            self._items.update(Update(_service(claim), expression, _MAY_CLAIM, values))
+            self._items.update_all([*claiming, ordering])
         except NoLonger:
             record = self.service(claim.service)
-            refuse_older(record, deployment)
+            if recovering and record.last_claimed != claim.deployment:
+                raise Superseded(taken_over(record)) from None
+            if not deployment.release.manual_rollback:
+                refuse_older(record, deployment)
+            elif is_older(record, deployment):
+                with suppress(NoLonger):
+                    self._items.update_all(claiming)
+                    return
             raise Busy(f"{_name(record)} is changing service {claim.service} right now") from None
 
     def renew(self, claim: ClaimId, now: datetime) -> None:
@@ -193,7 +344,7 @@ class Ledger:
         values = {":lease": _after(now, LEASE_SECONDS), ":execution": claim.execution}
         try:
             self._items.update(
-                Update(_service(claim), "SET #claim.#lease_until = :lease", _OURS, values)
+                Update(_claim(claim), "SET #claim.#lease_until = :lease", _OURS, values)
             )
         except NoLonger:
             raise self._superseded(claim) from None
@@ -250,13 +401,14 @@ class Ledger:
             ":until": _after(now, CHANGE_SECONDS),
             ":lease": _after(now, LEASE_SECONDS),
         }
+        more = []
         if unproven:
-            # It is appended, because the service may run what another deployment left on it until the
-            # update of this one is done.
-            marking += ", #unproven = list_append(if_not_exists(#unproven, :none), :unproven)"
-            values |= {":none": [], ":unproven": [unproven]}
+            # The others stay, because the service may run what another deployment left on it until the update
+            # of this one is done. Only the owner of the claim changes the list.
+            versions = self.service(claim.service).with_unproven(unproven)
+            more = [Update.setting((claim.service, BEFORE), {"unproven": list(versions)})]
         done = {f"steps.{step}": timestamp(now), "changing": True, **facts}
-        self._write_both(claim, marking, values, done)
+        self._write_both(claim, marking, values, done, *more)
 
     def end_change(self, claim: ClaimId, step: str, now: datetime, **facts: str) -> None:
         """Remove the change mark after the change.
@@ -293,12 +445,17 @@ class Ledger:
         Raises:
             Superseded: another execution has claimed the service.
         """
-        settings, values = _setting(self.service(claim.service).learning(digest, None, why))
-        values[":execution"] = claim.execution
-        try:
-            self._items.update(Update(_service(claim), settings, _OURS, values))
-        except NoLonger:
-            raise self._superseded(claim) from None
+        for _ in range(WRITES_TRIED):
+            record = self.service(claim.service)
+            if record.claim is None or record.claim.execution != claim.execution:
+                raise self._superseded(claim)
+            after = record.learning(digest, None, why)
+            with suppress(NoLonger):
+                self._items.update_all([_still_ours(claim), *learn(record, after)])
+                return
+        raise AwsUnavailable(
+            f"the quarantined images of service {claim.service} change all the time"
+        )
 
     # --- leaving a service ------------------------------------------------------------------------
 
@@ -309,6 +466,7 @@ class Ledger:
         ending: Mapping[str, Any],
         good: Good | None,
         quarantine: Quarantined | None,
+        gone_back: GoneBack | None = None,
     ) -> bool:
         """Record how the deployment ended and free the service, in one transaction.
 
@@ -317,24 +475,38 @@ class Ledger:
             ending: the attributes that describe the end: outcome, reason, evidence, when the item expires.
             good: the newest good version from now on; None if the deployment proved none.
             quarantine: why the deployment's digest is quarantined; None if it is not.
+            gone_back: that the deployment rolled itself back; None if it did not.
 
         Returns:
             True if the end was written. False if the execution has no claim on the service or the
             deployment's end was recorded before; nothing was written then.
         """
-        record = self.service(claim.service)
-        if record.claim is None or record.claim.execution != claim.execution:
-            return False
         digest = deployment.release.image.digest if deployment else ""
-        settings, values = _setting(record.learning(digest, good, quarantine))
-        freeing = f"{settings} REMOVE #claim, #unproven"
-        try:
-            self._write_both(
-                claim, freeing, values, {**_asked(claim, deployment), **ending}, _NOT_ENDED
-            )
-        except Superseded:
-            return False
-        return True
+        facts = {**_asked(claim, deployment), **ending}
+        for _ in range(WRITES_TRIED):
+            record = self.service(claim.service)
+            if record.claim is None or record.claim.execution != claim.execution:
+                return False
+            found = self.deployment(claim)
+            if found and found.outcome:
+                return False
+            after = record.learning(digest, good, quarantine, gone_back)
+            listed = {"runs": after.last_good.to_json()} if after.last_good and good else {}
+            freeing = Update(_claim(claim), "REMOVE #claim", _OURS, {":execution": claim.execution})
+            with suppress(NoLonger):
+                self._items.update_all(
+                    [
+                        freeing,
+                        Update((claim.service, BEFORE), "REMOVE #unproven", "", {}),
+                        *learn(record, after),
+                        _unlisting(claim, listed),
+                        Update.setting(_history(claim), facts, _NOT_ENDED),
+                    ]
+                )
+                return True
+        raise AwsUnavailable(
+            f"the quarantined images of service {claim.service} change all the time"
+        )
 
     def finish_without_service(
         self, claim: ClaimId, deployment: Deployment | None, ending: Mapping[str, Any]
@@ -370,10 +542,9 @@ class Ledger:
     def free(self, claim: ClaimId) -> None:
         """Free the service of a deployment whose end is recorded, whichever execution claimed it."""
         values = {":deployment": claim.deployment}
+        freeing = Update(_claim(claim), "REMOVE #claim", "#claim.#deployment = :deployment", values)
         with suppress(NoLonger):
-            self._items.update(
-                Update(_service(claim), "REMOVE #claim", "#claim.#deployment = :deployment", values)
-            )
+            self._items.update_all([freeing, _unlisting(claim, {})])
 
     def _write_both(
         self,
@@ -381,42 +552,63 @@ class Ledger:
         on_service: str,
         values: Mapping[str, Any],
         facts: Mapping[str, Any],
-        condition: str = "",
+        *more: Update,
     ) -> None:
         """Write to the service and to the deployment in one transaction, if the execution has the claim."""
         ours = {**values, ":execution": claim.execution}
         try:
             self._items.update_all(
                 [
-                    Update(_service(claim), on_service, _OURS, ours),
-                    Update.setting(_history(claim), facts, condition),
+                    Update(_claim(claim), on_service, _OURS, ours),
+                    Update.setting(_history(claim), facts),
+                    *more,
                 ]
             )
         except NoLonger:
             raise self._superseded(claim) from None
 
     def _superseded(self, claim: ClaimId) -> Superseded:
-        return Superseded(
-            f"{_name(self.service(claim.service))} has claimed service {claim.service}"
-        )
+        return Superseded(taken_over(self.service(claim.service)))
+
+
+def taken_over(record: ServiceRecord) -> str:
+    """That another deployment has claimed the service, as a sentence."""
+    return f"{_name(record)} has claimed service {record.service}"
+
+
+def is_older(record: ServiceRecord, deployment: Deployment) -> bool:
+    """Whether the service has accepted a newer release of the same repository."""
+    release = deployment.release
+    return record.newest.get(release.image.repository, "") > release_order(release)
 
 
 def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
-    """Check the deployment's release against the newest one that was accepted on the service.
+    """Check the deployment's release against the newest one of its repository that the service has accepted.
 
     Raises:
         Superseded: a newer release was accepted.
     """
-    ours = release_order(deployment.release)
-    if record.newest > ours:
+    release = deployment.release
+    if is_older(record, deployment):
+        repository = release.image.repository
+        later = record.newest[repository].partition("#")[0]
         raise Superseded(
-            f"{_name(record)} was pushed or started later ({record.newest.partition('#')[0]}) than this one "
-            f"({ours.partition('#')[0]})"
+            f"a newer release of repository {repository} was pushed or started later ({later}) than this one "
+            f"({timestamp(release.released_at)})"
         )
 
 
-def _service_record(service: str, item: Mapping[str, Any]) -> ServiceRecord:
-    return _read(ServiceRecord, {**item, "service": service}, (SERVICES, service))
+def _service_record(service: str, items: Sequence[Mapping[str, Any]]) -> ServiceRecord:
+    facts: dict[str, Any] = {"service": service, "newest": {}}
+    for item in items:
+        if item["sk"].startswith(NEWEST):
+            part = {"newest": {item["sk"].removeprefix(NEWEST): item.get("newest")}}
+        else:
+            part = {n: item[n] for n in ATTRIBUTES.get(item["sk"], ()) if n in item}
+        # Each item is read by itself, so that the error names the one that can't be read.
+        _read(ServiceRecord, {"service": service, **part}, (service, item["sk"]))
+        facts |= part | {"newest": facts["newest"] | part.get("newest", {})}
+    return ServiceRecord.model_validate(facts)
 
 
 def _read(record: type[R], item: Mapping[str, Any], key: Key) -> R:
@@ -428,19 +620,46 @@ def _read(record: type[R], item: Mapping[str, Any], key: Key) -> R:
         ) from invalid
 
 
-def _service(claim: ClaimId) -> Key:
-    return SERVICES, claim.service
+def _claim(claim: ClaimId) -> Key:
+    return claim.service, CLAIM
 
 
 def _history(claim: ClaimId) -> Key:
-    return claim.service, claim.deployment
+    return claim.service, f"{DEPLOYMENT}{claim.deployment}"
 
 
-def _setting(learnt: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The expression that sets what was learnt, and its values; both are empty if nothing was learnt."""
-    settings = ", ".join(f"#{name} = :{name}" for name in learnt)
+def _rollback(rollback: str) -> Key:
+    return f"rollback#{rollback}", "rollback"
+
+
+def _progress(named: NamedRelease) -> Key:
+    return f"release#{named.release}", f"{PROGRESS}{progress_key(named.stage, named.service)}"
+
+
+def _still_ours(claim: ClaimId) -> Update:
+    """A write that only checks the claim."""
+    return Update(_claim(claim), "", _OURS, {":execution": claim.execution})
+
+
+def learn(record: ServiceRecord, after: ServiceRecord) -> list[Update]:
+    """The write of what is new in ``after``; none if nothing is."""
+    old, new = record.to_json(), after.to_json()
+    learnt = {
+        name: new[name] for name in ("good", "quarantined", "gone_back") if new[name] != old[name]
+    }
+    if not learnt:
+        return []
+    names = ", ".join(f"#{name} = :{name}" for name in (*learnt, "writes"))
     values = {f":{name}": value for name, value in learnt.items()}
-    return f"SET {settings}" if settings else "", values
+    values |= {":writes": record.writes + 1, ":seen": record.writes}
+    return [Update((record.service, VERSIONS), f"SET {names}", _UNWRITTEN, values)]
+
+
+def _unlisting(claim: ClaimId, listed: Mapping[str, Any]) -> Update:
+    """Removes the deployment from the list of services, and sets what runs on the service."""
+    setting = "SET " + ", ".join(f"#{name} = :{name}" for name in listed) if listed else ""
+    values = {f":{name}": value for name, value in listed.items()}
+    return Update((SERVICES, claim.service), f"{setting} REMOVE #claimed_by".strip(), "", values)
 
 
 def _name(record: ServiceRecord) -> str:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import AwareDatetime
 
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
+from slipway.image import Image
 from slipway.model import Model
+from slipway.release.named import NamedRelease, NamedRollback
 from slipway.release.plan import ServiceName
-from slipway.release.release import Deployment, Release
+from slipway.release.release import Deployment, Release, ReleaseStage
 
 # DynamoDB refuses an item of more than 400 KB, so these lists have to have a limit.
 GOOD_KEPT = 10
 QUARANTINED_KEPT = 100
+# Each takeover may leave one more version. Only the newest ones can come back: ECS's circuit breaker goes
+# back to the last one that it completed.
+UNPROVEN_KEPT = 10
 
 
 class ClaimId(Model):
@@ -47,8 +51,8 @@ class Quarantined(Model):
 
     at: AwareDatetime
     reason: str
-    deployment: str
-    """Id of the deployment that failed, or that abandoned the image."""
+    deployment: str | None = None
+    """Id of the deployment that failed, or that abandoned the image; None if a person quarantined it."""
 
 
 class Claim(Model):
@@ -67,17 +71,63 @@ class Claim(Model):
     """The change mark: until then, no other deployment can claim the service. None between changes."""
 
 
+class GoneBack(Model):
+    """That the last deployment which changed a service ended with a rollback."""
+
+    task_definition: str
+    """ARN of what the service went back to."""
+    at: AwareDatetime
+    deployment: str
+    """Id of the deployment."""
+
+
+class Freeze(Model):
+    """A freeze that a person has set with the function Operate, of one service or of the whole pipeline."""
+
+    at: AwareDatetime
+    until: AwareDatetime | None = None
+    """None until a person unfreezes it."""
+    by: str
+    why: str
+
+
+class Audit(Model):
+    """What a person has done with the function Operate."""
+
+    id: str
+    """The id of the invocation."""
+    at: AwareDatetime
+    action: str
+    service: ServiceName | None
+    """None for the whole pipeline."""
+    digest: str | None = None
+    until: AwareDatetime | None = None
+    by: str
+    """Who, as that person wrote it."""
+    why: str
+    expires_at: int
+    """When DynamoDB may delete it, in seconds since 1970."""
+
+
 class ServiceRecord(Model):
     """The ledger's record of a service."""
 
     service: ServiceName
     claim: Claim | None = None
-    newest: str = ""
-    """The `release_order` of the newest release that was accepted; empty if none was."""
+    last_claimed: str | None = None
+    """Id of the deployment that has claimed the service last, whether it still has the claim or not."""
+    newest: Mapping[str, str] = {}
+    """The `release_order` of the newest release that was accepted, by repository."""
     good: tuple[Good, ...] = ()
     """The good versions, the newest first."""
     quarantined: Mapping[str, Quarantined] = {}
     """The quarantined images, by digest."""
+    freeze: Freeze | None = None
+    """Set by a person; there may be others in the plan and for the whole pipeline."""
+    gone_back: GoneBack | None = None
+    """Set by a deployment that ended ROLLED_BACK, until another one ends SUCCEEDED."""
+    writes: int = 0
+    """How often good and quarantined versions were written, which detects a write in between."""
     baseline: str | None = None
     """ARN of what the service ran when it was last free. It is the rollback target if nothing is good yet."""
     unproven: tuple[str, ...] = ()
@@ -119,20 +169,30 @@ class ServiceRecord(Model):
         """The newest good version whose image is not quarantined, or None."""
         return next(iter(self.all_good), None)
 
-    @property
-    def newest_at(self) -> datetime | None:
-        """The time of the newest release that was accepted, or None if none was."""
-        return datetime.fromisoformat(self.newest.partition("#")[0]) if self.newest else None
+    def newest_at(self, repository: str) -> datetime | None:
+        """The time of a repository's newest release that was accepted, or None if none was."""
+        order = self.newest.get(repository)
+        return datetime.fromisoformat(order.partition("#")[0]) if order else None
+
+    def with_unproven(self, task_definition: str) -> tuple[str, ...]:
+        """The unproven versions, after this one was put on the service; the oldest are dropped."""
+        others = [arn for arn in dict.fromkeys(self.unproven) if arn != task_definition]
+        return (*others, task_definition)[-UNPROVEN_KEPT:]
 
     def learning(
-        self, digest: str, good: Good | None, quarantine: Quarantined | None
-    ) -> dict[str, Any]:
-        """The new values of the attributes ``good`` and ``quarantined``, as far as they change.
+        self,
+        digest: str,
+        good: Good | None,
+        quarantine: Quarantined | None,
+        gone_back: GoneBack | None = None,
+    ) -> ServiceRecord:
+        """The record after a deployment has ended.
 
         Args:
             digest: the digest that was deployed.
             good: the newest good version from now on; None if the deployment proved none.
             quarantine: why the digest is quarantined; None if it is not.
+            gone_back: that the deployment rolled itself back; None if it did not.
         """
         kept, quarantined = self.good, dict(self.quarantined)
         if good:
@@ -151,12 +211,9 @@ class ServiceRecord(Model):
             quarantined.pop(digest, None)  # a forced start of a quarantined image failed again
             newest_first = sorted(quarantined.items(), key=lambda item: item[1].at, reverse=True)
             quarantined = {digest: quarantine, **dict(newest_first[: QUARANTINED_KEPT - 1])}
-        learnt: dict[str, Any] = {}
-        if kept != self.good:
-            learnt["good"] = [g.to_json() for g in kept]
-        if quarantined != self.quarantined:
-            learnt["quarantined"] = {d: q.to_json() for d, q in quarantined.items()}
-        return learnt
+        back = gone_back or (None if good else self.gone_back)
+        learnt = {"good": kept, "quarantined": quarantined, "gone_back": back}
+        return self.model_copy(update=learnt)
 
 
 class End(Model):
@@ -173,11 +230,26 @@ class End(Model):
     """Names of the alarms that fired during the deployment."""
 
 
+class Recovery(Model):
+    """The execution that has to finish a deployment whose execution died."""
+
+    attempt: int
+    """The first recovery of a deployment is 1."""
+    execution: str
+    """ARN of the execution. No other one may carry out this recovery."""
+    why: str
+    """How the last execution ended, in words for people."""
+    start: NamedRelease | NamedRollback
+    """The input of the first execution."""
+
+
 class DeploymentRecord(Model):
     """The ledger's record of a deployment."""
 
     deployment: Deployment | None = None
-    """The input of the deployment; None if only a notice was recorded, or if the input was not valid."""
+    """What was asked for; None if only a notice or a recovery was recorded."""
+    recovery: Recovery | None = None
+    """The newest recovery; None if the deployment never needed one."""
     steps: Mapping[str, AwareDatetime] = {}
     """When each step was done. ``HEALTHY`` is when the service was first found healthy."""
     rollback_target: str | None = None
@@ -220,6 +292,83 @@ class DeploymentRecord(Model):
         """
         manual = self.deployment is not None and self.deployment.release.manual_rollback
         return manual or "UpdateService" in self.steps
+
+
+class Progress(Model):
+    """How far a release has come on one service of one stage."""
+
+    deployment: str
+    """Id of the deployment that carries it out."""
+    execution: str
+    """ARN of that deployment's first execution."""
+    outcome: Outcome | None = None
+    """None until the deployment has ended."""
+
+
+class ReleaseRecord(Model):
+    """The ledger's record of a release, which ResolveRelease writes."""
+
+    release: Release
+    stages: tuple[ReleaseStage, ...]
+    execution: str
+    """ARN of the release's execution."""
+    expires_at: int
+    """When DynamoDB may delete it and its progress, in seconds since 1970."""
+    progress: Mapping[str, Progress] = {}
+    """By `progress_key`."""
+
+    def deployment(self, stage: str, service: str) -> Deployment | None:
+        """The deployment to a service in a stage; None if the release's plan does not name it."""
+        for known in self.stages:
+            for planned in known.services:
+                if (known.name, planned.service) == (stage, service):
+                    return Deployment(
+                        release=self.release, stage=stage, service=service, policy=planned.policy
+                    )
+        return None
+
+    def progress_of(self, named: NamedRelease) -> Progress | None:
+        """How far the release has come on a service of a stage; None if nothing has begun there."""
+        return self.progress.get(progress_key(named.stage, named.service))
+
+    def has_come(self, stage: str) -> bool:
+        """Whether the stage may start: every deployment of each stage before it went well."""
+        for known in self.stages:
+            if known.name == stage:
+                return True
+            for planned in known.services:
+                found = self.progress.get(progress_key(known.name, planned.service))
+                if found is None or found.outcome is None or not found.outcome.facts.goes_on:
+                    return False
+        return False
+
+
+class RollbackRecord(Model):
+    """The ledger's record of a manual rollback, which ResolveRollback writes."""
+
+    deployment: Deployment
+    """The rollback as a deployment, whose release has the image that the service ran."""
+    running: str
+    """ARN of the task definition that the service ran."""
+    good: Good | None = None
+    """The rollback target, if it is a known task definition."""
+    image: Image | None = None
+    """The rollback target, if it is an image that no known task definition has."""
+    refusal: str = ""
+    """Why there is no target; empty if there is one."""
+    cause: Cause | None = None
+    """The refusal as data."""
+    execution: str
+    """ARN of the execution of the rollback state machine."""
+    expires_at: int
+    """When DynamoDB may delete it, in seconds since 1970."""
+    carried_out_by: str | None = None
+    """Id of the deployment that carries it out; None until it has begun."""
+
+
+def progress_key(stage: str, service: str) -> str:
+    """The key of a release's progress on one service of one stage."""
+    return f"{stage}#{service}"
 
 
 def deployment_id(started_at: datetime, execution: str) -> str:

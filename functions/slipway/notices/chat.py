@@ -189,7 +189,7 @@ def _code(text: str, limit: int = FACT_LENGTH) -> str:
 def _text(text: str, limit: int = FACT_LENGTH) -> str:
     """In one line where chats do read markup."""
     neutral = _neutral(truncate(one_line(text), limit)).translate(_IN_TEXT)
-    neutral = re.sub(r"(?<!\w)_|_(?!\w)", "\uff3f", neutral)  # italics, but not ROLLED_BACK
+    neutral = re.sub(r"(?<![^\W_])_|_(?![^\W_])", "\uff3f", neutral)  # italics, but not ROLLED_BACK
     return re.sub(r":(?=[\w+'-]+:)", "\u2236", neutral)  # an emoji's name
 
 

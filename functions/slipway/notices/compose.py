@@ -15,12 +15,12 @@ from slipway.notices.wording import meaning_of, title_of
 from slipway.text import one_line, truncate
 
 
-def notice_of(news: News, state: CurrentState, now: datetime, ledger: str) -> Notice:
+def notice_of(news: News, state: CurrentState, now: datetime, operate: str) -> Notice:
     """The notice of the news, with all text from outside made harmless.
 
     Args:
         now: when Notify got the news.
-        ledger: the name of the ledger's table, for the commands.
+        operate: the name of the function Operate, for the commands.
     """
     ended = news.kind == "end"
     notice = Notice(
@@ -49,7 +49,7 @@ def notice_of(news: News, state: CurrentState, now: datetime, ledger: str) -> No
         alarms_firing=news.alarms_firing,
         execution=news.execution,
         links=links_of(news, state.log),
-        commands=commands_of(news, ledger),
+        commands=commands_of(news, operate),
     )
     return harmless(notice)
 

@@ -15,6 +15,7 @@ from slipway.health.outcome import Facts, Outcome
 from slipway.image import Image, short_digest
 from slipway.ledger.records import ClaimId
 from slipway.model import IfReadable, Model
+from slipway.release.plan import ServiceName
 from slipway.release.release import StartedBy
 
 
@@ -39,7 +40,7 @@ class News(Model):
     """ARN."""
     release: Annotated[str | None, IfReadable] = None
     """The release's id: that of its push event, or its execution's name. None for a deployment."""
-    service: Annotated[str | None, IfReadable] = None
+    service: Annotated[ServiceName | None, IfReadable] = None
     """``cluster/service``; None for a release."""
     services: tuple[str, ...] = ()
     """The services of a stage; otherwise empty."""

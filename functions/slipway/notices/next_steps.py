@@ -18,6 +18,7 @@ from slipway.notices.notice import Command, ContainerLog, Link, LinkKind
 # Characters of an address or a command. No valid input makes a longer one; if one is longer, it is left out.
 LONGEST = 1500
 ALARMS_LINKED = 3
+_USER = "SLIPWAY_USER"
 # What a shell interprets within quotes, or a chat anywhere, and JSON can write as an escape.
 _SPECIAL = re.compile("['`<>&@#\x7f]|(?<=/)/|(?i:(?<=www)[.])")
 
@@ -42,16 +43,16 @@ def links_of(news: News, log: ContainerLog | None) -> tuple[Link, ...]:
     return tuple(link for link in links if len(link.url) <= LONGEST)
 
 
-def commands_of(news: News, ledger: str) -> tuple[Command, ...]:
+def commands_of(news: News, operate: str) -> tuple[Command, ...]:
     """The commands that may help now; none if there is nothing to do.
 
     Args:
-        ledger: the name of the ledger's table.
+        operate: the name of the function Operate.
     """
-    return tuple(command for command in _commands(news, ledger) if len(command.command) <= LONGEST)
+    return tuple(command for command in _commands(news, operate) if len(command.command) <= LONGEST)
 
 
-def _commands(news: News, ledger: str) -> Iterator[Command]:
+def _commands(news: News, operate: str) -> Iterator[Command]:
     if news.kind == "stage":
         return
     facts = news.facts
@@ -64,15 +65,15 @@ def _commands(news: News, ledger: str) -> Iterator[Command]:
     if facts is None or image is None:
         return
     if facts.quarantines:
-        yield _lift_quarantine(news, news.service, image, ledger)
+        yield _lift_quarantine(news, news.service, image, operate)
     elif facts.may_start_again and not news.manual_rollback:
-        yield from _start_again(news, news.service, image, ledger)
+        yield from _start_again(news, news.service, image, operate)
 
 
-def _start_again(news: News, service: str, image: Image, ledger: str) -> Iterator[Command]:
+def _start_again(news: News, service: str, image: Image, operate: str) -> Iterator[Command]:
     """How to deploy the same image again: that depends on what kept it from being deployed."""
     if news.cause is Cause.QUARANTINED:
-        yield _lift_quarantine(news, service, image, ledger)
+        yield _lift_quarantine(news, service, image, operate)
         title = f"Or deploy {news.image_name} in spite of the quarantine, which ends if the image is good"
         yield _start_release(news, title, {**_by_digest(image), "force": True})
         return
@@ -92,8 +93,7 @@ def _roll_back(news: News, service: str) -> Iterator[Command]:
     to = {"to": news.rollback_target_name} if news.rollback_target_name else {}
     again = "Try again to roll back" if news.outcome is Outcome.ROLLBACK_FAILED else "Roll back"
     title = f"{again} to {news.rollback_target_name or 'the last good version before it'}"
-    start = {"action": "rollback", "service": service, **to}
-    yield _start(title, _machine(news), start)
+    yield _start(title, _machine(news, "rollback"), {"service": service, **to})
 
 
 def _release_again(news: News) -> dict[str, Any] | None:
@@ -108,27 +108,35 @@ def _by_digest(image: Image) -> dict[str, Any]:
     return {"repository": image.repository, "digest": image.digest}
 
 
-def _lift_quarantine(news: News, service: str, image: Image, ledger: str) -> Command:
-    """The command of docs/operations.md. It changes nothing if the image is not quarantined."""
+def _lift_quarantine(news: News, service: str, image: Image, operate: str) -> Command:
+    """How to release the image from quarantine; an error if it is not quarantined any more."""
+    action = {
+        "action": "release_from_quarantine",
+        "service": service,
+        "digest": image.digest,
+        "by": _USER,
+        "why": "it was not to blame",
+    }
+    # The function records who wanted it. A shell puts the person's name there.
+    payload = shlex.quote(escaped_json(action)).replace(_USER, "'\"$USER\"'")
+    payload = payload.replace(', "digest"', ',\n  "digest"')
     lines = (
-        f"aws dynamodb update-item --region {shlex.quote(news.execution.split(':')[3])}",
-        f"--table-name {shlex.quote(ledger)}",
-        f"--key {shlex.quote(escaped_json({'pk': {'S': 'service'}, 'sk': {'S': service}}))}",
-        "--update-expression 'REMOVE quarantined.#d'",
-        f"--expression-attribute-names {shlex.quote(json.dumps({'#d': image.digest}))}",
+        f"printf %s {payload} |",
+        f"aws lambda invoke --region {shlex.quote(news.execution.split(':')[3])}",
+        f"--function-name {shlex.quote(operate)} --payload fileb:///dev/stdin /dev/stderr",
     )
     title = f"Release {news.image_name} from quarantine on {service}, if it was not to blame"
     return Command(title=title, command=" \\\n  ".join(lines))
 
 
 def _start_release(news: News, title: str, start: dict[str, Any]) -> Command:
-    # template.yaml gives both state machines of a stack the same name, but for this suffix.
-    machine = re.sub(r"-deployment$", "-release", _machine(news))
-    return _start(title, machine, start)
+    return _start(title, _machine(news, "release"), start)
 
 
-def _machine(news: News) -> str:
-    return news.execution.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+def _machine(news: News, kind: str) -> str:
+    """ARN of a state machine: template.yaml gives those of a stack the same name, but for this suffix."""
+    own = news.execution.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+    return re.sub(r"-(?:release|rollback|deployment)$", f"-{kind}", own)
 
 
 def _start(title: str, machine: str, start: dict[str, Any]) -> Command:

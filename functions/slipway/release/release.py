@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import AwareDatetime
 
 from slipway.image import Image
 from slipway.model import Model
+from slipway.release.named import NamedRelease
 from slipway.release.plan import Policy, ServiceName
 
 EXECUTION_NAME_LENGTH = 80  # StartExecution's limit
@@ -28,7 +30,7 @@ class Release(Model):
     """One image on its way through the stages of its repository's plan."""
 
     id: str
-    """The id of the event from ECR; for a manual start, the name of the execution."""
+    """The id of the event from ECR; for a manual start or a manual rollback, its `started_id`."""
     image: Image
     released_at: AwareDatetime
     """When it was pushed or started manually. This time orders releases, not the order of their arrival."""
@@ -45,10 +47,7 @@ class Release(Model):
 
 
 class Deployment(Model):
-    """One release or manual rollback on one service.
-
-    A release starts the deployment state machine with this value as its input.
-    """
+    """One release or manual rollback on one service."""
 
     release: Release
     stage: str | None
@@ -57,22 +56,21 @@ class Deployment(Model):
     policy: Policy
 
 
-class NamedDeployment(Model):
-    """The input of a deployment, and the name of its execution."""
+class PlannedDeployment(Model):
+    """A service of a stage, and how it is deployed."""
 
-    name: str
-    """Equal for every delivery of the same event, so that a repeated delivery starts no second execution."""
-    input: Deployment
+    service: ServiceName
+    policy: Policy
 
 
 class ReleaseStage(Model):
-    """The deployments of one stage, which start at the same time."""
+    """The services of one stage, which are deployed at the same time."""
 
     name: str
-    deployments: tuple[NamedDeployment, ...]
+    services: tuple[PlannedDeployment, ...]
 
 
-class Resolution(Model):
+class Resolved(Model):
     """The release that a push or a manual start leads to, with its stages; or why it is ignored."""
 
     ignored: str | None = None
@@ -81,16 +79,73 @@ class Resolution(Model):
     stages: tuple[ReleaseStage, ...] = ()
 
 
-def execution_name(deployment: Deployment) -> str:
+class NamedDeployment(Model):
+    """The input of a deployment, and the name of its execution."""
+
+    name: str
+    """Equal for every delivery of the same event, so that a repeated delivery starts no second execution."""
+    input: NamedRelease
+
+
+class NamedStage(Model):
+    """The deployments of one stage, as the release state machine starts them."""
+
+    name: str
+    deployments: tuple[NamedDeployment, ...]
+
+
+class Resolution(Model):
+    """The answer of ResolveRelease: a Resolved in which each deployment is only named."""
+
+    ignored: str | None = None
+    release: Release | None = None
+    stages: tuple[NamedStage, ...] = ()
+
+    @classmethod
+    def of(cls, resolved: Resolved) -> Resolution:
+        """Name the deployments."""
+        stages = [
+            NamedStage(
+                name=stage.name,
+                deployments=tuple(
+                    _named(resolved.release, stage.name, planned.service)
+                    for planned in stage.services
+                ),
+            )
+            for stage in resolved.stages
+            if resolved.release
+        ]
+        return cls(ignored=resolved.ignored, release=resolved.release, stages=tuple(stages))
+
+
+def _named(release: Release, stage: str, service: str) -> NamedDeployment:
+    return NamedDeployment(
+        name=execution_name(release, stage, service),
+        input=NamedRelease(release=release.id, stage=stage, service=service),
+    )
+
+
+def started_id(execution: str, started_at: datetime) -> str:
+    """The id of what a person has started: a manual start of a release, or a manual rollback.
+
+    Step Functions allows the name of an execution again after 90 days, so that the id depends on the time.
+
+    Args:
+        execution: ARN.
+        started_at: when the execution started.
+    """
+    name = execution.rpartition(":")[2]
+    return unique_name(name, f"{execution} {started_at.timestamp():.3f}")
+
+
+def execution_name(release: Release, stage: str, service: str) -> str:
     """The name of a deployment's execution: readable, and equal only for the same release, stage and service.
 
     Step Functions refuses a second execution of the same name for 90 days (StartExecution's API reference),
     so a repeated event can't deploy twice.
     """
-    release = deployment.release
-    key = f"{release.id} {release.image.digest} {deployment.stage} {deployment.service}"
-    readable = f"{deployment.service}-{release.image.tag or 'digest'}"
-    return unique_name(readable, key)
+    key = f"{release.id} {release.image.digest} {stage} {service}"
+    return unique_name(f"{service}-{release.image.tag or 'digest'}", key)
 
 
 def unique_name(readable: str, key: str) -> str:

@@ -14,13 +14,12 @@ from slipway.release.parameters import read_plan
 from slipway.release.plan import Route, parameter_name
 from slipway.release.registry import find_image, uri_of
 from slipway.release.release import (
-    Deployment,
-    NamedDeployment,
+    PlannedDeployment,
     Release,
     ReleaseStage,
-    Resolution,
+    Resolved,
     StartedBy,
-    execution_name,
+    started_id,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +69,8 @@ class _PushDetail(BaseModel):
 class _Push(BaseModel):
     """An EventBridge event of a push; AWS may add fields to it."""
 
-    id: str
+    id: str = Field(pattern=r"^[!-~]{1,200}$")
+    """A UUID, or what the sweep gives. It is a key in the ledger."""
     source: str
     account: str
     region: str
@@ -88,7 +88,7 @@ def resolve(
     started_at: datetime,
     ssm: SSMClient,
     ecr: ECRClient,
-) -> Resolution:
+) -> Resolved:
     """Resolve ``start``, the input of the release state machine, to a release or to a reason to ignore it.
 
     A push is ignored if no plan or route is for it. A manual start is never ignored: if nothing can be
@@ -96,7 +96,7 @@ def resolve(
 
     Args:
         start: an EventBridge event ``ECR Image Action``, or a ManualStart.
-        execution: ARN of the release's execution, whose name is the id of a manually started release.
+        execution: ARN of the release's execution.
         started_at: when that execution started, which is the time of a manually started release.
 
     Raises:
@@ -109,7 +109,7 @@ def resolve(
     try:
         return _resolve_push(start, execution, started_at, ssm, ecr)
     except _Ignored as why:
-        return Resolution(ignored=str(why))
+        return Resolved(ignored=str(why))
 
 
 def _read_push(event: dict[str, Any], execution: str, started_at: datetime) -> _Push:
@@ -135,7 +135,7 @@ def _read_push(event: dict[str, Any], execution: str, started_at: datetime) -> _
 
 def _resolve_push(
     event: dict[str, Any], execution: str, started_at: datetime, ssm: SSMClient, ecr: ECRClient
-) -> Resolution:
+) -> Resolved:
     push = _read_push(event, execution, started_at)
     detail = push.detail
     repository, tag = detail.repository, detail.tag
@@ -190,7 +190,7 @@ def _resolve_manual_start(
     started_at: datetime,
     ssm: SSMClient,
     ecr: ECRClient,
-) -> Resolution:
+) -> Resolved:
     allowed = 'a manual start ({"repository": ..., "tag" or "digest": ...})'
     manual = parse_written(ManualStart, start, allowed)
     repository = manual.repository
@@ -211,7 +211,7 @@ def _resolve_manual_start(
     for tag in tags:
         if route := plan.route_for(tag):
             release = Release(
-                id=execution.rpartition(":")[2],
+                id=started_id(execution, started_at),
                 image=Image(repository=repository, uri=uri, digest=found["imageDigest"], tag=tag),
                 released_at=started_at,
                 started_by=StartedBy.MANUAL_START,
@@ -225,15 +225,15 @@ def _resolve_manual_start(
     )
 
 
-def _resolution(release: Release, route: Route) -> Resolution:
-    stages = []
-    for stage in route.stages:
-        deployments = [
-            Deployment(
-                release=release, stage=stage.name, service=planned.service, policy=planned.policy()
-            )
-            for planned in stage.services
-        ]
-        named = tuple(NamedDeployment(name=execution_name(d), input=d) for d in deployments)
-        stages.append(ReleaseStage(name=stage.name, deployments=named))
-    return Resolution(release=release, stages=tuple(stages))
+def _resolution(release: Release, route: Route) -> Resolved:
+    stages = [
+        ReleaseStage(
+            name=stage.name,
+            services=tuple(
+                PlannedDeployment(service=planned.service, policy=planned.policy())
+                for planned in stage.services
+            ),
+        )
+        for stage in route.stages
+    ]
+    return Resolved(release=release, stages=tuple(stages))

@@ -200,12 +200,8 @@ class Turn:
                 sent.
         """
         facts["expires_at"] = self._expires(datetime.now(UTC))
-        update = Update.setting(self._key, facts)
-        arguments = {**update.arguments["ExpressionAttributeValues"], **self._values}
         try:
-            self._items.update(
-                Update(self._key, update.arguments["UpdateExpression"], _OURS, arguments)
-            )
+            self._items.update(Update.setting(self._key, facts, _OURS, self._values))
         except NoLonger:
             raise StillNotifying(f"it took too long to notify Slack of {self._key[1]}") from None
 

@@ -23,6 +23,7 @@ def differ(recorded: Any, got: Any) -> list[str]:
             "ECS deployment ecs-svc/4055011169962135182 completed",
             "ECS deployment ecs-svc/1 completed",
         ),
+        ("execution recover-api-0123456789abcdef", "execution recover-api-fedcba9876543210"),
         ("task 0123456789abcdef0123456789abcdef", "task fedcba9876543210fedcba9876543210"),
         (
             "container 0123456789abcdef0123456789abcdef-1683088511",

@@ -117,8 +117,7 @@ def test_the_image_that_a_manual_rollback_abandons_is_no_rollback_target_after_a
     v2 = shop.history()[0]["deployment"]["release"]["image"]["digest"]
     planned = shop.planned(shop.service, bake_seconds=600)
     shop.plan([{"name": "production", "services": [planned]}])
-    start = {"action": "rollback", "service": shop.service}
-    shop.account.start("DeploymentStateMachineArn", start)
+    shop.account.start("RollbackStateMachineArn", {"service": shop.service})
     wait_for(lambda: "HEALTHY" in str(shop.history()[2:]), "the rollback to bake")
     shop.push("v4", behaviour="crash")
     assert shop.deployed("v4").outcome == "ROLLED_BACK"
@@ -146,8 +145,8 @@ def test_a_manual_rollback_to_a_target_that_does_not_exist_is_rejected(
 
 
 def test_a_service_that_does_not_exist_is_named(account: Account) -> None:
-    start = {"action": "rollback", "service": "nowhere/api"}
-    back = account.ended(account.start("DeploymentStateMachineArn", start))
+    start = {"service": "nowhere/api"}
+    back = account.ended(account.start("RollbackStateMachineArn", start))
     assert (back.outcome, back.reason) == (
         "FAILED",
         "cluster nowhere of service nowhere/api does not exist",
@@ -155,7 +154,7 @@ def test_a_service_that_does_not_exist_is_named(account: Account) -> None:
 
 
 def test_a_wrong_start_of_a_manual_rollback_says_what_is_wrong(account: Account) -> None:
-    start = {"action": "rollback", "service": "api", "too": "v1"}
-    back = account.ended(account.start("DeploymentStateMachineArn", start))
+    start = {"service": "api", "too": "v1"}
+    back = account.ended(account.start("RollbackStateMachineArn", start))
     assert back.outcome == "FAILED"
     assert "too: Extra inputs are not permitted" in back.reason

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from localaws.lambda_ import awslambda
 from slipway.ledger.records import ClaimId
 from slipway.release.freeze import parse_freeze
 from slipway.release.release import Deployment
@@ -84,46 +85,79 @@ def test_a_quarantined_digest_is_shown_released_and_forced(shop: Shop) -> None:
     assert digest in shop.record().quarantined
     run("lift the quarantine of a digest", shop, DIGEST=digest)
     assert digest not in shop.record().quarantined
+    run("quarantine a digest", shop, DIGEST=digest)
+    assert shop.record().quarantined[digest].reason.endswith(": it leaks memory")
+    actions = [line.split("\t") for line in run("the last actions", shop).splitlines()]
+    ours = [line for line in actions if line[2] == shop.service]
+    assert [line[1] for line in ours] == ["quarantine", "release_from_quarantine"]
+    assert ours[1][4].startswith("arn:aws:sts")
+    assert ours[1][5] == "the alarm was wrong"
 
 
-def test_a_service_is_rolled_back(shop: Shop) -> None:
+def test_a_rollback_of_a_service_that_has_gone_back_by_itself_has_to_name_its_target(
+    shop: Shop,
+) -> None:
     run("roll back", shop)
-    assert newest(shop, 5) == "ROLLED_BACK"
-    assert shop.running() == digest_of(shop, "v2")
-    newest_line = run("the history of a service", shop).splitlines()[0]
-    _, image, started_by, by, outcome, _ = newest_line.split("\t")
-    assert image == digest_of(shop, "v3"), "the one that it leaves"
-    assert (started_by, outcome) == ("manual rollback", "ROLLED_BACK")
-    assert by.startswith("arn:aws:sts")
+    assert newest(shop, 5) == "REJECTED"
+    assert 'name the version as "to": v2' in shop.history()[-1]["reason"]
     run("roll back to", shop)
     assert newest(shop, 6) == "ROLLED_BACK"
     assert shop.running() == shop.v1
 
 
-def test_an_image_is_deployed_manually(shop: Shop) -> None:
-    run("lift the quarantine of a digest", shop, DIGEST=digest_of(shop, "v2"))
+def test_an_image_is_deployed_manually_and_rolled_back(shop: Shop) -> None:
     run("deploy an image that the repository has", shop)
     assert newest(shop, 7) == "SUCCEEDED"
     release = shop.history()[-1]["deployment"]["release"]
     assert (release["image"]["tag"], release["by"]) == ("v2", "jo")
+    run("roll back", shop)
+    assert newest(shop, 8) == "ROLLED_BACK"
+    assert shop.running() == shop.v1
+    newest_line = run("the history of a service", shop).splitlines()[0]
+    _, image, started_by, by, outcome, _ = newest_line.split("\t")
+    assert image == digest_of(shop, "v2"), "the one that it leaves"
+    assert (started_by, outcome) == ("manual rollback", "ROLLED_BACK")
+    assert by.startswith("arn:aws:sts")
 
 
 def test_the_pipeline_is_frozen_and_unfrozen(account: Account, shop: Shop) -> None:
-    parameter = "/slipway/freeze"
     run("freeze now", shop)
     shop.push("v5")
     assert shop.deployed("v5").outcome == "REJECTED"
+    run("unfreeze", shop)
+    assert account.ledger.freeze() is None
+    run("freeze one service until a time", shop)
+    assert shop.record().freeze is not None
+    run("unfreeze one service", shop)
+    assert shop.record().freeze is None
+
+
+def test_planned_freezes_are_written_and_removed(account: Account, shop: Shop) -> None:
+    parameter = "/slipway/freeze"
     run("freeze over the holidays and every weekend", shop)
     windows = account.aws.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"]
     assert len(parse_freeze(windows)) == 2
-    run("unfreeze", shop)
+    run("remove the planned freezes", shop)
     assert not account.aws.client("ssm").describe_parameters(
         ParameterFilters=[{"Key": "Name", "Values": [parameter]}]
     )["Parameters"]
 
 
-def test_the_command_for_a_sweep_looks_for_lost_pushes(shop: Shop) -> None:
-    assert json.loads(run("sweep now", shop))["released"] == []
+def test_the_command_for_a_sweep_begins_one(account: Account, shop: Shop) -> None:
+    sweep_function = account.functions()["Sweep"]
+    before = sum(each.function == sweep_function for each in awslambda.invocations())
+    assert "a sweep begins" in run("sweep now", shop)
+    wait_for(
+        lambda: sum(each.function == sweep_function for each in awslambda.invocations()) > before,
+        "the sweep",
+    )
+
+
+def test_the_deployments_under_way_are_named(shop: Shop) -> None:
+    shop.push("v5b", behaviour="slow", start_seconds="5")
+    wait_for(lambda: shop.record().claim, "v5b to claim the service")
+    assert shop.service in run("what is under way", shop)
+    assert shop.deployed("v5b").outcome == "SUCCEEDED"
 
 
 def test_the_commands_for_queues_show_and_purge_undelivered_and_unrecovered_events(
@@ -165,7 +199,7 @@ def test_an_item_that_can_not_be_read_harms_its_service_only_until_it_is_mended(
 ) -> None:
     other = account.shop(tasks=1)
     account.table.update_item(
-        Key={"pk": "service", "sk": shop.service},
+        Key={"pk": shop.service, "sk": "state#versions"},
         UpdateExpression="SET good = :text",
         ExpressionAttributeValues={":text": "the last one"},
     )
@@ -174,17 +208,19 @@ def test_an_item_that_can_not_be_read_harms_its_service_only_until_it_is_mended(
     deployment = shop.deployed("v6")
     assert deployment.outcome == "FAILED"
     assert deployment.reason.startswith(
-        f"the ledger's item service {shop.service} is not valid:\n  good: "
+        f"the ledger's item {shop.service} state#versions is not valid:\n  good: "
     )
-    back = shop.roll_back(to="v3")
+    back = shop.roll_back(to="v1")
     assert (back.outcome, back.reason) == ("FAILED", deployment.reason)
     assert deployment.reason.splitlines()[1].strip() in shop.mails()[-1]["text"].replace("\n ", "")
     other.push("v2")
     assert other.deployed("v2").outcome == "SUCCEEDED"
-    swept = json.loads(run("sweep now", shop))
-    assert any(deployment.reason in problem for problem in swept["problems"])
+    swept = account.aws.client("lambda").invoke(FunctionName=account.functions()["Sweep"])
+    problems = json.loads(swept["Payload"].read())["problems"]
+    assert any(deployment.reason in problem for problem in problems)
 
-    assert json.loads(run("the item of a service", shop))["good"] == {"S": "the last one"}
+    items = {item["sk"]["S"]: item for item in json.loads(run("the items of a service", shop))}
+    assert items["state#versions"]["good"] == {"S": "the last one"}
     run("remove an attribute", shop)
     shop.push("v7")
     assert shop.deployed("v7").outcome == "SUCCEEDED"

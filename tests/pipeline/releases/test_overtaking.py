@@ -87,7 +87,7 @@ def test_a_deployment_that_is_stopped_while_it_waits_leaves_the_older_one_alone(
     hung = faults.add(action="ecs:UpdateService", how="hang", containing=shop.name)
     digest = shop.push("v2")
     wait_for(lambda: faults.get(hung)["hits"], "v2 to be in the middle of its change")
-    stopped = faults.add(state="WaitToBegin", how="stop", containing='"v3"')
+    stopped = faults.add(state="WaitToBegin", how="stop", containing="-v3-")
     shop.push("v3")
     wait_for(lambda: shop.outcomes().get("v3"), "v3 to end")
     assert faults.remove(stopped)["hits"] == 1
@@ -115,7 +115,7 @@ def test_a_deployment_that_took_over_and_dies_leaves_nothing_unproven_behind(
     account: Account,
 ) -> None:
     shop = baking_v2(account)
-    stopped = faults.add(state="RegisterTaskDefinition", how="stop", containing='"v3"')
+    stopped = faults.add(state="RegisterTaskDefinition", how="stop", containing="-v3-")
     shop.push("v3")
     assert end(shop) == {"v2": "SUPERSEDED", "v3": "ROLLED_BACK"}
     assert faults.remove(stopped)["hits"] == 1
@@ -126,7 +126,7 @@ def test_a_deployment_that_cannot_record_its_takeover_leaves_nothing_unproven_be
     account: Account,
 ) -> None:
     shop = baking_v2(account)
-    denied = faults.add(action="dynamodb:UpdateItem", how="deny", containing='"v3"')
+    denied = faults.add(action="dynamodb:UpdateItem", how="deny", containing="-v3-")
     shop.push("v3")
     assert end(shop) == {"v2": "SUPERSEDED", "v3": "ROLLED_BACK"}
     assert faults.remove(denied)["hits"] == 1
@@ -140,7 +140,7 @@ def test_a_deployment_that_is_stopped_before_it_records_its_takeover_leaves_noth
     account: Account,
 ) -> None:
     shop = baking_v2(account)
-    hung = faults.add(action="dynamodb:UpdateItem", how="hang", containing='"v3"')
+    hung = faults.add(action="dynamodb:UpdateItem", how="hang", containing="-v3-")
     shop.push("v3")
     wait_for(lambda: faults.get(hung)["hits"], "v3 to have taken the service")
     claim = shop.record().claim
@@ -155,7 +155,7 @@ def test_a_deployment_that_took_over_and_dies_after_a_refused_update_leaves_noth
 ) -> None:
     shop = baking_v2(account)
     denied = faults.add(action="ecs:UpdateService", how="deny", containing=shop.name)
-    stopped = faults.add(state="RollBack", how="stop", containing='"v3"')
+    stopped = faults.add(state="RollBack", how="stop", containing="-v3-")
     shop.push("v3")
     assert end(shop) == {"v2": "SUPERSEDED", "v3": "ROLLED_BACK"}
     assert (faults.remove(denied)["hits"], faults.remove(stopped)["hits"]) == (1, 1)
@@ -167,7 +167,7 @@ def test_a_deployment_that_is_stopped_as_it_rolls_back_the_one_it_took_over_from
 ) -> None:
     shop = baking_v2(account)
     faults.add(action="ecs:RegisterTaskDefinition", how="deny", containing=shop.name)
-    stopped = faults.add(state="DecideUndo", how="stop", containing='"v3"')
+    stopped = faults.add(state="DecideUndo", how="stop", containing="-v3-")
     shop.push("v3")
     assert end(shop) == {"v2": "SUPERSEDED", "v3": "ROLLED_BACK"}
     assert faults.remove(stopped)["hits"] == 1
@@ -178,8 +178,8 @@ def entered(account: Account, shop: Shop, tag: str, state: str) -> bool:
     """Whether the deployment of this tag has come to a state."""
     client = account.aws.client("stepfunctions")
     for each in account.executions("DeploymentStateMachineArn"):
-        image = each.input.get("release", {}).get("image", {})
-        if (image.get("repository"), image.get("tag")) == (shop.repository, tag):
+        name = each.arn.rpartition(":")[2]
+        if name.startswith(f"{shop.service.replace('/', '-')}-{tag}-"):
             events = client.get_execution_history(executionArn=each.arn)["events"]
             return any(e.get("stateEnteredEventDetails", {}).get("name") == state for e in events)
     return False

@@ -98,12 +98,12 @@ def test_the_template_allows_each_step_what_it_does_and_nothing_else(account: Ac
     assert ssm.get_parameter(Name=kept)["Parameter"]["Value"] == f"{shop.uri}@{v2}"
     assert shop.roll_back(to="v1").outcome == "ROLLED_BACK"
     assert ssm.get_parameter(Name=kept)["Parameter"]["Value"] == f"{shop.uri}@{shop.v1}"
-    faults.add(state="WaitForTasks", how="stop", containing='"v4"')
+    faults.add(state="WaitForTasks", how="stop", containing="-v4-")
     shop.push("v4")
     wait_for(lambda: "v4" in shop.outcomes(), "the recovery of v4")
     ended(shop)
     with account.disabled("aws.states"):
-        faults.add(state="WaitForTasks", how="stop", containing='"v5"')
+        faults.add(state="WaitForTasks", how="stop", containing="-v5-")
         shop.push("v5")
         shop.released("v5")
     let_the_lease_run_out(shop)

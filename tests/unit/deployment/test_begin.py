@@ -9,7 +9,10 @@ from slipway.deployment.begin import begin
 from slipway.deployment.beginning import Beginning, Decision, Start, World
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.health.cause import Cause
+from slipway.ledger.operations import Operations
+from slipway.ledger.records import Audit, Freeze
 from slipway.model import parse
+from tests.support.asked import taken_up
 from tests.support.builders import (
     DIGEST,
     NEW,
@@ -53,13 +56,19 @@ FROZEN = {"from": "2026-11-21T00:00:00Z", "until": "2026-11-23T00:00:00Z"}
 
 
 @pytest.fixture
-def world(ledger, ecs, ecr, cloudwatch, ssm):
-    return World(ledger, ecs.client, ecr.client, cloudwatch.client, ssm.client)
+def world(ledger, ecs, ecr, cloudwatch, ssm, stepfunctions):
+    return World(
+        ledger, ecs.client, ecr.client, cloudwatch.client, ssm.client, stepfunctions.client
+    )
 
 
 def begun(world, now=NOW, **changes) -> Beginning:
-    asked = deployment(**changes).to_json()
-    return begin(Start(start=asked, execution=execution(), started_at=NOW), now, world)
+    """The decision on a deployment that this execution has taken up."""
+    return begin(starting(taken_up(world.ledger, deployment(**changes))), now, world)
+
+
+def starting(start, name="e-1") -> Start:
+    return Start(start=start, execution=execution(name), started_at=NOW)
 
 
 def runs(ecs, *deployments, image=THEIRS, on=OLD, **service):
@@ -89,10 +98,10 @@ def while_it_checks(monkeypatch, ledger, something):
     """Something happens just before it claims the service."""
     claim_it = ledger.claim
 
-    def late(*arguments):
+    def late(*arguments, **how):
         monkeypatch.undo()
         something()
-        claim_it(*arguments)
+        claim_it(*arguments, **how)
 
     monkeypatch.setattr(ledger, "claim", late)
 
@@ -119,7 +128,7 @@ def test_a_deployment_claims_the_service_and_has_a_history_from_then_on(world, e
     service, record = ledger.service(SERVICE), ledger.deployment(claim())
     assert beginning.claim == claim()
     assert service.claim.execution == execution()
-    assert (service.newest_at, service.baseline) == (NOW, OLD)
+    assert (service.newest_at("shop/api"), service.baseline) == (NOW, OLD)
     assert (record.deployment, record.rollback_target, record.good_target) == (
         deployment(),
         OLD,
@@ -256,10 +265,8 @@ def test_a_takeover_before_the_service_was_changed_leaves_nothing_to_undo(world,
 
 
 def test_the_next_deployment_takes_over_the_unproven_version_of_a_service(world, ecs, ssm, ledger):
-    """A person has freed it, as docs/operations.md says."""
-    under_way(ledger)
-    key = {"pk": "service", "sk": SERVICE}
-    aws.table().update_item(Key=key, UpdateExpression="REMOVE claim")
+    """The deployment's claim is gone, as if only its end had been recorded."""
+    ledger.free(under_way(ledger))
     runs(ecs, ON_NEW, on=NEW)
     unfrozen(ssm)
     goes_back_to(ecs, OLD)
@@ -377,7 +384,7 @@ def test_a_release_that_is_older_than_an_accepted_one_is_superseded(world, ledge
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "SUPERSEDED")
     assert beginning.cause is Cause.NEWER_RELEASE
-    assert beginning.reason.startswith("release shop/api:v3 (abababababab) was pushed or started")
+    assert beginning.reason.startswith("a newer release of repository shop/api was pushed")
     assert ledger.service(SERVICE).claim.execution == execution("e-2")
 
 
@@ -421,7 +428,7 @@ def test_a_release_that_changes_nothing_takes_the_claim_of_an_older_one_under_wa
 
     assert begun(world).outcome == "NO_CHANGE"
     assert ledger.service(SERVICE).claim.execution == execution()
-    assert ledger.service(SERVICE).newest_at == NOW
+    assert ledger.service(SERVICE).newest_at("shop/api") == NOW
 
 
 @pytest.mark.parametrize(
@@ -714,21 +721,51 @@ def test_a_deployment_waits_for_an_unreadable_alarm_no_longer_than_its_timeout(
     assert beginning.reason.startswith("it could not begin within 600 seconds: an alarm that can't")
 
 
-# --- what can't be deployed to ----------------------------------------------------------------------
+# --- freezes that a person has set ------------------------------------------------------------------
+
+
+def operate(service, **freeze):
+    known = {"at": NOW, "by": "Ada", "why": "the sale"} | freeze
+    audit = {"id": "1", "at": NOW, "action": "freeze", "service": service, "by": "Ada"}
+    Operations(aws.table()).freeze(
+        service, Freeze(**known), Audit(**audit, why="the sale", expires_at=0)
+    )
 
 
 @pytest.mark.parametrize(
-    ("start", "said"),
-    [
-        ({}, r"the input of the deployment state machine is not valid:\n  release: "),
-        ({"action": "deploy"}, "the input of the deployment state machine is not valid"),
-        ({"action": "rollback"}, r"the manual rollback is not valid:\n  service: "),
-        ({"action": "recover"}, r"the input of the recovery is not valid:\n  deployment: "),
-    ],
+    ("service", "whose"), [(SERVICE, "service production/api"), (None, "the whole pipeline")]
 )
-def test_an_input_that_is_not_valid_is_an_error_that_names_the_missing_fields(world, start, said):
-    with pytest.raises(InvalidInput, match=said):
-        begin(Start(start=start, execution=execution(), started_at=NOW), NOW, world)
+def test_a_freeze_of_a_person_names_who_set_it_and_why(service, whose, world, ecs):
+    runs(ecs)
+    operate(service)
+
+    beginning = begun(world)
+
+    assert (beginning.outcome, beginning.cause) == ("REJECTED", Cause.FROZEN)
+    assert beginning.reason == (
+        f"Ada has frozen {whose} until somebody unfreezes it (the sale); start it manually after that"
+    )
+
+
+def test_a_freeze_of_a_person_ends_at_its_time(world, ecs, ssm):
+    runs(ecs)
+    operate(SERVICE, until=at(60))
+
+    beginning = begun(world)
+    assert "until 2026-11-22T03:01:00" in beginning.reason
+
+    may_begin(ecs, ssm)
+    assert begun(world, at(60)).decision is Decision.GO
+
+
+def test_a_freeze_of_another_service_stops_nothing(world, ecs, ssm):
+    may_begin(ecs, ssm)
+    operate("production/web")
+
+    assert begun(world).decision is Decision.GO
+
+
+# --- what can't be deployed to ----------------------------------------------------------------------
 
 
 def test_a_container_that_the_service_does_not_have_is_named(world, ecs):

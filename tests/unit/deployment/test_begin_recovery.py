@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from slipway import aws
 from slipway.deployment.begin import begin
-from slipway.deployment.beginning import Decision, Recovery, Start, World
-from slipway.errors import InvalidInput
+from slipway.deployment.beginning import Decision, Start, World
+from slipway.errors import AwsUnavailable
 from slipway.health.cause import Cause
-from slipway.release.plan import Policy
+from slipway.model import parse
+from tests.support.asked import (
+    freed,
+    manual_rollback,
+    part_of,
+    recorded,
+    recovery_recorded,
+    rollback_recorded,
+    taken_up,
+)
 from tests.support.builders import (
     DIGEST,
     NEW,
@@ -28,34 +36,28 @@ from tests.support.builders import (
     image,
     release,
 )
-from tests.support.ecs_answers import container, defined, described, ecs_deployment
-from tests.support.pushes import planned
+from tests.support.ecs_answers import defined
 
 WHY = "its execution was stopped (by Ada)"
-MANUAL_ROLLBACK = {"action": "rollback", "service": SERVICE, "by": "Ada"}
 OLDER = release(id="event-0", released_at=at(-60))
 NEWER = release(id="event-2", released_at=at(60))
 OWN = claim(execution=execution("recover-1"))
 """The dead deployment's id, and the execution that recovers it."""
+WELL = {"outcome": "SUCCEEDED", "reason": "every gate passed", "evidence": []}
 
 
 @pytest.fixture
-def world(ledger, ecs, ecr, cloudwatch, ssm):
-    return World(ledger, ecs.client, ecr.client, cloudwatch.client, ssm.client)
+def world(ledger, ecs, ecr, cloudwatch, ssm, stepfunctions):
+    return World(
+        ledger, ecs.client, ecr.client, cloudwatch.client, ssm.client, stepfunctions.client
+    )
 
 
 def begun(world, start=None, name="recover-1"):
-    """The recovery of what execution e-1 was started with."""
-    recovery = Recovery(
-        action="recover",
-        deployment=claim().deployment,
-        execution=execution(),
-        started_at=NOW,
-        why=WHY,
-        start=deployment().to_json() if start is None else start,
-        attempt=1,
-    )
-    asked = Start(start=recovery.to_json(), execution=execution(name), started_at=at(100))
+    """The decision on the recovery of execution e-1, which has taken up what it was started with."""
+    start = start or taken_up(world.ledger, deployment())
+    named = recovery_recorded(world.ledger, start, name, why=WHY)
+    asked = Start(start=named, execution=execution(name), started_at=at(100))
     return begin(asked, at(101), world)
 
 
@@ -205,11 +207,11 @@ def test_a_service_that_the_dead_execution_changed_is_rolled_back_though_a_perso
     world, ecs, ledger
 ):
     changes(ledger)
-    key = {"pk": "service", "sk": SERVICE}
-    aws.table().update_item(Key=key, UpdateExpression="REMOVE claim")
+    freed()
     defined(ecs)
 
     assert begun(world).decision is Decision.ROLL_BACK
+    assert ledger.service(SERVICE).claim.execution == OWN.execution
 
 
 def test_a_recovery_waits_while_the_change_mark_of_the_dead_execution_lasts(world, ledger):
@@ -222,25 +224,91 @@ def test_a_recovery_waits_while_the_change_mark_of_the_dead_execution_lasts(worl
     assert ledger.service(SERVICE).claim.execution == execution("e-1")
 
 
+# --- another deployment has claimed the service since -----------------------------------------------
+
+
+def takes_over(ledger, **changes):
+    """It has changed the service: the baseline and the unproven versions are of both."""
+    other = accepted(ledger, "e-2", **{"release": NEWER} | changes)
+    ledger.start_change(other, "UpdateService", NOW, unproven=OTHER, task_definition=OTHER)
+    ledger.end_change(other, "UpdateService", NOW, ecs_deployment="ecs-svc/3")
+    return other
+
+
+def is_superseded(beginning, reason):
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "SUPERSEDED")
+    assert (beginning.cause, beginning.reason) == (Cause.NEWER_RELEASE, reason)
+
+
 def test_a_newer_release_that_took_the_service_over_keeps_it(world, ledger):
     changes(ledger)
-    accepted(ledger, "e-2", release=NEWER)
+    takes_over(ledger)
+    before = ledger.service(SERVICE)
 
-    beginning = begun(world)
+    is_superseded(
+        begun(world), "release shop/api:v2 (abababababab) has claimed service production/api"
+    )
+    assert ledger.service(SERVICE) == before
+    assert before.claim.execution == execution("e-2")
 
-    assert (beginning.decision, beginning.outcome) == (Decision.END, "SUPERSEDED")
-    assert beginning.cause is Cause.NEWER_RELEASE
-    assert ledger.service(SERVICE).claim.execution == execution("e-2")
+
+def test_a_deployment_that_took_the_service_over_and_has_ended_leaves_nothing_to_recover(
+    world, ledger
+):
+    """To go back now would take the service off the version that the other deployment found good."""
+    changes(ledger)
+    ledger.finish(takes_over(ledger), None, WELL, good(OTHER), None)
+    before = ledger.service(SERVICE)
+
+    is_superseded(begun(world), "a newer release has claimed service production/api")
+    assert ledger.service(SERVICE) == before
+    assert (before.claim, before.last_good) == (None, good(OTHER))
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["it runs", "it has ended"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {
+            "release": release(
+                id="event-9", image=image(repository="shop/admin"), released_at=at(-9)
+            )
+        },
+        {"release": manual_rollback().release, "stage": None},
+    ],
+    ids=["a release of another repository", "a manual rollback"],
+)
+def test_a_service_stays_with_whatever_has_claimed_it_since(world, ledger, other, ended):
+    """What has the time of its release to do with it? The last one to claim the service is what counts."""
+    changes(ledger)
+    own = takes_over(ledger, **other)
+    if ended:
+        ledger.finish(own, None, WELL, good(OTHER), None)
+    before = ledger.service(SERVICE)
+
+    assert begun(world).outcome == "SUPERSEDED"
+    assert ledger.service(SERVICE) == before
+
+
+def test_a_deployment_that_took_over_and_was_freed_by_a_person_keeps_what_it_left(world, ledger):
+    """Whoever freed the service sees to what is on it."""
+    changes(ledger)
+    takes_over(ledger)
+    freed()
+    before = ledger.service(SERVICE)
+
+    is_superseded(begun(world), "a newer release has claimed service production/api")
+    assert ledger.service(SERVICE) == before
 
 
 def while_it_checks(monkeypatch, ledger, something):
     """Something happens just before it claims the service."""
     claim_it = ledger.claim
 
-    def late(*arguments):
+    def late(*arguments, **how):
         monkeypatch.undo()
         something()
-        claim_it(*arguments)
+        claim_it(*arguments, **how)
 
     monkeypatch.setattr(ledger, "claim", late)
 
@@ -252,14 +320,29 @@ def test_a_deployment_is_superseded_where_a_newer_release_comes_while_it_checks(
     while_it_checks(monkeypatch, ledger, lambda: accepted(ledger, "e-2", release=NEWER))
 
     assert begun(world).outcome == "SUPERSEDED"
+    assert ledger.service(SERVICE).claim.execution == execution("e-2")
+
+
+def test_a_deployment_is_superseded_where_another_one_comes_and_ends_while_it_checks(
+    world, ledger, monkeypatch
+):
+    changes(ledger)
+
+    def late():
+        other = accepted(ledger, "e-2", release=NEWER)
+        ledger.finish(other, None, WELL, good(OTHER), None)
+
+    while_it_checks(monkeypatch, ledger, late)
+
+    is_superseded(begun(world), "a newer release has claimed service production/api")
+    assert ledger.service(SERVICE).claim is None
 
 
 def test_a_deployment_that_a_function_of_the_dead_execution_ends_meanwhile_has_ended(
     world, ledger, monkeypatch
 ):
     changes(ledger)
-    well = {"outcome": "SUCCEEDED", "reason": "every gate passed", "evidence": []}
-    late = lambda: ledger.finish(claim(), deployment(), well, good(NEW, DIGEST), None)  # noqa: E731
+    late = lambda: ledger.finish(claim(), deployment(), WELL, good(NEW, DIGEST), None)  # noqa: E731
     while_it_checks(monkeypatch, ledger, late)
 
     beginning = begun(world)
@@ -318,13 +401,31 @@ def test_a_deployment_that_never_had_the_claim_does_not_take_it_from_another_one
     assert ledger.service(SERVICE).claim.execution == execution("e-0")
 
 
-def test_a_deployment_that_never_had_the_claim_is_superseded_by_an_accepted_newer_release(
-    world, ledger
-):
+def test_a_deployment_that_never_had_the_claim_does_not_take_it_from_a_newer_release(world, ledger):
     accepted(ledger, "e-2", release=NEWER)
 
     assert begun(world).outcome == "SUPERSEDED"
     assert ledger.service(SERVICE).claim.execution == execution("e-2")
+
+
+def test_a_deployment_that_lost_its_claim_before_it_changed_the_service_is_superseded(
+    world, ledger
+):
+    accepted(ledger, "e-1", good_target=good(OLD))
+    accepted(ledger, "e-2", release=NEWER)
+
+    assert begun(world).outcome == "SUPERSEDED"
+    assert ledger.service(SERVICE).claim.execution == execution("e-2")
+
+
+def test_a_service_that_a_person_has_freed_before_it_was_changed_is_not_claimed_again(
+    world, ledger
+):
+    accepted(ledger, "e-1", good_target=good(OLD))
+    freed()
+
+    ends_as_failed(begun(world))
+    assert ledger.service(SERVICE).claim is None
 
 
 def test_a_deployment_of_which_people_were_only_notified_does_not_take_the_claim_of_another_one(
@@ -337,13 +438,19 @@ def test_a_deployment_of_which_people_were_only_notified_does_not_take_the_claim
     assert ledger.service(SERVICE).claim.execution == execution("e-0")
 
 
-def test_a_deployment_of_which_people_were_only_notified_is_read_from_its_input(world, ledger):
+def test_a_deployment_of_which_people_were_only_notified_is_read_from_its_release(world, ledger):
     ledger.note_notified(claim(), "start", NOW)
 
     beginning = begun(world)
 
     ends_as_failed(beginning)
     assert beginning.deployment == deployment()
+
+
+@pytest.mark.parametrize("start", [recorded, taken_up])
+def test_the_recovery_of_a_release_names_the_part_that_it_carries_out(world, ledger, start):
+    """Finish writes the outcome there; whether the dead execution had taken it up decides that."""
+    assert begun(world, start(ledger, deployment())).part == part_of(deployment())
 
 
 def test_a_deployment_that_has_ended_ends_once_more_with_the_same_outcome(world, ledger):
@@ -361,9 +468,15 @@ def test_a_deployment_that_has_ended_ends_once_more_with_the_same_outcome(world,
 # --- a manual rollback -----------------------------------------------------------------------------
 
 
-def manual_rollback(ledger, rollback_target=OLD):
+def begun_rollback(world):
+    """The decision on the recovery of a manual rollback from NEW, which e-1 has taken up."""
+    start = rollback_recorded(world.ledger, manual_rollback(), running=NEW, good=good(OLD))
+    return begun(world, start)
+
+
+def opened(ledger, rollback_target=OLD):
     """It has gone from NEW to OLD, as far as is known."""
-    asked = deployment(release=release(started_by="manual rollback"), stage=None)
+    asked = manual_rollback(policy={"bake_seconds": 7})
     ledger.claim(claim(), asked, OLD, NOW)
     ledger.open(claim(), asked, rollback_target, good(OLD) if rollback_target else None, NEW, NOW)
     return asked
@@ -371,11 +484,11 @@ def manual_rollback(ledger, rollback_target=OLD):
 
 def test_a_manual_rollback_that_died_after_its_change_goes_on(world, ecs, ledger):
     """RollBack knows that there was a change, so that it watches what is back already."""
-    asked = manual_rollback(ledger)
+    asked = opened(ledger)
     ledger.start_change(claim(), "RollBack", NOW)
     defined(ecs, asked=OLD)
 
-    beginning = begun(world, MANUAL_ROLLBACK)
+    beginning = begun_rollback(world)
 
     assert (beginning.decision, beginning.manual_rollback, beginning.updated) == (
         Decision.ROLL_BACK,
@@ -383,50 +496,56 @@ def test_a_manual_rollback_that_died_after_its_change_goes_on(world, ecs, ledger
         True,
     )
     assert (beginning.task_definition, beginning.rollback_target) == (NEW, OLD)
-    assert beginning.deployment == asked
+    assert (beginning.deployment, beginning.part) == (asked, None)
 
 
 def test_a_manual_rollback_goes_on_to_the_task_definition_that_it_had_registered(
     world, ecs, ledger
 ):
-    manual_rollback(ledger, rollback_target=None)
+    opened(ledger, rollback_target=None)
     ledger.note(claim(), "RegisterTaskDefinition", NOW, rollback_target=OTHER)
     ledger.start_change(claim(), "RollBack", NOW)
     defined(ecs, asked=OTHER)
 
-    assert begun(world, MANUAL_ROLLBACK).rollback_target == OTHER
+    assert begun_rollback(world).rollback_target == OTHER
 
 
-def test_a_manual_rollback_that_died_before_it_changed_the_service_has_failed(world, ledger):
-    manual_rollback(ledger)
+def test_a_manual_rollback_that_died_before_it_changed_the_service_is_superseded(world, ledger):
+    opened(ledger)
 
-    ends_as_failed(begun(world, MANUAL_ROLLBACK))
+    ends_as_failed(begun_rollback(world))
 
 
-def test_a_manual_rollback_that_died_before_its_history_has_failed(world, ecs, ssm, ledger):
-    described(ecs, ecs_deployment(taskDefinition=NEW))
-    defined(ecs, container(image=f"{URI}@{DIGEST}"), taskDefinitionArn=NEW)
-    planned(ssm)
-
-    beginning = begun(world, MANUAL_ROLLBACK)
+def test_a_manual_rollback_that_died_before_its_history_has_failed(world, ledger):
+    """What it was to abandon is in the ledger: neither ECS nor SSM is asked."""
+    beginning = begun_rollback(world)
 
     ends_as_failed(beginning)
-    assert beginning.deployment.release == release(
-        id="e-1", image=image(tag=None), started_by="manual rollback", by="Ada", released_at=NOW
-    )
-    assert (beginning.deployment.stage, beginning.deployment.policy) == (None, Policy())
+    assert beginning.deployment == manual_rollback()
 
 
-# --- what can't be read -----------------------------------------------------------------------------
+# --- what it does not ask ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("start", [{}, {"service": 5}, {"service": "api"}])
-def test_a_recovery_without_a_service_is_an_error_that_says_so(world, start):
-    with pytest.raises(InvalidInput, match=r"the input of the recovery is not valid:\n  service: "):
-        begun(world, start)
+def test_a_recovery_goes_on_though_the_release_has_ended(world, ecs, ledger):
+    """Step Functions is not asked: the release may have been stopped together with the deployment."""
+    changes(ledger)
+    defined(ecs)
+
+    assert begun(world).decision is Decision.ROLL_BACK
 
 
-@pytest.mark.parametrize("start", [{"service": SERVICE}, MANUAL_ROLLBACK | {"by": ""}])
-def test_an_invalid_input_of_the_dead_execution_is_an_error_that_says_so(world, start):
-    with pytest.raises(InvalidInput, match="the input of the execution to recover is not valid"):
-        begun(world, start)
+def test_the_decision_on_a_recovery_is_read_back_equal_from_json(world, ecs, ledger):
+    changes(ledger)
+    defined(ecs)
+    beginning = begun(world)
+
+    assert parse(type(beginning), beginning.to_json(), "x") == beginning
+
+
+def test_a_recovery_is_tried_again_while_ecs_does_not_answer(world, ecs, ledger):
+    changes(ledger)
+    ecs.refuses("describe_task_definition", "ThrottlingException")
+
+    with pytest.raises(AwsUnavailable):
+        begun(world)

@@ -1,19 +1,17 @@
-"""A manual rollback: whom it takes over from, what its target is, and when there is nothing."""
+"""A manual rollback whose target is recorded: whom it takes over from, and what it abandons."""
 
 from __future__ import annotations
 
 import pytest
 
-from slipway import aws
 from slipway.deployment.begin import begin
 from slipway.deployment.beginning import Decision, Start, World
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.health.cause import Cause
-from slipway.image import Image
 from slipway.release.plan import Policy
+from tests.support.asked import manual_rollback, rollback_recorded
 from tests.support.builders import (
     DIGEST,
-    FAMILY,
     NEW,
     NOW,
     OLD,
@@ -24,12 +22,10 @@ from tests.support.builders import (
     accepted,
     at,
     claim,
-    deployment,
     ended,
     execution,
     good,
     image,
-    quarantined,
     release,
 )
 from tests.support.ecs_answers import (
@@ -40,35 +36,39 @@ from tests.support.ecs_answers import (
     described,
     ecs_deployment,
 )
-from tests.support.pushes import found, planned, route
+from tests.support.pushes import planned, route
 
 BAD = f"{URI}@{DIGEST}"
 GOOD = f"{URI}@{OLD_DIGEST}"
 ANOTHER_DIGEST = "sha256:" + "ef" * 32
 ON_NEW = ecs_deployment()
 EARLIER = release(image=image(digest=ANOTHER_DIGEST), released_at=at(-60))
-SIDECAR = container(name="proxy", image="public.ecr.aws/envoy@" + ANOTHER_DIGEST)
+LATER = release(id="event-2", image=image(digest=ANOTHER_DIGEST), released_at=at(60))
+TO_OLD = {"good": good(OLD)}
+TO_NEW = {"good": good(NEW, DIGEST)}
+"""What the service runs already."""
+TO_V1 = {"image": image(digest=OLD_DIGEST, tag="v1")}
+"""An image that no known task definition has."""
 
 
 @pytest.fixture
-def world(ledger, ecs, ecr, cloudwatch, ssm):
-    return World(ledger, ecs.client, ecr.client, cloudwatch.client, ssm.client)
+def world(ledger, ecs, ecr, cloudwatch, ssm, stepfunctions):
+    return World(
+        ledger, ecs.client, ecr.client, cloudwatch.client, ssm.client, stepfunctions.client
+    )
 
 
-def begun(world, to=None, by=None, name="back-1"):
-    start = {"action": "rollback", "service": SERVICE, "to": to, "by": by}
-    asked = {field: value for field, value in start.items() if value is not None}
-    return begin(Start(start=asked, execution=execution(name), started_at=NOW), at(1), world)
+def begun(world, target=TO_OLD, asked=None, **facts):
+    """The decision on a rollback from NEW that execution back-1 has taken up."""
+    known = {"running": NEW} | target | facts
+    start = rollback_recorded(world.ledger, asked or manual_rollback(), "back-1", **known)
+    return begin(Start(start=start, execution=execution("back-1"), started_at=NOW), at(1), world)
 
 
 def runs(ecs, *containers, on=NEW, **service):
     """What the service has, and its task definition."""
     described(ecs, ecs_deployment(taskDefinition=on), **service)
     defined(ecs, *(containers or [container(image=BAD)]), asked=on, taskDefinitionArn=on)
-
-
-def unplanned(ssm):
-    ssm.refuses("get_parameter", "ParameterNotFound")
 
 
 def still_runs(ecs, on=NEW):
@@ -80,27 +80,22 @@ def goes_back_to(ecs, arn, image=GOOD):
     defined(ecs, container(image=image), asked=arn, taskDefinitionArn=arn)
 
 
-def may_roll_back(ecs, ssm, ledger):
-    """It runs the last good one, and there is a good one before that."""
-    ended(ledger, found=good(OLD))
-    ended(ledger, found=good(NEW, DIGEST))
+def may_roll_back(ecs):
+    """From NEW to OLD."""
     runs(ecs)
-    planned(ssm)
     still_runs(ecs)
     goes_back_to(ecs, OLD)
 
 
-def rejected(beginning):
-    assert (beginning.decision, beginning.outcome) == (Decision.END, "REJECTED")
-    assert beginning.cause is Cause.NO_TARGET
-    return beginning.reason
+# --- how it begins ----------------------------------------------------------------------------------
 
 
-# --- what it goes back to ---------------------------------------------------------------------------
-
-
-def test_the_default_target_is_the_last_good_version_before_what_runs_now(world, ecs, ssm, ledger):
-    may_roll_back(ecs, ssm, ledger)
+def test_a_manual_rollback_goes_from_what_the_service_runs_to_the_recorded_version(
+    world, ecs, ledger
+):
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, DIGEST))
+    may_roll_back(ecs)
 
     beginning = begun(world)
 
@@ -109,480 +104,278 @@ def test_the_default_target_is_the_last_good_version_before_what_runs_now(world,
         True,
         True,
     )
+    assert (beginning.cause, beginning.part) == (Cause.PERSON, None)
     assert (beginning.task_definition, beginning.rollback_target) == (NEW, OLD)
     assert (beginning.rollback_target_images, beginning.image) == ({"api": GOOD}, None)
     assert beginning.gates == ("shop-api:41 has passed every gate on this service before",)
 
 
-def test_the_last_good_version_itself_is_the_target_where_another_version_runs(
-    world, ecs, ssm, ledger
+def test_a_manual_rollback_goes_to_the_recorded_version_though_another_one_is_the_last_good_now(
+    world, ecs, ledger
 ):
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
+    may_roll_back(ecs)
+
+    assert begun(world).rollback_target == OLD
+
+
+def test_a_manual_rollback_is_the_recorded_deployment(world, ecs):
+    asked = manual_rollback(policy={"bake_seconds": 7})
+    may_roll_back(ecs)
+
+    assert begun(world, asked=asked).deployment == asked
+
+
+def test_a_recorded_image_without_a_known_task_definition_is_to_be_registered(world, ecs, ledger):
     runs(ecs)
-    planned(ssm)
     still_runs(ecs)
-    goes_back_to(ecs, OTHER)
 
-    assert begun(world).rollback_target == OTHER
+    beginning = begun(world, TO_V1)
+
+    assert beginning.decision is Decision.GO
+    assert (beginning.rollback_target, beginning.rollback_target_images) == (None, {})
+    assert beginning.image == image(digest=OLD_DIGEST, tag="v1")
+    assert beginning.gates == ()
+    assert ledger.deployment(beginning.claim).rollback_target is None
 
 
-def test_the_abandoned_image_is_quarantined_before_the_service_is_changed(world, ecs, ssm, ledger):
+@pytest.mark.parametrize("cause", [Cause.NO_TARGET, Cause.GONE_BACK])
+def test_a_manual_rollback_that_was_recorded_without_a_target_is_rejected_and_claims_nothing(
+    world, ledger, cause
+):
+    """Neither ECS nor SSM is asked."""
+    beginning = begun(world, {"refusal": "there is none", "cause": cause})
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "REJECTED")
+    assert (beginning.cause, beginning.reason) == (cause, "there is none")
+    assert beginning.deployment == manual_rollback()
+    assert ledger.service(SERVICE).claim is None
+
+
+def test_a_target_that_was_never_good_has_passed_no_gates(world, ecs, ledger):
+    may_roll_back(ecs)
+
+    beginning = begun(world, {"good": good(OLD, at=at(-7200))})
+
+    assert beginning.gates == ()
+    assert ledger.deployment(beginning.claim).good_target == good(OLD, at=at(-7200))
+
+
+def test_a_target_whose_task_definition_was_deleted_since_is_an_error(world, ecs):
+    runs(ecs)
+    still_runs(ecs)
+    ecs.refuses("describe_task_definition", "ClientException", "Unable to describe")
+
+    with pytest.raises(AwsRefused, match=f"ecs:DescribeTaskDefinition on task definition {OLD}"):
+        begun(world)
+
+
+# --- what it abandons -------------------------------------------------------------------------------
+
+
+def test_the_abandoned_image_is_quarantined_before_the_service_is_changed(world, ecs, ledger):
     """Whoever takes over from it must not go back there."""
-    may_roll_back(ecs, ssm, ledger)
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, DIGEST))
+    may_roll_back(ecs)
 
     begun(world)
 
     record = ledger.service(SERVICE)
     assert record.last_good == good(OLD)
     assert record.quarantined[DIGEST].reason == "a manual rollback has abandoned it"
+    assert record.quarantined[DIGEST].deployment == claim("back-1").deployment
 
 
-def test_the_default_target_is_never_the_same_image_with_other_settings(world, ecs, ssm, ledger):
-    ended(ledger, found=good(OLD))
-    ended(ledger, found=good(OTHER, DIGEST))
+def test_an_image_is_abandoned_for_one_that_no_known_task_definition_has(world, ecs, ledger):
     runs(ecs)
-    planned(ssm)
     still_runs(ecs)
-    goes_back_to(ecs, OLD)
 
-    assert begun(world).rollback_target == OLD
+    begun(world, TO_V1)
+
+    assert set(ledger.service(SERVICE).quarantined) == {DIGEST}
 
 
-def test_another_task_definition_of_the_same_image_quarantines_nothing(world, ecs, ssm, ledger):
-    ended(ledger, found=good(OTHER, DIGEST))
-    runs(ecs)
-    planned(ssm)
-    goes_back_to(ecs, OTHER)
+@pytest.mark.parametrize(
+    "target",
+    [{"good": good(OTHER, DIGEST)}, {"image": image(tag="v1")}],
+    ids=["a task definition", "an image"],
+)
+def test_another_task_definition_of_the_same_image_quarantines_nothing(world, ecs, ledger, target):
+    """The service may run the image by its tag, so that even the same image is a change."""
+    runs(ecs, container(image=f"{URI}:v2"))
     still_runs(ecs)
-    goes_back_to(ecs, OTHER)
+    if "good" in target:
+        goes_back_to(ecs, OTHER, BAD)
 
-    assert begun(world, to=OTHER).decision is Decision.GO
+    assert begun(world, target).decision is Decision.GO
     assert ledger.service(SERVICE).quarantined == {}
 
 
 def test_an_image_whose_digest_is_not_known_is_abandoned_without_a_quarantine(world, ecs, ledger):
-    ended(ledger, found=good(OLD))
+    unknown = release(
+        id="rollback-1",
+        image=image(repository="nginx", uri="nginx", digest="", tag="1"),
+        started_by="manual rollback",
+    )
     runs(ecs, container(image="nginx:1"))
     still_runs(ecs)
     goes_back_to(ecs, OLD)
 
-    assert begun(world).decision is Decision.GO
+    assert begun(world, asked=manual_rollback(release=unknown)).decision is Decision.GO
     assert ledger.service(SERVICE).quarantined == {}
 
 
-def test_a_manual_rollback_is_superseded_where_a_newer_release_comes_before_it_has_begun(
-    world, ecs, ssm, ledger, monkeypatch
-):
-    ended(ledger, found=good(OLD))
-    ended(ledger, found=good(NEW, DIGEST))
-    quarantine = ledger.quarantine
-
-    def late(*arguments):
-        accepted(ledger, "e-9", release=release(id="event-9", released_at=at(60)))
-        quarantine(*arguments)
-
-    monkeypatch.setattr(ledger, "quarantine", late)
-    runs(ecs)
-    planned(ssm)
-    still_runs(ecs)
+def test_a_manual_rollback_abandons_what_the_service_runs_when_it_begins(world, ecs, ssm, ledger):
+    """A deployment has put another version there since the target was chosen."""
+    with_policy = route("v*", production=[SERVICE])
+    with_policy["stages"][0]["services"][0]["bake_seconds"] = 7
+    runs(ecs, container(image=f"{URI}@{ANOTHER_DIGEST}"), on=OTHER)
+    planned(ssm, with_policy)
+    still_runs(ecs, on=OTHER)
     goes_back_to(ecs, OLD)
 
-    assert begun(world).outcome == "SUPERSEDED"
-    assert ledger.service(SERVICE).claim.execution == execution("e-9")
+    beginning = begun(world)
 
-
-def test_a_second_try_abandons_the_version_that_the_first_one_meant_to_abandon(
-    world, ecs, ssm, ledger
-):
-    """It had claimed the service, and died before it wrote down what it goes back to."""
-    ended(ledger, found=good(OLD))
-    ended(ledger, found=good(NEW, DIGEST))
-    ledger.claim(claim("back-1"), deployment(release=release(id="back-1")), NEW, NOW)
-    runs(ecs)
-    planned(ssm)
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
-
-    assert begun(world).rollback_target == OLD
-
-
-def test_a_service_that_is_being_rolled_back_is_not_rolled_back_once_more(world, ecs, ssm, ledger):
-    """A deployment is putting the last good one back at this moment: one version is enough."""
-    ended(ledger, found=good(OLD))
-    ended(ledger, found=good(NEW, DIGEST))
-    theirs = accepted(ledger, "e-0", release=EARLIER)
-    ledger.start_change(theirs, "RollBack", NOW)
-    ledger.end_change(theirs, "RollBack", NOW)
-    runs(ecs)
-    planned(ssm)
-
-    assert begun(world).outcome == "NO_CHANGE"
-    assert ledger.service(SERVICE).claim.execution == execution("e-0")
-
-
-def test_a_deployment_without_a_change_loses_its_claim_while_a_foreign_service_deployment_runs(
-    world, ecs, ssm, ledger
-):
-    """The service deployment is someone else's: ECS may replace tasks at any time."""
-    ended(ledger, found=good(NEW, DIGEST))
-    accepted(ledger, "e-0", release=EARLIER)
-    described(ecs, ecs_deployment(taskDefinition=NEW, rolloutState="IN_PROGRESS"))
-    defined(ecs, container(image=BAD), asked=NEW, taskDefinitionArn=NEW)
-    planned(ssm)
-
-    assert begun(world).outcome == "NO_CHANGE"
-    assert ledger.service(SERVICE).claim.execution == execution("back-1")
-
-
-def test_a_version_that_a_person_has_put_on_the_service_is_rolled_back_as_ever(
-    world, ecs, ssm, ledger
-):
-    """Something unproven was left, and a person has freed the service and put a good one there."""
-    ended(ledger, found=good(OLD))
-    ended(ledger, found=good(NEW, DIGEST))
-    theirs = accepted(ledger, "e-0", release=EARLIER)
-    ledger.start_change(theirs, "UpdateService", at(-60), unproven=OTHER)
-    key = {"pk": "service", "sk": SERVICE}
-    aws.table().update_item(Key=key, UpdateExpression="REMOVE claim")
-    runs(ecs)
-    planned(ssm)
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
-
-    assert begun(world).rollback_target == OLD
-
-
-def test_a_deployment_without_a_change_loses_its_claim_to_a_manual_rollback(
-    world, ecs, ssm, ledger
-):
-    ended(ledger, found=good(NEW, DIGEST))
-    accepted(ledger, "e-0", release=EARLIER)
-    runs(ecs, on=NEW)
-    planned(ssm)
-
-    assert begun(world).outcome == "NO_CHANGE"
-    assert ledger.service(SERVICE).claim.execution == execution("back-1")
-
-
-def test_a_manual_rollback_with_nothing_to_do_waits_while_a_deployment_changes_the_service(
-    world, ecs, ssm, ledger
-):
-    ended(ledger, found=good(NEW, DIGEST))
-    theirs = accepted(ledger, "e-0", release=EARLIER)
-    ledger.start_change(theirs, "UpdateService", NOW)
-    runs(ecs, on=NEW)
-    planned(ssm)
-
-    assert begun(world).decision is Decision.WAIT
-
-
-def test_a_good_version_whose_image_was_quarantined_manually_is_passed_over(
-    world, ecs, ssm, ledger
-):
-    ended(ledger, found=good(OLD))
-    ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
-    aws.table().update_item(
-        Key={"pk": "service", "sk": SERVICE},
-        UpdateExpression="SET quarantined.#digest = :why",
-        ExpressionAttributeNames={"#digest": ANOTHER_DIGEST},
-        ExpressionAttributeValues={":why": quarantined().to_json()},
+    asked = manual_rollback()
+    abandoned = asked.release.model_copy(update={"image": image(digest=ANOTHER_DIGEST, tag=None)})
+    assert beginning.deployment == asked.model_copy(
+        update={"release": abandoned, "policy": Policy(bake_seconds=7)}
     )
-    runs(ecs)
-    planned(ssm)
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
-
-    assert begun(world).rollback_target == OLD
+    assert (beginning.task_definition, beginning.rollback_target) == (OTHER, OLD)
+    assert set(ledger.service(SERVICE).quarantined) == {ANOTHER_DIGEST}
+    record = ledger.deployment(claim("back-1"))
+    assert (record.deployment, record.task_definition) == (beginning.deployment, OTHER)
 
 
-@pytest.mark.parametrize("known", [(), (good(NEW, DIGEST),)], ids=["none", "only what runs"])
-def test_a_manual_rollback_without_an_earlier_good_version_is_rejected_and_says_what_to_do(
-    world, ecs, ssm, ledger, known
+def test_a_service_that_has_come_to_the_recorded_version_since_is_not_changed(
+    world, ecs, ssm, ledger
 ):
-    for one in known:
-        ended(ledger, found=one)
-    runs(ecs)
+    """The deployment that was under way has rolled itself back."""
+    runs(ecs, container(image=GOOD), on=OLD)
     planned(ssm)
 
-    assert rejected(begun(world)) == (
-        "there is no last good version of service production/api before shop-api:42: no other one has "
-        'passed every gate here; name what to go back to as "to" (a digest, a tag or a task definition)'
-    )
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "NO_CHANGE")
+    assert ledger.service(SERVICE).quarantined == {}
+
+
+def test_a_manual_rollback_is_tried_again_while_ssm_does_not_answer(world, ecs, ssm, ledger):
+    runs(ecs, on=OTHER)
+    ssm.refuses("get_parameter", "ThrottlingException")
+
+    with pytest.raises(AwsUnavailable):
+        begun(world)
+
     assert ledger.service(SERVICE).claim is None
 
 
-def test_a_digest_stands_for_the_good_task_definition_that_has_it(world, ecs, ssm, ecr, ledger):
-    ended(ledger, found=good(OLD))
-    ended(ledger, found=good(NEW, DIGEST))
-    runs(ecs)
-    planned(ssm)
-    found(ecr, OLD_DIGEST, by={"imageDigest": OLD_DIGEST})
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
+def test_a_plan_is_not_read_again_where_the_service_still_runs_what_is_recorded(world, ecs):
+    """The policy in force is the recorded one: a plan that was changed since does not count."""
+    may_roll_back(ecs)
 
-    assert begun(world, to=OLD_DIGEST).rollback_target == OLD
-
-
-def test_a_tag_stands_for_the_image_that_it_points_to(world, ecs, ssm, ecr, ledger):
-    ended(ledger, found=good(OTHER, ANOTHER_DIGEST, tag="v0"))
-    ended(ledger, found=good(OLD, tag="v1"))
-    runs(ecs)
-    planned(ssm)
-    found(ecr, ANOTHER_DIGEST, by={"imageTag": "v1"})
-    still_runs(ecs)
-    goes_back_to(ecs, OTHER)
-
-    assert begun(world, to="v1").rollback_target == OTHER
-
-
-@pytest.mark.parametrize("to", ["v1", OLD_DIGEST])
-def test_a_good_version_is_a_target_though_ecr_has_it_no_longer(world, ecs, ssm, ecr, ledger, to):
-    """ECS may have the image still, and has the task definition."""
-    ended(ledger, found=good(OLD, tag="v1"))
-    runs(ecs)
-    planned(ssm)
-    ecr.refuses("describe_images", "ImageNotFoundException")
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
-
-    assert begun(world, to=to).rollback_target == OLD
-
-
-@pytest.mark.parametrize(
-    ("to", "by", "tag"),
-    [("v1", {"imageTag": "v1"}, "v1"), (OLD_DIGEST, {"imageDigest": OLD_DIGEST}, None)],
-)
-def test_an_image_without_a_known_task_definition_is_to_be_registered(
-    world, ecs, ssm, ecr, ledger, to, by, tag
-):
-    runs(ecs)
-    planned(ssm)
-    found(ecr, OLD_DIGEST, by=by)
-    still_runs(ecs)
-
-    beginning = begun(world, to=to)
-
-    assert beginning.decision is Decision.GO
-    assert (beginning.rollback_target, beginning.rollback_target_images) == (None, {})
-    assert beginning.image == image(digest=OLD_DIGEST, tag=tag)
-    assert beginning.gates == ()
-    assert ledger.deployment(beginning.claim).rollback_target is None
-
-
-@pytest.mark.parametrize("to", ["v0", ANOTHER_DIGEST])
-def test_an_image_that_nobody_knows_is_rejected(world, ecs, ssm, ecr, ledger, to):
-    ended(ledger, found=good(OLD, tag="v1"))
-    runs(ecs)
-    planned(ssm)
-    ecr.refuses("describe_images", "ImageNotFoundException")
-
-    assert rejected(begun(world, to=to)) == f"repository shop/api holds no image {to}"
-
-
-@pytest.mark.parametrize("to", [OLD, "shop-api:41"])
-def test_a_task_definition_that_is_known_to_be_good_is_a_target(world, ecs, ssm, ledger, to):
-    ended(ledger, found=good(OLD, tag="v1"))
-    runs(ecs)
-    planned(ssm)
-    defined(ecs, asked=to)
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
-
-    beginning = begun(world, to=to)
-
-    assert beginning.rollback_target == OLD
-    assert ledger.deployment(beginning.claim).good_target == good(OLD, tag="v1")
-
-
-def test_a_task_definition_that_was_never_good_is_a_target(world, ecs, ssm, ledger):
-    runs(ecs)
-    planned(ssm)
-    defined(ecs, SIDECAR, container(image=GOOD), asked=OLD)
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
-
-    beginning = begun(world, to=OLD)
-
-    assert beginning.rollback_target == OLD
-    assert ledger.deployment(beginning.claim).good_target == good(OLD, OLD_DIGEST, at=at(-3600))
-    assert beginning.gates == ()
-
-
-@pytest.mark.parametrize(
-    "containers", [[SIDECAR], [container(image="nginx:1")]], ids=["a sidecar", "another image"]
-)
-def test_a_task_definition_without_an_image_of_the_repository_has_no_digest(
-    world, ecs, ssm, ledger, containers
-):
-    runs(ecs)
-    planned(ssm)
-    ecs.answers(
-        "describe_task_definition",
-        {"taskDefinition": {"taskDefinitionArn": OLD, "containerDefinitions": containers}},
-    )
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
-
-    beginning = begun(world, to=OLD)
-
-    assert ledger.deployment(beginning.claim).good_target == good(OLD, "", at=at(1))
-
-
-def test_a_task_definition_that_does_not_exist_is_rejected(world, ecs, ssm):
-    runs(ecs)
-    planned(ssm)
-    ecs.refuses("describe_task_definition", "ClientException", "Unable to describe")
-
-    assert rejected(begun(world, to=f"{FAMILY}:9")) == f"there is no task definition {FAMILY}:9"
-
-
-def test_a_task_definition_that_may_not_be_read_is_not_taken_for_missing(world, ecs, ssm):
-    runs(ecs)
-    planned(ssm)
-    ecs.refuses("describe_task_definition", "AccessDeniedException")
-
-    with pytest.raises(
-        AwsRefused, match="ecs:DescribeTaskDefinition on task definition shop-api:9"
-    ):
-        begun(world, to="shop-api:9")
+    assert begun(world).deployment == manual_rollback()
 
 
 # --- nothing to change ------------------------------------------------------------------------------
 
 
-def test_a_task_definition_that_runs_already_is_no_change(world, ecs, ssm, ledger):
+def test_a_task_definition_that_runs_already_is_no_change(world, ecs, ledger):
     runs(ecs)
-    planned(ssm)
-    defined(ecs, container(image=BAD), taskDefinitionArn=NEW)
 
-    beginning = begun(world, to="shop-api:42")
+    beginning = begun(world, TO_NEW)
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "NO_CHANGE")
     assert beginning.reason == "service production/api has shop-api:42 already"
     assert ledger.service(SERVICE).claim is None
 
 
-def test_an_image_that_runs_already_is_no_change(world, ecs, ssm, ecr, ledger):
-    runs(ecs, SIDECAR, container(image=BAD))
-    unplanned(ssm)
-    planned(ssm)
-    found(ecr, DIGEST, by={"imageTag": "v2"})
+def test_an_image_that_runs_already_is_no_change(world, ecs, ledger):
+    proxy = container(name="proxy", image="public.ecr.aws/envoy@" + ANOTHER_DIGEST)
+    runs(ecs, proxy, container(image=BAD))
 
-    beginning = begun(world, to="v2")
+    beginning = begun(world, {"image": image(tag="v2")})
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "NO_CHANGE")
     assert beginning.reason == "service production/api runs shop/api:v2 (abababababab) already"
     assert ledger.service(SERVICE).claim is None
 
 
-# --- the image that it leaves, and its policy -------------------------------------------------------
+def test_a_service_that_is_being_rolled_back_is_not_rolled_back_once_more(world, ecs, ledger):
+    """A deployment is putting the last good one back at this moment: one version is enough."""
+    theirs = accepted(ledger, "e-0", release=EARLIER)
+    ledger.start_change(theirs, "RollBack", NOW)
+    ledger.end_change(theirs, "RollBack", NOW)
+    runs(ecs)
+
+    assert begun(world, TO_NEW).outcome == "NO_CHANGE"
+    assert ledger.service(SERVICE).claim.execution == execution("e-0")
 
 
-def test_a_manual_rollback_is_a_deployment_of_the_abandoned_image_by_whoever_started_it(
-    world, ecs, ssm
+def test_a_deployment_without_a_change_loses_its_claim_while_a_foreign_service_deployment_runs(
+    world, ecs, ledger
 ):
+    """The service deployment is someone else's: ECS may replace tasks at any time."""
+    accepted(ledger, "e-0", release=EARLIER)
+    described(ecs, ecs_deployment(taskDefinition=NEW, rolloutState="IN_PROGRESS"))
+    defined(ecs, container(image=BAD), asked=NEW, taskDefinitionArn=NEW)
+
+    assert begun(world, TO_NEW).outcome == "NO_CHANGE"
+    assert ledger.service(SERVICE).claim.execution == execution("back-1")
+
+
+def test_a_deployment_without_a_change_loses_its_claim_to_a_manual_rollback(world, ecs, ledger):
+    accepted(ledger, "e-0", release=EARLIER)
     runs(ecs)
-    planned(ssm)
 
-    deployed = begun(world, by="Ada").deployment
-
-    assert deployed.release == release(
-        id="back-1", image=image(tag=None), started_by="manual rollback", by="Ada"
-    )
-    assert (deployed.service, deployed.stage) == (SERVICE, None)
+    assert begun(world, TO_NEW).outcome == "NO_CHANGE"
+    assert ledger.service(SERVICE).claim.execution == execution("back-1")
 
 
-def test_the_policy_of_a_manual_rollback_is_that_of_the_plan(world, ecs, ssm):
-    with_policy = route("v*", production=[SERVICE])
-    with_policy["stages"][0]["services"][0]["bake_seconds"] = 7
-    runs(ecs)
-    planned(ssm, with_policy)
-
-    assert begun(world).deployment.policy == Policy(bake_seconds=7)
-
-
-def test_the_abandoned_image_is_of_the_container_whose_repository_plans_for_the_service(
-    world, ecs, ssm
+def test_a_deployment_that_never_opened_its_history_loses_its_claim_to_a_manual_rollback(
+    world, ecs, ledger
 ):
-    runs(ecs, SIDECAR, container(image=BAD))
-    unplanned(ssm)
-    planned(ssm)
-
-    assert begun(world).deployment.release.image == image(tag=None)
-
-
-@pytest.mark.parametrize(
-    "plan",
-    [
-        unplanned,
-        lambda ssm: planned(ssm, route("v*", production=["production/other"])),
-        lambda ssm: planned(ssm, text="{"),
-        lambda ssm: ssm.refuses("get_parameter", "AccessDeniedException"),
-    ],
-    ids=["no plan", "the plan does not name the service", "not JSON", "denied"],
-)
-def test_a_manual_rollback_without_a_readable_plan_has_the_default_policy(world, ecs, ssm, plan):
+    ledger.claim(claim("e-0"), manual_rollback(release=EARLIER), OLD, NOW)
     runs(ecs)
-    plan(ssm)
 
-    deployed = begun(world).deployment
-
-    assert (deployed.policy, deployed.release.image) == (Policy(), image(tag=None))
+    assert begun(world, TO_NEW).outcome == "NO_CHANGE"
+    assert ledger.service(SERVICE).claim.execution == execution("back-1")
 
 
-def test_a_manual_rollback_is_tried_again_while_ssm_does_not_answer(world, ecs, ssm):
-    runs(ecs)
-    ssm.refuses("get_parameter", "ThrottlingException")
-
-    with pytest.raises(AwsUnavailable):
-        begun(world)
-
-
-def test_a_sidecar_that_slipway_may_not_look_up_does_not_stop_a_manual_rollback(
-    world, ecs, ssm, ecr, ledger
+def test_a_manual_rollback_with_nothing_to_do_waits_while_a_deployment_changes_the_service(
+    world, ecs, ledger
 ):
-    ended(ledger, found=good(OLD))
-    runs(ecs, container(name="logs", image=f"{URI}-logs:v1"), container(image=BAD))
-    ecr.refuses("describe_images", "AccessDeniedException")
-    unplanned(ssm)
-    planned(ssm)
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
+    theirs = accepted(ledger, "e-0", release=EARLIER)
+    ledger.start_change(theirs, "UpdateService", NOW)
+    runs(ecs)
 
-    assert begun(world).rollback_target == OLD
+    assert begun(world, TO_NEW).decision is Decision.WAIT
+    assert ledger.service(SERVICE).claim.execution == execution("e-0")
 
 
 # --- whom it takes over from ------------------------------------------------------------------------
 
 
-def test_a_manual_rollback_claims_the_service_and_has_a_history_from_then_on(
-    world, ecs, ssm, ledger
-):
-    ended(ledger, found=good(OLD))
-    runs(ecs)
-    planned(ssm)
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
+def test_a_manual_rollback_claims_the_service_and_has_a_history_from_then_on(world, ecs, ledger):
+    may_roll_back(ecs)
 
     beginning = begun(world)
 
     service, record = ledger.service(SERVICE), ledger.deployment(claim("back-1"))
     assert beginning.claim == claim("back-1")
-    assert (service.claim.execution, service.newest_at) == (execution("back-1"), NOW)
+    assert service.claim.execution == execution("back-1")
+    assert service.newest_at("shop/api") == NOW
     assert (record.deployment, record.good_target) == (beginning.deployment, good(OLD))
     assert (record.rollback_target, record.task_definition) == (OLD, NEW)
 
 
 def test_a_manual_rollback_takes_over_from_a_deployment_under_way_and_abandons_its_version(
-    world, ecs, ssm, ledger
+    world, ecs, ledger
 ):
-    ended(ledger, found=good(OLD))
-    accepted(ledger, "e-0", baseline=OLD, release=release(released_at=at(-60)))
-    runs(ecs)
-    planned(ssm)
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
+    accepted(ledger, "e-0", baseline=OLD, release=EARLIER)
+    may_roll_back(ecs)
 
     beginning = begun(world)
 
@@ -591,12 +384,10 @@ def test_a_manual_rollback_takes_over_from_a_deployment_under_way_and_abandons_i
     assert ledger.service(SERVICE).baseline == OLD
 
 
-def test_a_manual_rollback_waits_while_a_deployment_changes_the_service(world, ecs, ssm, ledger):
-    ended(ledger, found=good(OLD))
-    own = accepted(ledger, "e-0", release=release(released_at=at(-60)))
+def test_a_manual_rollback_waits_while_a_deployment_changes_the_service(world, ecs, ledger):
+    own = accepted(ledger, "e-0", release=EARLIER)
     ledger.start_change(own, "UpdateService", NOW)
     runs(ecs)
-    planned(ssm)
 
     beginning = begun(world)
 
@@ -604,19 +395,70 @@ def test_a_manual_rollback_waits_while_a_deployment_changes_the_service(world, e
     assert ledger.service(SERVICE).claim.execution == execution("e-0")
 
 
-def test_a_release_that_was_started_later_is_not_rolled_back(world, ecs, ssm, ledger):
-    ended(ledger, found=good(OLD))
-    accepted(ledger, "e-2", release=release(id="event-2", released_at=at(60)))
+def test_a_release_with_a_later_time_is_rolled_back_and_stays_the_newest_one(world, ecs, ledger):
+    """A rollback is older than a release only if clocks differ: a person sees what runs."""
+    accepted(ledger, "e-2", release=LATER)
+    may_roll_back(ecs)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.rollback_target) == (Decision.GO, OLD)
+    assert ledger.service(SERVICE).claim.execution == execution("back-1")
+    assert ledger.service(SERVICE).newest_at("shop/api") == at(60)
+
+
+def test_a_manual_rollback_waits_while_a_release_with_a_later_time_changes_the_service(
+    world, ecs, ledger
+):
+    own = accepted(ledger, "e-2", release=LATER)
+    ledger.start_change(own, "UpdateService", NOW)
     runs(ecs)
-    planned(ssm)
 
-    assert begun(world).outcome == "SUPERSEDED"
+    assert begun(world).decision is Decision.WAIT
+    assert ledger.service(SERVICE).claim.execution == execution("e-2")
 
 
-def test_a_service_that_changed_while_it_was_claimed_is_checked_again(world, ecs, ssm, ledger):
+def test_a_manual_rollback_is_superseded_where_a_newer_release_comes_before_it_has_begun(
+    world, ecs, ledger, monkeypatch
+):
+    quarantine = ledger.quarantine
+
+    def late(*arguments):
+        accepted(ledger, "e-9", release=release(id="event-9", released_at=at(60)))
+        quarantine(*arguments)
+
+    monkeypatch.setattr(ledger, "quarantine", late)
+    may_roll_back(ecs)
+
+    beginning = begun(world)
+
+    assert (beginning.outcome, beginning.cause) == ("SUPERSEDED", Cause.NEWER_RELEASE)
+    assert ledger.service(SERVICE).claim.execution == execution("e-9")
+    assert ledger.service(SERVICE).quarantined == {}
+
+
+def test_a_second_try_goes_on_from_the_claim_that_the_first_one_made(world, ecs, ledger):
+    """It had claimed the service, and died before it wrote down what it goes back to."""
+    ledger.claim(claim("back-1"), manual_rollback(), NEW, NOW)
+    may_roll_back(ecs)
+
+    assert begun(world).rollback_target == OLD
+    assert ledger.deployment(claim("back-1")).rollback_target == OLD
+
+
+def test_a_second_try_decides_the_same_as_the_first_one_whose_answer_was_lost(world, ecs, ledger):
     ended(ledger, found=good(OLD))
+    may_roll_back(ecs)
+    may_roll_back(ecs)
+
+    first, second = begun(world), begun(world)
+
+    assert second == first
+    assert list(ledger.service(SERVICE).quarantined) == [DIGEST]
+
+
+def test_a_service_that_changed_while_it_was_claimed_is_checked_again(world, ecs, ledger):
     runs(ecs)
-    planned(ssm)
     still_runs(ecs, on=OTHER)
 
     beginning = begun(world)
@@ -627,28 +469,23 @@ def test_a_service_that_changed_while_it_was_claimed_is_checked_again(world, ecs
 
 
 def test_a_first_rollback_keeps_the_version_that_completed_before_as_the_baseline(
-    world, ecs, ssm, ecr, ledger
+    world, ecs, ledger
 ):
     described(ecs, ecs_deployment(rolloutState="IN_PROGRESS"), before())
     defined(ecs, container(image=BAD), taskDefinitionArn=NEW)
-    planned(ssm)
-    found(ecr, OLD_DIGEST, by={"imageTag": "v1"})
     still_runs(ecs)
 
-    assert begun(world, to="v1").decision is Decision.GO
+    assert begun(world, TO_V1).decision is Decision.GO
     assert ledger.service(SERVICE).baseline == OLD
 
 
 def test_the_baseline_of_a_deployment_that_has_ended_is_no_baseline_of_a_rollback(
-    world, ecs, ssm, ledger
+    world, ecs, ledger
 ):
-    own = accepted(ledger, "e-0", baseline=OTHER, release=release(released_at=at(-60)))
+    own = accepted(ledger, "e-0", baseline=OTHER, release=EARLIER)
     ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
     ledger.finish(own, None, ending, good(OLD), None)
-    runs(ecs)
-    planned(ssm)
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
+    may_roll_back(ecs)
     begun(world)
 
     assert ledger.service(SERVICE).baseline == NEW
@@ -656,73 +493,37 @@ def test_the_baseline_of_a_deployment_that_has_ended_is_no_baseline_of_a_rollbac
 
 # --- what does not stop it, and what does -----------------------------------------------------------
 
-
-def test_neither_a_freeze_nor_a_blocking_alarm_stops_a_manual_rollback(
-    world, ecs, ssm, cloudwatch, ledger
-):
-    """The freeze of the pipeline is not even asked for."""
-    guarded = route("v*", production=[SERVICE])
-    guarded["stages"][0]["services"][0] |= {
-        "alarms": [{"name": "errors", "when_firing": "block"}, "latency", "gone"],
-        "freeze": [{"from": "2026-11-21T00:00:00Z", "until": "2026-11-23T00:00:00Z"}],
+GUARDED = manual_rollback(
+    policy={
+        "alarms": ({"name": "errors", "when_firing": "block"}, "latency", "gone"),
+        "freeze": ({"from": "2026-11-21T00:00:00Z", "until": "2026-11-23T00:00:00Z"},),
     }
-    ended(ledger, found=good(OLD))
-    runs(ecs)
-    planned(ssm, guarded)
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
+)
+
+
+def test_neither_a_freeze_nor_a_blocking_alarm_stops_a_manual_rollback(world, ecs, cloudwatch):
+    """The freeze of the pipeline is not even asked for."""
+    may_roll_back(ecs)
     alarms_read(cloudwatch, errors="ALARM", latency="OK")
 
-    beginning = begun(world)
+    beginning = begun(world, asked=GUARDED)
 
     assert (beginning.decision, beginning.alarms_firing) == (Decision.GO, ("errors",))
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "Throttling"])
-def test_alarms_that_cannot_be_read_do_not_stop_a_manual_rollback(
-    world, ecs, ssm, cloudwatch, ledger, code
-):
-    guarded = route("v*", production=[SERVICE])
-    guarded["stages"][0]["services"][0]["alarms"] = ["errors"]
-    ended(ledger, found=good(OLD))
-    runs(ecs)
-    planned(ssm, guarded)
-    still_runs(ecs)
-    goes_back_to(ecs, OLD)
+def test_alarms_that_cannot_be_read_do_not_stop_a_manual_rollback(world, ecs, cloudwatch, code):
+    may_roll_back(ecs)
     cloudwatch.refuses("describe_alarms", code)
 
-    beginning = begun(world)
+    beginning = begun(world, asked=GUARDED)
 
     assert (beginning.decision, beginning.alarms_firing) == (Decision.GO, ())
 
 
 def test_a_service_of_another_kind_is_refused(world, ecs):
+    """It has become one since the rollback was recorded."""
     described(ecs, deploymentController={"type": "CODE_DEPLOY"})
 
     with pytest.raises(InvalidInput, match="is deployed by CODE_DEPLOY"):
         begun(world)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "field"),
-    [
-        ({"service": "api"}, "service"),
-        ({"to": ""}, "to"),
-        ({"by": ""}, "by"),
-        ({"from": "v2"}, "from"),
-    ],
-)
-def test_an_invalid_input_of_a_manual_rollback_names_its_wrong_field(world, wrong, field):
-    start = {"action": "rollback", "service": SERVICE} | wrong
-
-    with pytest.raises(InvalidInput, match=rf"^the manual rollback is not valid:\n  {field}: "):
-        begin(Start(start=start, execution=execution(), started_at=NOW), NOW, world)
-
-
-def test_an_image_of_an_unknown_place_is_abandoned_by_its_name(world, ecs, ssm):
-    runs(ecs, container(image="nginx:1"))
-    unplanned(ssm)
-
-    left = begun(world).deployment.release.image
-
-    assert left == Image(repository="nginx", uri="nginx", digest="", tag="1")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from slipway import aws
-from slipway.deployment.finish import Ending
 from slipway.errors import AwsUnavailable
 from slipway.health.cause import Cause
 from slipway.ledger.ledger import Unreadable
 from slipway.ledger.records import End
-from slipway.model import parse
+from tests.support.asked import part_of, recorded, taken_up
 from tests.support.builders import (
     DIGEST,
     NEW,
@@ -56,7 +55,7 @@ def good_now(ledger):
 def broken(path="good"):
     """Someone has put a text where the service's item has something else."""
     aws.table().update_item(
-        Key={"pk": "service", "sk": SERVICE},
+        Key={"pk": SERVICE, "sk": "state#versions"},
         UpdateExpression=f"SET {path} = :text",
         ExpressionAttributeValues={":text": "the last one"},
     )
@@ -85,7 +84,7 @@ def test_the_end_of_a_deployment_that_never_began_is_written_though_the_item_can
 
     [*_, problem] = done.evidence
     assert (done.outcome, done.reason) == (outcome, "because")
-    assert problem.startswith(f"the ledger's item service {SERVICE} is not valid:\n  good: ")
+    assert problem.startswith(f"the ledger's item {SERVICE} state#versions is not valid:\n  good: ")
     assert ledger.deployment(claim()).end == End(**done.model_dump(include=set(End.model_fields)))
 
 
@@ -94,7 +93,7 @@ def test_nothing_is_found_good_while_the_services_item_can_not_be_read(outcome, 
     tried(ledger)
     broken()
 
-    with pytest.raises(Unreadable, match=f"item service {SERVICE} is not valid"):
+    with pytest.raises(Unreadable, match=f"item {SERVICE} state#versions is not valid"):
         finished(ending(outcome, restored=OLD), ledger, ecs)
 
     assert ledger.deployment(claim()).outcome is None
@@ -124,7 +123,7 @@ def test_a_deployment_is_forgotten_when_its_history_has_passed(ecs, ledger):
     accepted(ledger, "e-1")
     finished(ending("FAILED"), ledger, ecs)
 
-    key = {"pk": SERVICE, "sk": claim().deployment}
+    key = {"pk": SERVICE, "sk": f"deployment#{claim().deployment}"}
     item = aws.table().get_item(Key=key)["Item"]
     assert item["expires_at"] == int((at(60) + HISTORY).timestamp())
     assert item["ended_at"] == "2026-11-22T03:01:00.000000Z"
@@ -192,33 +191,98 @@ def test_a_deployment_that_another_execution_goes_on_with_is_left_to_that_execut
     assert ledger.service(SERVICE).claim.execution == recovery.execution
 
 
-@pytest.mark.parametrize("service", [None, 5, "api"])
-def test_an_end_without_a_service_is_not_recorded(service, ecs, ledger):
-    wrong = {"claim": None, "deployment": {"what": "ever"}, "service": service}
-    given = parse(Ending, ending("FAILED").to_json() | wrong, "x")
+@pytest.mark.parametrize(
+    "start",
+    [
+        None,
+        5,
+        {"service": SERVICE},
+        {"release": {"image": "evil"}, "service": SERVICE},
+        {"release": "none", "stage": "production", "service": SERVICE},
+        {"rollback": "none"},
+        {"recover": claim().deployment, "service": SERVICE},
+    ],
+)
+def test_the_end_of_an_execution_that_names_nothing_in_the_ledger_is_not_recorded(
+    start, ecs, ledger
+):
+    given = ending("FAILED", claim=None, deployment=None, part=None, start=start)
 
     done = finished(given, ledger, ecs)
 
     assert (done.outcome, done.reason, done.claim) == ("FAILED", "because", None)
+    assert done.deployment is None
     assert aws.table().scan()["Items"] == []
 
 
-@pytest.mark.parametrize("named", [{"deployment": {"service": SERVICE}}, {"service": None}])
-def test_a_deployment_that_never_began_is_recorded_under_the_service_that_its_input_names(
-    named, ecs, ledger
+def never_began(ledger, outcome="FAILED"):
+    """The end of an execution whose BeginDeployment has never answered."""
+    start = recorded(ledger, deployment())
+    return ending(outcome, claim=None, deployment=None, part=None, update=None, start=start)
+
+
+def test_a_deployment_that_never_began_is_recorded_as_what_its_input_names(ecs, ledger):
+    done = finished(never_began(ledger), ledger, ecs)
+
+    assert (done.claim, done.deployment) == (claim(), deployment())
+    record = ledger.deployment(claim())
+    assert (record.outcome, record.deployment) == ("FAILED", deployment())
+
+
+def test_the_outcome_is_recorded_in_the_release_that_the_deployment_is_a_part_of(ecs, ledger):
+    taken_up(ledger, deployment())
+    accepted(ledger, "e-1")
+    ours_is_there(ecs)
+
+    finished(ending("SUCCEEDED"), ledger, ecs)
+
+    progress = ledger.release("event-1").progress_of(part_of(deployment()))
+    assert (progress.deployment, progress.outcome) == (claim().deployment, "SUCCEEDED")
+
+
+def test_the_end_of_an_execution_that_did_not_take_up_its_part_says_nothing_of_the_release(
+    ecs, ledger
 ):
-    given = parse(Ending, ending("FAILED").to_json() | {"claim": None} | named, "x")
+    taken_up(ledger, deployment(), "e-2")
 
-    done = finished(given, ledger, ecs)
+    finished(never_began(ledger), ledger, ecs)
 
-    assert done.claim == claim()
-    assert ledger.deployment(claim()).outcome == "FAILED"
+    progress = ledger.release("event-1").progress_of(part_of(deployment()))
+    assert (progress.execution, progress.outcome) == (execution("e-2"), None)
+
+
+def test_a_rollback_leaves_a_word_that_the_service_has_gone_back(ecs, ledger):
+    tried(ledger)
+
+    finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
+
+    gone_back = ledger.service(SERVICE).gone_back
+    assert (gone_back.task_definition, gone_back.at) == (OLD, at(60))
+
+
+@pytest.mark.parametrize("ends", ["SUCCEEDED", "manual ROLLED_BACK"])
+def test_a_service_has_not_gone_back_any_more_once_something_else_is_good(ends, ecs, ledger):
+    tried(ledger)
+    finished(ending("ROLLED_BACK", restored=OTHER), ledger, ecs)
+    manual = ends.startswith("manual")
+    later = release(
+        id="event-2", released_at=at(90), started_by="manual rollback" if manual else "push"
+    )
+    asked = deployment(release=later)
+    accepted(ledger, "e-2", good_target=good(OLD), release=later)
+    if not manual:
+        ours_is_there(ecs)
+    given = {"claim": claim("e-2"), "execution": execution("e-2"), "deployment": asked}
+
+    finished(ending(ends.removeprefix("manual "), restored=OLD, **given), ledger, ecs)
+
+    assert ledger.service(SERVICE).gone_back is None
 
 
 def test_a_service_that_was_claimed_before_the_beginning_failed_is_free_again(ecs, ledger):
     ledger.claim(claim(), deployment(), OLD, NOW)
 
-    finished(ending("FAILED", claim=None), ledger, ecs)
+    finished(never_began(ledger), ledger, ecs)
 
     assert ledger.service(SERVICE).claim is None
 
@@ -236,7 +300,7 @@ def test_a_failure_that_leaves_another_deployments_version_unproven_is_for_the_r
 ):
     left_by_another_one(ledger)
 
-    done = finished(ending("FAILED", claim=None, update=None), ledger, ecs)
+    done = finished(never_began(ledger), ledger, ecs)
 
     assert (done.left_to_recovery, done.outcome, done.reason) == (True, "FAILED", "because")
     assert ledger.service(SERVICE).claim.execution == execution()
@@ -383,14 +447,11 @@ def test_an_image_that_succeeded_by_force_is_quarantined_no_longer(ecs, ledger):
     assert dict(ledger.service(SERVICE).quarantined) == {}
 
 
-@pytest.mark.parametrize(
-    "unknown", [{"task_definition": None}, {"deployment": None}], ids=["what", "of what"]
-)
-def test_a_success_of_an_unknown_version_makes_no_version_good(unknown, ecs, ledger):
+def test_a_success_of_an_unknown_version_makes_no_version_good(ecs, ledger):
     accepted(ledger, "e-1")
     ours_is_there(ecs)
 
-    finished(ending("SUCCEEDED", **unknown), ledger, ecs)
+    finished(ending("SUCCEEDED", task_definition=None), ledger, ecs)
 
     assert good_now(ledger) == []
 

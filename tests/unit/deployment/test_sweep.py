@@ -12,6 +12,7 @@ from slipway import aws
 from slipway.deployment.sweep import Sweeper
 from slipway.errors import AwsUnavailable
 from slipway.release.resolve import resolve
+from tests.support.asked import taken_up
 from tests.support.builders import (
     DEPLOYMENTS,
     DIGEST,
@@ -317,20 +318,20 @@ def no_plans(ssm):
     plans(ssm)
 
 
-def stopped(stepfunctions, status="ABORTED", name="e-1"):
+def stopped(stepfunctions, status="ABORTED", name="e-1", start=None):
     answer = {
         "executionArn": execution(name),
         "stateMachineArn": DEPLOYMENTS,
         "startDate": NOW,
         "status": status,
-        "input": json.dumps(deployment().to_json()),
+        "input": json.dumps(start or {}),
     }
     stepfunctions.answers("describe_execution", answer, executionArn=execution(name))
 
 
 def test_a_deployment_whose_lease_ran_out_is_recovered(sweeper, ssm, ledger, stepfunctions):
     accepted(ledger, "e-1")
-    stopped(stepfunctions)
+    stopped(stepfunctions, start=taken_up(ledger, deployment()))
     starts(stepfunctions, DEPLOYMENTS)
     no_plans(ssm)
 
@@ -345,11 +346,11 @@ def test_a_service_whose_item_can_not_be_read_is_named_and_stops_no_other(
     accepted(ledger, "e-1")
     accepted(ledger, "e-2", service="production/web")
     aws.table().update_item(
-        Key={"pk": "service", "sk": "production/web"},
+        Key={"pk": "production/web", "sk": "state#claim"},
         UpdateExpression="SET claim.lease_until = :text",
         ExpressionAttributeValues={":text": "never"},
     )
-    stopped(stepfunctions)
+    stopped(stepfunctions, start=taken_up(ledger, deployment()))
     starts(stepfunctions, DEPLOYMENTS)
     no_plans(ssm)
 
@@ -358,7 +359,7 @@ def test_a_service_whose_item_can_not_be_read_is_named_and_stops_no_other(
     assert len(done["recovered"]) == 1
     [problem] = done["problems"]
     assert problem.startswith(
-        "the ledger's item service production/web is not valid:\n  claim.lease_"
+        "the ledger's item production/web state#claim is not valid:\n  claim.lease_"
     )
 
 
@@ -400,7 +401,7 @@ def test_a_deployment_that_cannot_be_recovered_does_not_stop_the_recovery_of_oth
 
     assert done["recovered"] == [f"{execution('e-2')}: it is running"]
     [problem] = done["problems"]
-    assert problem.startswith("ExecutionDoesNotExist from states:DescribeExecution")
+    assert problem.startswith(f"Step Functions has no execution {execution()}")
 
 
 def test_a_wrong_plan_does_not_keep_other_plans_from_being_read(sweeper, ssm, ecr, stepfunctions):

@@ -10,12 +10,14 @@ import pytest
 from botocore.stub import ANY
 
 from slipway import aws
-from slipway.deployment.beginning import Recovery, Start
+from slipway.deployment.beginning import Start
 from slipway.deployment.finish import Ending
 from slipway.errors import InvalidInput
 from slipway.model import parse
 from slipway.notices.news import News
-from slipway.release.release import Deployment, unique_name
+from slipway.release.plan import Policy
+from slipway.release.release import Deployment
+from tests.support.asked import ROLLBACK, part_of, taken_up
 from tests.support.builders import (
     DEPLOYMENTS,
     DIGEST,
@@ -30,7 +32,9 @@ from tests.support.builders import (
     accepted,
     claim,
     deployment,
+    ended,
     execution,
+    good,
     image,
     watch,
 )
@@ -45,7 +49,7 @@ from tests.support.handlers import (
     observed,
     rolls_back,
 )
-from tests.support.pushes import found, located, planned, unkept
+from tests.support.pushes import EXECUTION, found, located, planned, push, unkept
 
 ALARMS = ["api-5xx", {"name": "api-latency", "when_firing": "block"}]
 WINDOWS = [
@@ -64,7 +68,7 @@ def ours(ledger):
     return ledger
 
 
-def test_resolve_release_names_a_deployment_for_the_service_of_the_plan(ssm, ecr):
+def test_resolve_release_records_the_release_and_names_its_deployments(ledger, ssm, ecr):
     planned(ssm)
     found(ecr)
     located(ecr)
@@ -72,10 +76,68 @@ def test_resolve_release_names_a_deployment_for_the_service_of_the_plan(ssm, ecr
     resolution = invoked("resolve_release", INPUTS["resolve_release"])
 
     assert resolution["ignored"] is None
-    assert resolution["stages"][0]["deployments"][0]["input"]["service"] == SERVICE
+    [named] = resolution["stages"][0]["deployments"]
+    start = {"release": push()["id"], "stage": "production", "service": SERVICE}
+    assert named["input"] == start
+    record = ledger.release(push()["id"])
+    assert (record.execution, record.deployment("production", SERVICE).policy) == (
+        EXECUTION,
+        Policy(),
+    )
+
+
+def test_a_second_delivery_of_an_event_is_ignored_and_names_the_first_ones_release(
+    ledger, ssm, ecr
+):
+    for _ in range(2):
+        planned(ssm)
+        found(ecr)
+        located(ecr)
+    again = INPUTS["resolve_release"] | {"execution": f"{EXECUTION}-again"}
+    invoked("resolve_release", INPUTS["resolve_release"])
+
+    resolution = invoked("resolve_release", again)
+
+    assert resolution["ignored"] == (
+        f"an earlier delivery of the same event is the release of {EXECUTION}"
+    )
+    assert (resolution["release"], resolution["stages"]) == (None, [])
+
+
+def test_resolve_release_answers_a_retry_as_the_first_time(ledger, ssm, ecr):
+    for _ in range(2):
+        planned(ssm)
+        found(ecr)
+        located(ecr)
+    first = invoked("resolve_release", INPUTS["resolve_release"])
+
+    assert invoked("resolve_release", INPUTS["resolve_release"]) == first
+
+
+def test_a_push_that_is_ignored_is_not_in_the_ledger(ledger, ssm):
+    ssm.refuses("get_parameter", "ParameterNotFound")
+
+    assert "has no plan" in invoked("resolve_release", INPUTS["resolve_release"])["ignored"]
+
+    assert aws.table().scan()["Items"] == []
+
+
+def test_resolve_rollback_records_the_target_and_names_the_rollback(ledger, ecs, ssm):
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, DIGEST))
+    described(ecs, ecs_deployment(taskDefinition=NEW))
+    defined(ecs, container(image=f"{URI}@{DIGEST}"), asked=NEW, taskDefinitionArn=NEW)
+    planned(ssm)
+
+    resolved = invoked("resolve_rollback", INPUTS["resolve_rollback"])
+
+    record = ledger.rollback(resolved["input"]["rollback"])
+    assert (record.good.task_definition, record.deployment.release.by) == (OLD, "Ada")
+    assert (record.execution, record.running) == (ROLLBACK, NEW)
 
 
 def test_begin_deployment_claims_the_service_and_names_the_rollback_target(ledger, ecs, ssm):
+    taken_up(ledger, deployment())
     may_begin(ecs, ssm)
 
     beginning = invoked("begin_deployment", INPUTS["begin_deployment"])
@@ -85,11 +147,14 @@ def test_begin_deployment_claims_the_service_and_names_the_rollback_target(ledge
     assert ledger.service(SERVICE).claim.execution == execution()
 
 
-def test_begin_deployment_takes_the_input_that_resolve_release_names(ledger, ssm, ecr, ecs):
+def test_begin_deployment_takes_the_input_that_resolve_release_names(
+    ledger, ssm, ecr, ecs, stepfunctions
+):
     planned(ssm)
     found(ecr)
     located(ecr)
     resolution = invoked("resolve_release", INPUTS["resolve_release"])
+    described_execution(stepfunctions, EXECUTION, status="RUNNING")
     may_begin(ecs, ssm)
 
     [named] = resolution["stages"][0]["deployments"]
@@ -253,7 +318,9 @@ def test_the_ledger_forgets_a_deployment_after_history_days(ours, ecs, ssm):
 
     invoked("finish_deployment", ENDED)
 
-    item = aws.table().get_item(Key={"pk": SERVICE, "sk": claim().deployment})["Item"]
+    item = aws.table().get_item(Key={"pk": SERVICE, "sk": f"deployment#{claim().deployment}"})[
+        "Item"
+    ]
     forgotten = datetime.fromisoformat(item["ended_at"]) + timedelta(days=400)
     assert item["expires_at"] == int(forgotten.timestamp())
 
@@ -264,39 +331,35 @@ def test_finish_deployment_finds_that_someone_else_has_changed_the_service(ours,
     assert invoked("finish_deployment", ENDED)["outcome"] == "SUPERSEDED"
 
 
+def described_execution(stepfunctions, arn, status, start=None):
+    answer = {
+        "executionArn": arn,
+        "stateMachineArn": DEPLOYMENTS,
+        "status": status,
+        "startDate": NOW,
+        "input": json.dumps(start or {}),
+    }
+    stepfunctions.answers("describe_execution", answer, executionArn=arn)
+
+
 def test_recover_starts_an_execution_that_ends_the_deployment_of_the_dead_execution(
     ours, stepfunctions
 ):
-    stepfunctions.answers(
-        "describe_execution",
-        {
-            "executionArn": execution(),
-            "stateMachineArn": DEPLOYMENTS,
-            "status": "ABORTED",
-            "startDate": NOW,
-            "input": json.dumps(deployment().to_json()),
-        },
-        executionArn=execution(),
-    )
-    recovery = Recovery(
-        action="recover",
-        deployment=claim().deployment,
-        execution=execution(),
-        started_at=NOW,
-        why="its execution was stopped",
-        start=deployment().to_json(),
-        attempt=1,
-    )
-    name = unique_name(f"recover-{SERVICE}", execution())
+    start = taken_up(ours, deployment())
+    described_execution(stepfunctions, execution(), "ABORTED", start)
     stepfunctions.answers(
         "start_execution",
-        {"executionArn": execution(name), "startDate": NOW},
+        {"executionArn": execution("x"), "startDate": NOW},
         stateMachineArn=DEPLOYMENTS,
-        name=name,
-        input=json.dumps(recovery.to_json()),
+        name=ANY,
+        input=json.dumps({"recover": claim().deployment, "service": SERVICE}),
     )
 
-    assert invoked("recover", DIED) == {"done": f"execution {name} recovers it"}
+    done = invoked("recover", DIED)["done"]
+
+    recovery = ours.deployment(claim()).recovery
+    assert done == f"execution {recovery.execution.rpartition(':')[2]} recovers it"
+    assert (recovery.attempt, recovery.start) == (1, part_of(deployment()))
 
 
 def test_recover_names_the_field_that_an_event_misses():
@@ -325,17 +388,7 @@ def test_sweep_reports_its_releases_its_recoveries_and_its_problems(
 def test_sweep_has_a_deployment_recovered_whose_sign_of_life_is_overdue(
     ours, ssm, ecr, stepfunctions
 ):
-    stepfunctions.answers(
-        "describe_execution",
-        {
-            "executionArn": execution(),
-            "stateMachineArn": DEPLOYMENTS,
-            "status": "RUNNING",
-            "startDate": NOW,
-            "input": "{}",
-        },
-        executionArn=execution(),
-    )
+    described_execution(stepfunctions, execution(), "RUNNING")
     ssm.answers("get_parameters_by_path", {"Parameters": []})
 
     swept = invoked("sweep", {})
@@ -371,19 +424,19 @@ def of_another_version(value):
 @pytest.mark.parametrize(
     ("model", "given"),
     [
-        (importlib.import_module("resolve_release").Input, INPUTS["resolve_release"]),
+        ("resolve_release", INPUTS["resolve_release"]),
+        ("resolve_rollback", INPUTS["resolve_rollback"]),
         (Start, INPUTS["begin_deployment"]),
         (Deployment, deployment(policy={"alarms": ALARMS, "freeze": WINDOWS}).to_json()),
-        (
-            importlib.import_module("register_task_definition").Input,
-            INPUTS["register_task_definition"],
-        ),
-        (importlib.import_module("update_service").Input, INPUTS["update_service"]),
-        (importlib.import_module("check_deployment").Input, INPUTS["check_deployment"]),
-        (importlib.import_module("roll_back").Input, INPUTS["roll_back"]),
+        ("register_task_definition", INPUTS["register_task_definition"]),
+        ("update_service", INPUTS["update_service"]),
+        ("check_deployment", INPUTS["check_deployment"]),
+        ("roll_back", INPUTS["roll_back"]),
         (Ending, ENDED),
         (News, NEWS_OF_DEPLOYMENT),
     ],
 )
 def test_a_step_reads_an_input_of_another_version_as_far_as_it_knows_it(model, given):
-    assert parse(model, of_another_version(given), "x") == parse(model, given, "x")
+    known = importlib.import_module(model).Input if isinstance(model, str) else model
+
+    assert parse(known, of_another_version(given), "x") == parse(known, given, "x")

@@ -60,6 +60,7 @@ def test_update_service_does_not_change_a_service_that_another_execution_has_cla
 
 
 def test_update_service_does_not_change_the_service_without_the_ledger(dynamodb, ecs):
+    dynamodb.answers("query", {"Items": []})
     no_answer(dynamodb, "transact_write_items")
 
     with pytest.raises(AwsUnavailable):

@@ -6,7 +6,8 @@ import pytest
 
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable
-from slipway.ledger.items import Items, NoLonger, Update
+from slipway.ledger.items import SCHEMA, Items, NoLonger, Update
+from tests.support.ledgers import ITEM_BYTES, Directly, bytes_of
 from tests.support.stubs import stubbed
 
 KEY = ("part", "1")
@@ -31,7 +32,7 @@ def setting(key=KEY, condition="", **facts):
 
 
 def stored(key=KEY, **attributes):
-    return {"pk": key[0], "sk": key[1], **attributes}
+    return {"pk": key[0], "sk": key[1], "schema": SCHEMA, **attributes}
 
 
 def test_an_item_that_nobody_has_written_is_empty(items):
@@ -45,7 +46,7 @@ def test_an_item_that_nobody_has_written_is_empty(items):
 def test_an_attribute_comes_back_as_plain_json(items, value):
     items.update(setting(a=value))
 
-    (read,) = items.query("part", THERE, {})
+    (read,) = items.query("part", condition=THERE)
 
     assert read == items.get(KEY) == stored(a=value)
     assert type(read["a"]) is type(value)
@@ -89,10 +90,45 @@ def test_an_update_whose_condition_does_not_hold_changes_nothing(items):
     assert items.get(KEY) == stored(a=1)
 
 
+@pytest.mark.parametrize("expression", ["SET #a = :a", "REMOVE #b", "SET #a = :a REMOVE #b", ""])
+def test_every_update_writes_the_number_of_the_schema(items, expression):
+    values = {":a": 1} if ":a" in expression else {}
+
+    items.update(Update(KEY, expression, "", values))
+
+    assert items.get(KEY) == stored(**({"a": 1} if values else {}))
+
+
+def test_an_update_of_a_newer_schemas_item_leaves_what_it_does_not_know(items):
+    aws.table().put_item(Item=stored(schema=2, unknown={"b": 1}))
+
+    items.update(setting(a=1))
+
+    assert items.get(KEY) == stored(unknown={"b": 1}, a=1)
+
+
+def test_an_update_that_removes_an_attribute_leaves_the_others(items):
+    items.update(setting(a=1, b=2))
+
+    items.update(Update(KEY, "REMOVE #a", "#b = :b", {":b": 2}))
+
+    assert items.get(KEY) == stored(b=2)
+
+
+def test_a_transaction_checks_an_item_that_it_does_not_change(items):
+    items.update(setting(a=1))
+
+    with pytest.raises(NoLonger):
+        items.update_all([Update(KEY, "", "#a = :a", {":a": 2}), setting(OTHER_KEY, a=1)])
+    items.update_all([Update(KEY, "", "#a = :a", {":a": 1}), setting(OTHER_KEY, a=3)])
+
+    assert items.query("part") == [stored(a=1), stored(OTHER_KEY, a=3)]
+
+
 def test_several_items_are_changed_together(items):
     items.update_all([setting(a=1), setting(OTHER_KEY, a=2)])
 
-    assert items.query("part", THERE, {}) == [stored(a=1), stored(OTHER_KEY, a=2)]
+    assert items.query("part", condition=THERE) == [stored(a=1), stored(OTHER_KEY, a=2)]
 
 
 @pytest.mark.parametrize("conditions", [("", THERE), (THERE, ""), (THERE, THERE)])
@@ -102,7 +138,7 @@ def test_a_transaction_changes_no_item_where_one_condition_does_not_hold(items, 
     with pytest.raises(NoLonger):
         items.update_all([setting(a=1, condition=first), setting(OTHER_KEY, second, a=2)])
 
-    assert items.query("part", THERE, {}) == []
+    assert items.query("part", condition=THERE) == []
 
 
 def test_a_query_finds_what_its_condition_holds_for_in_the_order_of_the_keys(items):
@@ -110,13 +146,32 @@ def test_a_query_finds_what_its_condition_holds_for_in_the_order_of_the_keys(ite
         items.update(setting(("part", sk), a=a))
     items.update(setting(("other part", "4"), a=1))
 
-    found = items.query("part", "#a = :a", {":a": 1})
+    found = items.query("part", condition="#a = :a", values={":a": 1})
 
     assert [item["sk"] for item in found] == ["2", "3"]
 
 
+def test_a_query_finds_the_items_whose_keys_begin_with_its_prefix(items):
+    for sk in ("state", "state#1", "state#2", "step#1"):
+        items.update(setting(("part", sk), a=sk[-1]))
+    items.update(setting(("other part", "state#3"), a="1"))
+
+    found = items.query("part", "state#")
+    which = items.query("part", "state#", "#a = :a", {":a": "2"})
+
+    assert [item["sk"] for item in found] == ["state#1", "state#2"]
+    assert [item["sk"] for item in which] == ["state#2"]
+
+
+def test_a_query_without_a_prefix_and_a_condition_finds_the_whole_partition(items):
+    for sk in "21":
+        items.update(setting(("part", sk), a=1))
+
+    assert items.query("part") == [stored(a=1), stored(OTHER_KEY, a=1)]
+
+
 def test_a_query_of_a_partition_that_nobody_has_written_finds_nothing(items):
-    assert items.query("part", THERE, {}) == []
+    assert items.query("part", condition=THERE) == []
 
 
 def test_a_query_goes_on_where_its_items_do_not_fit_into_one_answer(items):
@@ -124,8 +179,17 @@ def test_a_query_goes_on_where_its_items_do_not_fit_into_one_answer(items):
         items.update(setting(("part", sk), a="x" * 390_000))
 
     # DynamoDB answers with 1 MB at most, of what it has read, whether the condition held or not.
-    assert [item["sk"] for item in items.query("part", THERE, {})] == list("1234")
-    assert items.query("part", "attribute_exists(#b)", {}) == []
+    assert [item["sk"] for item in items.query("part", condition=THERE)] == list("1234")
+    assert items.query("part", condition="attribute_exists(#b)") == []
+
+
+def test_a_query_past_boto3_finds_what_a_query_through_boto3_finds(items):
+    for sk in ("a#1", "a#2", "a#3", "a#4", "b#1"):
+        items.update(setting(("part", sk), a="x" * 390_000, b={"c": sk == "a#2"}))
+    directly = Items(Directly())
+
+    for asked in [("part",), ("part", "a#"), ("part", "a#", "#b.#c = :c", {":c": False}), ("p",)]:
+        assert directly.query(*asked) == items.query(*asked)
 
 
 def test_every_page_of_a_query_begins_where_the_page_before_ended(dynamodb):
@@ -140,15 +204,17 @@ def test_every_page_of_a_query_begins_where_the_page_before_ended(dynamodb):
     end = {"pk": {"S": "part"}, "sk": {"S": "1"}}
     dynamodb.answers("query", {"Items": [], "LastEvaluatedKey": end}, **asked)
     after = {"ExclusiveStartKey": {"pk": "part", "sk": "1"}}
-    one = {"pk": {"S": "part"}, "sk": {"S": "2"}, "a": {"N": "1"}}
+    one = {"pk": {"S": "part"}, "sk": {"S": "2"}, "schema": {"N": "1"}, "a": {"N": "1"}}
     dynamodb.answers("query", {"Items": [one]}, **after, **asked)
 
-    assert Items(aws.table()).query("part", "#a = :a", {":a": 1}) == [stored(OTHER_KEY, a=1)]
+    found = Items(aws.table()).query("part", condition="#a = :a", values={":a": 1})
+
+    assert found == [stored(OTHER_KEY, a=1)]
 
 
 CALLS = {
     "get_item": (lambda items: items.get(KEY), "GetItem on the ledger's item part 1"),
-    "query": (lambda items: items.query("part", THERE, {}), "Query on the ledger's items part"),
+    "query": (lambda items: items.query("part"), "Query on the ledger's items part"),
     "update_item": (
         lambda items: items.update(setting(a=1)),
         "UpdateItem on the ledger's item part 1",
@@ -213,3 +279,51 @@ def test_the_reasons_of_a_cancelled_transaction_decide_which_error_it_is(dynamod
 
     with pytest.raises(kind):
         Items(aws.table()).update_all([setting(a=1), setting(OTHER_KEY, a=1)])
+
+
+# --- limits ---------------------------------------------------------------------------------------
+
+
+def filling(bytes_more):
+    """An attribute that makes an item this much larger than the largest one."""
+    more = ITEM_BYTES + bytes_more - bytes_of(stored(a=""))
+    return {"a": "ä" * (more // 2) + "x" * (more % 2)}
+
+
+@pytest.mark.parametrize(
+    "write", [Items.update, lambda items, update: items.update_all([update])], ids=["one", "all"]
+)
+def test_an_item_that_would_become_too_large_is_refused_and_stays_as_it_was(items, write):
+    items.update(setting(b=1))
+
+    with pytest.raises(AwsRefused, match=r"on the ledger's items? part 1: "):
+        write(items, setting(**filling(1)))
+
+    assert items.get(KEY) == stored(b=1)
+
+
+@pytest.mark.parametrize("key", [("", "1"), ("part", "")], ids=["partition key", "sort key"])
+def test_an_empty_key_is_refused(items, key):
+    with pytest.raises(AwsRefused, match="key attribute cannot contain an empty string value"):
+        items.get(key)
+    with pytest.raises(AwsRefused, match="key attribute cannot contain an empty string value"):
+        items.update_all([setting(key, a=1)])
+
+
+@pytest.mark.parametrize(
+    "write", [Items.update, lambda items, update: items.update_all([update])], ids=["one", "all"]
+)
+@pytest.mark.parametrize(
+    ("longest", "too_long"),
+    [
+        (("p" * 2048, "1"), ("p" * 2049, "1")),
+        (("ä" * 1024, "1"), ("ä" * 1024 + "p", "1")),
+        (("part", "s" * 1024), ("part", "s" * 1025)),
+    ],
+    ids=["partition key", "partition key with umlauts", "sort key"],
+)
+def test_a_key_is_refused_from_the_byte_that_is_one_too_many(items, write, longest, too_long):
+    write(items, setting(longest, a=1))
+
+    with pytest.raises(AwsRefused, match=r"exceeded the (maximum )?size limit"):
+        write(items, setting(too_long, a=1))

@@ -17,6 +17,7 @@ from slipway.ledger.ledger import (
     Unreadable,
 )
 from slipway.ledger.records import DeploymentRecord, ServiceRecord, release_order
+from tests.support.asked import EXPIRES_AT, part_of, release_record, rollback_recorded
 from tests.support.builders import (
     DIGEST,
     NEW,
@@ -35,8 +36,10 @@ from tests.support.builders import (
     quarantined,
     release,
 )
+from tests.support.ledgers import recovery
 from tests.support.stubs import stubbed
 
+PART = part_of(deployment())
 OLDER = release(id="event-0", released_at=at(-60), image=image(tag="v1"))
 NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3"))
 SAME_TIME = release(id="event-2", image=image(tag="v3"))
@@ -89,7 +92,8 @@ def test_a_service_that_nobody_has_claimed_is_claimed(ledger):
         "lease_until": at(5 + LEASE_SECONDS),
         "changing_until": None,
     }
-    assert record.newest == release_order(release())
+    assert record.last_claimed == claim().deployment
+    assert record.newest == {"shop/api": release_order(release())}
     assert record.baseline == OLD
     assert (record.good, record.quarantined) == ((), {})
 
@@ -99,7 +103,7 @@ def test_a_newer_release_takes_over_at_once(ledger, own, newer):
     claimed_by(ledger, claim("e-2"), 1, release=newer)
 
     assert current_claim(ledger).execution == claim("e-2").execution
-    assert ledger.service(SERVICE).newest == release_order(newer)
+    assert ledger.service(SERVICE).newest == {"shop/api": release_order(newer)}
 
 
 def test_an_older_release_does_not_take_over(ledger, own):
@@ -109,7 +113,7 @@ def test_an_older_release_does_not_take_over(ledger, own):
         claimed_by(ledger, claim("e-0"), 1, release=OLDER)
 
     assert str(raised.value) == (
-        "release shop/api:v2 (abababababab) was pushed or started later (2026-11-22T03:00:00.000000Z) "
+        "a newer release of repository shop/api was pushed or started later (2026-11-22T03:00:00.000000Z) "
         "than this one (2026-11-22T02:59:00.000000Z)"
     )
     assert ledger.service(SERVICE) == before
@@ -125,7 +129,9 @@ def test_a_release_of_the_same_moment_with_a_smaller_id_does_not_take_over(ledge
 def test_an_older_release_does_not_claim_a_service_that_a_newer_one_had_claimed(ledger, own):
     ledger.finish(own, deployment(), WELL, None, None)
 
-    with pytest.raises(Superseded, match="a newer release was pushed or started later"):
+    with pytest.raises(
+        Superseded, match="a newer release of repository shop/api was pushed or started later"
+    ):
         claimed_by(ledger, claim("e-0"), release=OLDER)
 
 
@@ -279,7 +285,7 @@ def test_the_version_before_an_unproven_one_is_kept_though_nobody_has_claimed_th
     ledger, own
 ):
     ledger.start_change(own, "UpdateService", NOW, unproven=NEW)
-    key = {"pk": "service", "sk": SERVICE}
+    key = {"pk": SERVICE, "sk": "state#claim"}
     aws.table().update_item(Key=key, UpdateExpression="REMOVE claim")
 
     assert ledger.service(SERVICE).before == OLD
@@ -447,7 +453,8 @@ def test_the_end_is_written_and_the_service_is_free(ledger, own):
     assert (record.outcome, record.reason) == ("SUCCEEDED", "every gate passed")
     assert record.evidence == ("2 of 2 tasks run",)
     assert record.deployment == deployment()
-    item = aws.table().get_item(Key={"pk": SERVICE, "sk": own.deployment})["Item"]
+    key = {"pk": SERVICE, "sk": f"deployment#{own.deployment}"}
+    item = aws.table().get_item(Key=key)["Item"]
     assert item["expires_at"] == 1_800_000_000
     assert item["execution"] == own.execution
 
@@ -469,7 +476,7 @@ def test_the_good_and_the_quarantined_versions_stay_with_the_service(ledger, own
     record = ledger.service(SERVICE)
     assert record.good == (good(),)  # the image of the other one has failed
     assert record.quarantined == {DIGEST: quarantined()}
-    assert record.newest == release_order(NEWER)
+    assert record.newest == {"shop/api": release_order(NEWER)}
     assert record.baseline == OLD
 
 
@@ -596,11 +603,11 @@ def test_no_service_is_claimed_in_an_empty_ledger(ledger):
 # --- items that someone else has written to -------------------------------------------------------
 
 
-def written(service, path, value):
-    """Someone sets an attribute of the service's item."""
+def written(path, value, service=SERVICE, item="state#claim"):
+    """Someone sets an attribute of one of a service's items."""
     names = {f"#{index}": name for index, name in enumerate(path.split("."))}
     aws.table().update_item(
-        Key={"pk": "service", "sk": service},
+        Key={"pk": service, "sk": item},
         UpdateExpression=f"SET {'.'.join(names)} = :value",
         ExpressionAttributeNames=names,
         ExpressionAttributeValues={":value": value},
@@ -622,13 +629,13 @@ def test_an_item_that_can_not_be_read_is_an_error_that_names_the_item_and_the_at
     ledger, value
 ):
     accepted(ledger, "e-1")
-    written(SERVICE, "claim.lease_until", value)
+    written("claim.lease_until", value)
 
     with pytest.raises(Unreadable) as raised:
         ledger.service(SERVICE)
 
     first, second, *_ = str(raised.value).splitlines()
-    assert first == f"the ledger's item service {SERVICE} is not valid:"
+    assert first == f"the ledger's item {SERVICE} state#claim is not valid:"
     assert second.startswith("  claim.lease_until: ")
     assert "docs/operations.md" in str(raised.value)
 
@@ -637,30 +644,55 @@ def test_a_deployments_item_that_can_not_be_read_is_named(ledger):
     own = accepted(ledger, "e-1")
     ledger.note(own, "UpdateService", NOW, task_definition={"arn": NEW})
 
-    with pytest.raises(Unreadable, match=f"item {SERVICE} {own.deployment} is not valid:"):
+    with pytest.raises(
+        Unreadable, match=f"item {SERVICE} deployment#{own.deployment} is not valid:"
+    ):
         ledger.deployment(own)
 
 
 @pytest.mark.parametrize("value", ODD.values(), ids=ODD)
 def test_an_attribute_of_another_version_is_ignored_whatever_it_is(ledger, value):
     accepted(ledger, "e-1")
+    ledger.quarantine(claim(), DIGEST, quarantined())
     before = ledger.service(SERVICE)
 
     for path in ("another", "claim.another"):
-        written(SERVICE, path, value)
+        written(path, value)
+    for item in ("state#versions", "state#newest#shop/api"):
+        written("another", value, item=item)
 
     assert ledger.service(SERVICE) == before
+
+
+def test_an_item_of_a_services_state_that_this_version_does_not_know_is_ignored(ledger):
+    accepted(ledger, "e-1")
+    before = ledger.service(SERVICE)
+
+    written("another", "value", item="state#other")
+
+    assert ledger.service(SERVICE) == before
+
+
+@pytest.mark.parametrize(
+    ("item", "path"), [("state#newest#shop/api", "newest"), ("state#versions", "good")]
+)
+def test_the_item_of_a_services_state_that_can_not_be_read_is_named(ledger, item, path):
+    accepted(ledger, "e-1")
+    written(path, 5, item=item)
+
+    with pytest.raises(Unreadable, match=f"item {SERVICE} {item} is not valid:\n  {path}"):
+        ledger.service(SERVICE)
 
 
 def test_an_item_that_can_not_be_read_hides_no_other_one(ledger):
     for service in ("production/api", "production/web", "staging/api"):
         accepted(ledger, "e-1", service=service)
-    written("production/web", "claim.lease_until", b"\xff")
+    written("claim.lease_until", b"\xff", service="production/web")
 
     claimed, [problem] = ledger.claimed()
 
     assert [record.service for record in claimed] == ["production/api", "staging/api"]
-    assert "item service production/web is not valid" in problem
+    assert "item production/web state#claim is not valid" in problem
 
 
 @pytest.mark.parametrize("how", ["open", "ended", "never begun"])
@@ -680,11 +712,28 @@ def test_a_digest_is_known_however_its_deployment_goes(ledger, how):
 # --- what DynamoDB says no with -------------------------------------------------------------------
 
 CALLS = {
-    "service": (lambda ledger: ledger.service(SERVICE), "get_item"),
+    "service": (lambda ledger: ledger.service(SERVICE), "query"),
     "deployment": (lambda ledger: ledger.deployment(claim()), "get_item"),
     "claimed": (lambda ledger: ledger.claimed(), "query"),
     "knows": (lambda ledger: ledger.knows(SERVICE, DIGEST), "query"),
-    "claim": (lambda ledger: claimed_by(ledger, claim()), "update_item"),
+    "release": (lambda ledger: ledger.release("event-1"), "query"),
+    "rollback": (lambda ledger: ledger.rollback("rollback-1"), "get_item"),
+    "notified": (lambda ledger: ledger.notified("event-1", "end"), "get_item"),
+    "record_release": (
+        lambda ledger: ledger.record_release(release_record(deployment())),
+        "update_item",
+    ),
+    "record_rollback": (lambda ledger: rollback_recorded(ledger, deployment()), "update_item"),
+    "take_up": (lambda ledger: ledger.take_up(claim(), PART, EXPIRES_AT), "update_item"),
+    "note_outcome": (
+        lambda ledger: ledger.note_outcome(claim(), PART, "SUCCEEDED"),
+        "update_item",
+    ),
+    "note_recovery": (
+        lambda ledger: ledger.note_recovery(claim(), recovery(1), None),
+        "update_item",
+    ),
+    "claim": (lambda ledger: claimed_by(ledger, claim()), "transact_write_items"),
     "renew": (lambda ledger: ledger.renew(claim(), NOW), "update_item"),
     "open": (
         lambda ledger: ledger.open(claim(), deployment(), OLD, None, None, NOW),
@@ -692,7 +741,7 @@ CALLS = {
     ),
     "note": (lambda ledger: ledger.note(claim(), "HEALTHY", NOW), "update_item"),
     "note_notified": (lambda ledger: ledger.note_notified(claim(), "end", NOW), "update_item"),
-    "quarantine": (lambda ledger: ledger.quarantine(claim(), DIGEST, quarantined()), "get_item"),
+    "quarantine": (lambda ledger: ledger.quarantine(claim(), DIGEST, quarantined()), "query"),
     "start_change": (
         lambda ledger: ledger.start_change(claim(), "RollBack", NOW),
         "transact_write_items",
@@ -701,12 +750,17 @@ CALLS = {
         lambda ledger: ledger.end_change(claim(), "RollBack", NOW),
         "transact_write_items",
     ),
-    "finish": (lambda ledger: ledger.finish(claim(), None, WELL, None, None), "get_item"),
+    "note_notified_of": (
+        lambda ledger: ledger.note_notified_of("event-1", "end", NOW, at(60)),
+        "update_item",
+    ),
+    "finish": (lambda ledger: ledger.finish(claim(), None, WELL, None, None), "query"),
     "finish_without_service": (
         lambda ledger: ledger.finish_without_service(claim(), None, WELL),
-        "get_item",
+        "query",
     ),
-    "free": (lambda ledger: ledger.free(claim()), "update_item"),
+    "end": (lambda ledger: ledger.end(claim(), None, WELL), "update_item"),
+    "free": (lambda ledger: ledger.free(claim()), "transact_write_items"),
 }
 
 
@@ -724,7 +778,10 @@ def test_a_ledger_that_can_not_be_read_or_written_is_an_error(
         call(Ledger(aws.table()))
 
 
-@pytest.mark.parametrize("call", [CALLS["start_change"][0], CALLS["end_change"][0]])
+IN_TRANSACTIONS = ["start_change", "end_change", "claim", "free"]
+
+
+@pytest.mark.parametrize("call", [CALLS[name][0] for name in IN_TRANSACTIONS], ids=IN_TRANSACTIONS)
 def test_two_writes_at_one_moment_do_not_mean_that_another_execution_has_the_service(
     dynamodb, call
 ):

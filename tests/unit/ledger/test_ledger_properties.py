@@ -1,11 +1,13 @@
 """What holds however the executions that want one service come, change it, die and are recovered.
 
-Every execution has a clock of its own, up to 2.5 s beside the real time, and reads it a while before its
-write arrives. Only the test knows the real time, and who is changing the service really.
+They belong to releases of two repositories, to manual rollbacks and to recoveries. Every execution has a
+clock of its own, up to 2.5 s beside the real time, and reads it a while before its write arrives. Only the
+test knows the real time, and who is changing the service really. A person lifts quarantines at any time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +34,7 @@ from slipway.ledger.records import (
 )
 from slipway.release.release import Deployment, Release
 from tests.support.builders import FAMILY, OLD, SERVICE, at, deployment, execution, image, release
-from tests.support.ledgers import Directly
+from tests.support.ledgers import Directly, lift_quarantine
 
 ASIDE = CLOCKS_APART_SECONDS / 2
 CLOCKS = st.sampled_from([0, -ASIDE, ASIDE, 1])
@@ -40,8 +42,12 @@ ANY_CLOCK = st.sampled_from([-ASIDE, ASIDE]) | st.floats(-ASIDE, ASIDE)
 LATE = st.sampled_from([0, 0, 0, 0, 20])
 PAUSES = st.sampled_from([0, 1, 10, 26, 28, CHANGE_SECONDS, 36])
 AGES = st.sampled_from([0, 0, 0, 60])
-DIGESTS = st.sampled_from(["sha256:a", "sha256:b"])
-OUTCOMES = st.sampled_from(["SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED", "FAILED"])
+DIGESTS = st.sampled_from(["sha256:a", "sha256:b", "sha256:c"])
+REPOSITORIES = st.sampled_from(["shop/api", "shop/api", "shop/web"])
+QUARANTINING = {"ROLLED_BACK", "ROLLBACK_FAILED"}
+OUTCOMES = st.sampled_from(
+    ["SUCCEEDED", "ROLLED_BACK", "ROLLED_BACK", "ROLLBACK_FAILED", "ROLLBACK_FAILED", "FAILED"]
+)
 STALE = st.sampled_from(["end", "end", "renew", "start_change", "end_change", "finish"])
 
 
@@ -53,6 +59,7 @@ class Actor:
     deployment: Deployment
     clock: float
     """How many seconds it is beside the real time."""
+    recovers: bool = False
     dead: bool = False
     good_target: Good | None = None
     inside_until: float | None = None
@@ -62,18 +69,28 @@ class Actor:
         return self.claim.execution.rpartition(":")[2]
 
 
-RELEASES = st.tuples(AGES, st.sampled_from("amz"), DIGESTS, CLOCKS)
+RELEASES = st.tuples(AGES, st.sampled_from("amz"), REPOSITORIES, DIGESTS, CLOCKS)
+Which = tuple[int, str, str, str, float]
 ANYONE = st.runner().flatmap(lambda world: st.sampled_from(world.everyone[::-1]))
 THE_LAST_CLAIMANT = st.runner().flatmap(lambda world: st.just(world.claimants[-1]))
 A_CLAIMANT = st.runner().flatmap(lambda world: st.sampled_from(world.claimants[::-1]))
+LIFTED = st.runner().flatmap(lambda world: st.sampled_from([*sorted(world.quarantined), None]))
 UNENDED = st.runner().flatmap(lambda world: st.sampled_from(world.unended()[::-1]))
 
 
-def empty_ledger() -> Ledger:
-    """For one example. All examples of a test use one table."""
-    table = Directly()
-    table.empty()
-    return Ledger(table)
+class Interrupted(Directly):
+    """A table to which someone else may write between the reads and the transaction of a call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.empty()  # all examples of a test use one table
+        self.meanwhile: Callable[[], None] | None = None
+
+    def transact_write_items(self, **arguments: Any) -> None:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+        super().transact_write_items(**arguments)
 
 
 def event(what: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -88,7 +105,10 @@ def often(
 
 ALWAYS = [
     *often(3, "a_release_comes", RELEASES, PAUSES, LATE),
+    event("a_manual_rollback_comes", RELEASES, PAUSES, LATE),
     *often(2, "it_is_recovered", THE_LAST_CLAIMANT, CLOCKS, PAUSES, LATE),
+    event("it_is_recovered", A_CLAIMANT, CLOCKS, PAUSES, LATE),
+    event("a_person_lifts_a_quarantine", DIGESTS),
     *often(3, "another_one_writes", A_CLAIMANT, STALE),
     event("another_one_writes", ANYONE, st.just("end")),
     event("it_begins_though_it_is_dead", ANYONE),
@@ -96,15 +116,16 @@ ALWAYS = [
 ]
 OF_THE_UNENDED = [event("it_begins", UNENDED, PAUSES, LATE)]
 OF_THE_CLAIMANT = [event("the_claimant_gives_a_sign_of_life", LATE), event("the_claimant_dies")]
-NEWER = st.tuples(st.just(0), st.just("z"), DIGESTS, CLOCKS)
+NEWER = st.tuples(st.just(0), st.just("z"), REPOSITORIES, DIGESTS, CLOCKS)
 JUST_BEFORE_ITS_END = st.sampled_from([26, 28, CHANGE_SECONDS])
 OF_THE_CLAIMANT_INSIDE = [
-    *often(4, "a_release_comes", NEWER, JUST_BEFORE_ITS_END, st.just(0)),
+    *often(3, "a_release_comes", NEWER, JUST_BEFORE_ITS_END, st.just(0)),
+    event("a_manual_rollback_comes", RELEASES, JUST_BEFORE_ITS_END, st.just(0)),
     event("the_claimant_ends_its_change", LATE),
 ]
 OF_THE_IDLE_CLAIMANT = [
     *often(4, "the_claimant_starts_a_change", LATE),
-    event("the_claimant_finishes", OUTCOMES),
+    *often(2, "the_claimant_finishes", OUTCOMES, LIFTED),
 ]
 
 
@@ -113,10 +134,15 @@ class Executions(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger, self.service = empty_ledger(), SERVICE
+        self.table, self.service = Interrupted(), SERVICE
+        self.ledger = Ledger(self.table)
         self.now = 0.0
         self.claimant: Actor | None = None
-        self.newest: Release | None = None
+        self.last_claimed: str | None = None
+        """Id of a deployment."""
+        self.newest: dict[str, Release] = {}
+        """By repository."""
+        self.quarantined: set[str] = set()
         self.marked_at: float | None = None
         """When, of the real time, the claimant has begun the change whose mark is not removed yet."""
         self.outcomes: dict[str, str] = {}
@@ -153,15 +179,21 @@ class Executions(RuleBasedStateMachine):
 
     # --- executions -------------------------------------------------------------------------------
 
-    def a_release_comes(
-        self, which: tuple[int, str, str, float], after: float, late: float
-    ) -> None:
+    def a_release_comes(self, which: Which, after: float, late: float, by: str = "push") -> None:
         """It was released some time ago, or at the same moment as another one: the id decides then."""
-        age, name, digest, clock = which
-        unique, released_at = f"{name}-{len(self.everyone)}", at(self.now // 30 * 30 - age)
-        of = release(id=unique, released_at=released_at, image=image(digest=digest))
+        age, name, repository, digest, clock = which
+        of = release(
+            id=f"{name}-{len(self.everyone)}",
+            released_at=at(self.now // 30 * 30 - age),
+            image=image(repository=repository, digest=digest),
+            started_by=by,
+        )
         asked = deployment(release=of, service=self.service)
         self.it_begins(self._execution(asked, clock), after, late)
+
+    def a_manual_rollback_comes(self, which: Which, after: float, late: float) -> None:
+        """It abandons an image of this repository, also if the clocks make it older than a release."""
+        self.a_release_comes(which, after, late, "manual rollback")
 
     def it_is_recovered(self, dead: Actor, clock: float, after: float, late: float) -> None:
         """By another execution, which goes on with the same deployment: dead or taken for dead."""
@@ -173,33 +205,43 @@ class Executions(RuleBasedStateMachine):
         arn = execution(f"e-{len(self.everyone)}")
         own = recovered.deployment if recovered else deployment_id(at(self.now), arn)
         claim = ClaimId(service=self.service, deployment=own, execution=arn)
-        self.everyone.append(Actor(claim, of, clock))
+        self.everyone.append(Actor(claim, of, clock, recovers=recovered is not None))
         return self.everyone[-1]
 
     def it_begins(self, actor: Actor, after: float, late: float) -> None:
         """As BeginDeployment does; also a second time, or belated."""
         self.time_passes(after)
         ours, marked = actor.deployment.release, self.marked_at
+        own, refused = actor.claim.deployment, self._is_refused(actor)
         now = at(self.now - late + actor.clock)
         try:
-            self.ledger.claim(actor.claim, actor.deployment, OLD, now)
+            self.ledger.claim(actor.claim, actor.deployment, OLD, now, recovering=actor.recovers)
         except Superseded:
-            assert self._is_older(ours)
+            assert refused
             return
         except Busy:
-            assert not self._is_older(ours)
+            assert not refused
             assert marked is not None
             assert self.now - late <= marked + CHANGE_SECONDS + 2 * CLOCKS_APART_SECONDS
             return
-        assert not self._is_older(ours)
+        assert not refused
         assert not self._inside()
-        self.claimant, self.newest, self.marked_at = actor, ours, None
+        self.claimant, self.marked_at, self.last_claimed = actor, None, own
+        if not self._is_older(ours):
+            self.newest[ours.image.repository] = ours
         self.claimants.append(actor)
         actor.good_target = self._is_as_it_should_be().last_good
         self.ledger.open(actor.claim, actor.deployment, OLD, actor.good_target, None, now)
 
+    def _is_refused(self, actor: Actor) -> bool:
+        """Whether the actor must never get the service, however long it waits."""
+        if actor.recovers and self.last_claimed != actor.claim.deployment:
+            return True
+        ours = actor.deployment.release
+        return self._is_older(ours) and not ours.manual_rollback
+
     def _is_older(self, one: Release) -> bool:
-        newest = self.newest or one
+        newest = self.newest.get(one.image.repository, one)
         return (one.released_at, one.id) < (newest.released_at, newest.id)
 
     def it_begins_though_it_is_dead(self, actor: Actor) -> None:
@@ -232,23 +274,32 @@ class Executions(RuleBasedStateMachine):
         """What it has sent to ECS may still be on its way."""
         self.claimant.dead = True
 
-    def the_claimant_finishes(self, outcome: str) -> None:
+    def the_claimant_finishes(self, outcome: str, lifted: str | None) -> None:
+        """A person may lift a quarantine after the ledger has read what is quarantined."""
+        if lifted:
+            self.table.meanwhile = lambda: self._lift(lifted)
         assert self._finishes(self.claimant, outcome)
+        self.table.meanwhile = None
+        digest = self.claimant.deployment.release.image.digest
+        good = self._good(self.claimant, outcome)
+        self.quarantined -= {good.digest} if good else set()
+        self.quarantined |= {digest} if outcome in QUARANTINING else set()
         self.outcomes[self.claimant.claim.deployment] = outcome
         self.claimant = self.marked_at = None
         assert self._is_as_it_should_be().claim is None
 
     def _finishes(self, actor: Actor, outcome: str) -> bool:
-        asked, good, quarantine = actor.deployment, None, None
-        digest = asked.release.image.digest
-        if outcome == "SUCCEEDED":
-            good = Good(task_definition=f"{FAMILY}:{digest[-1]}", digest=digest, at=at(self.now))
-        if outcome == "ROLLED_BACK":
-            good = actor.good_target
-        if outcome in {"ROLLED_BACK", "ROLLBACK_FAILED"}:
+        good, quarantine = self._good(actor, outcome), None
+        if outcome in QUARANTINING:
             quarantine = Quarantined(at=at(self.now), reason="bad", deployment="d")
         ending = {"outcome": outcome, "reason": timestamp(at(self.now))}
-        return self.ledger.finish(actor.claim, asked, ending, good, quarantine)
+        return self.ledger.finish(actor.claim, actor.deployment, ending, good, quarantine)
+
+    def _good(self, actor: Actor, outcome: str) -> Good | None:
+        digest = actor.deployment.release.image.digest
+        if outcome == "SUCCEEDED":
+            return Good(task_definition=f"{FAMILY}:{digest[-1]}", digest=digest, at=at(self.now))
+        return actor.good_target if outcome == "ROLLED_BACK" else None
 
     # --- and all others ---------------------------------------------------------------------------
 
@@ -281,6 +332,14 @@ class Executions(RuleBasedStateMachine):
         elif not goes_on:
             self.outcomes[own] = "SUPERSEDED"
 
+    def a_person_lifts_a_quarantine(self, digest: str) -> None:
+        self._lift(digest)
+        self._is_as_it_should_be()
+
+    def _lift(self, digest: str) -> None:
+        lift_quarantine(self.table, self.service, digest)
+        self.quarantined.discard(digest)
+
     # --- what holds -------------------------------------------------------------------------------
 
     def _is_inside(self, actor: Actor) -> bool:
@@ -295,7 +354,9 @@ class Executions(RuleBasedStateMachine):
         record = self.ledger.service(self.service)
         claim = record.claim.execution if record.claim else None
         assert claim == (self.claimant.claim.execution if self.claimant else None)
-        assert record.newest == (release_order(self.newest) if self.newest else "")
+        assert record.last_claimed == self.last_claimed
+        assert record.newest == {name: release_order(of) for name, of in self.newest.items()}
+        assert record.quarantined.keys() == self.quarantined
         assert not {good.digest for good in record.good} & record.quarantined.keys()
         assert record.last_good is None or record.last_good.digest not in record.quarantined
         return record
@@ -307,22 +368,38 @@ class Executions(RuleBasedStateMachine):
             assert (record and record.outcome) == self.outcomes.get(claim.deployment)
 
 
+NEWCOMERS = {
+    "the same release": release(),
+    "a newer release": release(id="event-2", released_at=at(60)),
+    "another repository": release(image=image(repository="shop/web"), released_at=at(-60)),
+    "a manual rollback": release(id="rollback-2", started_by="manual rollback", released_at=at(60)),
+    "an older one": release(id="rollback-1", started_by="manual rollback", released_at=at(-60)),
+}
+
+
 @pytest.mark.usefixtures("ledger")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(ANY_CLOCK, ANY_CLOCK, st.just(CHANGE_SECONDS) | st.floats(0, 2 * CHANGE_SECONDS))
+@given(
+    ANY_CLOCK,
+    ANY_CLOCK,
+    st.just(CHANGE_SECONDS) | st.floats(0, 2 * CHANGE_SECONDS),
+    st.sampled_from(sorted(NEWCOMERS)),
+    st.booleans(),
+)
 def test_a_service_is_not_claimed_while_its_change_mark_lasts_whatever_the_clocks_say(
-    claim_s, newcomer_s, passed
+    claim_s, newcomer_s, passed, comes, recovering
 ):
-    ledger, service = empty_ledger(), SERVICE
+    ledger, service = Ledger(Interrupted()), SERVICE
     claim = ClaimId(service=service, deployment="d", execution="claim")
     newcomer = ClaimId(service=service, deployment="d", execution="newcomer")
     asked = deployment(service=service)
     ledger.claim(claim, asked, OLD, at(claim_s))
     ledger.open(claim, asked, OLD, None, None, at(claim_s))
     ledger.start_change(claim, "UpdateService", at(claim_s))
+    asked = deployment(service=service, release=NEWCOMERS[comes])
 
     with suppress(Busy):
-        ledger.claim(newcomer, asked, OLD, at(passed + newcomer_s))
+        ledger.claim(newcomer, asked, OLD, at(passed + newcomer_s), recovering=recovering)
 
         assert passed > CHANGE_SECONDS
 

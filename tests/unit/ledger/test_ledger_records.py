@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from slipway.ledger.records import (
     GOOD_KEPT,
     QUARANTINED_KEPT,
+    UNPROVEN_KEPT,
     DeploymentRecord,
+    GoneBack,
     Quarantined,
     ServiceRecord,
     deployment_id,
@@ -47,13 +49,6 @@ def bad(seconds: float, reason="it failed"):
     return Quarantined(at=at(seconds), reason=reason, deployment="d")
 
 
-def learnt(known, digest="", found=None, why=None):
-    """The record after a deployment of this digest."""
-    return known.model_copy(
-        update=dict(ServiceRecord(service=SERVICE, **known.learning(digest, found, why)))
-    )
-
-
 # --- services -------------------------------------------------------------------------------------
 
 
@@ -61,17 +56,27 @@ def test_a_service_without_an_item_has_an_empty_record():
     known = ServiceRecord(service=SERVICE)
 
     assert known == record()
-    assert (known.claim, known.last_good, known.newest_at, known.baseline) == (None,) * 4
+    assert (known.claim, known.last_claimed, known.last_good, known.baseline) == (None,) * 4
+    assert (known.newest, known.newest_at("shop/api"), known.writes) == ({}, None, 0)
 
 
 def test_unknown_attributes_of_a_services_item_are_ignored():
-    item = {"pk": "service", "sk": SERVICE, "baseline": OLD, "note": "manually"}
+    item = {"pk": SERVICE, "sk": "state#claim", "baseline": OLD, "note": "manually"}
 
     assert ServiceRecord.model_validate(item | {"service": SERVICE}) == record(baseline=OLD)
 
 
-def test_the_time_of_the_newest_release_is_a_part_of_its_order():
-    assert record(newest=release_order(release(released_at=at(0.25)))).newest_at == at(0.25)
+def test_the_time_of_the_newest_release_of_a_repository_is_a_part_of_its_order():
+    known = record(
+        newest={
+            "shop/api": release_order(release(released_at=at(0.25))),
+            "shop/web": release_order(release(released_at=at(60), id="#2026")),
+        }
+    )
+
+    assert known.newest_at("shop/api") == at(0.25)
+    assert known.newest_at("shop/web") == at(60)
+    assert known.newest_at("shop/a") is None
 
 
 def test_the_last_good_version_is_the_newest_good_one_that_is_not_quarantined():
@@ -86,33 +91,76 @@ def test_a_service_whose_good_versions_are_all_quarantined_has_no_last_good_vers
     assert record(good=(good(OLD, DIGEST),), quarantined={DIGEST: quarantined()}).last_good is None
 
 
+# --- unproven versions ----------------------------------------------------------------------------
+
+ARNS = [f"{FAMILY}:{revision}" for revision in range(UNPROVEN_KEPT + 3)]
+
+
+def unproven_after(arns, known=()):
+    after = record(unproven=known)
+    for arn in arns:
+        after = record(unproven=after.with_unproven(arn))
+    return after.unproven
+
+
+def test_a_version_is_unproven_after_those_that_were_put_on_the_service_before_it():
+    assert unproven_after([NEW, OTHER]) == (NEW, OTHER)
+
+
+def test_a_version_that_is_put_on_the_service_again_is_the_newest_unproven_one():
+    assert unproven_after([NEW, OTHER, NEW]) == (OTHER, NEW)
+
+
+def test_the_oldest_unproven_versions_are_dropped():
+    assert unproven_after(ARNS) == tuple(ARNS[-UNPROVEN_KEPT:])
+
+
+def test_a_list_of_unproven_versions_that_is_too_long_is_cut():
+    assert unproven_after([NEW], tuple(ARNS)) == (*ARNS[-UNPROVEN_KEPT + 1 :], NEW)
+
+
+@given(st.lists(st.sampled_from(ARNS), max_size=40))
+def test_at_most_ten_unproven_versions_are_kept_each_once_and_the_newest_last(arns):
+    kept = unproven_after(arns)
+
+    assert len(kept) == min(UNPROVEN_KEPT, len(set(arns)))
+    assert len(set(kept)) == len(kept)
+    assert kept[-1:] == tuple(arns[-1:])
+
+
 # --- what a deployment has shown ------------------------------------------------------------------
 
 
 def test_a_deployment_with_neither_a_good_nor_a_bad_version_leaves_the_record_unchanged():
-    assert record(good=(good(),), quarantined={DIGEST: bad(0)}).learning(DIGEST, None, None) == {}
+    known = record(good=(good(),), quarantined={DIGEST: bad(0)})
+
+    assert known.learning(DIGEST, None, None) == known
 
 
 def test_a_good_version_becomes_the_last_good_and_older_ones_stay_behind_it():
     known = record(good=(good(OLD),))
 
-    assert learnt(known, DIGEST, good(NEW, DIGEST)).good == (good(NEW, DIGEST), good(OLD))
+    assert known.learning(DIGEST, good(NEW, DIGEST), None).good == (good(NEW, DIGEST), good(OLD))
 
 
 def test_a_version_that_is_good_once_more_is_kept_once_and_with_its_new_time():
     known = record(good=(good(NEW, DIGEST), good(OLD)))
 
-    assert learnt(known, found=good(OLD, at=at(0))).good == (good(OLD, at=at(0)), good(NEW, DIGEST))
+    after = known.learning("", good(OLD, at=at(0)), None)
+
+    assert after.good == (good(OLD, at=at(0)), good(NEW, DIGEST))
 
 
 def test_the_same_good_version_again_leaves_the_record_unchanged():
-    assert record(good=(good(),)).learning(OLD_DIGEST, good(), None) == {}
+    known = record(good=(good(),))
+
+    assert known.learning(OLD_DIGEST, good(), None) == known
 
 
 def test_the_oldest_good_versions_are_forgotten():
     known = record()
     for revision in range(GOOD_KEPT + 2):
-        known = learnt(known, found=good(f"{FAMILY}:{revision}", f"sha256:{revision}"))
+        known = known.learning("", good(f"{FAMILY}:{revision}", f"sha256:{revision}"), None)
 
     kept = [found.task_definition for found in known.good]
 
@@ -122,7 +170,7 @@ def test_the_oldest_good_versions_are_forgotten():
 def test_a_version_whose_digest_is_quarantined_is_good_no_longer():
     known = record(good=(good(NEW, DIGEST), good(OTHER, OLD_DIGEST), good(OLD, DIGEST)))
 
-    after = learnt(known, DIGEST, why=bad(0))
+    after = known.learning(DIGEST, None, bad(0))
 
     assert after.good == (good(OTHER, OLD_DIGEST),)
     assert after.quarantined == {DIGEST: bad(0)}
@@ -131,14 +179,14 @@ def test_a_version_whose_digest_is_quarantined_is_good_no_longer():
 def test_a_digest_that_passes_leaves_the_quarantine_and_other_digests_stay_in_it():
     known = record(quarantined={DIGEST: bad(0), OLD_DIGEST: bad(1)})
 
-    after = learnt(known, DIGEST, good(NEW, DIGEST))
+    after = known.learning(DIGEST, good(NEW, DIGEST), None)
 
     assert after.quarantined == {OLD_DIGEST: bad(1)}
     assert after.last_good == good(NEW, DIGEST)
 
 
 def test_a_rollback_records_the_good_version_and_the_quarantine_at_once():
-    after = learnt(record(good=(good(OLD),)), DIGEST, good(OTHER), bad(0))
+    after = record(good=(good(OLD),)).learning(DIGEST, good(OTHER), bad(0))
 
     assert after.last_good == good(OTHER)
     assert after.quarantined.keys() == {DIGEST}
@@ -147,24 +195,50 @@ def test_a_rollback_records_the_good_version_and_the_quarantine_at_once():
 def test_a_digest_that_fails_once_more_is_quarantined_for_its_last_failure():
     known = record(quarantined={DIGEST: bad(0, "the first")})
 
-    assert learnt(known, DIGEST, why=bad(60, "the second")).quarantined == {
-        DIGEST: bad(60, "the second")
-    }
+    after = known.learning(DIGEST, None, bad(60, "the second"))
+
+    assert after.quarantined == {DIGEST: bad(60, "the second")}
 
 
 def test_a_failure_without_a_digest_quarantines_nothing():
-    assert record(good=(good(digest=""),)).learning("", None, bad(0)) == {}
+    known = record(good=(good(digest=""),))
+
+    assert known.learning("", None, bad(0)) == known
 
 
 @pytest.mark.parametrize("again", [False, True])
 def test_the_oldest_quarantined_digests_are_forgotten(again):
     known = record(quarantined={f"d{n}": bad(n) for n in range(QUARANTINED_KEPT)})
 
-    kept = learnt(known, "d50" if again else "new", why=bad(QUARANTINED_KEPT)).quarantined
+    kept = known.learning("d50" if again else "new", None, bad(QUARANTINED_KEPT)).quarantined
 
     assert len(kept) == QUARANTINED_KEPT
     assert {f"d{n}" for n in range(1, QUARANTINED_KEPT)} <= kept.keys()
     assert ("d0" in kept) is again
+
+
+BACK = GoneBack(task_definition=OLD, at=NOW, deployment="d")
+
+
+def test_a_rollback_of_its_own_is_remembered_with_what_it_went_back_to():
+    after = record(good=(good(OLD),)).learning(DIGEST, good(OLD), bad(0), BACK)
+
+    assert after.gone_back == BACK
+
+
+def test_a_rollback_is_remembered_until_another_version_is_good():
+    known = record(gone_back=BACK)
+
+    assert known.learning(DIGEST, None, bad(0)).gone_back == BACK
+    assert known.learning(DIGEST, good(NEW, DIGEST), None).gone_back is None
+
+
+def test_what_a_deployment_has_shown_changes_nothing_else_of_the_record():
+    known = record(baseline=OLD, unproven=(NEW,), newest={"shop/api": "x"}, last_claimed="d")
+
+    after = known.learning(DIGEST, good(NEW, DIGEST), None)
+
+    assert after == known.model_copy(update={"good": (good(NEW, DIGEST),)})
 
 
 DIGESTS = st.sampled_from(["a", "b", "c"])
@@ -179,7 +253,7 @@ ENDS = st.tuples(
 def test_no_digest_is_good_and_quarantined_at_once(ends):
     known = record()
     for digest, found, why in ends:
-        known = learnt(known, digest, found, why)
+        known = known.learning(digest, found, why)
 
         assert not {kept.digest for kept in known.good} & known.quarantined.keys()
 
@@ -270,4 +344,4 @@ def test_releases_are_ordered_by_their_time_and_then_by_their_id(one, other):
 
 @given(RELEASES_OF_ALL_TIMES)
 def test_the_order_of_a_release_begins_with_its_time(one):
-    assert record(newest=release_order(one)).newest_at == one.released_at
+    assert record(newest={"shop/api": release_order(one)}).newest_at("shop/api") == one.released_at

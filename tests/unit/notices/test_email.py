@@ -55,8 +55,7 @@ def test_the_subject_is_the_title():
 
 def test_the_reason_comes_first_and_then_what_it_means():
     assert email(ending("ROLLED_BACK", reason="alarm api-5xx went to ALARM: 17 > 5")).startswith(
-        "Why:  alarm api-5xx went to ALARM: 17 > 5\n"
-        "Now:  the last good version (or what ran before) is back and healthy\n"
+        "Why:  alarm api-5xx went to ALARM: 17 > 5\nNow:  an earlier version is back and healthy\n"
     )
 
 

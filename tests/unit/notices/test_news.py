@@ -60,7 +60,7 @@ def test_the_notice_of_a_start_has_no_reason_and_no_outcome():
 def test_a_rollback_is_never_called_a_success():
     notice = noticed(ending("ROLLED_BACK"))
 
-    assert notice.meaning == "the last good version (or what ran before) is back and healthy"
+    assert notice.meaning == "an earlier version is back and healthy"
     assert "SUCCEEDED" not in notice.model_dump_json()
 
 

@@ -9,18 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.deployment.beginning import ManualRollback
+from slipway.deployment.operate import Action, ReleaseAction
+from slipway.deployment.resolve_rollback import ManualRollback
 from slipway.health.cause import Cause
 from slipway.health.verdict import judge
+from slipway.model import parse_written
 from slipway.notices.next_steps import escaped_json
 from slipway.notices.notice import ContainerLog
 from slipway.release.resolve import ManualStart
 from tests.support.builders import (
     ACCOUNT,
-    DEPLOYMENTS,
     DIGEST,
+    OPERATE,
     REGION,
     RELEASES,
+    ROLLBACKS,
     SERVICE,
     alarm,
     at,
@@ -58,7 +61,12 @@ def commands(news):
 
 def options(command: str) -> dict[str, str]:
     words = shlex.split(command.replace("\\\n", ""))
-    assert words[1:3] in (["stepfunctions", "start-execution"], ["dynamodb", "update-item"])
+    if words[:2] == ["printf", "%s"]:
+        given, pipe, *words = words[2:]
+        assert (pipe, words.pop()) == ("|", "/dev/stderr")
+        assert words[:3] == ["aws", "lambda", "invoke"]
+        return dict(zip(words[3::2], words[4::2], strict=True)) | {"given": given}
+    assert words[:3] == ["aws", "stepfunctions", "start-execution"]
     return dict(zip(words[3::2], words[4::2], strict=True))
 
 
@@ -165,7 +173,7 @@ def test_the_command_of_a_start_and_of_a_success_starts_the_manual_rollback(news
     assert list(commands(news)) == ["Roll back to shop-api:41"]
     machine, given = started(news)
 
-    assert machine == DEPLOYMENTS
+    assert machine == ROLLBACKS
     wanted = ManualRollback.model_validate(given)
     assert (wanted.service, wanted.to) == (SERVICE, "shop-api:41")
 
@@ -174,7 +182,7 @@ def test_the_command_names_no_target_where_the_rollback_target_is_not_known():
     news = ending(rollback_target=None)
 
     assert list(commands(news)) == ["Roll back to the last good version before it"]
-    assert started(news)[1] == {"action": "rollback", "service": SERVICE}
+    assert started(news)[1] == {"service": SERVICE}
 
 
 def test_a_rollback_that_failed_can_be_tried_once_more_or_be_given_up():
@@ -201,10 +209,11 @@ def test_a_quarantined_image_has_a_command_that_releases_it_from_quarantine(news
     title, given = next(iter(commands(news).items()))
 
     assert title == "Release shop/api:v2 from quarantine on production/api, if it was not to blame"
-    assert (given["--region"], given["--table-name"]) == (REGION, "ledger")
-    assert json.loads(given["--key"]) == {"pk": {"S": "service"}, "sk": {"S": "production/api"}}
-    assert given["--update-expression"] == "REMOVE quarantined.#d"
-    assert json.loads(given["--expression-attribute-names"]) == {"#d": DIGEST}
+    assert (given["--region"], given["--function-name"]) == (REGION, OPERATE)
+    assert given["--payload"] == "fileb:///dev/stdin"
+    action = parse_written(Action, json.loads(given["given"]), "the action").root
+    assert isinstance(action, ReleaseAction)
+    assert (action.service, action.digest, action.by) == ("production/api", DIGEST, "$USER")
 
 
 def test_an_image_that_was_just_rolled_back_is_not_offered_to_be_deployed_again():

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.errors import AwsRefused, InvalidInput
-from slipway.release.release import execution_name, unique_name
+from slipway.release.release import execution_name, started_id, unique_name
 from slipway.release.resolve import resolve
-from tests.support.builders import DIGEST, OLD_DIGEST, at, deployment, image, release
+from tests.support.builders import DIGEST, OLD_DIGEST, SERVICE, at, image, release
 from tests.support.pushes import EXECUTION, PARAMETER, found, located, planned, route
 
 BY_TAG = {"repository": "shop/api", "tag": "v2"}
@@ -30,7 +31,8 @@ def test_a_start_by_tag_deploys_what_the_tag_points_to(ssm, ecr):
     release = resolved(BY_TAG, ssm, ecr).release
 
     assert (release.image.digest, release.image.tag) == (DIGEST, "v2")
-    assert (release.id, release.started_by) == ("started-1", "manual start")
+    assert release.id == started_id(EXECUTION, at(300))
+    assert release.started_by == "manual start"
 
 
 def test_a_start_by_digest_takes_the_route_of_one_of_its_tags(ssm, ecr):
@@ -41,7 +43,9 @@ def test_a_start_by_digest_takes_the_route_of_one_of_its_tags(ssm, ecr):
     resolution = resolved(BY_DIGEST, ssm, ecr)
 
     assert resolution.release.image.tag == "main-1"
-    assert [stage.name for stage in resolution.stages] == ["canary"]
+    assert [
+        (stage.name, [planned.service for planned in stage.services]) for stage in resolution.stages
+    ] == [("canary", ["canary/api"])]
 
 
 def test_a_manual_release_is_as_new_as_its_start_however_old_its_image_is(ssm, ecr):
@@ -67,9 +71,7 @@ def test_a_release_carries_who_started_it_and_whether_by_force(ssm, ecr, wish, b
 
     resolution = resolved(BY_TAG | wish, ssm, ecr)
 
-    release = resolution.stages[0].deployments[0].input.release
-    assert release == resolution.release
-    assert (release.by, release.force) == (by, force)
+    assert (resolution.release.by, resolution.release.force) == (by, force)
 
 
 WRONG = {
@@ -149,44 +151,51 @@ def test_an_image_that_no_route_takes_is_an_error_that_names_its_tags(ssm, ecr, 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
+def named(of=None, stage="production", service=SERVICE):
+    """The name of the execution of a deployment."""
+    return execution_name(of or release(), stage, service)
+
+
 @given(
     st.text(max_size=100),
     st.from_regex(r"\A[A-Za-z0-9_-]{1,255}/[A-Za-z0-9_-]{1,255}\Z"),
     st.none() | st.text(min_size=1, max_size=128),
 )
 def test_an_execution_name_is_such_as_step_functions_takes(event, service, tag):
-    named = deployment(service=service, release=release(id=event, image=image(tag=tag)))
+    of = release(id=event, image=image(tag=tag))
 
-    assert NAME.fullmatch(execution_name(named))
+    assert NAME.fullmatch(execution_name(of, "production", service))
 
 
 def test_an_execution_name_contains_service_and_tag():
-    assert execution_name(deployment()).startswith("production-api-v2-")
+    assert named().startswith("production-api-v2-")
 
 
 def test_an_image_without_a_tag_is_named_by_its_digest():
-    untagged = deployment(release=release(image=image(tag=None)))
+    untagged = release(image=image(tag=None))
 
-    assert execution_name(untagged).startswith("production-api-digest-")
+    assert named(of=untagged).startswith("production-api-digest-")
 
 
 def test_a_repeated_delivery_of_an_event_gives_the_same_name():
-    assert execution_name(deployment()) == execution_name(deployment(policy={"poll_seconds": 60}))
+    again = release(released_at=at(60), started_by="sweep")
+
+    assert named(of=again) == named()
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        deployment(release=release(id="event-2")),
-        deployment(release=release(image=image(digest=OLD_DIGEST))),
-        deployment(stage="staging"),
-        deployment(service="production/apx"),
-        deployment(service="production-api/x"),
+        {"of": release(id="event-2")},
+        {"of": release(image=image(digest=OLD_DIGEST))},
+        {"stage": "staging"},
+        {"service": "production/apx"},
+        {"service": "production-api/x"},
     ],
     ids=["event", "digest", "stage", "service", "cluster"],
 )
 def test_another_event_digest_stage_or_service_gives_another_execution_name(other):
-    assert execution_name(other) != execution_name(deployment())
+    assert named(**other) != named()
 
 
 @given(st.text(max_size=300), st.text(max_size=300))
@@ -197,3 +206,35 @@ def test_a_unique_name_is_such_as_step_functions_takes(readable, key):
 def test_a_unique_name_differs_with_its_key_only():
     assert unique_name("recover", "a") == unique_name("recover", "a")
     assert unique_name("recover", "a") != unique_name("recover", "b")
+
+
+# --- the ids of what a person has started ---------------------------------------------------------
+
+
+def test_the_id_of_a_manual_start_is_the_same_in_every_attempt():
+    assert started_id(EXECUTION, at(0.123)) == started_id(EXECUTION, at(0.123))
+
+
+def test_the_id_of_a_manual_start_has_no_more_than_milliseconds_of_its_time():
+    """The context object of Step Functions has milliseconds; DescribeExecution may have more."""
+    assert started_id(EXECUTION, at(0.123)) == started_id(EXECUTION, at(0.123_4))
+
+
+@pytest.mark.parametrize("later", [0.001, 90 * 86_400])
+def test_the_name_of_an_execution_that_is_used_again_gives_another_id(later):
+    assert started_id(EXECUTION, at(later)) != started_id(EXECUTION, at(0))
+
+
+def test_the_executions_of_two_state_machines_with_one_name_have_ids_of_their_own():
+    rollback = EXECUTION.replace("slipway-release", "slipway-rollback")
+
+    assert started_id(rollback, at(0)) != started_id(EXECUTION, at(0))
+
+
+def test_the_id_of_a_manual_start_begins_with_the_name_of_its_execution():
+    assert started_id(EXECUTION, at(0)).startswith("started-1-")
+
+
+@given(st.from_regex(r"\A[^:\n]{1,80}\Z"), st.datetimes(timezones=st.just(UTC)))
+def test_the_id_of_a_manual_start_fits_into_a_key_of_the_ledger(name, started_at):
+    assert NAME.fullmatch(started_id(f"{EXECUTION.rpartition(':')[0]}:{name}", started_at))

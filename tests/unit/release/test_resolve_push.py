@@ -153,11 +153,11 @@ def test_the_stages_are_in_the_plans_order_with_every_service_and_its_policy(ssm
 
     stages = resolved(push(), ssm, ecr).stages
 
-    assert [(s.name, [d.input.service for d in s.deployments]) for s in stages] == [
+    assert [(s.name, [planned.service for planned in s.services]) for s in stages] == [
         ("staging", ["staging/api"]),
         ("production", ["production/api", "production/w"]),
     ]
-    assert stages[0].deployments[0].input.policy == policy(timeout_seconds=1800)
+    assert stages[0].services[0].policy == policy(timeout_seconds=1800)
 
 
 def test_an_event_without_a_digest_is_a_release_of_what_the_tag_points_to(ssm, ecr):
@@ -273,3 +273,18 @@ def test_an_event_of_another_form_than_ecrs_is_an_error(ssm, ecr, event):
     """As ``sam local invoke`` or a manual start may give one."""
     with pytest.raises(InvalidInput):
         resolved(event, ssm, ecr)
+
+
+@pytest.mark.parametrize("id_", ["", "x" * 201, "an id", "a\n", "ä", None, 5])
+def test_an_event_whose_id_can_not_be_a_key_of_the_ledger_is_refused(ssm, ecr, id_):
+    with pytest.raises(InvalidInput, match="the event is not valid:\n  id: "):
+        resolved(push() | {"id": id_}, ssm, ecr)
+
+
+@pytest.mark.parametrize("id_", ["x" * 200, "sweep-0123", "a/b#c~"])
+def test_an_event_may_have_any_id_that_can_be_a_key_of_the_ledger(ssm, ecr, id_):
+    planned(ssm)
+    found(ecr)
+    located(ecr)
+
+    assert resolved(push() | {"id": id_}, ssm, ecr).release.id == id_

@@ -1,4 +1,4 @@
-"""What is asked of every state of both state machines, whatever way an execution takes."""
+"""What is asked of every state of the state machines, whatever way an execution takes."""
 
 from __future__ import annotations
 
@@ -72,7 +72,10 @@ def test_no_step_but_those_that_must_not_be_left_out_is_retried_after_what_will_
     retried = {
         error for task in OTHERS.values() for r in task["Retry"] for error in r["ErrorEquals"]
     }
-    will_not_pass = {"States.ALL", "States.TaskFailed", "InvalidInput", "AwsRefused", "Superseded"}
+    will_not_pass = {
+        *("States.ALL", "States.TaskFailed"),
+        *("InvalidInput", "AwsRefused", "Refused", "Superseded"),
+    }
     assert not retried & will_not_pass
 
 
@@ -88,6 +91,51 @@ def test_rolling_back_and_writing_and_notifying_the_end_is_tried_after_every_err
         for n in range(retrier["MaxAttempts"])
     ]
     assert sum(longest) > 900
+
+
+def test_only_the_steps_that_check_the_input_of_a_deployment_or_notify_of_it_are_given_it() -> None:
+    given = {
+        name.partition(".")[2]
+        for name, task in TASKS.items()
+        if name.startswith("deployment.") and reads_the_input(task["Arguments"])
+    }
+    assert given == {"BeginDeployment", "FinishDeployment", "Notify"}
+
+
+def test_a_notice_has_nothing_of_the_input_of_a_deployment_but_the_service() -> None:
+    payload = TASKS["deployment.Notify"]["Arguments"]["Payload"]
+    assert [field for field, value in payload.items() if reads_the_input(value)] == ["service"]
+
+
+def test_a_deployment_keeps_of_its_input_only_the_input_as_a_whole() -> None:
+    kept = {
+        f"{name}.{variable}"
+        for name, state in definitions.states(MACHINES["deployment"])
+        for rule in (state, *state.get("Catch", []), *state.get("Choices", []))
+        for variable, value in rule.get("Assign", {}).items()
+        if reads_the_input(value) and variable != "outcome"
+    }
+    assert kept == {"AcceptDeployment.start"}
+
+
+def reads_the_input(value: Any) -> bool:
+    """Whether an expression reads the input of the execution."""
+    return any(
+        "$start" in e or "$states.input" in e for e in lint_state_machines.expressions(value)
+    )
+
+
+@pytest.mark.parametrize("machine", ["release", "rollback"])
+def test_a_deployment_is_given_only_the_name_and_input_that_were_recorded(machine: str) -> None:
+    [start] = [
+        task
+        for name, task in TASKS.items()
+        if name.startswith(machine) and "startExecution" in task["Resource"]
+    ]
+    arguments = start["Arguments"]
+    recorded = {"release": "$states.input", "rollback": "$deployment"}[machine]
+    assert arguments["Name"] == f"{{% {recorded}.name %}}"
+    assert arguments["Input"] == f"{{% {recorded}.input %}}"
 
 
 @pytest.mark.parametrize("name", MACHINES)

@@ -1,4 +1,4 @@
-"""What both state machines say of outcomes and causes is what functions/slipway/health knows of them."""
+"""What the state machines say of outcomes and causes is what functions/slipway/health knows of them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from slipway.errors import Refused
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from tests.support import definitions
 
 DEPLOYMENT = dict(definitions.states(definitions.unfilled("deployment")))
 RELEASE = dict(definitions.states(definitions.unfilled("release")))
-MACHINES = {"deployment": DEPLOYMENT, "release": RELEASE}
+ROLLBACK = dict(definitions.states(definitions.unfilled("rollback")))
+MACHINES = {"deployment": DEPLOYMENT, "release": RELEASE, "rollback": ROLLBACK}
 # Where BeginDeployment and FinishDeployment decide: the state machine only passes it on.
 DECIDED = {Outcome.NO_CHANGE, Outcome.REJECTED}
 
@@ -88,6 +90,27 @@ def test_every_outcome_is_assigned_somewhere_and_no_other_word_is() -> None:
     assert found | DECIDED == set(Outcome)
 
 
+def test_a_rollback_that_fails_before_its_deployment_fails_with_an_outcome() -> None:
+    found = {
+        outcome
+        for text in assigned(list(ROLLBACK.values()), "error")
+        for outcome in constants(text)
+        if outcome == text
+    }
+
+    assert found == {Outcome.FAILED}
+
+
+def test_the_input_that_nobody_may_give_is_called_a_wrong_configuration() -> None:
+    refused, *_ = DEPLOYMENT["BeginDeployment"]["Catch"]
+
+    assert refused["ErrorEquals"] == [Refused.__name__]
+    assert (refused["Assign"]["outcome"], refused["Assign"]["cause"]) == (
+        Outcome.FAILED,
+        Cause.CONFIGURATION,
+    )
+
+
 def test_every_cause_that_a_state_machine_names_is_a_known_cause() -> None:
     found = {
         cause
@@ -102,15 +125,18 @@ def test_every_cause_that_a_state_machine_names_is_a_known_cause() -> None:
 # Where what is known so far stays: the deployment fails for what it has failed for first, and a manual
 # rollback for what a person asked for.
 KEPT = {"RollBack", "CheckRollBack", "JudgeRollBack"}
+# Of a release and of a rollback: only Notify needs a cause, and here the deployment has notified people, or
+# its recovery does.
+WITHOUT_NOTICE = "Failed"
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_every_state_that_sets_a_reason_sets_its_cause(machine: str) -> None:
     for name, state in MACHINES[machine].items():
-        rules = [state, *state.get("Choices", []), *state.get("Catch", [])]
-        for given in (rule.get("Assign", {}) for rule in rules):
+        for rule in (state, *state.get("Choices", []), *state.get("Catch", [])):
+            given = rule.get("Assign", {})
             if "reason" not in given or name in {"Notify", "NotifyStart"}:
                 continue
             kept = name in KEPT and "$reason" in given["reason"]
-            told_later = machine == "release" and name == "DecideNextStage"
-            assert "cause" in given or kept or told_later, name
+            of_a_deployment = rule.get("Next") == WITHOUT_NOTICE
+            assert "cause" in given or kept or of_a_deployment, name

@@ -96,7 +96,7 @@ def test_a_state_lasts_from_its_entry_to_its_exit() -> None:
 
 
 def test_the_size_of_an_item_counts_its_names_its_values_and_their_containers() -> None:
-    assert size({"pk": "service", "sk": "prod/äpi"}) == 2 + 7 + 2 + 9
+    assert size({"pk": "prod/äpi", "sk": "claim"}) == 2 + 9 + 2 + 5
     assert size({"changing": True, "rollback_target": None}) == 9 + 16
     assert size({"expires_at": Decimal(1234500)}) == 10 + 1 + 3
     assert size({"good": []}) == 4 + 3
@@ -105,19 +105,25 @@ def test_the_size_of_an_item_counts_its_names_its_values_and_their_containers() 
 
 
 def test_a_call_is_billed_by_the_size_of_the_item_rounded_up() -> None:
-    assert units({"GetItem": 1}, Sizes(4096, 1)) == Units(reads=1, writes=0)
-    assert units({"GetItem": 2}, Sizes(1, 4097)) == Units(reads=4, writes=0)
-    assert units({"UpdateItem": 3}, Sizes(1024, 1)) == Units(reads=0, writes=3)
-    assert units({"UpdateItem": 3}, Sizes(1, 1025)) == Units(reads=0, writes=6)
+    assert units({"GetItem": 1}, Sizes(4096, 9999, 1)) == Units(reads=1, writes=0)
+    assert units({"GetItem": 2}, Sizes(1, 9999, 4097)) == Units(reads=4, writes=0)
+    assert units({"UpdateItem": 3}, Sizes(1024, 9999, 1)) == Units(reads=0, writes=3)
+    assert units({"UpdateItem": 3}, Sizes(1, 9999, 1025)) == Units(reads=0, writes=6)
 
 
-def test_a_transaction_writes_both_items_at_twice_the_price() -> None:
-    assert units({"TransactWriteItems": 1}, Sizes(1000, 2000)) == Units(reads=0, writes=2 * (1 + 2))
+def test_a_query_reads_the_whole_state_of_a_service_and_4_kb_of_something_else() -> None:
+    assert units({"Query": 3}, Sizes(96, 4000, 9999)) == Units(reads=3 * 2, writes=0)
+    assert units({"Query": 3}, Sizes(97, 4000, 9999)) == Units(reads=3 * 3, writes=0)
+
+
+def test_a_transaction_writes_three_items_and_a_small_one_at_twice_the_price() -> None:
+    wrote = Units(reads=0, writes=2 * (1 + 2 + 3 + 1))
+    assert units({"TransactWriteItems": 1}, Sizes(1000, 2000, 3000)) == wrote
 
 
 def test_a_call_without_a_known_price_is_not_free() -> None:
-    with pytest.raises(UnexpectedError, match="no price for Query"):
-        units({"Query": 1}, Sizes(1, 1))
+    with pytest.raises(UnexpectedError, match="no price for Scan"):
+        units({"Scan": 1}, Sizes(1, 1, 1))
 
 
 def test_a_cold_start_is_billed_with_its_init_and_every_invocation_by_the_whole_millisecond() -> (

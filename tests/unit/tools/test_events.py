@@ -8,23 +8,32 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
-from slipway.deployment.beginning import ManualRollback, Start
+from slipway.deployment.beginning import Start
 from slipway.deployment.finish import Ending
+from slipway.deployment.operate import Action
+from slipway.deployment.resolve_rollback import ManualRollback
 from slipway.notices.news import News
 from slipway.notices.notice import Notice
 from slipway.notices.publish import attributes_of
+from slipway.release.named import NamedRecovery, NamedRelease, parse_named
 from slipway.release.resolve import ManualStart
 from tests.support.paths import REPO
 
 # The functions whose input is one of slipway's own values; the others have an Input.
-INPUTS = {"begin_deployment": Start, "finish_deployment": Ending, "notify": News}
+INPUTS: dict[str, type[BaseModel]] = {
+    "begin_deployment": Start,
+    "finish_deployment": Ending,
+    "notify": News,
+    "operate": Action,
+}
 # Sweep looks at no field of its own, and NotifySlack reads what SNS wraps: both have tests of their own here.
 READ_OTHERWISE = {"sweep", "notify_slack"}
 FUNCTIONS = sorted(path.stem for path in (REPO / "functions").glob("*.py"))
 NAMES = [*FUNCTIONS, *(f"bad/{function}" for function in FUNCTIONS)]
-# No state of a machine runs them: CloudFormation, a rule, a schedule and a topic do.
-NO_STEPS = {"put_first_image", "recover", "sweep", "notify_slack"}
+# No state of a machine runs them: CloudFormation, a rule, a schedule, a topic and a person do.
+NO_STEPS = {"put_first_image", "recover", "sweep", "notify_slack", "operate"}
 
 
 class AnyTag(yaml.CSafeLoader):
@@ -122,8 +131,26 @@ def test_the_push_and_the_manual_start_are_what_starts_a_release() -> None:
     ManualStart.model_validate(event("manual_start"))
 
 
-def test_the_manual_rollback_is_what_starts_a_manual_rollback() -> None:
-    ManualRollback.model_validate(event("manual_rollback"))
+def test_the_manual_rollback_and_what_resolve_rollback_gets_are_manual_rollbacks() -> None:
+    for start in (
+        event("manual_rollback"),
+        event("resolve_rollback")["start"],
+        event("bad/resolve_rollback")["start"],
+    ):
+        ManualRollback.model_validate(start, extra="forbid")
+
+
+@pytest.mark.parametrize("name", ["begin_deployment", "bad/begin_deployment"])
+def test_the_start_of_a_deployment_only_names_a_part_of_a_release(name: str) -> None:
+    assert isinstance(parse_named(event(name)["start"]), NamedRelease)
+
+
+def test_the_executions_that_died_are_the_first_one_of_a_deployment_and_a_recovery_of_it() -> None:
+    first, recovery = (event(name)["detail"] for name in ("recover", "bad/recover"))
+    named = parse_named(json.loads(recovery["input"]))
+    assert isinstance(parse_named(json.loads(first["input"])), NamedRelease)
+    assert isinstance(named, NamedRecovery)
+    assert named.recover.endswith(f"#{first['name']}")
 
 
 def test_a_function_has_one_name_in_every_place() -> None:

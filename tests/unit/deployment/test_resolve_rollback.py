@@ -1,0 +1,866 @@
+"""What a manual rollback goes back to, what it abandons, and when there is nothing to go back to."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from slipway import aws
+from slipway.deployment.begin import begin
+from slipway.deployment.beginning import Start, World
+from slipway.deployment.resolve_rollback import resolve_rollback
+from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from slipway.health.cause import Cause
+from slipway.image import Image
+from slipway.ledger.records import GoneBack, RollbackRecord
+from slipway.release.named import NamedRollback
+from slipway.release.plan import Policy
+from slipway.release.release import started_id
+from tests.support.asked import EXPIRES_AT, ROLLBACK, freed
+from tests.support.builders import (
+    ACCOUNT,
+    DIGEST,
+    FAMILY,
+    NEW,
+    NOW,
+    OLD,
+    OLD_DIGEST,
+    OTHER,
+    REGION,
+    SERVICE,
+    URI,
+    accepted,
+    at,
+    claim,
+    deployment,
+    ended,
+    execution,
+    good,
+    image,
+    quarantined,
+    release,
+)
+from tests.support.ecs_answers import container, defined, described, ecs_deployment
+from tests.support.pushes import found, planned, route
+
+HISTORY = timedelta(days=400)
+BAD = f"{URI}@{DIGEST}"
+GOOD = f"{URI}@{OLD_DIGEST}"
+ANOTHER_DIGEST = "sha256:" + "ef" * 32
+ADMIN_DIGEST = "sha256:" + "0a" * 32
+ADMIN_URI = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shop/admin"
+ADMIN = container(name="admin", image=f"{ADMIN_URI}@{ADMIN_DIGEST}")
+SIDECAR = container(name="proxy", image="public.ecr.aws/envoy@" + ANOTHER_DIGEST)
+PAYMENTS = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/payments-admin:1"
+EARLIER = release(image=image(digest=ANOTHER_DIGEST), released_at=at(-60))
+ID = started_id(ROLLBACK, NOW)
+
+
+@pytest.fixture
+def world(ledger, ecs, ecr, cloudwatch, ssm, stepfunctions):
+    return World(
+        ledger, ecs.client, ecr.client, cloudwatch.client, ssm.client, stepfunctions.client
+    )
+
+
+def answered(world, to=None, by=None):
+    """The answer to the execution of the rollback state machine."""
+    start = {"service": SERVICE, "to": to, "by": by}
+    given = {field: value for field, value in start.items() if value is not None}
+    return resolve_rollback(given, ROLLBACK, NOW, HISTORY, world)
+
+
+def resolved(world, to=None, by=None) -> RollbackRecord:
+    """What the ledger has of it then."""
+    return world.ledger.rollback(answered(world, to, by).input.rollback)
+
+
+def runs(ecs, *containers, on=NEW, **service):
+    """What the service has, and its task definition."""
+    described(ecs, ecs_deployment(taskDefinition=on), **service)
+    defined(ecs, *(containers or [container(image=BAD)]), asked=on, taskDefinitionArn=on)
+
+
+def unplanned(ssm):
+    ssm.refuses("get_parameter", "ParameterNotFound")
+
+
+def planned_twice(ssm):
+    """Once for what is abandoned, and once for the repositories in which to look."""
+    planned(ssm)
+    planned(ssm)
+
+
+def admin_planned(ssm, service=SERVICE):
+    """The plan of repository shop/admin names this service."""
+    plan = json.dumps({"routes": [route("v*", production=[service])]})
+    name = "/slipway/repositories/shop/admin"
+    answer = {"Parameter": {"Name": name, "Value": plan, "Type": "String"}}
+    ssm.answers("get_parameter", answer, Name=name, WithDecryption=False)
+
+
+def rejected(record, cause=Cause.NO_TARGET):
+    """The reason for which the recorded rollback has no target."""
+    assert (record.good, record.image, record.cause) == (None, None, cause)
+    return record.refusal
+
+
+def quarantined_by_hand(digest):
+    """In DynamoDB's console: Slipway would also take the image off the good versions."""
+    aws.table().update_item(
+        Key={"pk": SERVICE, "sk": "state#versions"},
+        UpdateExpression="SET quarantined = :why",
+        ExpressionAttributeValues={":why": {digest: quarantined().to_json()}},
+    )
+
+
+def has_gone_back(ledger, to=OLD):
+    """A deployment has rolled itself back."""
+    own = accepted(ledger, "e-9", release=release(id="event-9", released_at=at(-30)))
+    ending = {"outcome": "ROLLED_BACK", "reason": "a task failed", "evidence": []}
+    back = GoneBack(task_definition=to, at=at(-20), deployment=own.deployment)
+    assert ledger.finish(own, deployment(), ending, None, quarantined(), back)
+
+
+# --- the record and the answer ----------------------------------------------------------------------
+
+
+def test_a_manual_rollback_is_recorded_with_its_target_before_anything_is_changed(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, DIGEST))
+    runs(ecs)
+    planned(ssm)
+
+    answer = answered(world, by="Ada")
+
+    assert answer.input.to_json() == {"rollback": ID}
+    assert ledger.rollback(ID) == RollbackRecord(
+        deployment=deployment(
+            release=release(id=ID, image=image(tag=None), started_by="manual rollback", by="Ada"),
+            stage=None,
+            policy=Policy().model_dump(),
+        ),
+        running=NEW,
+        good=good(OLD),
+        execution=ROLLBACK,
+        expires_at=EXPIRES_AT,
+    )
+    assert ledger.service(SERVICE).claim is None
+
+
+def test_the_execution_of_a_manual_rollback_is_named_after_its_service(world, ecs, ssm, ledger):
+    runs(ecs)
+    planned(ssm)
+
+    assert answered(world).name.startswith("production-api-rollback-")
+
+
+def test_a_second_attempt_of_the_step_keeps_the_target_that_the_first_one_recorded(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OLD))
+    runs(ecs)
+    planned(ssm)
+    first = answered(world)
+    ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
+    runs(ecs)
+    planned(ssm)
+
+    assert answered(world) == first
+    assert ledger.rollback(ID).good == good(OLD)
+
+
+def test_the_same_name_of_an_execution_months_later_is_another_manual_rollback(
+    world, ecs, ssm, ledger
+):
+    """Step Functions allows a name again after 90 days."""
+    runs(ecs)
+    planned(ssm)
+    first = answered(world)
+    runs(ecs)
+    planned(ssm)
+    later = resolve_rollback({"service": SERVICE}, ROLLBACK, NOW + HISTORY, HISTORY, world)
+
+    assert later.input != first.input
+    assert later.name != first.name
+
+
+# --- the default target -----------------------------------------------------------------------------
+
+
+def test_the_default_target_is_the_last_good_version_before_what_runs_now(world, ecs, ssm, ledger):
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, DIGEST))
+    runs(ecs)
+    planned(ssm)
+
+    record = resolved(world)
+
+    assert (record.good, record.image, record.refusal, record.cause) == (good(OLD), None, "", None)
+
+
+def test_the_last_good_version_itself_is_the_target_where_another_version_runs(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
+    runs(ecs)
+    planned(ssm)
+
+    assert resolved(world).good == good(OTHER, ANOTHER_DIGEST)
+
+
+def test_the_default_target_is_never_the_same_image_with_other_settings(world, ecs, ssm, ledger):
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(OTHER, DIGEST))
+    runs(ecs)
+    planned(ssm)
+
+    assert resolved(world).good == good(OLD)
+
+
+def test_a_good_version_is_the_default_target_though_the_running_images_digest_is_not_known(
+    world, ecs, ledger
+):
+    ended(ledger, found=good(OLD, digest=""))
+    runs(ecs, container(image="nginx:1"))
+
+    assert resolved(world).good == good(OLD, digest="")
+
+
+def test_the_default_target_is_the_last_good_version_while_a_deployment_is_under_way(
+    world, ecs, ssm, ledger
+):
+    """Even if the service runs it: a deployment may be putting it back at this moment."""
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, DIGEST))
+    theirs = accepted(ledger, "e-0", release=EARLIER)
+    ledger.start_change(theirs, "RollBack", NOW)
+    runs(ecs)
+    planned(ssm)
+
+    assert resolved(world).good == good(NEW, DIGEST)
+
+
+def test_the_default_target_is_the_last_good_version_where_the_service_runs_an_unproven_one(
+    world, ecs, ssm, ledger
+):
+    """It has no claim: a deployment had ended before a late step of it put that version there."""
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(OTHER, DIGEST))
+    theirs = accepted(ledger, "e-0", release=EARLIER)
+    ledger.start_change(theirs, "UpdateService", at(-60), unproven=NEW)
+    ledger.free(theirs)
+    runs(ecs)
+    planned(ssm)
+
+    assert resolved(world).good == good(OTHER, DIGEST)
+
+
+def test_a_first_deployment_under_way_has_no_version_to_go_back_to(world, ecs, ssm, ledger):
+    accepted(ledger, "e-0", release=EARLIER)
+    runs(ecs)
+    planned(ssm)
+
+    assert rejected(resolved(world))
+
+
+def test_a_version_that_a_person_has_put_on_the_service_is_rolled_back_as_ever(
+    world, ecs, ssm, ledger
+):
+    """Something unproven was left, and a person has freed the service and put a good one there."""
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, DIGEST))
+    theirs = accepted(ledger, "e-0", release=EARLIER)
+    ledger.start_change(theirs, "UpdateService", at(-60), unproven=OTHER)
+    freed()
+    runs(ecs)
+    planned(ssm)
+
+    assert resolved(world).good == good(OLD)
+
+
+def test_a_good_version_whose_image_was_quarantined_manually_is_passed_over(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
+    quarantined_by_hand(ANOTHER_DIGEST)
+    runs(ecs)
+    planned(ssm)
+
+    assert resolved(world).good == good(OLD)
+
+
+@pytest.mark.parametrize("known", [(), (good(NEW, DIGEST),)], ids=["none", "only what runs"])
+def test_a_manual_rollback_without_an_earlier_good_version_is_rejected_and_says_what_to_do(
+    world, ecs, ssm, ledger, known
+):
+    for one in known:
+        ended(ledger, found=one)
+    runs(ecs)
+    planned(ssm)
+
+    assert rejected(resolved(world)) == (
+        "there is no last good version of service production/api before shop-api:42: no other one has "
+        'passed every gate here; name what to go back to as "to" (a digest, a tag or a task definition)'
+    )
+
+
+# --- a service that has gone back already -----------------------------------------------------------
+
+
+def gone_back_to_old(ledger, *others):
+    """Slipway has rolled a deployment back to OLD, and the ledger has these good versions as well."""
+    for other in (*others, good(OLD)):
+        ended(ledger, found=other)
+    has_gone_back(ledger)
+
+
+def runs_old(ecs, ssm):
+    runs(ecs, container(image=GOOD), on=OLD)
+    planned(ssm)
+
+
+def test_a_plain_rollback_right_after_an_automatic_one_is_rejected_and_names_the_good_versions(
+    world, ecs, ssm, ledger
+):
+    gone_back_to_old(
+        ledger,
+        *(good(f"{FAMILY}:{n}", f"sha256:{n}{'0' * 62}", tag=f"v{n}") for n in (30, 31)),
+        good(f"{FAMILY}:32", f"sha256:32{'0' * 62}"),
+        good(f"{FAMILY}:33", f"sha256:33{'0' * 62}", tag="v33"),
+    )
+    runs_old(ecs, ssm)
+
+    assert rejected(resolved(world), Cause.GONE_BACK) == (
+        "service production/api has gone back to shop-api:41 already, at 2026-11-22T02:59:40+00:00, "
+        'without a person; to go back further, name the version as "to": v33, shop-api:32, v31'
+    )
+
+
+def test_a_plain_rollback_right_after_an_automatic_one_names_no_version_that_can_not_be_the_target(
+    world, ecs, ssm, ledger
+):
+    """Neither a quarantined one, nor the running image with other settings."""
+    gone_back_to_old(
+        ledger,
+        good(f"{FAMILY}:30", at=at(-7200), tag="v30"),
+        good(f"{FAMILY}:31", ADMIN_DIGEST, tag="v31"),
+        good(f"{FAMILY}:32", ANOTHER_DIGEST, tag="v32"),
+    )
+    quarantined_by_hand(ADMIN_DIGEST)
+    runs_old(ecs, ssm)
+
+    assert [known.tag for known in ledger.service(SERVICE).good] == [None, "v32", "v31", "v30"]
+    assert rejected(resolved(world), Cause.GONE_BACK).endswith('name the version as "to": v32')
+
+
+def test_a_named_version_is_gone_back_to_right_after_an_automatic_rollback(world, ecs, ssm, ledger):
+    gone_back_to_old(ledger, good(OTHER, ANOTHER_DIGEST))
+    runs_old(ecs, ssm)
+    defined(ecs, asked="shop-api:43", taskDefinitionArn=OTHER)
+
+    assert resolved(world, to="shop-api:43").good == good(OTHER, ANOTHER_DIGEST)
+
+
+def test_a_plain_rollback_goes_on_where_the_service_runs_something_else_since_it_went_back(
+    world, ecs, ssm, ledger
+):
+    gone_back_to_old(ledger, good(OTHER, ANOTHER_DIGEST))
+    runs(ecs)
+    planned(ssm)
+
+    assert resolved(world).good == good(OLD)
+
+
+def test_a_plain_rollback_goes_on_where_a_deployment_is_under_way_since_the_service_went_back(
+    world, ecs, ssm, ledger
+):
+    gone_back_to_old(ledger, good(OTHER, ANOTHER_DIGEST))
+    accepted(ledger, "e-0", release=release(id="event-0"))
+    runs_old(ecs, ssm)
+
+    assert resolved(world).good == good(OLD)
+
+
+def test_a_plain_rollback_goes_on_where_a_deployment_has_succeeded_since_the_service_went_back(
+    world, ecs, ssm, ledger
+):
+    gone_back_to_old(ledger, good(OTHER, ANOTHER_DIGEST))
+    own = accepted(ledger, "e-10", release=release(id="event-10", released_at=at(-10)))
+    ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
+    ledger.finish(own, None, ending, good(OLD), None)
+    runs_old(ecs, ssm)
+
+    assert resolved(world).good == good(OTHER, ANOTHER_DIGEST)
+
+
+def test_a_service_that_has_gone_back_to_its_only_good_version_has_no_target(
+    world, ecs, ssm, ledger
+):
+    gone_back_to_old(ledger)
+    runs_old(ecs, ssm)
+
+    assert rejected(resolved(world))
+
+
+# --- a digest or a tag ------------------------------------------------------------------------------
+
+
+def test_a_digest_stands_for_the_good_task_definition_that_has_it(world, ecs, ssm, ecr, ledger):
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, DIGEST))
+    runs(ecs)
+    planned_twice(ssm)
+    found(ecr, OLD_DIGEST, by={"imageDigest": OLD_DIGEST})
+
+    assert resolved(world, to=OLD_DIGEST).good == good(OLD)
+
+
+def test_a_tag_stands_for_the_image_that_it_points_to(world, ecs, ssm, ecr, ledger):
+    ended(ledger, found=good(OTHER, ANOTHER_DIGEST, tag="v0"))
+    ended(ledger, found=good(OLD, tag="v1"))
+    runs(ecs)
+    planned_twice(ssm)
+    found(ecr, ANOTHER_DIGEST, by={"imageTag": "v1"})
+
+    assert resolved(world, to="v1").good == good(OTHER, ANOTHER_DIGEST, tag="v0")
+
+
+@pytest.mark.parametrize("to", ["v1", OLD_DIGEST])
+def test_a_good_version_is_a_target_though_ecr_has_it_no_longer(world, ecs, ssm, ecr, ledger, to):
+    """ECS may have the image still, and has the task definition."""
+    ended(ledger, found=good(OLD, tag="v1"))
+    runs(ecs)
+    planned_twice(ssm)
+    ecr.refuses("describe_images", "ImageNotFoundException")
+
+    assert resolved(world, to=to).good == good(OLD, tag="v1")
+
+
+@pytest.mark.parametrize(
+    ("to", "by", "tag"),
+    [("v1", {"imageTag": "v1"}, "v1"), (OLD_DIGEST, {"imageDigest": OLD_DIGEST}, None)],
+)
+def test_an_image_without_a_known_task_definition_is_to_be_registered(
+    world, ecs, ssm, ecr, ledger, to, by, tag
+):
+    runs(ecs)
+    planned_twice(ssm)
+    found(ecr, OLD_DIGEST, by=by)
+
+    record = resolved(world, to=to)
+
+    assert (record.good, record.image) == (None, image(digest=OLD_DIGEST, tag=tag))
+
+
+@pytest.mark.parametrize("to", ["v0", ANOTHER_DIGEST])
+def test_an_image_that_nobody_knows_is_rejected(world, ecs, ssm, ecr, ledger, to):
+    ended(ledger, found=good(OLD, tag="v1"))
+    runs(ecs)
+    planned_twice(ssm)
+    ecr.refuses("describe_images", "ImageNotFoundException")
+
+    assert rejected(resolved(world, to=to)) == (f"repository shop/api holds no image {to}")
+
+
+def test_a_repository_that_may_not_be_read_is_not_taken_for_empty(world, ecs, ssm, ecr):
+    runs(ecs)
+    planned_twice(ssm)
+    ecr.refuses("describe_images", "AccessDeniedException")
+
+    with pytest.raises(AwsRefused, match="ecr:DescribeImages on repository shop/api"):
+        resolved(world, to="v1")
+
+
+# --- a service with images of several repositories --------------------------------------------------
+
+
+def runs_both(ecs, ssm, admin_plans_for=SERVICE):
+    """Images of shop/api and shop/admin, and one of a place that is not in ECR."""
+    runs(ecs, container(image=BAD), SIDECAR, ADMIN)
+    planned_twice(ssm)
+    unplanned(ssm)
+    admin_planned(ssm, admin_plans_for)
+
+
+def looked_up(ecr, repository, digest=None):
+    """Expect DescribeImages of tag v7; ECR has it or not."""
+    if digest is None:
+        ecr.refuses("describe_images", "ImageNotFoundException")
+        return
+    answer = {"imageDetails": [{"repositoryName": repository, "imageDigest": digest}]}
+    asked = {"repositoryName": repository, "imageIds": [{"imageTag": "v7"}]}
+    ecr.answers("describe_images", answer, **asked)
+
+
+def test_a_tag_is_looked_up_in_the_repository_of_the_abandoned_image_first(
+    world, ecs, ssm, ecr, ledger
+):
+    runs_both(ecs, ssm)
+    looked_up(ecr, "shop/api", OLD_DIGEST)
+
+    assert resolved(world, to="v7").image == image(digest=OLD_DIGEST, tag="v7")
+
+
+def test_a_tag_is_looked_up_in_each_repository_whose_plan_names_the_service(
+    world, ecs, ssm, ecr, ledger
+):
+    runs_both(ecs, ssm)
+    looked_up(ecr, "shop/api")
+    looked_up(ecr, "shop/admin", OLD_DIGEST)
+
+    assert resolved(world, to="v7").image == Image(
+        repository="shop/admin", uri=ADMIN_URI, digest=OLD_DIGEST, tag="v7"
+    )
+
+
+def test_a_tag_is_not_looked_up_in_a_repository_whose_plan_does_not_name_the_service(
+    world, ecs, ssm, ecr, ledger
+):
+    runs_both(ecs, ssm, admin_plans_for="production/other")
+    looked_up(ecr, "shop/api")
+
+    assert rejected(resolved(world, to="v7")) == "repository shop/api holds no image v7"
+
+
+def test_a_tag_that_no_repository_of_the_service_has_is_rejected_with_the_names_of_all(
+    world, ecs, ssm, ecr, ledger
+):
+    runs_both(ecs, ssm)
+    looked_up(ecr, "shop/api")
+    looked_up(ecr, "shop/admin")
+
+    assert rejected(resolved(world, to="v7")) == (
+        "repository shop/api or shop/admin holds no image v7"
+    )
+
+
+def test_a_repository_that_two_containers_run_is_asked_once(world, ecs, ssm, ecr, ledger):
+    runs(ecs, container(image=BAD), container(name="worker", image=BAD))
+    planned(ssm)
+    planned_twice(ssm)
+    looked_up(ecr, "shop/api")
+
+    assert rejected(resolved(world, to="v7")) == "repository shop/api holds no image v7"
+
+
+def test_a_tag_is_looked_up_in_the_repository_that_runs_though_no_plan_names_the_service(
+    world, ecs, ssm, ecr, ledger
+):
+    runs(ecs)
+    unplanned(ssm)
+    unplanned(ssm)
+    looked_up(ecr, "shop/api", OLD_DIGEST)
+
+    assert resolved(world, to="v7").image == image(digest=OLD_DIGEST, tag="v7")
+
+
+# --- a task definition ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("to", [OLD, "shop-api:41"])
+def test_a_task_definition_that_is_known_to_be_good_is_a_target(world, ecs, ssm, ledger, to):
+    ended(ledger, found=good(OLD, tag="v1"))
+    runs(ecs)
+    planned(ssm)
+    defined(ecs, asked=to)
+
+    assert resolved(world, to=to).good == good(OLD, tag="v1")
+
+
+def test_a_task_definition_of_the_services_family_that_was_never_good_is_a_target(
+    world, ecs, ssm, ledger
+):
+    runs(ecs)
+    planned(ssm)
+    defined(ecs, SIDECAR, container(image=GOOD), asked=OLD)
+
+    assert resolved(world, to=OLD).good == good(OLD, OLD_DIGEST, at=at(-3600))
+
+
+@pytest.mark.parametrize(
+    "containers", [[SIDECAR], [container(image="nginx:1")]], ids=["a sidecar", "another image"]
+)
+def test_a_task_definition_without_an_image_of_the_repository_has_no_digest(
+    world, ecs, ssm, ledger, containers
+):
+    runs(ecs)
+    planned(ssm)
+    ecs.answers(
+        "describe_task_definition",
+        {"taskDefinition": {"taskDefinitionArn": OLD, "containerDefinitions": containers}},
+    )
+
+    assert resolved(world, to=OLD).good == good(OLD, "", at=NOW)
+
+
+@pytest.mark.parametrize("to", ["payments-admin:1", PAYMENTS])
+def test_a_task_definition_of_another_services_family_is_rejected(world, ecs, ssm, ledger, to):
+    """It has a role and secrets that were not meant for this service."""
+    ended(ledger, found=good(OLD))
+    runs(ecs)
+    planned(ssm)
+    defined(ecs, asked=to, family="payments-admin", taskDefinitionArn=PAYMENTS)
+
+    assert rejected(resolved(world, to=to)) == (
+        "task definition payments-admin:1 is none of service production/api, whose family is shop-api; "
+        "name one of that family, a tag or a digest"
+    )
+
+
+@pytest.mark.parametrize("family", ["shop-api-admin", "shop", "shop-API"])
+def test_a_family_is_another_one_though_its_name_resembles_the_services(
+    world, ecs, ssm, ledger, family
+):
+    runs(ecs)
+    planned(ssm)
+    arn = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{family}:1"
+    defined(ecs, asked=f"{family}:1", family=family, taskDefinitionArn=arn)
+
+    assert rejected(resolved(world, to=f"{family}:1"))
+
+
+def test_a_good_version_of_another_family_is_a_target(world, ecs, ssm, ledger):
+    """The service has changed its family since, and the ledger knows that this one was the service's."""
+    ended(ledger, found=good(PAYMENTS))
+    runs(ecs)
+    planned(ssm)
+    defined(ecs, asked="payments-admin:1", taskDefinitionArn=PAYMENTS)
+
+    assert resolved(world, to="payments-admin:1").good == good(PAYMENTS)
+
+
+def test_a_version_of_a_family_that_was_good_here_is_a_target_though_it_was_never_good_itself(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(PAYMENTS))
+    runs(ecs)
+    planned(ssm)
+    second = PAYMENTS.removesuffix("1") + "2"
+    defined(ecs, asked="payments-admin:2", taskDefinitionArn=second)
+
+    assert resolved(world, to="payments-admin:2").good == good(second, OLD_DIGEST)
+
+
+def test_a_version_that_was_good_on_another_service_only_is_rejected(world, ecs, ssm, ledger):
+    own = accepted(ledger, "e-0", service="production/payments")
+    ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
+    ledger.finish(own, None, ending, good(PAYMENTS), None)
+    runs(ecs)
+    planned(ssm)
+    defined(ecs, asked="payments-admin:1", taskDefinitionArn=PAYMENTS)
+
+    assert rejected(resolved(world, to="payments-admin:1"))
+
+
+def test_a_task_definition_that_does_not_exist_is_rejected(world, ecs, ssm):
+    runs(ecs)
+    planned(ssm)
+    ecs.refuses("describe_task_definition", "ClientException", "Unable to describe")
+
+    assert rejected(resolved(world, to=f"{FAMILY}:9")) == (
+        f"there is no task definition {FAMILY}:9"
+    )
+
+
+def test_a_task_definition_that_may_not_be_read_is_not_taken_for_missing(world, ecs, ssm):
+    runs(ecs)
+    planned(ssm)
+    ecs.refuses("describe_task_definition", "AccessDeniedException")
+
+    with pytest.raises(
+        AwsRefused, match="ecs:DescribeTaskDefinition on task definition shop-api:9"
+    ):
+        resolved(world, to="shop-api:9")
+
+
+# --- the image that it abandons, and its policy -----------------------------------------------------
+
+
+def test_a_manual_rollback_is_a_deployment_of_the_abandoned_image_by_whoever_started_it(
+    world, ecs, ssm
+):
+    runs(ecs)
+    planned(ssm)
+
+    deployed = resolved(world, by="Ada").deployment
+
+    assert deployed.release == release(
+        id=ID, image=image(tag=None), started_by="manual rollback", by="Ada"
+    )
+    assert (deployed.service, deployed.stage) == (SERVICE, None)
+
+
+def test_the_policy_of_a_manual_rollback_is_that_of_the_plan(world, ecs, ssm):
+    with_policy = route("v*", production=[SERVICE])
+    with_policy["stages"][0]["services"][0]["bake_seconds"] = 7
+    runs(ecs)
+    planned(ssm, with_policy)
+
+    assert resolved(world).deployment.policy == Policy(bake_seconds=7)
+
+
+def test_the_abandoned_image_is_of_the_container_whose_repository_plans_for_the_service(
+    world, ecs, ssm
+):
+    runs(ecs, SIDECAR, container(image=BAD))
+    unplanned(ssm)
+    planned(ssm)
+
+    assert resolved(world).deployment.release.image == image(tag=None)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        unplanned,
+        lambda ssm: planned(ssm, route("v*", production=["production/other"])),
+        lambda ssm: planned(ssm, text="{"),
+        lambda ssm: ssm.refuses("get_parameter", "AccessDeniedException"),
+    ],
+    ids=["no plan", "the plan does not name the service", "not JSON", "denied"],
+)
+def test_a_manual_rollback_without_a_readable_plan_has_the_default_policy(world, ecs, ssm, plan):
+    runs(ecs)
+    plan(ssm)
+
+    deployed = resolved(world).deployment
+
+    assert (deployed.policy, deployed.release.image) == (Policy(), image(tag=None))
+
+
+def test_a_manual_rollback_is_tried_again_while_ssm_does_not_answer(world, ecs, ssm, ledger):
+    runs(ecs)
+    ssm.refuses("get_parameter", "ThrottlingException")
+
+    with pytest.raises(AwsUnavailable):
+        answered(world)
+
+    assert ledger.rollback(ID) is None
+
+
+def test_a_sidecar_that_slipway_may_not_look_up_does_not_stop_a_manual_rollback(
+    world, ecs, ssm, ecr, ledger
+):
+    ended(ledger, found=good(OLD))
+    runs(ecs, container(name="logs", image=f"{URI}-logs:v1"), container(image=BAD))
+    ecr.refuses("describe_images", "AccessDeniedException")
+    unplanned(ssm)
+    planned(ssm)
+
+    assert resolved(world).good == good(OLD)
+
+
+def test_an_image_of_an_unknown_place_is_abandoned_by_its_name(world, ecs, ssm):
+    runs(ecs, container(image="nginx:1"))
+    unplanned(ssm)
+
+    left = resolved(world).deployment.release.image
+
+    assert left == Image(repository="nginx", uri="nginx", digest="", tag="1")
+
+
+# --- what is refused --------------------------------------------------------------------------------
+
+
+def test_a_service_of_another_kind_is_refused(world, ecs, ledger):
+    described(ecs, deploymentController={"type": "CODE_DEPLOY"})
+
+    with pytest.raises(InvalidInput, match="is deployed by CODE_DEPLOY"):
+        answered(world)
+
+    assert ledger.rollback(ID) is None
+
+
+def test_a_service_that_does_not_exist_is_named(world, ecs):
+    ecs.answers("describe_services", {"services": []})
+
+    with pytest.raises(InvalidInput, match="cluster production has no service api"):
+        answered(world)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"service": "api"}, "service"),
+        ({"service": None}, "service"),
+        ({"to": ""}, "to"),
+        ({"to": "v" * 2049}, "to"),
+        ({"by": ""}, "by"),
+        ({"by": "A" * 257}, "by"),
+        ({"from": "v2"}, "from"),
+        ({"action": "rollback"}, "action"),
+        ({"image": image().to_json()}, "image"),
+        ({"task_definition": OLD}, "task_definition"),
+    ],
+    ids=str,
+)
+def test_an_invalid_input_of_a_manual_rollback_names_its_wrong_field(world, ledger, wrong, field):
+    start = {"service": SERVICE} | wrong
+
+    with pytest.raises(
+        InvalidInput,
+        match=rf'^a manual rollback \(\{{"service": \.\.\., .*\}}\) is not valid:\n  {field}: ',
+    ):
+        resolve_rollback(start, ROLLBACK, NOW, HISTORY, world)
+
+    assert ledger.rollback(ID) is None
+
+
+def test_an_empty_input_of_a_manual_rollback_names_the_missing_service(world):
+    with pytest.raises(InvalidInput, match="is not valid:\n  service: Field required"):
+        resolve_rollback({}, ROLLBACK, NOW, HISTORY, world)
+
+
+# --- several repositories in one service ------------------------------------------------------------
+
+
+def test_an_image_of_a_second_repository_abandons_its_own_image_by_its_own_plan(
+    world, ecs, ssm, ecr, ledger
+):
+    api = route("v*", production=[SERVICE])
+    api["stages"][0]["services"][0]["container"] = "api"
+    runs(ecs, container(image=BAD), ADMIN)
+    for _ in range(3):
+        planned(ssm, api)
+        admin_planned(ssm)
+    looked_up(ecr, "shop/api")
+    looked_up(ecr, "shop/admin", OLD_DIGEST)
+
+    record = resolved(world, to="v7")
+
+    assert record.deployment.release.image.repository == "shop/admin"
+    assert record.deployment.policy.container is None
+    ledger.take_up(claim("back-1"), NamedRollback(rollback=ID), EXPIRES_AT)
+    runs(ecs, container(image=BAD), ADMIN)
+    described(ecs, ecs_deployment(taskDefinition=NEW))
+    begin(
+        Start(start={"rollback": ID}, execution=execution("back-1"), started_at=NOW), at(1), world
+    )
+    assert set(ledger.service(SERVICE).quarantined) == {ADMIN_DIGEST}
+
+
+def test_a_version_of_a_second_repository_goes_back_to_the_good_one_before(
+    world, ecs, ssm, ecr, ledger
+):
+    ended(ledger, found=good(OLD, DIGEST))
+    ended(ledger, found=good(NEW, ADMIN_DIGEST), digest=ADMIN_DIGEST)
+    runs(ecs, container(image=BAD), ADMIN)
+    planned(ssm)
+    admin_planned(ssm)
+
+    assert resolved(world).good == good(OLD, DIGEST)
+
+
+@pytest.mark.parametrize("to", ["sha256:abc", "v" * 129, "-v1", "a b", "é"])
+def test_what_ecr_has_no_word_for_is_rejected_without_asking_it(to, world, ecs, ssm):
+    runs(ecs)
+    planned(ssm)
+
+    assert resolved(world, to=to).refusal == f"{to} is neither a digest nor a tag of ECR"
