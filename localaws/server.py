@@ -22,7 +22,7 @@ from moto.ec2.models.subnets import Subnet
 from moto.moto_api._internal.models import moto_api_backend
 from moto.sns.models import Subscription
 
-from localaws import aws, caching, ecr, elbv2, servicediscovery
+from localaws import aws, caching, ecr, elbv2, servicediscovery, sqs
 from localaws.application import Application
 from localaws.applicationautoscaling import scaling_policies
 from localaws.autoscaling import autoscaling
@@ -54,6 +54,7 @@ _MODULES = (
     dynamodb,
     awslambda,
     servicediscovery,
+    sqs,
 )
 _installed = False
 _running = threading.Lock()

@@ -13,6 +13,7 @@ from tests.support.account import ENDED_SECONDS
 from tests.support.channels import Channel, mails_of_alarms, text_of, title
 from tests.support.commands import Page
 from tests.support.fake_slack import CHANNEL, TOKEN
+from tests.support.localaws.sns import let_sns_send
 from tests.support.policies import actions, inline_policy
 from tests.support.waiting import wait_for
 
@@ -181,6 +182,7 @@ def test_a_queue_can_ask_for_the_ends_as_notices(bot: Channel) -> None:
     shop, sqs = bot.account.shop(), bot.aws.client("sqs")
     queue = sqs.create_queue(QueueName="ends")["QueueUrl"]
     asked = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    let_sns_send(bot.aws, asked["Attributes"]["QueueArn"])
     PAGE.run("a queue that gets every end", QUEUE_ARN=asked["Attributes"]["QueueArn"])
     shop.push("v2")
     assert shop.deployed("v2").outcome == "SUCCEEDED"
