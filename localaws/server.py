@@ -33,7 +33,7 @@ from localaws.ecs import ecs
 from localaws.events import eventbridge, schedules
 from localaws.faults import faults
 from localaws.http import Server
-from localaws.lambda_ import awslambda
+from localaws.lambda_ import awslambda, event_source_mappings
 from localaws.snapshot import snapshot
 from localaws.sns import sns
 from localaws.stepfunctions import jsonata, stepfunctions
@@ -53,6 +53,7 @@ _MODULES = (
     sns,
     dynamodb,
     awslambda,
+    event_source_mappings,
     servicediscovery,
     sqs,
 )
@@ -122,6 +123,7 @@ class LocalAws:
             undo.callback(sns.stop)
             if self._saved is not None:
                 self._application.calls[:] = snapshot.restore(self._saved, self.url)
+            event_source_mappings.start()
             undo.callback(_stop_executions)
             ecs.start()
             undo.callback(ecs.stop)

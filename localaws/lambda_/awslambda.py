@@ -3,7 +3,8 @@
 moto needs Docker for that. Here an execution environment is a process that runs AWS's runtime client
 (lambda_/execution_environment.py) with the unpacked artifact (lambda_/code.py). There is one for each
 concurrent invocation. It is reused, and ends when the code or configuration of the function changes
-(lambda_/pool.py). Asynchronous invocations have retries and destinations (lambda_/asynchronous.py).
+(lambda_/pool.py). Asynchronous invocations have retries and destinations (lambda_/asynchronous.py), and
+event source mappings invoke functions with the messages of queues (lambda_/event_sources.py).
 Every kind of invocation calls ``LambdaFunction._invoke_lambda``.
 
 `make local LAMBDA=sam` replaces these processes by containers (``executed_by``).
@@ -27,7 +28,7 @@ from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 
 from localaws import changes
-from localaws.lambda_ import asynchronous, destinations
+from localaws.lambda_ import asynchronous, destinations, event_source_mappings
 from localaws.lambda_.execution_environment import Answer
 from localaws.lambda_.pool import Pools, logging_config
 
@@ -95,8 +96,10 @@ def start() -> None:
 def stop() -> None:
     """End every process, and the invocations that wait for one or for a retry."""
     _queue.stop()
+    event_source_mappings.stop()
     _pools.stop()
     _queue.join()
+    event_source_mappings.join()
 
 
 @contextmanager
