@@ -157,7 +157,8 @@ def _run(self: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
     return answer.payload, answer.errored, "\n".join(log) + "\n"
 
 
-def _in_a_process(function: LambdaFunction, event: bytes, request_id: str) -> Executed:
+def in_a_process(function: LambdaFunction, event: bytes, request_id: str) -> Executed:
+    """Run a function in an execution environment of the local AWS's own."""
     with _pools.environment(function) as environment:
         answer = environment.invoke(
             event, request_id, function.function_arn, float(function.timeout)
@@ -165,7 +166,7 @@ def _in_a_process(function: LambdaFunction, event: bytes, request_id: str) -> Ex
         return Executed(answer, environment.log_stream, environment.read_logs())
 
 
-_executor: Executor = _in_a_process
+_executor: Executor = in_a_process
 
 
 def _check(function: LambdaFunction) -> None:
