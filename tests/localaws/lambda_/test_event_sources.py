@@ -230,7 +230,6 @@ def test_a_throttled_batch_comes_again(source: Source) -> None:
     )
     source.map()
     source.send()
-
     [message] = event_sources.queue_of(source.arn)._messages
     wait_for(lambda: message.approximate_receive_count > 2, "the message to be received again")
     assert source.records() == []
