@@ -1,8 +1,10 @@
 """Function NotifySlack: passes on to Slack what Notify and CheckDeployment publish.
 
-SNS invokes it. It changes no deployment, and no deployment waits for it. If Slack can't be notified, the
-function raises, Lambda retries twice, and the notice then goes to the failure destination. A progress notice
-is dropped instead: the next one replaces it, and nobody has to act on it.
+The topic sends the notices to the queue SlackNotices, from which Lambda takes two at a time, so that a Slack
+that hangs leaves the account's concurrency to deployments. The function changes no deployment, and no
+deployment waits for it. If Slack can't be notified, the function raises. The notice then comes again when its
+visibility timeout is over, and after five times it is in the queue UndeliveredSlack. A progress notice is
+dropped instead: the next one replaces it, and nobody has to act on it.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.data_classes import SNSEvent
+from aws_lambda_powertools.utilities.data_classes import SQSEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
@@ -36,15 +38,15 @@ RESERVE_SECONDS = 2
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Return ``{"done": [...]}``, with a value of `Do` for each message. SNS sends one message at a time."""
+    """Return ``{"done": [...]}``, with a value of `Do` for each message. A batch has one."""
 
     def left() -> float:
         return context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
 
     records = Records(Items(aws.table()), KEEP, left)
     done = []
-    for record in SNSEvent(event).records:
-        notice = _notice(record.sns.message, record.sns.message_id)
+    for record in SQSEvent(event).records:
+        notice = _notice(record.body, record.message_id)
         done.append(_notify(notice, records, left).value)
         facts = {"about": notice.about, "kind": notice.kind.value, "done": done[-1]}
         logger.info("notified Slack", extra=facts)
@@ -58,11 +60,18 @@ def _notify(notice: Notice, records: Records, left: Callable[[], float]) -> Do:
     try:
         return notify(notice, slack, records)
     except SlipwayError as error:
+        # A dead letter has no error, so the log has to say why. The error is logged as a text, without its
+        # cause: the cause may show the webhook's address.
+        kind = notice.kind.value
+        why = {
+            "about": notice.about,
+            "kind": kind,
+            "error": type(error).__name__,
+            "why": str(error),
+        }
+        logger.warning("could not notify Slack", extra=why)
         if not may_be_lost:
             raise
-        # The error is logged as a text, without its cause: the cause may show the webhook's address.
-        why = {"about": notice.about, "error": type(error).__name__, "why": str(error)}
-        logger.warning("a progress is left out", extra=why)
         return Do.DROP
 
 
@@ -75,4 +84,4 @@ def _notice(message: str, message_id: str) -> Notice:
             f"{'.'.join(map(str, problem['loc'])) or 'as a whole'}: {problem['msg']}"
             for problem in error.errors(include_url=False, include_input=False)[:5]
         )
-        raise InvalidInput(f"SNS message {message_id} is no notice of Slipway's: {wrong}") from None
+        raise InvalidInput(f"message {message_id} is no notice of Slipway's: {wrong}") from None

@@ -22,7 +22,7 @@ from moto.ec2.models.subnets import Subnet
 from moto.moto_api._internal.models import moto_api_backend
 from moto.sns.models import Subscription
 
-from localaws import aws, caching, ecr, elbv2, servicediscovery
+from localaws import aws, caching, ecr, elbv2, servicediscovery, sqs
 from localaws.application import Application
 from localaws.applicationautoscaling import scaling_policies
 from localaws.autoscaling import autoscaling
@@ -33,7 +33,7 @@ from localaws.ecs import ecs
 from localaws.events import eventbridge, schedules
 from localaws.faults import faults
 from localaws.http import Server
-from localaws.lambda_ import awslambda
+from localaws.lambda_ import awslambda, event_source_mappings
 from localaws.snapshot import snapshot
 from localaws.sns import sns
 from localaws.stepfunctions import jsonata, stepfunctions
@@ -53,7 +53,9 @@ _MODULES = (
     sns,
     dynamodb,
     awslambda,
+    event_source_mappings,
     servicediscovery,
+    sqs,
 )
 _installed = False
 _running = threading.Lock()
@@ -121,6 +123,7 @@ class LocalAws:
             undo.callback(sns.stop)
             if self._saved is not None:
                 self._application.calls[:] = snapshot.restore(self._saved, self.url)
+            event_source_mappings.start()
             undo.callback(_stop_executions)
             ecs.start()
             undo.callback(ecs.stop)

@@ -1,8 +1,7 @@
 """Writes events/ from a real run: what rules deliver, manual starts, and the input of every step.
 
 v1 is good. v2 crashes, is rolled back, and is started once more. A person rolls the service back to v1,
-which it runs already. The execution of v3 dies, and so does every one that recovers it. Slack's secret is
-missing, so that Lambda puts the undelivered notices in a queue. events/bad/ has events that a function has
+which it runs already. The execution of v3 dies, and so does every one that recovers it. events/bad/ has events that a function has
 to refuse or to end; some are the good event with one mistake.
 """
 
@@ -13,15 +12,20 @@ import itertools
 import json
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import requests
+from moto.awslambda.models import LambdaFunction
 from rich.console import Console
 
 from localaws import aws
 from localaws.cloudformation.types import custom
 from localaws.faults import faults
+from localaws.lambda_ import awslambda
 from localaws.server import LocalAws
 from tools import sam
 from tools.demo import story
@@ -29,6 +33,7 @@ from tools.demo.follow import follow
 from tools.samlocal.account import IMAGES, PARAMETERS
 from tools.samlocal.invoke import LOCAL_URL
 from tools.watching import (
+    PATIENCE_SECONDS,
     executions,
     given_to,
     heard,
@@ -46,7 +51,7 @@ NO_EVENTS = {"check_roll_back", "notify_start"}
 def record() -> dict[str, Any]:
     """Run the story on a local AWS; return the events by the names of their files, without the suffix."""
     sam.build(ROOT)
-    with LocalAws() as running:
+    with LocalAws() as running, _invocations_of("NotifySlack") as given_to_slack:
         outputs = story.deploy(running, PARAMETERS)
         release, rollback, deployment = (
             outputs[f"{kind}StateMachineArn"] for kind in ("Release", "Rollback", "Deployment")
@@ -67,7 +72,7 @@ def record() -> dict[str, Any]:
             **of_refused(release, deployment),
             **of_manual_rollbacks(rollback),
             **of_the_dead(running, died),
-            **of_slack(),
+            **of_slack(given_to_slack),
         }
         events |= of_people(events)
         for name in ("sweep", "bad/sweep"):
@@ -156,22 +161,30 @@ def of_people(events: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def of_slack() -> dict[str, Any]:
-    """What SNS gave NotifySlack about the start of v1 and about the end of v2."""
-    queue = aws.client("cloudformation").describe_stack_resource(
-        StackName="slipway", LogicalResourceId="UndeliveredSlack"
-    )["StackResourceDetail"]["PhysicalResourceId"]
-    wanted = {"notify_slack": ("start", "v1"), "bad/notify_slack": ("end", "v2")}
+def of_slack(events: Queue[Any]) -> dict[str, Any]:
+    """What Lambda gave NotifySlack about the start of v1 and about the end of v2."""
+    wanted = {("start", "v1"): "notify_slack", ("end", "v2"): "bad/notify_slack"}
     found: dict[str, Any] = {}
-    for message in heard(queue):
-        event = message["requestPayload"]
-        notice = json.loads(event["Records"][0]["Sns"]["Message"])
-        for name, about in wanted.items():
-            if about == (notice["kind"], notice["tag"]):
-                found.setdefault(name, event)
-        if len(found) == len(wanted):
-            break
+    while len(found) < len(wanted):
+        event = events.get(timeout=PATIENCE_SECONDS)
+        notice = json.loads(event["Records"][0]["body"])
+        if name := wanted.get((notice["kind"], notice["tag"])):
+            found.setdefault(name, event)
     return found
+
+
+@contextmanager
+def _invocations_of(logical_id: str) -> Iterator[Queue[Any]]:
+    """The events with which a function is invoked meanwhile."""
+    events: Queue[Any] = Queue()
+
+    def noted(function: LambdaFunction, event: bytes, request_id: str) -> awslambda.Executed:
+        if f"-{logical_id}-" in function.function_name:
+            events.put(json.loads(event))
+        return awslambda.in_a_process(function, event, request_id)
+
+    with awslambda.executed_by(noted):
+        yield events
 
 
 def of_cloudformation(request: dict[str, Any]) -> dict[str, Any]:

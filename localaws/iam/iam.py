@@ -7,7 +7,7 @@ inline and attached, and refused as the service would refuse it.
 All other callers are not checked: a developer's CLI has no identity here, because any access key is
 accepted, and Step Functions, EventBridge and CloudFormation act inside this process with one key, so
 the roles of state machines and rules are not tested. Resource-based policies are not evaluated, except
-a function's own policy when SNS invokes it. Service control policies do not exist.
+those of functions and queues to which SNS delivers. Service control policies do not exist.
 
 Unknown policy elements, operators and condition keys are NotImplemented, never ignored.
 """

@@ -3,7 +3,8 @@
 moto needs Docker for that. Here an execution environment is a process that runs AWS's runtime client
 (lambda_/execution_environment.py) with the unpacked artifact (lambda_/code.py). There is one for each
 concurrent invocation. It is reused, and ends when the code or configuration of the function changes
-(lambda_/pool.py). Asynchronous invocations have retries and destinations (lambda_/asynchronous.py).
+(lambda_/pool.py). Asynchronous invocations have retries and destinations (lambda_/asynchronous.py), and
+event source mappings invoke functions with the messages of queues (lambda_/event_sources.py).
 Every kind of invocation calls ``LambdaFunction._invoke_lambda``.
 
 `make local LAMBDA=sam` replaces these processes by containers (``executed_by``).
@@ -27,7 +28,7 @@ from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 
 from localaws import changes
-from localaws.lambda_ import asynchronous, destinations
+from localaws.lambda_ import asynchronous, destinations, event_source_mappings
 from localaws.lambda_.execution_environment import Answer
 from localaws.lambda_.pool import Pools, logging_config
 
@@ -95,8 +96,10 @@ def start() -> None:
 def stop() -> None:
     """End every process, and the invocations that wait for one or for a retry."""
     _queue.stop()
+    event_source_mappings.stop()
     _pools.stop()
     _queue.join()
+    event_source_mappings.join()
 
 
 @contextmanager
@@ -154,7 +157,8 @@ def _run(self: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
     return answer.payload, answer.errored, "\n".join(log) + "\n"
 
 
-def _in_a_process(function: LambdaFunction, event: bytes, request_id: str) -> Executed:
+def in_a_process(function: LambdaFunction, event: bytes, request_id: str) -> Executed:
+    """Run a function in an execution environment of the local AWS's own."""
     with _pools.environment(function) as environment:
         answer = environment.invoke(
             event, request_id, function.function_arn, float(function.timeout)
@@ -162,7 +166,7 @@ def _in_a_process(function: LambdaFunction, event: bytes, request_id: str) -> Ex
         return Executed(answer, environment.log_stream, environment.read_logs())
 
 
-_executor: Executor = _in_a_process
+_executor: Executor = in_a_process
 
 
 def _check(function: LambdaFunction) -> None:

@@ -24,7 +24,7 @@ from localaws.iam.access import Access
 
 _log = logging.getLogger(__name__)
 
-_QUEUE = re.compile(rf"arn:aws:sqs:{aws.REGION}:{aws.ACCOUNT}:([A-Za-z0-9_-]+)")
+QUEUE = re.compile(rf"arn:aws:sqs:{aws.REGION}:{aws.ACCOUNT}:([A-Za-z0-9_-]+)")
 
 
 def event_invoke_config(function: LambdaFunction) -> dict[str, Any]:
@@ -72,7 +72,7 @@ _configure = LambdaBackend.update_function_configuration
 
 
 def _check_kind(what: str, arn: str | None) -> None:
-    if arn is not None and not _QUEUE.fullmatch(arn):
+    if arn is not None and not QUEUE.fullmatch(arn):
         raise NotImplementedError(
             f"{what} to {arn}, which is no standard SQS queue of this account"
         )

@@ -34,7 +34,7 @@ _KEPT: tuple[tuple[ModuleType, str], ...] = (
     (custom, "_answers"),
 )
 """The state outside of moto's backends: lists and dicts in module variables."""
-_SERVING = ("localaws", "ecs-scheduler", "ecs-events", "alarms", "schedules")
+_SERVING = ("localaws", "ecs-scheduler", "ecs-events", "alarms", "schedules", "event-sources")
 """The threads of a local AWS at rest, apart from one for each connection."""
 
 

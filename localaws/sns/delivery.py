@@ -1,9 +1,9 @@
-"""The delivery of messages to functions and HTTP endpoints: in the background, with retries.
+"""The delivery of messages: to functions and HTTP endpoints in the background, with retries.
 
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html: errors on the client side
-are not retried, errors on the server side are. A function is invoked only if its own policy allows SNS
-to do so for the topic. A message that can't be delivered goes to the dead-letter queue of the
-subscription; without one its loss is logged.
+are not retried, errors on the server side are. A function is invoked, and a queue is sent to, only if its
+own policy allows SNS to do so for the topic. A message that can't be delivered goes to the dead-letter
+queue of the subscription; without one its loss is logged.
 
 Pauses are short: 0.2 s before each of the three retries of an HTTP endpoint, where AWS waits 20 s, and
 up to 2 s before those of an invocation, which end after a minute, where AWS goes on for 23 days.
@@ -22,6 +22,7 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import lambda_backends
+from moto.sqs.models import sqs_backends
 
 from localaws import aws
 from localaws.iam import iam
@@ -35,6 +36,7 @@ _FUNCTION_PAUSES = (0.0, 0.0, 0.0, 0.1, 0.1, 0.1, 0.2, 0.4, 0.8, 1.6, *(2.0,) * 
 _HTTP_SECONDS = 15  # the time that an endpoint has to answer
 _JOIN_SECONDS = 2.0
 _NOT_IMPLEMENTED = 501  # an error of the local AWS, which is not retried
+_RAW_ATTRIBUTES = 10  # a message of SQS has no more
 
 
 class _RefusedError(Exception):
@@ -140,6 +142,31 @@ def give_up(notification: Notification, error: str) -> None:
         _log.exception("%s: %s is lost to %s", subscription.topic_arn, notification.text, queue)
 
 
+def check_queue(notification: Notification) -> None:
+    """Raise an error if SNS may not send this message to the queue.
+
+    https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
+    https://docs.aws.amazon.com/sns/latest/dg/sns-large-payload-raw-message-delivery.html
+    """
+    subscription = notification.subscription
+    queue = sqs_backends[aws.ACCOUNT][aws.REGION].get_queue(
+        subscription.endpoint.rpartition(":")[2]
+    )
+    topic = subscription.topic_arn
+    statements = aws.listed(queue._policy_json["Statement"])
+    access = Access("sqs:SendMessage", queue.queue_arn, _source(topic))
+    if not iam.resource_allows(statements, "sns.amazonaws.com", access):
+        raise _RefusedError(f"its policy does not let sns.amazonaws.com send to it for {topic}")
+    raw = subscription.attributes.get("RawMessageDelivery")
+    if raw and len(notification.attributes) > _RAW_ATTRIBUTES:
+        raise _RefusedError(f"a raw message has {_RAW_ATTRIBUTES} attributes at most")
+
+
+def _source(topic: str) -> dict[str, str]:
+    """The condition keys of a request that SNS makes for a topic."""
+    return {"aws:SourceArn": topic, "aws:SourceAccount": aws.ACCOUNT}
+
+
 def _to_function(notification: Notification) -> None:
     subscription = notification.subscription
     arn, topic = subscription.endpoint, subscription.topic_arn
@@ -147,8 +174,7 @@ def _to_function(notification: Notification) -> None:
         function = lambda_backends[aws.ACCOUNT][aws.REGION].get_function(arn)
     except UnknownFunctionException as missing:
         raise _RefusedError(f"the function {arn} does not exist") from missing
-    source = {"aws:SourceArn": topic, "aws:SourceAccount": aws.ACCOUNT}
-    access = Access("lambda:InvokeFunction", function.function_arn, source)
+    access = Access("lambda:InvokeFunction", function.function_arn, _source(topic))
     if not iam.resource_allows(function.policy.statements, "sns.amazonaws.com", access):
         raise _RefusedError(f"its policy does not let sns.amazonaws.com invoke it for {topic}")
     event = json.dumps({"Records": [notification.record()]}).encode()

@@ -3,7 +3,8 @@
 moto drops messages to email addresses, invokes functions with a made-up event, posts to any address,
 counts characters instead of bytes, and fails the publisher if a subscriber fails. Here a message to an
 email subscription is stored (``GET /_localaws/emails``), functions and HTTP endpoints get it from a
-thread (sns/delivery.py), and a queue that refuses it affects its own subscription only.
+thread (sns/delivery.py), and a queue that refuses it, also by its policy, affects its own subscription
+only.
 sns/filter_policies.py evaluates filter policies.
 
 A subscription is confirmed at once, because nobody can follow the link in AWS's confirmation message.
@@ -117,6 +118,7 @@ def _deliver(
         delivery.accept(notification)
     else:
         try:
+            delivery.check_queue(notification)
             _deliver_to_queue(
                 self, text, message_id, subject, attributes, group_id, deduplication_id
             )

@@ -99,6 +99,27 @@ def test_a_snapshot_restores_the_services_in_another_process_on_another_port(tmp
     )
 
 
+def test_a_restored_mapping_polls_its_queue(tmp_path):
+    mapped = """
+        import sys
+        from pathlib import Path
+        from localaws.server import LocalAws
+        from tests.support.localaws.event_sources import Source
+        file = Path(sys.argv[1])
+        with LocalAws() as aws:
+            source = Source(aws, file.parent)
+            source.map()
+            source.send(first=True)
+            source.wait_until_empty()
+            aws.save(file)
+        with LocalAws(saved=file) as aws:
+            queue = aws.client("sqs").get_queue_url(QueueName=source.name)["QueueUrl"]
+            aws.client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
+            source.wait_for_records(2)
+        """
+    run_forked(mapped, tmp_path / "saved")
+
+
 @pytest.mark.parametrize(
     ("what", "said"),
     [

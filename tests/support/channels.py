@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from moto.awslambda.models import LambdaFunction
+
+from localaws.lambda_ import awslambda
 from localaws.server import LocalAws
 from localaws.sns import sns
-from tests.support.account import ENDED_SECONDS, Account, Shop
+from tests.support.account import ENDED_SECONDS, STACK, Account, Shop
 from tests.support.deployed import deployed
 from tests.support.fake_slack import FakeSlack, Post
 from tests.support.waiting import wait_for
@@ -53,21 +57,50 @@ class Channel:
         return wait_for(found, f"{said} of {about} in Slack", ENDED_SECONDS)
 
     def undelivered(self) -> list[dict[str, Any]]:
-        """The messages in the failure queue of NotifySlack. Reading does not remove them."""
+        """The notices that Slack did not get. Reading does not remove them."""
         found = self.aws.client("sqs").receive_message(
             QueueUrl=self.account.outputs[QUEUE], MaxNumberOfMessages=10, VisibilityTimeout=0
         )
         return [json.loads(message["Body"]) for message in found.get("Messages", [])]
 
+    def undelivered_about(self, shop: Shop) -> list[dict[str, Any]]:
+        """Wait until Slack did not get a notice about the team's service; these notices."""
+        return wait_for(
+            lambda: [each for each in self.undelivered() if each["service"] == shop.service],
+            f"what Slack did not get about {shop.service}",
+            ENDED_SECONDS,
+        )
+
+    def failures(self) -> str:
+        """What the function has logged about notices that it could not send."""
+        group = self.aws.client("cloudformation").describe_stack_resource(
+            StackName=STACK, LogicalResourceId="StepsLogGroup"
+        )["StackResourceDetail"]["PhysicalResourceId"]
+        found = self.aws.client("logs").filter_log_events(
+            logGroupName=group, filterPattern='"could not notify Slack"'
+        )
+        return "\n".join(event["message"] for event in found["events"])
+
+    def queued(self) -> int:
+        """How many notices the function has not sent yet and may still send."""
+        sqs = self.aws.client("sqs")
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        url = self.aws.client("cloudformation").describe_stack_resource(
+            StackName=STACK, LogicalResourceId="SlackNotices"
+        )["StackResourceDetail"]["PhysicalResourceId"]
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
     def alarm(self) -> str:
-        """The state of the alarm on the failure queue."""
+        """The state of the alarm on the undelivered notices."""
         alarms = self.aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
         return next(
             str(alarm["StateValue"]) for alarm in alarms if "UndeliveredSlack" in alarm["AlarmName"]
         )
 
     def mended(self) -> None:
-        """Empty the failure queue, and wait until its alarm is OK."""
+        """Wait until all notices are delivered or not, forget the latter, and wait until the alarm is OK."""
+        wait_for(lambda: self.queued() == 0, "the end of all notices", ENDED_SECONDS)
         sqs, queue = self.aws.client("sqs"), self.account.outputs[QUEUE]
         while found := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
             for message in found:
@@ -93,6 +126,37 @@ def mails_of_alarms() -> list[dict[str, Any]]:
 def _with_secret(aws: LocalAws) -> dict[str, str]:
     made = aws.client("secretsmanager").create_secret(Name=SECRET, SecretString="none yet")
     return {"SlackSecret": made["ARN"]}
+
+
+@dataclass
+class Concurrency:
+    """How many invocations of a function run, and how many ran at the same time at most."""
+
+    running: int = 0
+    peak: int = 0
+
+
+@contextmanager
+def concurrency_of(function_name: str) -> Iterator[Concurrency]:
+    """Count the invocations of a function that run at the same time."""
+    counted, lock = Concurrency(), threading.Lock()
+
+    def count(change: int) -> None:
+        with lock:
+            counted.running += change
+            counted.peak = max(counted.peak, counted.running)
+
+    def execute(function: LambdaFunction, event: bytes, request_id: str) -> awslambda.Executed:
+        if function.function_name != function_name:
+            return awslambda.in_a_process(function, event, request_id)
+        count(1)
+        try:
+            return awslambda.in_a_process(function, event, request_id)
+        finally:
+            count(-1)
+
+    with awslambda.executed_by(execute):
+        yield counted
 
 
 @contextmanager

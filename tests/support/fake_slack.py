@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -57,6 +59,7 @@ class FakeSlack:
 
     ``hang_ups``, ``unavailable`` and ``lost_answers`` say how many of the next requests get a fault: their
     connection is closed at once, they are answered with ``status``, or they are carried out but not answered.
+    Within ``hanging()``, no request is answered, and at its end their connections are closed.
     ``rate_limits`` holds the Retry-After of the next requests, which are refused.
     """
 
@@ -74,8 +77,11 @@ class FakeSlack:
     calls: list[Call] = field(default_factory=list)
     posts: dict[str, Post] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    answers: threading.Event = field(default_factory=threading.Event)
+    """Set unless it hangs."""
 
     def __enter__(self) -> Self:
+        self.answers.set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -116,6 +122,15 @@ class FakeSlack:
         with self.lock:
             return [post for post in self.posts.values() if post.thread == ts]
 
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Accept connections and requests, but answer none of them."""
+        self.answers.clear()
+        try:
+            yield
+        finally:
+            self.answers.set()
+
     def delete(self, ts: str) -> None:
         """Delete a message, as a person can in Slack."""
         with self.lock:
@@ -125,9 +140,12 @@ class FakeSlack:
         self, path: str, headers: Any, raw: bytes
     ) -> tuple[int, dict[str, str], bytes] | None:
         """The status, headers and body of the answer; None to close the connection without one."""
+        method = path.removeprefix("/api/") if path.startswith("/api/") else "webhook"
+        body = json.loads(raw)
+        if not self.answers.is_set():
+            self.answers.wait()
+            return None
         with self.lock:
-            method = path.removeprefix("/api/") if path.startswith("/api/") else "webhook"
-            body = json.loads(raw)
             if self.hang_ups:
                 self.hang_ups -= 1
                 self.calls.append(Call(method, body, 0, "hung up"))
@@ -209,7 +227,8 @@ def _handler_of(slack: FakeSlack) -> type[BaseHTTPRequestHandler]:
             answer = slack.answer(self.path, self.headers, raw)
             if answer is None:
                 self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):  # the client may have given up
+                    self.connection.shutdown(socket.SHUT_RDWR)
                 return
             status, headers, body = answer
             self.send_response(status)

@@ -1,4 +1,4 @@
-"""Calls of the function NotifySlack as SNS and Lambda make them."""
+"""Calls of the function NotifySlack as its event source mapping makes them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import md5
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ class Function:
 
     def notify(self, notice: Notice, context: Context | None = None) -> str:
         """Invoke the function with a notice; what it did about the notice."""
-        [done] = self.invoked(of_sns(notice.model_dump_json()), context)
+        [done] = self.invoked(of_queue(notice.model_dump_json()), context)
         return done
 
 
@@ -74,27 +75,24 @@ def change(of: Notice, **facts: str) -> None:
     )
 
 
-def of_sns(message: str) -> dict[str, Any]:
-    """SNS's event with this message: https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html."""
-    topic = "arn:aws:sns:eu-west-1:123456789012:notifications"
-    sns = {
-        "SignatureVersion": "1",
-        "Timestamp": "2026-11-22T03:00:00.000Z",
-        "Signature": "EXAMPLE",
-        "SigningCertUrl": "EXAMPLE",
-        "MessageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
-        "Message": message,
-        "MessageAttributes": {},
-        "Type": "Notification",
-        "UnsubscribeUrl": "EXAMPLE",
-        "TopicArn": topic,
-        "Subject": "x",
+def of_queue(message: str) -> dict[str, Any]:
+    """Lambda's event with this message of SQS: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html."""
+    attributes = {
+        "ApproximateReceiveCount": "1",
+        "SentTimestamp": "1795316400000",
+        "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+        "ApproximateFirstReceiveTimestamp": "1795316400001",
     }
     record = {
-        "EventVersion": "1.0",
-        "EventSubscriptionArn": f"{topic}:1",
-        "EventSource": "aws:sns",
-        "Sns": sns,
+        "messageId": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
+        "receiptHandle": "EXAMPLE",
+        "body": message,
+        "attributes": attributes,
+        "messageAttributes": {},
+        "md5OfBody": md5(message.encode(), usedforsecurity=False).hexdigest(),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:slipway-SlackNotices-1A2B3C4D5E6F",
+        "awsRegion": "eu-west-1",
     }
     return json.loads(json.dumps({"Records": [record]}))
 

@@ -46,7 +46,7 @@ _OURS = "#turn = :turn"
 
 
 class StillNotifying(SlipwayError):  # noqa: N818 - not a fault: another invocation has the turn
-    """Another invocation is notifying Slack about the same thing; Lambda retries this one."""
+    """Another invocation is notifying Slack about the same thing; this notice comes again later."""
 
 
 class Sent(Model):

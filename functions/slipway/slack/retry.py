@@ -20,7 +20,7 @@ from slack_sdk.http_retry import (
 # The timeout of one request. The function has 60 s for an update, a post to the thread, and the waits that
 # rate limits ask for.
 TIMEOUT_SECONDS = 8
-# Retries of a request that failed. Lambda retries the whole invocation later, too.
+# Retries of a request that failed. The notice comes again later, too.
 AGAIN = 2
 # Retries of a request that Slack's rate limit refused; in fact only the time that is left bounds them. A
 # channel takes one message a second, so that many services that start at once have to wait for each other.

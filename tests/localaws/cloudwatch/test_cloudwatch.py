@@ -12,6 +12,7 @@ from localaws.cloudwatch.alarm_rule import parse
 from localaws.server import LocalAws
 from tests.support.localaws.alarms import put_alarm
 from tests.support.localaws.ecs import listen, unique
+from tests.support.localaws.sns import let_sns_send
 from tests.support.waiting import wait_for
 
 
@@ -80,6 +81,7 @@ def test_actions_tell_the_topics_of_the_new_state(cloudwatch: Any, aws: LocalAws
     sns, sqs = aws.client("sns"), aws.client("sqs")
     queue = sqs.create_queue(QueueName=unique("q"))["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    let_sns_send(aws, arn["QueueArn"])
     topics = [sns.create_topic(Name=unique("t"))["TopicArn"] for _ in range(2)]
     for topic in topics:
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])

@@ -21,7 +21,7 @@ from localaws import aws as local
 from localaws.events import eventbridge
 from tests.support.localaws.alarms import put_alarm
 from tests.support.localaws.bus import QUEUES, Bus
-from tests.support.localaws.sns import Recorder
+from tests.support.localaws.sns import Recorder, let_sns_send
 from tests.support.waiting import wait_for
 
 RUNTIME = f"python3.{sys.version_info.minor}"
@@ -114,6 +114,7 @@ def test_an_event_invokes_a_function(bus, function):
 
 def test_an_event_is_published_to_a_topic(aws, bus):
     queue = bus.queue()
+    let_sns_send(aws, queue)
     topic = aws.client("sns").create_topic(Name=bus.name)["TopicArn"]
     aws.client("sns").subscribe(
         TopicArn=topic,

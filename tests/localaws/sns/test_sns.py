@@ -73,6 +73,7 @@ def test_a_queue_gets_what_an_email_gets(aws: LocalAws) -> None:
     sqs = aws.client("sqs")
     queue = sqs.create_queue(QueueName="queued")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    sns_helpers.let_sns_send(aws, arn["QueueArn"])
     aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
     aws.client("sns").publish(TopicArn=topic, Message="both")
     [received] = sqs.receive_message(QueueUrl=queue)["Messages"]
@@ -175,6 +176,44 @@ def test_a_queues_filter_policy_is_read_to_its_end(aws: LocalAws) -> None:
     sns.subscribe(TopicArn=told, Protocol="sqs", Endpoint=queue.arn, Attributes=policy)
     sns.publish(TopicArn=told, Message="m")
     assert queue.one()["Message"] == "m"
+
+
+def test_a_queue_gets_only_what_its_policy_lets_sns_send(
+    aws: LocalAws, caplog: pytest.LogCaptureFixture
+) -> None:
+    sns, letters = aws.client("sns"), sns_helpers.Queue(aws)
+    allowed, other = sns_helpers.topic(aws), sns_helpers.topic(aws)
+    policy = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": letters.arn})}
+    queue, without = sns_helpers.Queue(aws), sns_helpers.Queue(aws)
+    sns_helpers.let_sns_send(aws, queue.arn, ArnEquals={"aws:SourceArn": allowed})
+    without.sqs.set_queue_attributes(QueueUrl=without.url, Attributes={"Policy": ""})
+    for topic in (allowed, other):
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue.arn, Attributes=policy)
+    sns.subscribe(TopicArn=other, Protocol="sqs", Endpoint=without.arn)
+    sns.publish(TopicArn=allowed, Message="for it")
+    sns.publish(TopicArn=other, Message="not for it")
+    assert [json.loads(each["Body"])["Message"] for each in queue.receive()] == ["for it"]
+    [refused] = letters.receive()
+    assert json.loads(refused["Body"])["Message"] == "not for it"
+    said = refused["MessageAttributes"]["ErrorMessage"]["StringValue"]
+    assert f"does not let sns.amazonaws.com send to it for {other}" in said
+    assert without.receive() == []
+    assert f"is lost to {without.arn}" in caplog.text
+
+
+def test_a_raw_message_with_more_attributes_than_sqs_takes_is_not_delivered(aws: LocalAws) -> None:
+    sns, topic = aws.client("sns"), sns_helpers.topic(aws)
+    letters, queue = sns_helpers.Queue(aws), sns_helpers.Queue(aws)
+    settings = {
+        "RawMessageDelivery": "true",
+        "RedrivePolicy": json.dumps({"deadLetterTargetArn": letters.arn}),
+    }
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue.arn, Attributes=settings)
+    for count in (10, 11):
+        attributes = sns_helpers.attributes(**{f"a{number}": "x" for number in range(count)})
+        sns.publish(TopicArn=topic, Message=str(count), MessageAttributes=attributes)
+    assert [each["Body"] for each in queue.receive()] == ["10"]
+    assert letters.one()["Message"] == "11"
 
 
 def test_a_queue_that_is_gone_is_its_subscriptions_loss_not_the_publishers(

@@ -19,6 +19,7 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from localaws import aws as local
+from tests.support.localaws.sns import let_sns_send
 from tests.support.waiting import wait_for
 
 ROLE = "arn:aws:iam::123456789012:role/states"
@@ -768,6 +769,7 @@ def test_a_topic_gets_a_message_that_people_can_read(aws, machines):
     topic = aws.client("sns").create_topic(Name=f"t-{uuid.uuid4()}")["TopicArn"]
     name = topic.rsplit(":", 1)[1]
     url = aws.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    let_sns_send(aws, f"arn:aws:sqs:us-east-1:123456789012:{name}")
     aws.client("sns").subscribe(
         TopicArn=topic,
         Protocol="sqs",

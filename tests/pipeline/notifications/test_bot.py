@@ -10,9 +10,11 @@ import requests
 from localaws.sns import sns
 from slipway.notices.notice import Notice
 from tests.support.account import ENDED_SECONDS
-from tests.support.channels import Channel, mails_of_alarms, text_of, title
+from tests.support.channels import Channel, concurrency_of, mails_of_alarms, text_of, title
 from tests.support.commands import Page
 from tests.support.fake_slack import CHANNEL, TOKEN
+from tests.support.localaws.event_sources import MAY_POLL
+from tests.support.localaws.sns import let_sns_send
 from tests.support.policies import actions, inline_policy
 from tests.support.waiting import wait_for
 
@@ -105,6 +107,22 @@ def test_through_a_rate_limit_and_a_slack_that_is_down_for_a_while_the_end_is_no
     assert {call.status for call in refused} >= {429, 503}
 
 
+def test_while_slack_hangs_two_invocations_wait_for_it_and_deployments_go_on(bot: Channel) -> None:
+    shops = [bot.account.shop() for _ in range(3)]
+    function = bot.account.functions()["NotifySlack"]
+    with concurrency_of(function) as notify_slack:
+        with bot.slack.hanging():
+            for shop in shops:
+                shop.push("v2")
+            assert [shop.deployed("v2").outcome for shop in shops] == ["SUCCEEDED"] * 3
+            wait_for(lambda: notify_slack.running >= 2, "both invocations", ENDED_SECONDS)
+            assert bot.queued() > 2
+        for shop in shops:
+            bot.post_about(shop, "v2", "SUCCEEDED")
+    assert notify_slack.peak == 2
+    assert bot.undelivered() == []
+
+
 def test_a_wrong_token_leaves_the_deployment_alone_and_fires_the_alarm(bot: Channel) -> None:
     shop = bot.account.shop()
     before = len(mails_of_alarms())
@@ -112,16 +130,19 @@ def test_a_wrong_token_leaves_the_deployment_alone_and_fires_the_alarm(bot: Chan
     try:
         shop.push("v2")
         assert shop.deployed("v2").outcome == "SUCCEEDED"
-        undelivered = wait_for(bot.undelivered, "what Slack did not get", ENDED_SECONDS)
-        error = json.dumps(undelivered[0]["responsePayload"])
+        undelivered = bot.undelivered_about(shop)
+        error = PAGE.run("why Slack did not get it")
         assert bot.secret in error
         assert "invalid_auth" in error
-        assert "xoxb-" not in json.dumps(undelivered)
+        assert "xoxb-" not in error + json.dumps(undelivered)
         wait_for(lambda: bot.alarm() == "ALARM", "the alarm", ENDED_SECONDS)
         mail = wait_for(lambda: mails_of_alarms()[before:], "the alarm's email", ENDED_SECONDS)[0]
         assert "UndeliveredSlack" in mail["subject"] + mail["text"]
         assert "docs/operations.md" in mail["text"]
-        assert "invalid_auth" in PAGE.run("what Slack did not get")
+        assert shop.service in PAGE.run("what Slack did not get")
+        bot.slack.token = TOKEN
+        PAGE.run("send it again")
+        bot.post_about(shop, "v2", "SUCCEEDED")
     finally:
         bot.slack.token = TOKEN
         bot.mended()
@@ -133,8 +154,8 @@ def test_a_channel_that_does_not_exist_leaves_the_deployment_alone(bot: Channel)
     try:
         shop.push("v2")
         assert shop.deployed("v2").outcome == "SUCCEEDED"
-        undelivered = wait_for(bot.undelivered, "what Slack did not get", ENDED_SECONDS)
-        assert "to channel C9999999999: channel_not_found" in json.dumps(undelivered[0])
+        bot.undelivered_about(shop)
+        assert "to channel C9999999999: channel_not_found" in bot.failures()
     finally:
         bot.set(SLACK_CHANNEL=CHANNEL)
         bot.mended()
@@ -147,8 +168,8 @@ def test_a_secret_that_is_missing_leaves_the_deployment_alone(bot: Channel) -> N
     try:
         shop.push("v2")
         assert shop.deployed("v2").outcome == "SUCCEEDED"
-        undelivered = wait_for(bot.undelivered, "what Slack did not get", ENDED_SECONDS)
-        assert missing in json.dumps(undelivered[0]["responsePayload"])
+        bot.undelivered_about(shop)
+        assert missing in bot.failures()
     finally:
         bot.set(SLACK_SECRET=bot.secret)
         bot.mended()
@@ -181,6 +202,7 @@ def test_a_queue_can_ask_for_the_ends_as_notices(bot: Channel) -> None:
     shop, sqs = bot.account.shop(), bot.aws.client("sqs")
     queue = sqs.create_queue(QueueName="ends")["QueueUrl"]
     asked = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    let_sns_send(bot.aws, asked["Attributes"]["QueueArn"])
     PAGE.run("a queue that gets every end", QUEUE_ARN=asked["Attributes"]["QueueArn"])
     shop.push("v2")
     assert shop.deployed("v2").outcome == "SUCCEEDED"
@@ -223,4 +245,5 @@ def test_the_template_allows_what_notifying_slack_needs_and_nothing_else(bot: Ch
     assert ("CheckDeployment", "sns:Publish") in used
     of_slack = {permission for step, permission in used if step == "NotifySlack"}
     # A secret is kept in one of two places; a key of one's own is not what it is encrypted with here.
-    assert allowed - of_slack == {"ssm:GetParameter", "kms:Decrypt"}
+    # Lambda, and not the function, receives the notices.
+    assert allowed - of_slack == {"ssm:GetParameter", "kms:Decrypt", *MAY_POLL}

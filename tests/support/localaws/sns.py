@@ -40,13 +40,26 @@ def attributes(**texts: str) -> dict[str, dict[str, str]]:
     return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
 
 
+def let_sns_send(aws: LocalAws, arn: str, **condition: Any) -> None:
+    """Give the queue a policy which lets SNS send to it for every topic, or for those of the condition."""
+    sqs = aws.client("sqs")
+    statement = allow("sqs:SendMessage", arn, Principal={"Service": "sns.amazonaws.com"})
+    if condition:
+        statement["Condition"] = condition
+    sqs.set_queue_attributes(
+        QueueUrl=sqs.get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"],
+        Attributes={"Policy": document(statement)},
+    )
+
+
 class Queue:
-    """A queue and its messages."""
+    """A queue and its messages. Every topic may send to it."""
 
     def __init__(self, aws: LocalAws) -> None:
         self.sqs, self.name = aws.client("sqs"), unique("queue")
         self.url = self.sqs.create_queue(QueueName=self.name)["QueueUrl"]
         self.arn = f"arn:aws:sqs:us-east-1:123456789012:{self.name}"
+        let_sns_send(aws, self.arn)
 
     def receive(self) -> list[dict[str, Any]]:
         """Receive and delete the messages that are in the queue now."""

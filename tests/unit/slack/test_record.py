@@ -13,7 +13,7 @@ from moto.dynamodb.responses import DynamoHandler
 
 from slipway import aws
 from slipway.errors import SlipwayError
-from tests.support.notify_slack import PROGRESS, START, SUCCEEDED, Context, alarm, change, of_sns
+from tests.support.notify_slack import PROGRESS, START, SUCCEEDED, Context, alarm, change, of_queue
 
 
 def item():
@@ -114,11 +114,11 @@ def test_fields_of_a_later_version_are_left_out(bot, slack):
     notice |= {"approvers": ["jo"]}
     notice["image"] |= {"signed": True}
 
-    assert bot.invoked(of_sns(json.dumps(notice))) == ["post"]
+    assert bot.invoked(of_queue(json.dumps(notice))) == ["post"]
 
 
 @pytest.mark.parametrize("message", ["hello", "{}", '{"version": "2", "kind": "start"}'])
-def test_a_message_of_sns_that_is_no_notice_is_refused_without_showing_its_text(bot, message):
-    with pytest.raises(SlipwayError, match=r"SNS message 95df01b4.* is no notice") as refused:
-        bot.invoked(of_sns(message))
+def test_a_message_of_queue_that_is_no_notice_is_refused_without_showing_its_text(bot, message):
+    with pytest.raises(SlipwayError, match=r"message 95df01b4.* is no notice") as refused:
+        bot.invoked(of_queue(message))
     assert "hello" not in str(refused.value)

@@ -35,6 +35,19 @@ def test_a_wrong_token_is_named_by_its_secret(bot, slack):
     assert len(slack.calls) == 1  # it was read anew, and is the same
 
 
+def test_the_log_says_why_slack_was_not_notified_because_a_dead_letter_does_not(bot, slack, caplog):
+    slack.token = "xoxb-another"
+
+    said = refused(bot)
+    [logged] = [vars(one) for one in caplog.records if one.message == "could not notify Slack"]
+    assert {name: logged[name] for name in ("about", "kind", "error", "why")} == {
+        "about": START.about,
+        "kind": "start",
+        "error": "SlackRefused",
+        "why": said,
+    }
+
+
 def test_a_rotated_token_needs_no_new_start_of_the_function(bot, slack):
     bot.notify(START)
     slack.token = "xoxb-another"

@@ -244,3 +244,20 @@ def test_a_template_that_breaks_a_rule_is_found_out(find, found):
 def test_a_function_that_changes_a_service_runs_as_long_as_its_change_mark_lasts(function):
     template = parse((REPO / "template.yaml").read_text())
     assert template["Resources"][function]["Properties"]["Timeout"] == CHANGE_SECONDS
+
+
+def test_a_notice_to_slack_is_hidden_for_six_times_as_long_as_its_function_may_run():
+    template = parse((REPO / "template.yaml").read_text())
+    function = template["Resources"]["NotifySlack"]["Properties"]
+    timeout = function.get("Timeout", template["Globals"]["Function"]["Timeout"])
+    notices = template["Resources"]["SlackNotices"]["Properties"]
+    assert notices["VisibilityTimeout"] == 6 * timeout
+
+
+def test_an_undelivered_notice_outlives_one_that_waits():
+    resources = parse((REPO / "template.yaml").read_text())["Resources"]
+    waiting, undelivered = (
+        resources[name]["Properties"]["MessageRetentionPeriod"]
+        for name in ("SlackNotices", "UndeliveredSlack")
+    )
+    assert waiting < undelivered

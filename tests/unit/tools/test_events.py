@@ -28,11 +28,11 @@ INPUTS: dict[str, type[BaseModel]] = {
     "notify": News,
     "operate": Action,
 }
-# Sweep looks at no field of its own, and NotifySlack reads what SNS wraps: both have tests of their own here.
+# Sweep looks at no field of its own, and NotifySlack reads a message's body. Both have tests here.
 READ_OTHERWISE = {"sweep", "notify_slack"}
 FUNCTIONS = sorted(path.stem for path in (REPO / "functions").glob("*.py"))
 NAMES = [*FUNCTIONS, *(f"bad/{function}" for function in FUNCTIONS)]
-# No state of a machine runs them: CloudFormation, a rule, a schedule, a topic and a person do.
+# No state of a machine runs them: CloudFormation, a rule, a schedule, a queue and a person do.
 NO_STEPS = {"put_first_image", "recover", "sweep", "notify_slack", "operate"}
 
 
@@ -119,11 +119,12 @@ def test_the_event_of_sweep_is_a_schedules(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["notify_slack", "bad/notify_slack"])
-def test_the_event_of_notify_slack_is_a_notice_as_sns_delivers_it(name: str) -> None:
+def test_the_event_of_notify_slack_is_a_notice_as_its_queue_delivers_it(name: str) -> None:
     [record] = event(name)["Records"]
-    notice = Notice.model_validate_json(record["Sns"]["Message"])
-    attributes = record["Sns"]["MessageAttributes"]
-    assert {name: of["Value"] for name, of in attributes.items()} == attributes_of(notice)
+    assert ":slipway-SlackNotices-" in record["eventSourceARN"]
+    notice = Notice.model_validate_json(record["body"])
+    attributes = record["messageAttributes"]
+    assert {name: of["stringValue"] for name, of in attributes.items()} == attributes_of(notice)
 
 
 def test_the_push_and_the_manual_start_are_what_starts_a_release() -> None:
