@@ -11,6 +11,7 @@ pk                  sk                                 the item
                                                        how it ended and why; expires
 ``notified``        an execution's ARN, an event's id  when people were notified of an event without a
                                                        deployment: of a release, of an alarm; expires
+``sweep``           ``cursor``                         the repository at which the last sweep ended
 ==================  =================================  ================================================
 
 All services are in one partition, so that one query lists what runs where. Times are UTC text of a fixed
@@ -46,6 +47,8 @@ SERVICES = "service"
 """The pk of the items of services."""
 NOTIFIED = "notified"
 """The pk of the items about notices that belong to no deployment."""
+CURSOR = ("sweep", "cursor")
+"""The key of the item that says how far the last sweep has come."""
 
 # Longer than the longest time between two signs of life: the longest poll (300 s), then a check that is
 # tried seven times (70 s each) with the pauses between the attempts (61 s together).
@@ -399,6 +402,16 @@ class Ledger:
         return Superseded(
             f"{_name(self.service(claim.service))} has claimed service {claim.service}"
         )
+
+    # --- the sweep --------------------------------------------------------------------------------
+
+    def cursor(self) -> str:
+        """The repository at which the last sweep ended; empty before the first one."""
+        return str(self._items.get(CURSOR).get("repository", ""))
+
+    def keep_cursor(self, repository: str) -> None:
+        """Record the repository at which this sweep ends."""
+        self._items.update(Update.setting(CURSOR, {"repository": repository}))
 
 
 def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
