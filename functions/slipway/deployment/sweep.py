@@ -139,19 +139,25 @@ class Sweeper:
 
     def _plans(self) -> list[_Planned]:
         """The plans of all repositories that are swept, in the order of the repositories' names."""
-        pages = self.ssm.get_paginator("get_parameters_by_path").paginate(
-            Path=PARAMETER_PREFIX.rstrip("/"), Recursive=True, PaginationConfig={"PageSize": 10}
-        )
         plans = []
-        with calling("ssm:GetParametersByPath", PARAMETER_PREFIX):
-            for page in pages:
-                for parameter in page["Parameters"]:
-                    repository = parameter["Name"].removeprefix(PARAMETER_PREFIX)
-                    if repository.startswith(self.repository_prefix):
-                        changed_at = parameter["LastModifiedDate"]
-                        plans.append(_Planned(repository, parameter["Value"], changed_at))
-                self.pace.wait()
-        return sorted(plans, key=lambda planned: planned.repository)
+        more: dict[str, str] = {}
+        while True:
+            self.pace.wait()
+            with calling("ssm:GetParametersByPath", PARAMETER_PREFIX):
+                page = self.ssm.get_parameters_by_path(
+                    Path=PARAMETER_PREFIX.rstrip("/"),
+                    Recursive=True,
+                    MaxResults=10,
+                    **more,  # type: ignore[arg-type]
+                )
+            for parameter in page["Parameters"]:
+                repository = parameter["Name"].removeprefix(PARAMETER_PREFIX)
+                if repository.startswith(self.repository_prefix):
+                    changed_at = parameter["LastModifiedDate"]
+                    plans.append(_Planned(repository, parameter["Value"], changed_at))
+            if "NextToken" not in page:
+                return sorted(plans, key=lambda planned: planned.repository)
+            more = {"NextToken": page["NextToken"]}
 
     def _find_missed(self, planned: _Planned, now: datetime) -> _Found:
         """Read a repository. This runs in a thread of its own, so it uses nothing but ECR."""
