@@ -122,6 +122,7 @@ class LocalAws:
             undo.callback(sns.stop)
             if self._saved is not None:
                 self._application.calls[:] = snapshot.restore(self._saved, self.url)
+                cloudwatch.warm_up_anew()
             undo.callback(_stop_executions)
             ecs.start()
             undo.callback(ecs.stop)

@@ -19,7 +19,7 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
 from localaws.aws import ACCOUNT, REGION
-from localaws.cloudwatch import metrics, state_change
+from localaws.cloudwatch import datapoints, metrics, state_change
 from localaws.cloudwatch.alarm_rule import parse
 from localaws.cloudwatch.state_change import SCALING
 
@@ -54,6 +54,16 @@ def install() -> None:
 def set_state(name: str, value: str, reason: str) -> None:
     """Set the state of an alarm, as SetAlarmState does. Raises ResourceNotFound."""
     _set(cloudwatch_backends[ACCOUNT][REGION], name, reason, None, value)
+
+
+def warm_up_anew() -> None:
+    """Let the alarms of a restored local AWS warm up as if they had just been put.
+
+    Nothing was reported while it was stopped, which must not count as missed.
+    """
+    for alarm in cloudwatch_backends[ACCOUNT][REGION].alarms.values():
+        if getattr(alarm, "warm_up_configuration", None):
+            alarm.configuration_updated_timestamp = datapoints.now().replace(tzinfo=None)
 
 
 def evaluate() -> None:

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.cloudwatch import datapoints
+from localaws.cloudwatch.cloudwatch import warm_up_anew
 from localaws.server import LocalAws
 from tests.support.localaws.alarms import put_alarm
 from tests.support.localaws.ecs import unique
@@ -250,6 +251,24 @@ def test_an_alarm_whose_warm_up_is_over_is_evaluated(
     monkeypatch.setattr(datapoints, "now", lambda: an_hour_later)
 
     wait_state(cloudwatch, name, "ALARM")
+
+
+def test_alarms_of_a_restored_local_aws_warm_up_anew(
+    cloudwatch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can have been reported while it was stopped."""
+    warm_up = {
+        "WarmUpPeriodDurationInMinutes": 60,
+        "OnlyStartEvaluatingAfterWarmUpPeriodEnds": True,
+    }
+    restored = on_invocations(cloudwatch, unique("function"), WarmUpConfiguration=warm_up)
+    a_day_later = datetime.now(UTC) + timedelta(days=1)
+    monkeypatch.setattr(datapoints, "now", lambda: a_day_later)
+    warm_up_anew()
+    cold = on_invocations(cloudwatch, unique("function"))
+    wait_state(cloudwatch, cold, "ALARM")  # by then both were evaluated
+
+    assert described(cloudwatch, restored)["StateValue"] == "INSUFFICIENT_DATA"
 
 
 # --- what is refused ------------------------------------------------------------------------------------
