@@ -36,7 +36,7 @@ REPO = Path(__file__).parent.parent.parent
 RUNS = 5  # of each kind of deployment
 # the part of a poll that has passed when something happens
 SHARES = [number / RUNS for number in range(RUNS)]
-NO_SWEEP = {"SweepMinutes": "1440"}
+NO_SWEEP = {"SweepMinutes": "480"}
 
 
 def main() -> int:
