@@ -1,9 +1,9 @@
 """ECR, whose PutImage is a push: ``aws ecr put-image`` is all that the pipeline needs.
 
 moto's PutImage makes up a digest, deletes the image that loses its tag, has no errors for wrong
-digests and tags, emits no event, and rounds the time of a push to seconds. Here the digest is the OCI
-digest of the manifest's bytes, a tag moves to the new image unless it is immutable, and pushes and
-deletions emit "ECR Image Action" events.
+digests and tags, emits no event, rounds the time of a push to seconds, and describes all images on
+one page. Here the digest is the OCI digest of the manifest's bytes, a tag moves to the new image
+unless it is immutable, and pushes and deletions emit "ECR Image Action" events.
 
 The layers of an image and the images of an index need not have been pushed before. On AWS they must;
 here a test needs no layers.
@@ -221,12 +221,41 @@ def _find(
 
 
 _describe_images = ECRResponse.describe_images
+_PAGE, _LONGEST_PAGE = 100, 1000  # botocore's model of DescribeImages: maxResults
 
 
-def _describe_images_without_filter(self: ECRResponse) -> ActionResult:
-    if self._get_param("filter"):
-        raise NotImplementedError("ECR: DescribeImages with filter")
-    return _describe_images(self)
+def _describe_images_in_pages(self: ECRResponse) -> ActionResult:
+    """DescribeImages with maxResults, nextToken and the filter tagStatus, which moto ignores."""
+    wanted: dict[str, str] = self._get_param("filter") or {}
+    if set(wanted) - {"tagStatus"}:
+        raise NotImplementedError(f"ECR: DescribeImages with filter {sorted(wanted)}")
+    token, size = self._get_param("nextToken"), self._get_param("maxResults")
+    if self._get_param("imageIds"):
+        for name, value in (("nextToken", token), ("maxResults", size)):
+            if value is not None:
+                raise InvalidParameterException(f"{name} can't be used together with imageIds")
+        return _describe_images(self)
+    if not 1 <= (size or _PAGE) <= _LONGEST_PAGE:
+        raise InvalidParameterException(f"maxResults must be from 1 to {_LONGEST_PAGE}")
+    result: Any = _describe_images(self).result
+    described: list[Any] = result["imageDetails"]
+    start = 0
+    if token is not None:
+        # The token names the last image of the page before, so that a push between two pages
+        # moves nothing.
+        digests = [image.image_digest for image in described]
+        if token not in digests:
+            raise InvalidParameterException("nextToken is not one that DescribeImages has returned")
+        start = digests.index(token) + 1
+    status = wanted.get("tagStatus", "ANY")
+    rest = [
+        image
+        for image in described[start:]
+        if status == "ANY" or hasattr(image, "image_tags") == (status == "TAGGED")
+    ]
+    page = rest[: size or _PAGE]
+    more = {"nextToken": page[-1].image_digest} if len(rest) > len(page) else {}
+    return ActionResult({"imageDetails": page, **more})
 
 
 def install() -> None:
@@ -234,4 +263,4 @@ def install() -> None:
     ECRBackend.put_image = _put_image  # type: ignore[method-assign]
     ECRBackend.batch_get_image = _batch_get_image  # type: ignore[method-assign]
     ECRBackend.batch_delete_image = _batch_delete_image  # type: ignore[method-assign]
-    ECRResponse.describe_images = _describe_images_without_filter  # type: ignore[method-assign]
+    ECRResponse.describe_images = _describe_images_in_pages  # type: ignore[method-assign]

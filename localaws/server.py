@@ -27,7 +27,7 @@ from localaws.application import Application
 from localaws.applicationautoscaling import scaling_policies
 from localaws.autoscaling import autoscaling
 from localaws.cloudformation import cloudformation
-from localaws.cloudwatch import clock, cloudwatch
+from localaws.cloudwatch import clock, cloudwatch, datapoints
 from localaws.dynamodb import dynamodb
 from localaws.ecs import ecs
 from localaws.events import eventbridge, schedules
@@ -117,12 +117,14 @@ class LocalAws:
             thread.start()
             undo.callback(thread.join)
             undo.callback(server.shutdown)
+            datapoints.clear()
             awslambda.start()
             undo.callback(awslambda.stop)
             sns.start()
             undo.callback(sns.stop)
             if self._saved is not None:
                 self._application.calls[:] = snapshot.restore(self._saved, self.url)
+                cloudwatch.warm_up_anew()
             event_source_mappings.start()
             undo.callback(_stop_executions)
             ecs.start()

@@ -1,8 +1,8 @@
 """Writes events/ from a real run: what rules deliver, manual starts, and the input of every step.
 
 v1 is good. v2 crashes, is rolled back, and is started once more. A person rolls the service back to v1,
-which it runs already. The execution of v3 dies, and so does every one that recovers it. events/bad/ has events that a function has
-to refuse or to end; some are the good event with one mistake.
+which it runs already. The execution of v3 dies, and so does every one that recovers it. events/bad/ has
+events that a function has to refuse or to end; some are the good event with one mistake.
 """
 
 from __future__ import annotations

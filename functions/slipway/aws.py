@@ -39,6 +39,7 @@ CONFIG = Config(
     read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 3},
 )
+ECR_THREADS = 16
 ONCE = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 
 # For calls that are not worth waiting for: without an answer, people are notified without the last lines
@@ -98,6 +99,18 @@ def ecs_once() -> ECSClient:
 def ecr() -> ECRClient:
     """The ECR client, with retries."""
     return boto3.client("ecr", config=CONFIG)
+
+
+@cache
+def ecr_of_many_threads() -> ECRClient:
+    """The ECR client for many threads that read at once.
+
+    It slows down while ECR throttles: ECR does not publish how often DescribeImages may be called.
+    """
+    slowing_down = Config(
+        max_pool_connections=ECR_THREADS, retries={"mode": "adaptive", "total_max_attempts": 3}
+    )
+    return boto3.client("ecr", config=CONFIG.merge(slowing_down))
 
 
 @cache

@@ -1,7 +1,8 @@
 """Alarms whose state changes emit events, publish to SNS, scale, and change composite alarms.
 
-In moto an alarm is a record whose state can be set. Here an alarm on the depth of a queue follows the
-queue (cloudwatch/metrics.py, cloudwatch/clock.py). Other metrics are not evaluated: an alarm on one
+In moto an alarm is a record whose state can be set. Here an alarm on the depth of a queue, or on what
+functions and state machines report, follows it (cloudwatch/metrics.py, cloudwatch/clock.py), as soon as
+it has warmed up. Other metrics are not evaluated: an alarm on one
 has INSUFFICIENT_DATA until SetAlarmState or the behaviour of an image (ecs/images.py) changes it. An
 action that is neither an SNS topic nor a scaling policy is refused by PutMetricAlarm.
 """
@@ -18,7 +19,7 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
 from localaws.aws import ACCOUNT, REGION
-from localaws.cloudwatch import metrics, state_change
+from localaws.cloudwatch import datapoints, metrics, state_change
 from localaws.cloudwatch.alarm_rule import parse
 from localaws.cloudwatch.state_change import SCALING
 
@@ -27,7 +28,6 @@ Change = tuple[Alarm, dict[str, Any], dict[str, Any]]
 
 _NOT_SIMULATED = (
     "EvaluationWindow",
-    "WarmUpConfiguration",
     "EvaluationCriteria",
     "EvaluationInterval",
     "ActionConfiguration",
@@ -35,6 +35,8 @@ _NOT_SIMULATED = (
 )
 
 _lock = threading.RLock()
+_asked = threading.local()
+"""The WarmUpConfiguration of the request that this thread answers, which moto does not pass on."""
 _moto_put = CloudWatchBackend.put_metric_alarm
 _moto_respond_to_put = CloudWatchResponse.put_metric_alarm
 _moto_set = CloudWatchBackend.set_alarm_state
@@ -52,6 +54,16 @@ def install() -> None:
 def set_state(name: str, value: str, reason: str) -> None:
     """Set the state of an alarm, as SetAlarmState does. Raises ResourceNotFound."""
     _set(cloudwatch_backends[ACCOUNT][REGION], name, reason, None, value)
+
+
+def warm_up_anew() -> None:
+    """Let the alarms of a restored local AWS warm up as if they had just been put.
+
+    Nothing was reported while it was stopped, which must not count as missed.
+    """
+    for alarm in cloudwatch_backends[ACCOUNT][REGION].alarms.values():
+        if getattr(alarm, "warm_up_configuration", None):
+            alarm.configuration_updated_timestamp = datapoints.now().replace(tzinfo=None)
 
 
 def evaluate() -> None:
@@ -95,6 +107,7 @@ def _put(self: CloudWatchBackend, name: str, rule: str | None = None, **kwargs: 
             _check_rule(self, rule)
         former = self.alarms.get(name)
         alarm = _moto_put(self, name, rule=rule, **kwargs)
+        alarm.warm_up_configuration = getattr(_asked, "warm_up", None)  # type: ignore[attr-defined]
         _take_over_state(alarm, former)
         changes = _changes_by(self, lambda: None)
     _publish(changes)
@@ -176,6 +189,12 @@ def _respond_to_put(self: CloudWatchResponse) -> ActionResult:
     for field in _NOT_SIMULATED:
         if self._get_param(field) is not None:
             raise NotImplementedError(f"cloudwatch: {self._get_action()}: {field} is not simulated")
+    warm_up = self._get_param("WarmUpConfiguration")
+    if warm_up and not warm_up.get("OnlyStartEvaluatingAfterWarmUpPeriodEnds"):
+        raise NotImplementedError(
+            "cloudwatch: WarmUpConfiguration: a warm-up that may end early is not simulated"
+        )
+    _asked.warm_up = warm_up
     return _moto_respond_to_put(self)
 
 

@@ -49,7 +49,8 @@ def _in_cluster(kind: str, parameter: str) -> Rule:
 
 
 def _invoke(_action: str, parameters: Parameters) -> list[Access]:
-    # The permission has another name than the call: Actions of Lambda in AWS's service authorization reference.
+    # The permission has another name than the call: Actions of Lambda in AWS's service authorization
+    # reference.
     name = parameters["FunctionName"]
     return [Access("lambda:InvokeFunction", arn("lambda", "function:", name))]
 

@@ -22,12 +22,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaBackend, LambdaFunction
 
 from localaws import changes
+from localaws.cloudwatch import datapoints
 from localaws.lambda_ import asynchronous, destinations, event_source_mappings
 from localaws.lambda_.execution_environment import Answer
 from localaws.lambda_.pool import Pools, logging_config
@@ -142,6 +144,7 @@ def _invoke(
 def _run(self: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
     _check(self)
     request_id = asynchronous.request_id()
+    invoked_at = datetime.now(UTC)
     executed = _executor(self, json.dumps(event).encode(), request_id)
     answer = executed.answer
     cold = answer.init_ms > 0
@@ -153,6 +156,13 @@ def _run(self: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
         _report(self, request_id, answer),
     ]
     _write(self, executed.log_stream, log)
+    measured = {
+        "Invocations": 1,
+        "Duration": answer.run_ms,
+        **({"Errors": 1} if answer.errored else {}),
+    }
+    for metric, value in measured.items():
+        datapoints.record("AWS/Lambda", metric, self.function_name, value, invoked_at)
     changes.announce()
     return answer.payload, answer.errored, "\n".join(log) + "\n"
 

@@ -22,6 +22,7 @@ from moto.ec2.models import ec2_backends
 
 from localaws import clock
 from localaws.cloudformation.types import custom
+from localaws.cloudwatch import datapoints
 from localaws.faults import faults
 from localaws.lambda_ import awslambda
 from localaws.snapshot.pickling import SnapshotError, dump, load
@@ -31,6 +32,7 @@ _REST_SECONDS = 60.0  # the time that work in progress has to end
 _KEPT: tuple[tuple[ModuleType, str], ...] = (
     (sns, "_mails"),
     (awslambda, "_invocations"),
+    (datapoints, "_reported"),
     (custom, "_answers"),
 )
 """The state outside of moto's backends: lists and dicts in module variables."""

@@ -30,9 +30,17 @@ from moto.stepfunctions.parser.asl.eval.program_state import (
 from moto.stepfunctions.parser.backend import execution as moto_execution
 
 from localaws import aws, changes
+from localaws.cloudwatch import datapoints
 from localaws.stepfunctions.jsonata import iso
 
 _log = logging.getLogger(__name__)
+
+_METRICS = {
+    ExecutionStatus.SUCCEEDED: "ExecutionsSucceeded",
+    ExecutionStatus.FAILED: "ExecutionsFailed",
+    ExecutionStatus.ABORTED: "ExecutionsAborted",
+    ExecutionStatus.TIMED_OUT: "ExecutionsTimedOut",
+}
 
 
 class Execution(moto_execution.Execution):
@@ -130,6 +138,7 @@ class Execution(moto_execution.Execution):
         elif isinstance(end, ProgramError) and end.error is not None:
             self.error, self.cause = end.error.get("error"), end.error.get("cause")
         self.stop_date = datetime.datetime.now(datetime.UTC)
+        datapoints.record("AWS/States", _METRICS[status], self.state_machine_arn, 1, self.stop_date)
         self.exec_status = status  # last, so that the rest is set by then
 
     def _emit(self) -> None:

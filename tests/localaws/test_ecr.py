@@ -314,3 +314,66 @@ def test_an_invalid_lifecycle_policy_is_refused(aws, repository):
     for wrong in ("no JSON", '{"rules": [{}]}', "[]"):
         with pytest.raises(ClientError, match="InvalidParameterException"):
             put(repositoryName=repository, lifecyclePolicyText=wrong.ljust(100))
+
+
+# --- pages of DescribeImages ------------------------------------------------------------------------
+
+
+def described(aws: LocalAws, repository: str, **asked: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = aws.client("ecr").describe_images(repositoryName=repository, **asked)
+    return answer
+
+
+def test_images_are_described_in_pages_of_the_size_that_was_asked_for(aws, repository):
+    pushed = {push(aws, repository, image(f"page-{n}"), f"page-{n}") for n in range(5)}
+    first = described(aws, repository, maxResults=2)
+    second = described(aws, repository, maxResults=2, nextToken=first["nextToken"])
+    third = described(aws, repository, maxResults=2, nextToken=second["nextToken"])
+
+    pages = [page["imageDetails"] for page in (first, second, third)]
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert {detail["imageDigest"] for page in pages for detail in page} == pushed
+    assert "nextToken" not in third
+
+
+def test_a_page_of_images_has_a_hundred_unless_more_are_asked_for(aws, repository):
+    for number in range(101):
+        push(aws, repository, image(f"many-{number}"), f"many-{number}")
+
+    by_default, more = described(aws, repository), described(aws, repository, maxResults=1000)
+    assert (len(by_default["imageDetails"]), len(more["imageDetails"])) == (100, 101)
+    assert "nextToken" in by_default
+    assert "nextToken" not in more
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("TAGGED", ["tagged"]), ("UNTAGGED", ["untagged"]), ("ANY", ["tagged", "untagged"])],
+)
+def test_images_are_filtered_by_whether_they_have_a_tag(aws, repository, status, expected):
+    digests = {
+        push(aws, repository, image("filtered-1"), "v1"): "tagged",
+        push(aws, repository, image("filtered-2")): "untagged",
+    }
+    found = described(aws, repository, filter={"tagStatus": status})["imageDetails"]
+    assert sorted(digests[detail["imageDigest"]] for detail in found) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"maxResults": 5, "imageIds": [{"imageTag": "v1"}]}, "maxResults"),
+        ({"nextToken": "x", "imageIds": [{"imageTag": "v1"}]}, "nextToken"),
+        ({"nextToken": "made up"}, "nextToken"),
+    ],
+    ids=["ids in pages", "ids on a page", "a token that was not given"],
+)
+def test_a_page_of_images_that_does_not_exist_is_refused(aws, repository, asked, message):
+    push(aws, repository, image("refused"), "v1")
+    with pytest.raises(ClientError, match=f"InvalidParameterException.*{message}"):
+        described(aws, repository, **asked)
+
+
+def test_an_image_filter_that_is_not_simulated_fails(aws, repository):
+    with pytest.raises(ClientError, match="NotImplemented"):
+        described(aws, repository, filter={"imageStatus": "ARCHIVED"})

@@ -15,5 +15,5 @@ def account() -> Iterator[Account]:
     """An AWS account in which the real SAM CLI has deployed Slipway."""
     # The schedule never fires during a run: the tests of the sweep start it themselves. For them, every image
     # is old enough to be swept.
-    with deployed({"SweepMinutes": "1440", "SweepMaturitySeconds": "0"}) as (aws, outputs):
+    with deployed({"SweepMinutes": "480", "SweepMaturitySeconds": "0"}) as (aws, outputs):
         yield Account(aws, outputs)

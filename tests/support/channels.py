@@ -162,7 +162,7 @@ def concurrency_of(function_name: str) -> Iterator[Concurrency]:
 @contextmanager
 def channel(secret: str | None = None, **parameters: str) -> Iterator[Channel]:
     """Slipway on a local AWS that notifies a Slack on loopback, with a webhook or with this bot token."""
-    given = {"SweepMinutes": "1440", **parameters}
+    given = {"SweepMinutes": "480", **parameters}
     with FakeSlack() as slack, deployed(given, _with_secret) as (aws, outputs):
         put = aws.client("secretsmanager").put_secret_value(
             SecretId=SECRET, SecretString=secret or slack.webhook

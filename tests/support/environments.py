@@ -121,7 +121,7 @@ class Environment:
 def deployed(*, https: bool = False, **parameters: str) -> Iterator[Environment]:
     """A local AWS with Slipway and its environment."""
     # The schedule never fires during a run, because the sweep is not tested here.
-    given = {"WithEnvironment": "true", "SweepMinutes": "1440", **parameters}
+    given = {"WithEnvironment": "true", "SweepMinutes": "480", **parameters}
     with support.deployed(given, _certified if https else None) as (aws, outputs):
         if https:
             (made,) = aws.client("acm").list_certificates()["CertificateSummaryList"]

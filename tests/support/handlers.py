@@ -35,12 +35,17 @@ class Context:
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:step"
     aws_request_id: str = "request-1"
+    seconds: float = 900
+
+    def get_remaining_time_in_millis(self) -> int:
+        return round(1000 * self.seconds)
 
 
-def invoked(step: str, event: Any) -> Any:
-    """Invoke a step's handler; input and answer go through JSON, as in Lambda."""
+def invoked(step: str, event: Any, seconds: float = 900) -> Any:
+    """Invoke a step's handler with this time left; input and answer go through JSON, as in Lambda."""
     handler = importlib.import_module(step).handler
-    return json.loads(json.dumps(handler(json.loads(json.dumps(event)), Context())))
+    context = Context(seconds=seconds)
+    return json.loads(json.dumps(handler(json.loads(json.dumps(event)), context)))
 
 
 INPUTS: dict[str, Any] = {

@@ -94,10 +94,10 @@ def of_release(outcome: str | None, reason: str = "", **changes: Any) -> Notice:
     )
 
 
-def of_alarm(name: str, state: str = "ALARM") -> Notice:
-    """The notice that the alarm with this name is in this state."""
+def of_alarm(name: str, state: str = "ALARM", reason: str = "") -> Notice:
+    """The notice that the alarm with this name is in this state; ``reason`` is CloudWatch's."""
     over = "0.0 was not" if state == "OK" else "1.0 was"
-    reason = f"Threshold Crossed: 1 datapoint [{over} greater than the threshold (0.0)]."
+    crossed = f"Threshold Crossed: 1 datapoint [{over} greater than the threshold (0.0)]."
     return alarm_notice(
         {
             "id": "c4c1c1c9-6542-e61b-6ef0-8c4d36933a92",
@@ -107,7 +107,7 @@ def of_alarm(name: str, state: str = "ALARM") -> Notice:
             "time": AT.isoformat(),
             "region": "eu-west-1",
             "resources": [f"arn:aws:cloudwatch:eu-west-1:{ACCOUNT}:alarm:{name}"],
-            "detail": {"alarmName": name, "state": {"value": state, "reason": reason}},
+            "detail": {"alarmName": name, "state": {"value": state, "reason": reason or crossed}},
         }
     )
 
@@ -276,6 +276,25 @@ NOTICES: dict[str, Notice] = {
     "ignored": of_release("IGNORED", "no route of repository shop/api matches tag v2"),
     "alarm_undelivered": of_alarm("slipway-UndeliveredPushesNotEmpty-1A2B3C4D5E6F"),
     "alarm_undelivered_slack": of_alarm("slipway-UndeliveredSlackNotEmpty-1A2B3C4D5E6F"),
+    "alarm_sweep_failed": of_alarm("slipway-SweepFailed-1A2B3C4D5E6F"),
+    "alarm_sweep_slow": of_alarm(
+        "slipway-SweepSlow-1A2B3C4D5E6F",
+        reason="Threshold Crossed: 1 datapoint [842113.0 (22/11/26 02:45:00)] was greater than the threshold "
+        "(820000.0).",
+    ),
+    "alarm_sweep_missed": of_alarm(
+        "slipway-SweepMissed-1A2B3C4D5E6F",
+        reason="Threshold Crossed: no datapoints were received for 15 periods and 15 missing datapoints were "
+        "treated as [Breaching].",
+    ),
+    "alarm_sweep_runs_again": of_alarm(
+        "slipway-SweepMissed-1A2B3C4D5E6F",
+        "OK",
+        reason="Threshold Crossed: 1 datapoint [1.0 (22/11/26 02:45:00)] was not less than the threshold "
+        "(1.0).",
+    ),
+    "alarm_release_aborted": of_alarm("slipway-ReleaseAborted-1A2B3C4D5E6F"),
+    "alarm_release_timed_out": of_alarm("slipway-ReleaseTimedOut-1A2B3C4D5E6F"),
     "hostile": deployment_notice(
         "ROLLED_BACK",
         f"alarm {HOSTILE} went to ALARM: {HOSTILE}",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.support.account import Account
@@ -25,3 +28,33 @@ def inline_policy(account: Account, step: str) -> tuple[str, str, list[Statement
 def actions(statement: Statement) -> list[str]:
     action = statement["Action"]
     return [action] if isinstance(action, str) else list(action)
+
+
+@contextmanager
+def changed(
+    account: Account, step: str, change: Callable[[Statement], Statement]
+) -> Iterator[None]:
+    """A step with other statements in its policy, for a while."""
+    role, policy, statements = inline_policy(account, step)
+
+    def put(statements: list[Statement]) -> None:
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        account.aws.client("iam").put_role_policy(
+            RoleName=role, PolicyName=policy, PolicyDocument=document
+        )
+
+    put([change(statement) for statement in statements])
+    try:
+        yield
+    finally:
+        put(statements)
+
+
+def without(action: str) -> Callable[[Statement], Statement]:
+    """Take one action out of a statement."""
+
+    def change(statement: Statement) -> Statement:
+        left = [a for a in actions(statement) if a != action]
+        return {**statement, "Action": left or "none:Left"}
+
+    return change

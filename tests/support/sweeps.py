@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import requests
 
+from localaws.lambda_ import awslambda
 from tests.support.account import Account, Shop
 from tests.support.stories import PATIENCE_SECONDS, has_ended
 from tests.support.waiting import wait_for
@@ -19,10 +18,10 @@ def sweep(account: Account) -> None:
             "FunctionArn"
         ]
     )["RuleNames"]
-    before = calls(account, function)
+    before = runs(function)
     fired = requests.post(f"{account.aws.url}/_localaws/schedules/{rules[0]}", timeout=60)
     fired.raise_for_status()
-    wait_for(lambda: calls(account, function) > before, "the sweep to run", PATIENCE_SECONDS)
+    wait_for(lambda: runs(function) > before, "the sweep to run", PATIENCE_SECONDS)
 
 
 def let_the_lease_run_out(shop: Shop) -> None:
@@ -38,11 +37,6 @@ def ended(shop: Shop) -> dict[str, str]:
     return shop.outcomes()
 
 
-def calls(account: Account, function: str) -> int:
-    """The number of finished sweeps: the last call of each sweep, the reading of the plans, is counted."""
-    made: list[dict[str, Any]] = requests.get(
-        f"{account.aws.url}/_localaws/calls", timeout=60
-    ).json()
-    return sum(
-        call["function"] == function and call["action"] == "GetParametersByPath" for call in made
-    )
+def runs(function: str) -> int:
+    """The number of finished runs of the function."""
+    return sum(each.function == function for each in awslambda.invocations())

@@ -22,6 +22,7 @@ CLIENTS = (
     aws.ecs,
     aws.ecs_once,
     aws.ecr,
+    aws.ecr_of_many_threads,
     aws.elbv2,
     aws.cloudwatch,
     aws.logs,
@@ -54,6 +55,7 @@ def made_up_account() -> Iterator[None]:
         patch.setenv("DEPLOYMENT_STATE_MACHINE_ARN", DEPLOYMENTS)
         patch.setenv("REPOSITORY_PREFIX", "")
         patch.setenv("MATURITY_SECONDS", "600")
+        patch.setenv("EVERY_MINUTES", "15")
         for client in CLIENTS:
             client.cache_clear()
         yield
@@ -77,6 +79,11 @@ def ecs(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
 @pytest.fixture
 def ecr(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
     yield from stubbed(aws.ecr(), request)
+
+
+@pytest.fixture
+def ecr_of_many_threads(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    yield from stubbed(aws.ecr_of_many_threads(), request)
 
 
 @pytest.fixture

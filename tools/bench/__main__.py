@@ -1,4 +1,6 @@
-"""Measures deployments on the local AWS: JSON on stdout, tables and progress on stderr.
+"""Measures deployments on the local AWS, and simulates a large sweep.
+
+JSON goes to stdout, tables and progress to stderr.
 
 Exits 1 if a deployment did not end as it should, because its numbers mean nothing.
 """
@@ -18,14 +20,23 @@ from rich.console import Console
 
 from localaws.server import LocalAws
 from tools import sam
-from tools.bench import UnexpectedError, containers, reading, report, results, storm, upsets
+from tools.bench import (
+    UnexpectedError,
+    containers,
+    reading,
+    report,
+    results,
+    storm,
+    sweep,
+    upsets,
+)
 from tools.bench.runs import Account
 
 REPO = Path(__file__).parent.parent.parent
 RUNS = 5  # of each kind of deployment
 # the part of a poll that has passed when something happens
 SHARES = [number / RUNS for number in range(RUNS)]
-NO_SWEEP = {"SweepMinutes": "1440"}
+NO_SWEEP = {"SweepMinutes": "480"}
 
 
 def main() -> int:
@@ -72,6 +83,8 @@ def _measure(console: Console) -> dict[str, Any]:
         stormed = storm.measure(account, RUNS)
     with console.status("cold starts in containers"):
         contained = containers.measure()
+    with console.status("a sweep of ten million images"):
+        swept = sweep.measure()
     rolled_back = [*crashing, *alarmed]
     timings = results.functions(
         invocation for run in [*good, *rolled_back, *cooled] for invocation in run.invocations
@@ -90,6 +103,7 @@ def _measure(console: Console) -> dict[str, Any]:
         ),
         "once": {"sam build": times[1] - times[0], "sam deploy": times[2] - times[1]},
         "storm": stormed,
+        "sweep": swept,
         "functions": timings,
         "containers": contained,
         "ledger": {"good": results.ledger(good), "rolled back": results.ledger(rolled_back)},

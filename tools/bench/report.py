@@ -12,6 +12,7 @@ def show(console: Console, results: dict[str, Any]) -> None:
     """Print every result."""
     _show_seconds(console, results)
     _show_storm(console, results["storm"])
+    _show_sweep(console, results["sweep"])
     _show_functions(console, results["functions"])
     _show_containers(console, results["containers"])
     _show_ledger(console, results["ledger"])
@@ -64,6 +65,22 @@ def _show_storm(console: Console, storm: dict[str, Any]) -> None:
     seconds = (f"{together[k]:.2f}" for k in ("p50", "p95", "most"))
     table.add_row(f"{storm['services']} services at once", *seconds)
     console.print(table)
+
+
+def _show_sweep(console: Console, sweep: dict[str, Any]) -> None:
+    simulated = f"a sweep of {sweep['repositories']:,} repositories, {sweep['images']:,} images"
+    table = Table(simulated, "calls of ECR", "of SSM", "a second, at most", "seconds of each run")
+    for page_seconds, seconds in sweep["seconds"].items():
+        calls = sweep["calls"][page_seconds]
+        table.add_row(
+            f"a page takes {page_seconds} s",
+            f"{calls['ecr:DescribeImages']:,}",
+            f"{calls['ssm:GetParametersByPath']:,}",
+            f"{sweep['calls_per_second'][page_seconds]:.1f}",
+            ", ".join(f"{each:.0f}" for each in seconds),
+        )
+    console.print(table)
+    console.print(f"the processor's time for a page: {sweep['page_cpu_ms']:.0f} ms")
 
 
 def _show_ledger(console: Console, ledger: dict[str, Any]) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from slipway.aws import calling, error_code
+from slipway.deployment.pace import Pace
 from slipway.deployment.recovery import Recoverer
 from slipway.errors import AwsRefused, SlipwayError
 from slipway.ledger.ledger import CLOCKS_APART_SECONDS, Ledger
 from slipway.ledger.records import ServiceRecord, timestamp
 from slipway.release.plan import PARAMETER_PREFIX, Plan, Route, parse_plan
-from slipway.release.registry import every_image
+from slipway.release.registry import tagged_images
 from slipway.release.release import unique_name
 from slipway.release.resolve import SWEPT
 
@@ -28,13 +29,54 @@ if TYPE_CHECKING:
 LONG_AGO = timedelta(days=7)
 
 
+# ECR publishes no rate for DescribeImages, and the account's other callers need it, too. At this rate, a run
+# of 15 minutes reads 10,000 pages, which are 1,000 repositories with 10,000 images each.
+CALLS_PER_SECOND = 12.5
+
+
+class _OutOfTimeError(Exception):
+    """The run has to end before everything of a repository was read."""
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A repository with a plan."""
+
+    repository: str
+    text: str
+    """The plan as it is written, which may be invalid."""
+    changed_at: datetime
+    """When the plan was last written."""
+
+
+@dataclass(frozen=True, order=True)
+class _Pushed:
+    """An image; of two, the one that was pushed later is the greater."""
+
+    at: datetime
+    tag: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found in one repository."""
+
+    repository: str
+    images: tuple[tuple[Route, _Pushed], ...] = ()
+    """The newest image of each route, if it may have been missed."""
+    problem: str = ""
+    out_of_time: bool = False
+
+
 @dataclass(frozen=True)
 class Sweeper:
-    """The sweep's clients and settings."""
+    """One run of the sweep: its clients, settings and time."""
 
     ledger: Ledger
     ssm: SSMClient
     ecr: ECRClient
+    """Several threads may use it at once, see ``in_parallel``."""
     stepfunctions: SFNClient
     release_machine: str
     """ARN of the release state machine."""
@@ -44,16 +86,25 @@ class Sweeper:
     """Only repositories whose name begins with this are swept."""
     maturity: timedelta
     """The age at which an image's event counts as lost. The event of a younger image may still come."""
+    pace: Pace
+    in_parallel: Callable[[Callable[[_Planned], _Found], Iterable[_Planned]], Iterator[_Found]]
+    """Calls a function with each of several values, and returns its answers in their order, like ``map``."""
+    clock: Callable[[], float]
+    """Seconds, as of time.monotonic."""
+    deadline: float
+    """When the run has to end, by the clock."""
 
     def sweep(self, now: datetime) -> dict[str, list[str]]:
-        """Start the releases that were missed, and recover deployments whose lease has expired.
+        """Recover deployments whose lease has expired, and start the releases that were missed.
 
-        A problem with one of them does not stop the others.
+        A problem with one of them does not stop the others. A run goes on with the repository at which the
+        last one ended, so that each has its turn even if no run has the time for all of them.
 
         Returns:
-            Texts under ``released`` (``repository:tag``), ``recovered`` and ``problems``.
+            Texts under ``released`` (``repository:tag``), ``recovered``, ``problems``, and ``left``: what
+            the next run goes on with.
         """
-        done: dict[str, list[str]] = {"released": [], "recovered": [], "problems": []}
+        done: dict[str, list[str]] = {"released": [], "recovered": [], "problems": [], "left": []}
         claimed, done["problems"] = self.ledger.claimed()
         recoverer = Recoverer(self.deployment_machine, self.ledger, self.stepfunctions)
         for execution in _ran_out(claimed, now):
@@ -62,48 +113,80 @@ class Sweeper:
                 done["recovered"].append(f"{execution}: {said}")
             except SlipwayError as error:
                 done["problems"].append(str(error))
-        for repository, value, changed_at in self._plans():
-            try:
-                plan = parse_plan(value, repository)
-                done["released"] += self._release_missed(repository, plan, changed_at, now)
-            except SlipwayError as error:
-                done["problems"].append(str(error))
+        before = last = self.ledger.cursor()
+        planned = _beginning_after(before, self._plans())
+        for swept, found in enumerate(
+            self.in_parallel(lambda each: self._find_missed(each, now), planned)
+        ):
+            # The first repository is not tried again at once: if its images fill a whole run, no other
+            # repository would ever have its turn.
+            if found.out_of_time and swept > 0:
+                done["left"].append(
+                    f"{len(planned) - swept} repositories, from {found.repository} on"
+                )
+                break
+            last = found.repository
+            if found.problem:
+                done["problems"].append(found.problem)
+            for route, image in found.images:
+                try:
+                    if self._is_new(last, route, image.digest, image.at) and self._start(
+                        last, image
+                    ):
+                        done["released"].append(f"{last}:{image.tag}")
+                except SlipwayError as error:
+                    done["problems"].append(str(error))
+        if last != before:
+            self.ledger.keep_cursor(last)
         return done
 
-    def _plans(self) -> Iterator[tuple[str, str, datetime]]:
-        """The repository, the text and the time of the last change of each plan."""
-        pages = self.ssm.get_paginator("get_parameters_by_path").paginate(
-            Path=PARAMETER_PREFIX.rstrip("/"), Recursive=True
-        )
-        with calling("ssm:GetParametersByPath", PARAMETER_PREFIX):
-            for page in pages:
-                for parameter in page["Parameters"]:
-                    repository = parameter["Name"].removeprefix(PARAMETER_PREFIX)
-                    if repository.startswith(self.repository_prefix):
-                        yield repository, parameter["Value"], parameter["LastModifiedDate"]
+    def _plans(self) -> list[_Planned]:
+        """The plans of all repositories that are swept, in the order of the repositories' names."""
+        plans = []
+        more: dict[str, str] = {}
+        while True:
+            self.pace.wait()
+            with calling("ssm:GetParametersByPath", PARAMETER_PREFIX):
+                page = self.ssm.get_parameters_by_path(
+                    Path=PARAMETER_PREFIX.rstrip("/"),
+                    Recursive=True,
+                    MaxResults=10,
+                    **more,  # type: ignore[arg-type]
+                )
+            for parameter in page["Parameters"]:
+                repository = parameter["Name"].removeprefix(PARAMETER_PREFIX)
+                if repository.startswith(self.repository_prefix):
+                    changed_at = parameter["LastModifiedDate"]
+                    plans.append(_Planned(repository, parameter["Value"], changed_at))
+            if "NextToken" not in page:
+                return sorted(plans, key=lambda planned: planned.repository)
+            more = {"NextToken": page["NextToken"]}
 
-    def _release_missed(
-        self, repository: str, plan: Plan, changed_at: datetime, now: datetime
-    ) -> list[str]:
-        images = [
-            (detail["imagePushedAt"], tag, detail["imageDigest"])
-            for detail in every_image(repository, self.ecr)
-            for tag in detail.get("imageTags", [])
-            if not tag.startswith("sha256-")
-        ]
-        released = []
-        for route in plan.routes:
-            # An image that is older than the plan's last change is not released: the plan may not have had a
-            # route for it when it was pushed.
-            ours = [image for image in images if plan.route_for(image[1]) is route]
-            pushed_at, tag, digest = max(ours, default=(changed_at, "", ""))
-            if pushed_at <= max(changed_at, now - LONG_AGO) or pushed_at > now - self.maturity:
-                continue
-            if self._is_new(repository, route, digest, pushed_at) and self._start(
-                repository, tag, digest, pushed_at
-            ):
-                released.append(f"{repository}:{tag}")
-        return released
+    def _find_missed(self, planned: _Planned, now: datetime) -> _Found:
+        """Read a repository. This runs in a thread of its own, so it uses nothing but ECR."""
+        repository = planned.repository
+        # An image that is older than the plan's last change is not released: the plan may not have had a
+        # route for it when it was pushed.
+        since = max(planned.changed_at, now - LONG_AGO)
+        try:
+            plan = parse_plan(planned.text, repository)
+            images = tagged_images(repository, self.ecr, self._before_page)
+            newest = newest_of_each_route(plan, images, since)
+        except _OutOfTimeError:
+            problem = (
+                f"there was no time to read every image of repository {repository}, which comes to its turn "
+                "again after all others; delete images of it, as with a lifecycle policy"
+            )
+            return _Found(repository, problem=problem, out_of_time=True)
+        except SlipwayError as error:
+            return _Found(repository, problem=str(error))
+        mature = [(route, image) for route, image in newest if image.at <= now - self.maturity]
+        return _Found(repository, tuple(mature))
+
+    def _before_page(self) -> None:
+        if self.clock() >= self.deadline:
+            raise _OutOfTimeError
+        self.pace.wait()
 
     def _is_new(self, repository: str, route: Route, digest: str, pushed_at: datetime) -> bool:
         """Whether no service of the first stage has had, superseded or quarantined this image."""
@@ -116,8 +199,9 @@ class Sweeper:
                 return False
         return True
 
-    def _start(self, repository: str, tag: str, digest: str, pushed_at: datetime) -> bool:
-        """Start the release with the event that was lost; False if an earlier sweep has done so."""
+    def _start(self, repository: str, image: _Pushed) -> bool:
+        """Start the release with the event that was lost; False if another sweep has done so."""
+        tag, digest = image.tag, image.digest
         name = unique_name(f"sweep-{repository}-{tag}", f"{repository} {tag} {digest}")
         region, account = self.release_machine.split(":")[3:5]
         event: dict[str, Any] = {
@@ -127,7 +211,7 @@ class Sweeper:
             "source": SWEPT,
             "account": account,
             "region": region,
-            "time": timestamp(pushed_at),
+            "time": timestamp(image.at),
             "detail": {
                 "result": "SUCCESS",
                 "action-type": "PUSH",
@@ -154,3 +238,30 @@ def _ran_out(claimed: Iterable[ServiceRecord], now: datetime) -> Iterator[str]:
         claim = record.claim
         if claim and claim.lease_until < now - timedelta(seconds=CLOCKS_APART_SECONDS):
             yield claim.execution
+
+
+def _beginning_after(cursor: str, plans: list[_Planned]) -> list[_Planned]:
+    """The plans in their order, but first those of the repositories that come after the cursor."""
+    later = [planned for planned in plans if planned.repository > cursor]
+    return later + plans[: len(plans) - len(later)]
+
+
+def newest_of_each_route(
+    plan: Plan, images: Iterable[Any], since: datetime
+) -> list[tuple[Route, _Pushed]]:
+    """The newest image of each route that has one, if it was pushed after ``since``.
+
+    No more is kept of the images, of which a repository may have 100,000.
+    """
+    newest: dict[int, _Pushed] = {}  # by the identity of the route
+    for detail in images:
+        if detail["imagePushedAt"] <= since:
+            continue
+        for tag in detail.get("imageTags", []):
+            if tag.startswith("sha256-"):
+                continue
+            route = plan.route_for(tag)
+            pushed = _Pushed(detail["imagePushedAt"], tag, detail["imageDigest"])
+            if route:
+                newest[id(route)] = max(pushed, newest.get(id(route), pushed))
+    return [(route, newest[id(route)]) for route in plan.routes if id(route) in newest]

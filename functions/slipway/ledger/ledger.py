@@ -3,27 +3,7 @@
 It is one DynamoDB table. This module owns every read and every write of a deployment, and `operations` what a
 person changes.
 
-====================  =============================  =======================================================
-pk                    sk                             the item
-====================  =============================  =======================================================
-``production/api``    ``state#claim``                claim, last_claimed
-``production/api``    ``state#before``               baseline, unproven
-``production/api``    ``state#newest#shop/api``      the newest release of that repository
-``production/api``    ``state#versions``             good, quarantined, gone_back
-``production/api``    ``state#freeze``               a freeze that a person has set
-``freeze``            ``freeze``                     the same for the whole pipeline
-``audit``             ``2026-11-25T...#<id>``        what a person has done with the function Operate; expires
-``production/api``    ``deployment#2026-11-25T...``  one deployment: what was asked for, when each step was
-                                                     done, its recovery, how it ended and why; expires
-``services``          ``production/api``             what runs there, and the deployment under way
-``release#<id>``      ``release``                    one release: image, stages, execution; expires
-``release#<id>``      ``progress#staging#...``       of a stage and service: the deployment that carries
-                                                     it out, and its outcome; expires
-``rollback#<id>``     ``rollback``                   one manual rollback and its target; expires
-``notified``          an execution's ARN, an         when people were notified of an event without a
-                      event's id                     deployment: of a release, of an alarm; expires
-====================  =============================  =======================================================
-
+====================  =============================  ================================================
 Each service has a partition of its own. Its claim, which every check renews, has an item of its own,
 because a write costs as much as its item is large. One query of ``services`` lists what runs where. Times
 are UTC text of a fixed width, so that DynamoDB's comparison of text orders them as times.
@@ -77,6 +57,8 @@ WHOLE: Key = ("freeze", "freeze")
 """The key of the freeze of the whole pipeline."""
 NOTIFIED = "notified"
 """The pk of the items about notices that belong to no deployment."""
+CURSOR = ("sweep", "cursor")
+"""The key of the item that says how far the last sweep has come."""
 
 # Longer than the longest time between two signs of life: the longest poll (300 s), then a check that is
 # tried seven times (70 s each) with the pauses between the attempts (61 s together).
@@ -545,6 +527,16 @@ class Ledger:
         freeing = Update(_claim(claim), "REMOVE #claim", "#claim.#deployment = :deployment", values)
         with suppress(NoLonger):
             self._items.update_all([freeing, _unlisting(claim, {})])
+
+    # --- the sweep --------------------------------------------------------------------------------
+
+    def cursor(self) -> str:
+        """The repository at which the last sweep ended; empty before the first one."""
+        return str(self._items.get(CURSOR).get("repository", ""))
+
+    def keep_cursor(self, repository: str) -> None:
+        """Record the repository at which this sweep ends."""
+        self._items.update(Update.setting(CURSOR, {"repository": repository}))
 
     def _write_both(
         self,

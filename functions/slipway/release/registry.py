@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from slipway.aws import calling, error_code
@@ -10,6 +11,8 @@ from slipway.image import Image, source
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
+
+PAGE = 1000  # the most images that DescribeImages returns at once
 
 
 def find_image(repository: str, image_id: dict[str, Any], ecr: ECRClient) -> Any:
@@ -52,20 +55,39 @@ def uri_of(repository: str, ecr: ECRClient) -> str:
     return found["repositories"][0]["repositoryUri"]
 
 
-def every_image(repository: str, ecr: ECRClient) -> list[Any]:
-    """ECR's ``imageDetail`` of every image of a repository; empty if the repository does not exist.
+def tagged_images(
+    repository: str, ecr: ECRClient, before_page: Callable[[], None]
+) -> Iterator[Any]:
+    """ECR's ``imageDetail`` of every image of a repository that has a tag, a page in memory at a time.
+
+    Args:
+        before_page: called before each call of ECR; what it raises ends the iteration.
+
+    Yields:
+        Nothing if the repository does not exist.
 
     Raises:
         AwsUnavailable, AwsRefused: from ECR.
     """
-    pages = ecr.get_paginator("describe_images").paginate(repositoryName=repository)
-    try:
-        with calling("ecr:DescribeImages", f"repository {repository}"):
-            return [detail for page in pages for detail in page["imageDetails"]]
-    except AwsRefused as error:
-        if error_code(error.__cause__) == "RepositoryNotFoundException":
-            return []
-        raise
+    more: dict[str, str] = {}
+    while True:
+        before_page()
+        try:
+            with calling("ecr:DescribeImages", f"repository {repository}"):
+                page = ecr.describe_images(
+                    repositoryName=repository,
+                    maxResults=PAGE,
+                    filter={"tagStatus": "TAGGED"},
+                    **more,  # type: ignore[arg-type]
+                )
+        except AwsRefused as error:
+            if error_code(error.__cause__) == "RepositoryNotFoundException":
+                return
+            raise
+        yield from page["imageDetails"]
+        if "nextToken" not in page:
+            return
+        more = {"nextToken": page["nextToken"]}
 
 
 def image_of(reference: str, ecr: ECRClient) -> Image:

@@ -84,6 +84,7 @@ class Alarm(_AnyAlarm):
         "ThresholdMetricId",
         "TreatMissingData",
         "Unit",
+        "WarmUpConfiguration",
     }
 
 

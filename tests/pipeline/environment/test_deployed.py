@@ -13,7 +13,7 @@ from tests.support.paths import REPO
 from tests.support.waiting import wait_for
 from tools import sam
 
-PARAMETERS = {"SweepMinutes": "1440", "SweepMaturitySeconds": "0"}
+PARAMETERS = {"SweepMinutes": "480", "SweepMaturitySeconds": "0"}
 
 
 @pytest.fixture(scope="module")

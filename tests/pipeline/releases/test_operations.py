@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from localaws.faults import faults
 from localaws.lambda_ import awslambda
 from slipway.ledger.records import ClaimId
 from slipway.release.freeze import parse_freeze
@@ -180,6 +181,19 @@ def test_the_commands_for_queues_show_and_purge_undelivered_and_unrecovered_even
         AttributeNames=["ApproximateNumberOfMessages"],
     )["Attributes"].values()
     assert count == "0"
+
+
+def test_the_command_for_the_sweeps_schedule_says_that_it_is_on(shop: Shop) -> None:
+    assert run("whether the schedule of the sweep is on", shop).split("\t")[0] == "ENABLED"
+
+
+def test_the_command_for_releases_lists_those_that_were_stopped(shop: Shop) -> None:
+    faults.add(state="ResolveRelease", how="stop", containing=shop.repository)
+    shop.push("v8")
+    stopped = shop.released("v8")
+    assert stopped.outcome == "ABORTED"
+    listed = run("releases that were stopped or ran out of time", shop)
+    assert stopped.arn.rpartition(":")[2] in listed
 
 
 def test_a_service_is_freed(account: Account, shop: Shop) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 import requests
 
 from localaws.aws import REGION
 from localaws.faults import faults
 from tests.support.account import Account, Shop
-from tests.support.policies import Statement, actions, inline_policy
+from tests.support.policies import Statement, actions, changed, inline_policy, without
 from tests.support.sweeps import ended, let_the_lease_run_out, sweep
 from tests.support.waiting import wait_for
 
@@ -23,36 +19,6 @@ UNUSED = {
     ("UpdateService", "dynamodb:GetItem"),
     ("RollBack", "dynamodb:GetItem"),
 }
-
-
-@contextmanager
-def changed(
-    account: Account, step: str, change: Callable[[Statement], Statement]
-) -> Iterator[None]:
-    """A step with other statements in its policy, for a while."""
-    role, policy, statements = inline_policy(account, step)
-
-    def put(statements: list[Statement]) -> None:
-        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
-        account.aws.client("iam").put_role_policy(
-            RoleName=role, PolicyName=policy, PolicyDocument=document
-        )
-
-    put([change(statement) for statement in statements])
-    try:
-        yield
-    finally:
-        put(statements)
-
-
-def without(action: str) -> Callable[[Statement], Statement]:
-    """Take one action out of a statement."""
-
-    def change(statement: Statement) -> Statement:
-        left = [a for a in actions(statement) if a != action]
-        return {**statement, "Action": left or "none:Left"}
-
-    return change
 
 
 def give_roles_and_a_log_to(shop: Shop) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from localaws.faults import faults
 from tests.support.account import Account
+from tests.support.channels import mails_of_alarms
+from tests.support.policies import changed, without
+from tests.support.stories import PATIENCE_SECONDS
 from tests.support.sweeps import ended, let_the_lease_run_out, sweep
+from tests.support.waiting import wait_for
 
 
 def test_a_push_whose_event_was_lost_is_released_once(account: Account) -> None:
@@ -63,3 +69,30 @@ def test_a_deployment_that_nobody_recovered_is_recovered_when_its_lease_ran_out(
     sweep(account)
     assert ended(shop) == {"v2": "ROLLED_BACK"}
     assert shop.running() == shop.v1
+
+
+def mailed(subject: str) -> dict[str, Any]:
+    """The email of an alarm. An earlier test may have caused it: an alarm that fires does not fire again."""
+    found: dict[str, Any] = wait_for(
+        lambda: next((m for m in mails_of_alarms() if m["subject"].startswith(subject)), None),
+        f"the email {subject}",
+        PATIENCE_SECONDS,
+    )
+    return found
+
+
+def test_people_are_notified_of_a_sweep_that_fails(account: Account) -> None:
+    function = account.functions()["Sweep"]
+    with changed(account, "Sweep", without("dynamodb:Query")):
+        answer = account.aws.client("lambda").invoke(FunctionName=function)
+    assert answer["FunctionError"] == "Unhandled"
+    mail = mailed("ALARM: the sweep failed (slipway-SweepFailed-")
+    assert "When the sweep fails, is slow or does not run" in " ".join(mail["text"].split())
+
+
+def test_people_are_notified_of_a_release_that_was_stopped(account: Account) -> None:
+    shop = account.shop(tasks=1)
+    faults.add(state="ResolveRelease", how="stop", containing=shop.repository)
+    shop.push("v2")
+    assert shop.released("v2").outcome == "ABORTED"
+    mailed("ALARM: a release was stopped (slipway-ReleaseAborted-")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from botocore.stub import ANY
 
 from slipway import aws
-from slipway.deployment.sweep import Sweeper
+from slipway.deployment.pace import Pace
+from slipway.deployment.sweep import CALLS_PER_SECOND, Sweeper, newest_of_each_route
 from slipway.errors import AwsUnavailable
+from slipway.release.plan import Plan, parse_plan
 from slipway.release.resolve import resolve
 from tests.support.asked import taken_up
 from tests.support.builders import (
@@ -29,6 +32,7 @@ from tests.support.builders import (
     quarantined,
     release,
 )
+from tests.support.clocks import Clock
 from tests.support.pushes import EXECUTION, found, located, planned, route
 
 MATURITY = 600
@@ -40,7 +44,13 @@ PATH = "/slipway/repositories"
 
 
 @pytest.fixture
-def sweeper(ledger, ssm, ecr, stepfunctions):
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def sweeper(ledger, ssm, ecr, stepfunctions, clock):
+    """A run that reads one repository after the other."""
     return Sweeper(
         ledger=ledger,
         ssm=ssm.client,
@@ -50,6 +60,10 @@ def sweeper(ledger, ssm, ecr, stepfunctions):
         deployment_machine=DEPLOYMENTS,
         repository_prefix="shop/",
         maturity=timedelta(seconds=MATURITY),
+        pace=Pace(CALLS_PER_SECOND, clock, clock.sleep),
+        in_parallel=map,
+        clock=clock,
+        deadline=840,
     )
 
 
@@ -60,15 +74,18 @@ def plan(*routes, repository="shop/api", changed_at=LONG_AGO, text=None):
 
 def plans(ssm, *parameters, **more):
     answer = {"Parameters": list(parameters), **more}
-    ssm.answers("get_parameters_by_path", answer, Path=PATH, Recursive=True)
+    ssm.answers("get_parameters_by_path", answer, Path=PATH, Recursive=True, MaxResults=10)
 
 
 def pushed(*tags, digest=DIGEST, when=THEN):
     return {"imageDigest": digest, "imageTags": list(tags), "imagePushedAt": when}
 
 
-def images(ecr, *details, repository="shop/api"):
-    ecr.answers("describe_images", {"imageDetails": list(details)}, repositoryName=repository)
+def images(ecr, *details, repository="shop/api", more=None, after=None):
+    """A page of a repository's images. ``more`` is the token of the next page, ``after`` that of this one."""
+    answer = {"imageDetails": list(details)} | ({"nextToken": more} if more else {})
+    asked = {"repositoryName": repository, "maxResults": 1000, "filter": {"tagStatus": "TAGGED"}}
+    ecr.answers("describe_images", answer, **asked | ({"nextToken": after} if after else {}))
 
 
 def starts(stepfunctions, machine=RELEASES):
@@ -91,7 +108,7 @@ def kept(stepfunctions, monkeypatch):
 
 
 def nothing_new(done):
-    assert done == {"released": [], "recovered": [], "problems": []}
+    assert done == {"released": [], "recovered": [], "problems": [], "left": []}
 
 
 # --- images whose event was lost --------------------------------------------------------------------
@@ -104,7 +121,7 @@ def test_an_image_that_nobody_announced_is_released(sweeper, ssm, ecr, stepfunct
 
     done = sweeper.sweep(NOW)
 
-    assert done == {"released": ["shop/api:v2"], "recovered": [], "problems": []}
+    assert done == {"released": ["shop/api:v2"], "recovered": [], "problems": [], "left": []}
 
 
 def test_a_lost_push_is_released_with_the_event_that_should_have_come(
@@ -182,7 +199,8 @@ def test_repositories_without_the_prefix_are_not_swept(sweeper, ssm, repository)
 def test_every_page_of_plans_is_read(sweeper, ssm, ecr, stepfunctions):
     plans(ssm, plan(), NextToken="more")
     answer = {"Parameters": [plan(repository="shop/web")]}
-    ssm.answers("get_parameters_by_path", answer, Path=PATH, Recursive=True, NextToken="more")
+    asked = {"Path": PATH, "Recursive": True, "MaxResults": 10, "NextToken": "more"}
+    ssm.answers("get_parameters_by_path", answer, **asked)
     images(ecr)
     images(ecr, pushed("v2"), repository="shop/web")
     starts(stepfunctions)
@@ -309,6 +327,192 @@ def test_every_sweep_gives_the_release_of_an_image_the_same_name(
     first, again, *others = (start["name"] for start in given)
     assert first == again
     assert len({first, *others}) == 3
+
+
+def test_images_are_released_from_whichever_page_they_are_on(sweeper, ssm, ecr, stepfunctions):
+    plans(ssm, plan())
+    images(ecr, pushed("v1", digest=OLD_DIGEST, when=at(-7_200)), more="page 2")
+    images(ecr, pushed("v2"), after="page 2")
+    starts(stepfunctions)
+
+    assert sweeper.sweep(NOW)["released"] == ["shop/api:v2"]
+
+
+def test_a_release_that_could_not_be_started_does_not_stop_that_of_another_route(
+    sweeper, ssm, ecr, stepfunctions
+):
+    plans(ssm, plan(route("v*"), route("main-*", staging=["staging/api"])))
+    images(ecr, pushed("v2"), pushed("main-1", digest=OLD_DIGEST))
+    stepfunctions.refuses("start_execution", "AccessDeniedException")
+    starts(stepfunctions)
+
+    done = sweeper.sweep(NOW)
+
+    assert done["released"] == ["shop/api:main-1"]
+    assert len(done["problems"]) == 1
+
+
+def test_each_tag_is_matched_once_however_many_routes_the_plan_has():
+    routes = [json.loads(json.dumps(route(pattern))) for pattern in ("a*", "b*", "v*")]
+    parsed = parse_plan(json.dumps({"routes": routes}), "shop/api")
+    asked = []
+
+    class Counting(Plan):
+        def route_for(self, tag):
+            asked.append(tag)
+            return super().route_for(tag)
+
+    counting = Counting(routes=parsed.routes)
+    old = pushed("v0", when=LONG_AGO)
+
+    newest = newest_of_each_route(counting, iter([pushed("v1"), pushed("b1"), old]), LONG_AGO)
+
+    assert asked == ["v1", "b1"]
+    assert [image.tag for _, image in newest] == ["b1", "v1"]
+
+
+# --- the time of a run ------------------------------------------------------------------------------
+
+
+def time_for(pages):
+    """Seconds in which this many pages of images can be read, and no more."""
+    return (pages - 0.5) / CALLS_PER_SECOND
+
+
+def swept_in_order(ecr, *repositories):
+    """ECR's answers for these repositories, which are asked for in this order."""
+    for repository in repositories:
+        images(ecr, repository=repository)
+
+
+def three_plans(ssm):
+    plans(ssm, *(plan(repository=f"shop/{name}") for name in "cab"))
+
+
+def test_a_run_ends_in_time_and_says_what_it_left(sweeper, ssm, ecr):
+    in_time_for_one = replace(sweeper, deadline=time_for(1))
+    three_plans(ssm)
+    swept_in_order(ecr, "shop/a")
+
+    assert in_time_for_one.sweep(NOW)["left"] == ["2 repositories, from shop/b on"]
+
+
+def test_a_run_goes_on_where_the_last_one_ended_and_comes_round(sweeper, ssm, ecr):
+    for expected in (["shop/a"], ["shop/b"], ["shop/c"], ["shop/a"]):
+        begins = sweeper.clock()
+        run = replace(
+            sweeper,
+            deadline=begins + time_for(1),
+            pace=Pace(CALLS_PER_SECOND, sweeper.clock, sweeper.clock.sleep),
+        )
+        three_plans(ssm)
+        swept_in_order(ecr, *expected)
+        assert run.sweep(NOW)["problems"] == []
+
+    swept_in_order(ecr, "shop/b", "shop/c", "shop/a")
+    three_plans(ssm)
+    assert replace(sweeper, deadline=sweeper.clock() + 840).sweep(NOW)["left"] == []
+
+
+def test_a_run_that_got_through_begins_anew_and_writes_no_cursor(sweeper, ssm, ecr, monkeypatch):
+    for _ in range(2):
+        three_plans(ssm)
+        swept_in_order(ecr, "shop/a", "shop/b", "shop/c")
+    sweeper.sweep(NOW)
+    monkeypatch.setattr(sweeper.ledger, "keep_cursor", lambda _: pytest.fail("it was written"))
+
+    assert sweeper.sweep(NOW)["left"] == []
+
+
+def test_a_repository_that_was_not_read_to_its_end_is_read_again_by_the_next_run(
+    sweeper, ssm, ecr, stepfunctions
+):
+    in_time_for_two_pages = replace(sweeper, deadline=time_for(2))
+    three_plans(ssm)
+    swept_in_order(ecr, "shop/a")
+    images(ecr, pushed("v2"), repository="shop/b", more="page 2")
+
+    done = in_time_for_two_pages.sweep(NOW)
+
+    assert (done["released"], done["problems"]) == ([], [])
+    assert done["left"] == ["2 repositories, from shop/b on"]
+    three_plans(ssm)
+    swept_in_order(ecr, "shop/b", "shop/c", "shop/a")
+    sweeper.sweep(NOW)
+
+
+def test_a_repository_that_fills_a_whole_run_does_not_keep_the_others_from_their_turn(
+    sweeper, ssm, ecr
+):
+    in_time_for_one = replace(sweeper, deadline=time_for(1))
+    three_plans(ssm)
+    images(ecr, repository="shop/a", more="page 2")
+
+    done = in_time_for_one.sweep(NOW)
+
+    [problem] = done["problems"]
+    assert problem.startswith("there was no time to read every image of repository shop/a")
+    assert done["left"] == ["2 repositories, from shop/b on"]
+    three_plans(ssm)
+    swept_in_order(ecr, "shop/b", "shop/c", "shop/a")
+    assert sweeper.sweep(NOW)["problems"] == []
+
+
+def test_a_cursor_at_a_repository_without_a_plan_goes_on_after_it(sweeper, ssm, ecr, ledger):
+    ledger.keep_cursor("shop/bb")
+    three_plans(ssm)
+    swept_in_order(ecr, "shop/c", "shop/a", "shop/b")
+
+    nothing_new(sweeper.sweep(NOW))
+
+
+def test_a_problem_of_a_repository_does_not_stop_the_cursor(sweeper, ssm, ecr, ledger):
+    plans(ssm, plan(repository="shop/a"), plan(repository="shop/b", text="{"))
+    ecr.refuses("describe_images", "AccessDeniedException")
+
+    assert len(sweeper.sweep(NOW)["problems"]) == 2
+    assert ledger.cursor() == "shop/b"
+
+
+def test_a_lease_that_ran_out_is_dealt_with_even_if_there_is_no_time_for_images(
+    sweeper, ssm, ecr, ledger, stepfunctions
+):
+    accepted(ledger, "e-1")
+    stopped(stepfunctions, "RUNNING")
+    plans(ssm, plan())
+
+    done = replace(sweeper, deadline=0).sweep(at(LEASE + 6))
+
+    assert done["recovered"] == [f"{execution()}: it is running"]
+    assert len(done["problems"]) == 1
+
+
+def test_two_runs_at_once_start_each_release_once_and_leave_out_nothing(
+    sweeper, ssm, ecr, stepfunctions, ledger
+):
+    """The second run comes round while the first one is at its first repository."""
+
+    def in_the_middle(find, planned):
+        for each in planned:
+            found = find(each)
+            if each.repository == "shop/a":
+                second.append(sweeper.sweep(NOW))
+            yield found
+
+    second = []
+    for _ in range(2):
+        plans(ssm, plan(repository="shop/a"), plan(repository="shop/b"))
+    images(ecr, pushed("v2"), repository="shop/a")
+    images(ecr, pushed("v2"), repository="shop/a")
+    images(ecr, repository="shop/b")
+    images(ecr, repository="shop/b")
+    starts(stepfunctions)
+    stepfunctions.refuses("start_execution", "ExecutionAlreadyExists")
+
+    first = replace(sweeper, in_parallel=in_the_middle).sweep(NOW)
+
+    assert [run["released"] for run in (*second, first)] == [["shop/a:v2"], []]
+    assert ledger.cursor() == "shop/b"
 
 
 # --- executions that no longer live -----------------------------------------------------------------

@@ -49,7 +49,7 @@ from tests.support.handlers import (
     observed,
     rolls_back,
 )
-from tests.support.pushes import EXECUTION, found, located, planned, push, unkept
+from tests.support.pushes import EXECUTION, found, located, planned, push, route, unkept
 
 ALARMS = ["api-5xx", {"name": "api-latency", "when_firing": "block"}]
 WINDOWS = [
@@ -397,7 +397,33 @@ def test_sweep_has_a_deployment_recovered_whose_sign_of_life_is_overdue(
         "released": [],
         "recovered": [f"{execution()}: it is running"],
         "problems": [],
+        "left": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "minutes"), [(60, 15), (900, 1)], ids=["before Lambda ends it", "before the next"]
+)
+def test_sweep_ends_in_time(monkeypatch, ledger, ssm, ecr_of_many_threads, seconds, minutes):
+    """With a minute to spare, so that a run of a minute reads nothing."""
+    monkeypatch.setattr(importlib.import_module("sweep"), "EVERY_SECONDS", 60 * minutes)
+    names = ("shop/api", "shop/web")
+    parameters = [
+        {
+            "Name": f"/slipway/repositories/{name}",
+            "Value": json.dumps({"routes": [route()]}),
+            "Type": "String",
+            "LastModifiedDate": NOW,
+        }
+        for name in names
+    ]
+    ssm.answers("get_parameters_by_path", {"Parameters": parameters})
+
+    swept = invoked("sweep", {}, seconds)
+
+    assert swept["left"] == ["1 repositories, from shop/web on"]
+    [problem] = swept["problems"]
+    assert problem.startswith("there was no time to read every image of repository shop/api")
 
 
 @pytest.mark.parametrize(

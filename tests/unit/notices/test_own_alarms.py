@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from samcli.yamlhelper import yaml_parse as parse
 
 from slipway.errors import InvalidInput
 from slipway.notices.notice import Kind
@@ -14,7 +15,7 @@ from tests.support.alarm_events import event
 from tests.support.builders import REGION
 from tests.support.paths import REPO
 
-TEMPLATE = REPO / "template.yaml"
+TEMPLATE = parse((REPO / "template.yaml").read_text())
 
 
 @pytest.mark.parametrize("logical_id", MEANINGS)
@@ -23,14 +24,42 @@ def test_the_notice_of_each_alarm_says_what_it_means_and_where_to_read_what_to_d
 
     assert notice.title == f"ALARM: {MEANINGS[logical_id].firing} (slipway-{logical_id}-1A2B)"
     assert notice.reason.startswith(MEANINGS[logical_id].sentence)
-    assert "docs/operations.md says what to do" in notice.reason
+    chapter = MEANINGS[logical_id].chapter
+    assert notice.reason.endswith(f'; docs/operations.md says what to do, under "{chapter}"')
     assert notice.meaning == "somebody has to act"
 
 
-def test_every_alarm_of_the_template_has_a_meaning():
-    rule = TEMPLATE.read_text().partition("alarmName:\n")[2].partition("state:\n")[0]
+ALARMS = {
+    name
+    for name, resource in TEMPLATE["Resources"].items()
+    if resource["Type"] == "AWS::CloudWatch::Alarm"
+}
 
-    assert set(re.findall(r"\w+NotEmpty", rule)) == set(MEANINGS)
+
+def notified(state):
+    """The logical IDs of the alarms of whose change to this state the rule notifies people."""
+    [event] = TEMPLATE["Resources"]["Notify"]["Properties"]["Events"].values()
+    [branch] = [
+        each
+        for each in event["Properties"]["Pattern"]["detail"]["$or"]
+        if each["state"]["value"] == [state]
+    ]
+    return set(re.findall(r"'Ref': '(\w+)'", str(branch["alarmName"])))
+
+
+def test_every_alarm_of_the_template_has_a_meaning_and_notifies_people():
+    assert set(MEANINGS) == ALARMS == notified("ALARM")
+
+
+def test_people_are_notified_that_an_alarm_is_over_if_that_says_anything():
+    with_an_end = {logical_id for logical_id, meaning in MEANINGS.items() if meaning.over}
+
+    assert notified("OK") == with_an_end == ALARMS - {"ReleaseAborted", "ReleaseTimedOut"}
+
+
+@pytest.mark.parametrize("chapter", [meaning.chapter for meaning in MEANINGS.values()])
+def test_the_chapter_that_an_alarm_points_to_is_there(chapter):
+    assert f"\n## {chapter}\n" in (REPO / "docs" / "operations.md").read_text()
 
 
 def test_the_notice_of_an_alarm_has_all_facts_of_its_event():
@@ -57,6 +86,7 @@ def test_the_notice_of_an_alarm_that_is_ok_again_says_that_it_is_over():
     [
         ("api-5xx", "ALARM", "somebody has to act"),
         ("api-5xx", "OK", "it is over"),
+        ("slipway-ReleaseAborted-1A2B", "OK", "it is over"),
         (
             "slipway-UndeliveredSlackNotEmpty-1A2B",
             "INSUFFICIENT_DATA",

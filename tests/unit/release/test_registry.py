@@ -8,7 +8,7 @@ import pytest
 
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.image import Image
-from slipway.release.registry import every_image, find_image, image_of, uri_of
+from slipway.release.registry import find_image, image_of, tagged_images, uri_of
 from tests.support.builders import DIGEST, OLD_DIGEST, URI, image
 from tests.support.ecs_answers import image_detail
 from tests.support.pushes import found, located
@@ -65,22 +65,42 @@ def test_a_repository_that_could_not_be_looked_up_names_the_action(ecr, code, ki
         uri_of(REPOSITORY, ecr.client)
 
 
-def test_every_image_is_found_however_many_pages_the_images_fill(ecr):
-    first = image_detail(DIGEST) | {"nextToken": "more"}
-    ecr.answers("describe_images", first, repositoryName=REPOSITORY)
-    ecr.answers(
-        "describe_images", image_detail(OLD_DIGEST), repositoryName=REPOSITORY, nextToken="more"
-    )
+PAGES = {"repositoryName": REPOSITORY, "maxResults": 1000, "filter": {"tagStatus": "TAGGED"}}
 
-    digests = [detail["imageDigest"] for detail in every_image(REPOSITORY, ecr.client)]
+
+def nothing() -> None:
+    """Before a page."""
+
+
+def test_every_tagged_image_is_found_however_many_pages_the_images_fill(ecr):
+    ecr.answers("describe_images", image_detail(DIGEST) | {"nextToken": "more"}, **PAGES)
+    ecr.answers("describe_images", image_detail(OLD_DIGEST), **PAGES, nextToken="more")
+
+    digests = [image["imageDigest"] for image in tagged_images(REPOSITORY, ecr.client, nothing)]
 
     assert digests == [DIGEST, OLD_DIGEST]
+
+
+def test_a_page_without_images_is_not_the_last_one_if_it_says_so(ecr):
+    ecr.answers("describe_images", {"imageDetails": [], "nextToken": "more"}, **PAGES)
+    ecr.answers("describe_images", image_detail(DIGEST), **PAGES, nextToken="more")
+
+    assert len(list(tagged_images(REPOSITORY, ecr.client, nothing))) == 1
+
+
+def test_a_page_is_asked_for_only_when_the_images_before_it_are_used_up(ecr):
+    ecr.answers("describe_images", image_detail(DIGEST) | {"nextToken": "more"}, **PAGES)
+    asked = []
+    images = tagged_images(REPOSITORY, ecr.client, lambda: asked.append("a page"))
+    next(images)
+
+    assert asked == ["a page"]
 
 
 def test_a_repository_that_does_not_exist_has_no_images(ecr):
     ecr.refuses("describe_images", "RepositoryNotFoundException")
 
-    assert every_image(REPOSITORY, ecr.client) == []
+    assert list(tagged_images(REPOSITORY, ecr.client, nothing)) == []
 
 
 @pytest.mark.parametrize(("code", "kind"), ERRORS)
@@ -88,7 +108,7 @@ def test_images_that_could_not_be_listed_are_not_taken_for_missing(ecr, code, ki
     ecr.refuses("describe_images", code)
 
     with pytest.raises(kind, match=f"{code} from ecr:DescribeImages on repository shop/api"):
-        every_image(REPOSITORY, ecr.client)
+        list(tagged_images(REPOSITORY, ecr.client, nothing))
 
 
 @pytest.mark.parametrize(

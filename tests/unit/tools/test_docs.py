@@ -10,7 +10,6 @@ import jsonschema
 import pytest
 from samcli.yamlhelper import yaml_parse as parse
 
-from slipway.notices.own_alarms import CHAPTER
 from slipway.release.plan import parse_plan
 from tests.support.notices import NOTICES
 from tests.support.paths import REPO
@@ -134,7 +133,3 @@ def test_the_schema_of_notices_says_what_each_field_means() -> None:
     schema = json.loads(schemas.NOTICE.read_text())
     assert schema["properties"]["about"]["description"].startswith("Equal for every notice")
     assert schema["$defs"]["Command"]["properties"]["title"]["description"]
-
-
-def test_the_chapter_that_alarms_point_to_is_there() -> None:
-    assert f"\n## {CHAPTER}\n" in (REPO / "docs" / "operations.md").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -261,3 +262,43 @@ def test_an_undelivered_notice_outlives_one_that_waits():
         for name in ("SlackNotices", "UndeliveredSlack")
     )
     assert waiting < undelivered
+
+
+# --- the sweep and its alarms -----------------------------------------------------------------------
+
+SLIPWAY = parse((REPO / "template.yaml").read_text())
+MOST_MINUTES = SLIPWAY["Parameters"]["SweepMinutes"]["MaxValue"]
+
+
+def properties(logical_id: str) -> dict[str, Any]:
+    return dict(SLIPWAY["Resources"][logical_id]["Properties"])
+
+
+def test_the_alarm_on_missed_runs_looks_back_over_three_however_often_the_sweep_runs() -> None:
+    alarm = properties("SweepMissed")
+
+    assert alarm["EvaluationPeriods"] == {"Ref": "SweepMinutes"}
+    assert alarm["Period"] == 3 * 60
+    assert alarm["Period"] * MOST_MINUTES <= 86_400  # as far as CloudWatch looks back
+
+
+def test_the_alarm_on_missed_runs_warms_up_until_the_first_run_is_reported() -> None:
+    warm_up = properties("SweepMissed")["WarmUpConfiguration"]["WarmUpPeriodDurationInMinutes"]
+
+    assert warm_up > MOST_MINUTES + properties("Sweep")["Timeout"] / 60
+
+
+def test_the_alarm_on_slow_runs_fires_for_a_run_that_ended_itself_and_before_lambda_ends_it() -> (
+    None
+):
+    seconds = properties("Sweep")["Timeout"]
+    threshold = properties("SweepSlow")["Threshold"] / 1000
+
+    assert threshold < seconds - importlib.import_module("sweep").LEFT_OVER_SECONDS < seconds
+
+
+@pytest.mark.parametrize("logical_id", ["SweepFailed", "SweepSlow"])
+def test_an_alarm_on_runs_looks_back_longer_than_a_run_takes(logical_id: str) -> None:
+    alarm = properties(logical_id)
+
+    assert alarm["Period"] * alarm["EvaluationPeriods"] >= 2 * properties("Sweep")["Timeout"]
