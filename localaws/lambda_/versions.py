@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -105,6 +105,14 @@ def _publish(self: LambdaStorage, name_or_arn: str, description: str = "") -> La
     known["versions"].append(version)
     self._arns[version.function_arn] = version
     return version  # type: ignore[no-any-return]
+
+
+_list = LambdaBackend.list_versions_by_function
+
+
+def _list_versions(self: LambdaBackend, function_name: str) -> Iterable[LambdaFunction]:
+    name, _ = _split(unquote(function_name), None)
+    return _list(self, self.get_function(name).function_name)
 
 
 def _of_latest_only(original: Any) -> Any:
@@ -283,6 +291,7 @@ def install() -> None:
         ("delete_function_concurrency", _of_all_versions),
     ):
         setattr(backend, name, checked(getattr(backend, name)))
+    backend.list_versions_by_function = _list_versions
     backend.create_alias = _make_alias
     backend.update_alias = _change_alias
     backend.add_permission = _add_permission

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localaws.lambda_ import awslambda
 from localaws.server import LocalAws
 from tests.support.localaws.iam import Function as Caller
 from tests.support.localaws.iam import allow
@@ -178,6 +179,13 @@ def test_each_version_has_processes_of_its_own_which_stay_warm(function: Functio
     assert function.says(one)["process"] == first["process"]
 
 
+def test_the_next_invocation_of_every_version_is_cold_after_cooling(function: Function) -> None:
+    one = function.publish()
+    warm = {function.says()["process"], function.says(one)["process"]}
+    awslambda.cool()
+    assert not warm & {function.says()["process"], function.says(one)["process"]}
+
+
 def test_nothing_is_published_if_nothing_has_changed_since_the_last_version(
     function: Function,
 ) -> None:
@@ -209,6 +217,14 @@ def test_the_number_of_a_deleted_version_is_not_given_again(function: Function) 
     function.client.delete_function(FunctionName=function.name, Qualifier="2")
     assert function.published() == ["$LATEST", "1"]
     assert function.publish() == "3"
+
+
+def test_versions_are_listed_by_name_and_by_arn(function: Function) -> None:
+    function.publish()
+    by_arn = function.client.list_versions_by_function(FunctionName=function.arn)["Versions"]
+    assert [each["Version"] for each in by_arn] == function.published() == ["$LATEST", "1"]
+    with refused("ResourceNotFoundException", "Function not found"):
+        function.client.list_versions_by_function(FunctionName="none")
 
 
 def test_a_version_cannot_be_changed(function: Function) -> None:
