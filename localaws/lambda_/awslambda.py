@@ -105,6 +105,11 @@ def stop() -> None:
     _queue.join()
 
 
+def cool() -> None:
+    """Let the next invocation of every function be a cold one."""
+    _pools.cool()
+
+
 @contextmanager
 def executed_by(executor: Executor) -> Iterator[None]:
     """Run functions by this executor for a while."""

@@ -83,6 +83,13 @@ class Pools:
             self._retire(function.function_arn)
             self._changed.notify_all()
 
+    def cool(self) -> None:
+        """End every environment, busy ones after their invocation."""
+        with self._changed:
+            for arn in list(self._deployments):
+                self._retire(arn)
+            self._changed.notify_all()
+
     def stop(self) -> None:
         """End every environment and every wait now. No environment starts after that."""
         with self._changed:
