@@ -143,7 +143,7 @@ class Application:
         """Record a function's call, and return the refusal if the function's role does not allow
         it.
         """
-        if signature is None or signature.function is None:
+        if signature is None or signature.function_version is None:
             return None
         operation = _operation(signature, environ, body)
         if operation is None:
@@ -163,7 +163,7 @@ class Application:
         )
         permissions += [access.action for access in needed]
         try:
-            iam.check(signature.function, service, needed)
+            iam.check(signature.function_version, service, needed)
         except iam.AccessDeniedError as refusal:
             return _error(operation, environ, refusal.code, str(refusal), refusal.status)
         return None

@@ -1,4 +1,7 @@
-"""The signature of a request. A Lambda function signs with an access key that contains its name."""
+"""The signature of a request.
+
+A Lambda function signs with an access key that contains its name and the version that runs.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from typing import Any
 _ACCESS_KEY_PREFIX = "function."
 
 
-def function_access_key(function_name: str) -> str:
-    """The access key id that a function's process signs its calls with."""
-    return _ACCESS_KEY_PREFIX + function_name
+def function_access_key(function_name: str, version: str = "$LATEST") -> str:
+    """The access key id that the process of a function's version signs its calls with."""
+    return f"{_ACCESS_KEY_PREFIX}{function_name}:{version}"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,12 @@ class Signature:
     @property
     def function(self) -> str | None:
         """The Lambda function that signed the request, or None."""
+        version = self.function_version
+        return version.partition(":")[0] if version else None
+
+    @property
+    def function_version(self) -> str | None:
+        """The function's name with the version whose process signed the request, or None."""
         if self.access_key.startswith(_ACCESS_KEY_PREFIX):
             return self.access_key.removeprefix(_ACCESS_KEY_PREFIX)
         return None

@@ -25,9 +25,9 @@ botocore.session.create_loader = cache(botocore.session.create_loader)
 # up, or because a test checks what the whole folder has covered.
 WHOLE = {"tests/pipeline/containers", "tests/statemachine"}
 # The few tests of these folders take long, so that each may run on any worker.
-SPREAD = {"tests/pipeline/faults"}
+SPREAD = {"tests/pipeline/faults", "tests/pipeline/upgrades"}
 # The tests of these folders take minutes: only `make test-exhaustive` runs them, not `make test`.
-EXHAUSTIVE = {"tests/pipeline/containers", "tests/pipeline/faults"}
+EXHAUSTIVE = {"tests/pipeline/containers", "tests/pipeline/faults", "tests/pipeline/upgrades"}
 WORKER_MB = 700
 """The memory at which a worker fails the run: stopped local AWSs have stayed in it."""
 FAULT_RUNS = "fault runs"

@@ -3,7 +3,8 @@
 moto delivers to SQS only, and supports neither Input, InputPath, disabled rules, retries nor
 dead-letter queues. Here every delivery is asynchronous and retried according to its RetryPolicy, up to
 MaximumRetryAttempts (185) and MaximumEventAgeInSeconds (a day), but with pauses from 0.1 to 5 seconds,
-where AWS takes minutes. As on AWS, only throttling and errors on the side of the target are retried.
+where AWS takes minutes. As on AWS, only throttling and errors on the side of the target are retried, and a
+function is invoked only if the policy of what the target names allows it: the function, a version, an alias.
 An event that can't be delivered goes to the dead-letter queue; without one its loss is logged.
 
 Rules with a rate fire (events/schedules.py). Targets of other services are NotImplemented when they
@@ -24,10 +25,15 @@ from copy import copy
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from moto.awslambda.exceptions import UnknownFunctionException
+from moto.awslambda.models import lambda_backends
 from moto.events.models import EventBus, EventPattern, EventPatternParser, EventsBackend, Rule
 
 from localaws import aws
 from localaws.events import input_transformation, patterns, schedules
+from localaws.iam import iam
+from localaws.iam.access import Access
+from localaws.lambda_ import versions
 
 _log = logging.getLogger(__name__)
 
@@ -124,7 +130,7 @@ def _deliver(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> None:
     delivery = f"{event['id']}_{uuid.uuid4()}"  # the same in all attempts: it names an execution
     text = input_transformation.text(rule, target, event)
     retries = 0
-    while (error := _refusal(target, text, delivery)) is not None:
+    while (error := _refusal(rule, target, text, delivery)) is not None:
         pause = min(_FIRST_PAUSE_SECONDS * 2**retries, _LONGEST_PAUSE_SECONDS)
         retry = {"RETRY_ATTEMPTS": str(retries)}
         if _retriable(error):
@@ -138,12 +144,32 @@ def _deliver(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> None:
         return
 
 
-def _refusal(target: dict[str, Any], text: str, delivery: str) -> _Refusal | None:
+def _refusal(rule: Rule, target: dict[str, Any], text: str, delivery: str) -> _Refusal | None:
     try:
+        if _service(target["Arn"]) == "lambda":
+            _check_permission(rule, target["Arn"])
         _DELIVERIES[_service(target["Arn"])](target, text, delivery)
     except (ClientError, BotoCoreError) as error:
         return error
     return None
+
+
+def _check_permission(rule: Rule, arn: str) -> None:
+    """Raise the error of an invocation that the policy of a function, version or alias does not allow."""
+    backend = lambda_backends[aws.ACCOUNT][aws.REGION]
+    try:
+        statements = versions.policy_statements(backend, arn)
+    except UnknownFunctionException:
+        return  # for the invocation to say
+    source = {"aws:SourceArn": str(rule.arn), "aws:SourceAccount": aws.ACCOUNT}
+    access = Access("lambda:InvokeFunction", arn, source)
+    if not iam.resource_allows(statements, "events.amazonaws.com", access):
+        message = f"no resource-based policy allows {rule.arn} to invoke {arn}"
+        error: Any = {
+            "Error": {"Code": "AccessDeniedException", "Message": message},
+            "ResponseMetadata": {"HTTPStatusCode": 403},
+        }
+        raise ClientError(error, "Invoke")
 
 
 def _retriable(error: _Refusal) -> bool:

@@ -4,10 +4,11 @@ moto lets every caller do everything, and its own access control supports neithe
 conditions. Here each request of a Lambda function is checked against the present policies of its role,
 inline and attached, and refused as the service would refuse it.
 
-All other callers are not checked: a developer's CLI has no identity here, because any access key is
-accepted, and Step Functions, EventBridge and CloudFormation act inside this process with one key, so
-the roles of state machines and rules are not tested. Resource-based policies are not evaluated, except
-those of functions and queues to which SNS delivers. Service control policies do not exist.
+The role of a state machine has to allow the functions that its Tasks invoke
+(stepfunctions/lambda_permissions.py). All other callers are not checked: a developer's CLI has no identity
+here, because any access key is accepted, and Step Functions, EventBridge and CloudFormation act inside this
+process with one key. Resource-based policies are not evaluated, except a function's own policy when SNS or
+EventBridge invokes it, and a queue's when SNS delivers to it. Service control policies do not exist.
 
 Unknown policy elements, operators and condition keys are NotImplemented, never ignored.
 """
@@ -46,13 +47,24 @@ class AccessDeniedError(Exception):
 
 
 def check(function: str, service: str, needed: Iterable[Access]) -> None:
-    """Raise AccessDeniedError unless the function's role allows all that a request needs."""
-    role = _role(function)
+    """Raise AccessDeniedError unless the function's role allows all that a request needs.
+
+    Args:
+        function: its name; with ``:`` and a version, that one's role counts.
+    """
+    check_role(_role(function).arn, function.partition(":")[0], service, needed)
+
+
+def check_role(arn: str, session: str, service: str, needed: Iterable[Access]) -> None:
+    """Raise AccessDeniedError unless the role allows all that a request of this session needs."""
+    role = iam_backends[ACCOUNT]["aws"].get_role_by_arn(arn)
+    if role.permissions_boundary_arn:
+        raise NotImplementedError(f"IAM: PermissionsBoundary of role {role.name}")
     statements = list(_statements(role))
     for access in needed:
         effects = {statement["Effect"] for statement in statements if _applies(statement, access)}
         if effects != {"Allow"}:
-            message = _message(f"{role.name}/{function}", access, denied="Deny" in effects)
+            message = _message(f"{role.name}/{session}", access, denied="Deny" in effects)
             raise AccessDeniedError(service, message)
 
 
@@ -73,10 +85,7 @@ def _is_for(principal: Any, service: str) -> bool:
 
 def _role(function: str) -> Role:
     arn = lambda_backends[ACCOUNT][REGION].get_function(function).role
-    role = iam_backends[ACCOUNT]["aws"].get_role_by_arn(arn)
-    if role.permissions_boundary_arn:
-        raise NotImplementedError(f"IAM: PermissionsBoundary of role {role.name}")
-    return role
+    return iam_backends[ACCOUNT]["aws"].get_role_by_arn(arn)
 
 
 def _statements(role: Role) -> Iterator[dict[str, Any]]:

@@ -26,7 +26,7 @@ from typing import Any
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import LambdaFunction
 
-from localaws.lambda_ import destinations
+from localaws.lambda_ import destinations, versions
 from localaws.lambda_.pool import TooManyRequestsError
 
 _log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class _Event:
     function: LambdaFunction
     text: str
     request_id: str
+    invoked_arn: str
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Queue:
 
     def accept(self, function: LambdaFunction, text: str) -> None:
         """Invoke the function with a JSON text in the background."""
-        event = _Event(function, text, str(uuid.uuid4()))
+        event = _Event(function, text, str(uuid.uuid4()), versions.invoked_arn(function))
         with self._lock:
             if self._stopping.is_set():
                 raise RuntimeError("the local AWS is stopping")
@@ -103,7 +104,8 @@ class Queue:
     def _work(self, event: _Event) -> None:
         _request_id.set(event.request_id)
         try:
-            self._process(event)
+            with versions.invoked_as(event.invoked_arn):
+                self._process(event)
         except Exception:  # noqa: BLE001 - the thread's last word; nobody else would tell
             _log.exception("%s: the event %s is lost", event.function.function_arn, event.text)
         finally:

@@ -3,9 +3,10 @@
 moto needs Docker for that. Here an execution environment is a process that runs AWS's runtime client
 (lambda_/execution_environment.py) with the unpacked artifact (lambda_/code.py). There is one for each
 concurrent invocation. It is reused, and ends when the code or configuration of the function changes
-(lambda_/pool.py). Asynchronous invocations have retries and destinations (lambda_/asynchronous.py), and
-event source mappings invoke functions with the messages of queues (lambda_/event_sources.py).
-Every kind of invocation calls ``LambdaFunction._invoke_lambda``.
+(lambda_/pool.py), which those of a published version don't (lambda_/versions.py). Asynchronous
+invocations have retries and destinations (lambda_/asynchronous.py), and event source mappings invoke
+functions with the messages of queues (lambda_/event_sources.py). Every kind of invocation calls
+``LambdaFunction._invoke_lambda``.
 
 `make local LAMBDA=sam` replaces these processes by containers (``executed_by``).
 
@@ -30,7 +31,7 @@ from moto.awslambda.models import LambdaBackend, LambdaFunction
 
 from localaws import changes
 from localaws.cloudwatch import datapoints
-from localaws.lambda_ import asynchronous, destinations, event_source_mappings
+from localaws.lambda_ import asynchronous, destinations, event_source_mappings, versions
 from localaws.lambda_.execution_environment import Answer
 from localaws.lambda_.pool import Pools, logging_config
 
@@ -72,19 +73,24 @@ def invocations() -> list[Invocation]:
 
 def install() -> None:
     """Replace moto's executor."""
+    destinations.install()
+    versions.install()
     delete_function = LambdaBackend.delete_function
 
     def delete_function_and_processes(
         self: LambdaBackend, function_name: str, qualifier: str | None = None
     ) -> None:
         function = self.get_function(function_name, qualifier)
+        deleted = [function]
+        if function.version == versions.LATEST:
+            deleted += versions.published(self, function)
         delete_function(self, function_name, qualifier)
-        _pools.delete(function)
+        for each in deleted:
+            _pools.delete(each)
 
     LambdaBackend.delete_function = delete_function_and_processes  # type: ignore[method-assign]
     LambdaFunction.invoke = _invoke  # type: ignore[method-assign]
     LambdaFunction._invoke_lambda = _run  # type: ignore[method-assign]
-    destinations.install()
 
 
 def start() -> None:
@@ -102,6 +108,11 @@ def stop() -> None:
     _pools.stop()
     _queue.join()
     event_source_mappings.join()
+
+
+def cool() -> None:
+    """Let the next invocation of every function be a cold one."""
+    _pools.cool()
 
 
 @contextmanager
@@ -170,9 +181,8 @@ def _run(self: LambdaFunction, event: Any = None) -> tuple[str, bool, str]:
 def in_a_process(function: LambdaFunction, event: bytes, request_id: str) -> Executed:
     """Run a function in an execution environment of the local AWS's own."""
     with _pools.environment(function) as environment:
-        answer = environment.invoke(
-            event, request_id, function.function_arn, float(function.timeout)
-        )
+        arn = versions.invoked_arn(function)
+        answer = environment.invoke(event, request_id, arn, float(function.timeout))
         return Executed(answer, environment.log_stream, environment.read_logs())
 
 

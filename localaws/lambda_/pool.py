@@ -1,9 +1,9 @@
 """The assignment of invocations to execution environments: a warm one of the same code, or a new one.
 
 AWS starts an environment for each concurrent invocation, up to a thousand. A laptop can't, so there is
-a limit for each function and one for all functions. An invocation beyond a limit waits, first come
-first served. At the limit for all functions the environment that has been idle longest is closed to
-make room for one of another function. Only reserved concurrency refuses an invocation.
+a limit for each version of a function and one for all functions. An invocation beyond a limit waits,
+first come first served. At the limit for all functions the environment that has been idle longest is
+closed to make room for one of another function. Only reserved concurrency refuses an invocation.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from localaws.faults import faults
 from localaws.lambda_ import code as lambda_code
 from localaws.lambda_.execution_environment import ExecutionEnvironment
 from localaws.lambda_.processes import Zygote
+from localaws.lambda_.versions import unqualified
 from localaws.signature import function_access_key
 
 # A start takes a second of processor time. More at once would only slow all of them down.
@@ -82,6 +83,13 @@ class Pools:
             self._retire(function.function_arn)
             self._changed.notify_all()
 
+    def cool(self) -> None:
+        """End every environment, busy ones after their invocation."""
+        with self._changed:
+            for arn in list(self._deployments):
+                self._retire(arn)
+            self._changed.notify_all()
+
     def stop(self) -> None:
         """End every environment and every wait now. No environment starts after that."""
         with self._changed:
@@ -95,7 +103,7 @@ class Pools:
     def _acquired(self, function: LambdaFunction) -> ExecutionEnvironment:
         line = self._lines[function.function_arn]
         reserved = function.reserved_concurrency
-        if reserved is not None and len(line) + self._busy_of(function) >= int(reserved):
+        if reserved is not None and self._concurrent(function) >= int(reserved):
             raise TooManyRequestsError
         turn = object()
         line.append(turn)
@@ -147,6 +155,12 @@ class Pools:
             del self._idle[longest]
             longest.close()
         return True
+
+    def _concurrent(self, function: LambdaFunction) -> int:
+        """How many invocations of the function's versions run or wait."""
+        whole = unqualified(function.function_arn)
+        waiting = sum(len(line) for arn, line in self._lines.items() if unqualified(arn) == whole)
+        return waiting + sum(unqualified(arn) == whole for arn in self._busy.values())
 
     def _busy_of(self, function: LambdaFunction) -> int:
         return sum(arn == function.function_arn for arn in self._busy.values())
@@ -204,7 +218,7 @@ def _started(
     }
     variables = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     variables |= {
-        "AWS_ACCESS_KEY_ID": function_access_key(function.function_name),
+        "AWS_ACCESS_KEY_ID": function_access_key(function.function_name, str(function.version)),
         "AWS_SECRET_ACCESS_KEY": "localaws",
         "AWS_SESSION_TOKEN": token,
         "AWS_CONFIG_FILE": os.devnull,  # or botocore reads the developer's, even without HOME

@@ -19,6 +19,7 @@ from typing import Any
 
 from moto.core.base_backend import BackendDict
 from moto.ec2.models import ec2_backends
+from moto.s3.models import s3_backends
 
 from localaws import clock
 from localaws.cloudformation.types import custom
@@ -89,6 +90,10 @@ def restore(file: Path, url: str) -> list[dict[str, Any]]:
         dict.__setitem__(named[account], region, backend)
         if named is ec2_backends:
             _register(backend)
+        if named is s3_backends:
+            # Otherwise CreateBucket would replace a bucket that exists by an empty one.
+            owner = (backend.partition, account)
+            s3_backends.bucket_accounts.update(dict.fromkeys(backend.buckets, owner))
     for (module, name), value in zip(_KEPT, state["kept"], strict=True):
         kept = getattr(module, name)
         kept.clear()

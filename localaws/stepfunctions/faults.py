@@ -23,6 +23,7 @@ from moto.stepfunctions.parser.asl.eval.environment import Environment
 
 from localaws import aws
 from localaws.faults import faults
+from localaws.stepfunctions import lambda_permissions
 from localaws.stepfunctions.stop import StoppedError
 
 _INVOKE = (StateTaskServiceLambda, StateTaskLambda)
@@ -59,14 +60,11 @@ def _enter(self: CommonStateField, env: Environment) -> None:
     _eval_state_input(self, env)
 
 
-_invoke_function = lambda_eval_utils.execute_lambda_function_integration
-
-
 def _invoke(env: Environment, **call: Any) -> None:
     context: Any = env.states.context_object.context_object_data
     state = context["State"]["Name"]
     if not faults.concern_state(state):
-        _invoke_function(env=env, **call)
+        lambda_permissions.invoke(env, **call)
         return
     entry = _entry(env, state, "running")
 
@@ -78,7 +76,7 @@ def _invoke(env: Environment, **call: Any) -> None:
     with faults.flight(in_flight) as task:
         _calling.task = task
         try:
-            _invoke_function(env=env, **call)
+            lambda_permissions.invoke(env, **call)
         finally:
             del _calling.task
 

@@ -79,6 +79,7 @@ def test_a_snapshot_restores_the_services_in_another_process_on_another_port(tmp
             (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
             assert message["Body"] == f"see {queue}"
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            s3.create_bucket(Bucket="bucket")  # again, which changes nothing in us-east-1
             versions = s3.list_object_versions(Bucket="bucket")["Versions"]
             assert [version["Size"] for version in versions] == [20_000_000, 5]
             assert s3.get_object(Bucket="bucket", Key="k")["Body"].read() == b"x" * 20_000_000
@@ -118,6 +119,62 @@ def test_a_restored_mapping_polls_its_queue(tmp_path):
             source.wait_for_records(2)
         """
     run_forked(mapped, tmp_path / "saved")
+
+
+def test_a_snapshot_keeps_versions_aliases_and_their_permissions(tmp_path):
+    file = tmp_path / "saved"
+    run_forked(
+        """
+        import io, sys, zipfile
+        from pathlib import Path
+        from localaws.server import LocalAws
+
+        def code(answer):
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w") as artifact:
+                artifact.writestr("app.py", f"handler = lambda event, context: {answer!r}")
+            return packed.getvalue()
+
+        with LocalAws() as aws:
+            functions = aws.client("lambda")
+            role = aws.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")
+            functions.create_function(
+                FunctionName="f",
+                Role=role["Role"]["Arn"],
+                Runtime=f"python3.{sys.version_info.minor}",
+                Handler="app.handler",
+                Code={"ZipFile": code("one")},
+            )
+            functions.publish_version(FunctionName="f")
+            functions.create_alias(FunctionName="f", Name="live", FunctionVersion="1")
+            functions.add_permission(
+                FunctionName="f",
+                Qualifier="live",
+                StatementId="kept",
+                Action="lambda:InvokeFunction",
+                Principal="events.amazonaws.com",
+            )
+            functions.update_function_code(FunctionName="f", ZipFile=code("two"))
+            aws.save(Path(sys.argv[1]))
+        """,
+        file,
+    )
+    run_forked(
+        """
+        import json, sys
+        from pathlib import Path
+        from localaws.server import LocalAws
+        with LocalAws(saved=Path(sys.argv[1])) as aws:
+            functions = aws.client("lambda")
+            for name, said in (("f:live", "one"), ("f:1", "one"), ("f", "two")):
+                answer = functions.invoke(FunctionName=name)["Payload"].read()
+                assert json.loads(answer) == said, (name, answer)
+            policy = json.loads(functions.get_policy(FunctionName="f:live")["Policy"])
+            assert policy["Statement"][0]["Sid"] == "kept"
+            assert functions.publish_version(FunctionName="f")["Version"] == "2"
+        """,
+        file,
+    )
 
 
 @pytest.mark.parametrize(

@@ -57,26 +57,34 @@ def packaged() -> Path:
     return _saved("packaged", LocalAws, _package)
 
 
-def deploy(aws: LocalAws, parameters: dict[str, str], stack: str = STACK) -> dict[str, str]:
+def deploy(
+    aws: LocalAws, parameters: dict[str, str], stack: str = STACK, template: str = TEMPLATE
+) -> dict[str, str]:
     """Create or update a stack from what the SAM CLI has uploaded; its outputs.
 
     Args:
         parameters: those that differ from samconfig.toml's.
+        template: the name under which `package` has uploaded it.
     """
     stacks = aws.client("cloudformation").describe_stacks()["Stacks"]
     kind = "UPDATE" if stack in [each["StackName"] for each in stacks] else "CREATE"
-    url = f"https://s3.amazonaws.com/{sam.bucket(REPO)}/{TEMPLATE}"
+    url = f"https://s3.amazonaws.com/{sam.bucket(REPO)}/{template}"
     ended = change(aws, stack, url, sam.parameters(REPO, "deploy", parameters), kind)
     assert ended["StackStatus"] == f"{kind}_COMPLETE", reasons(aws, ended)
     return outputs(ended)
 
 
-def _package(aws: LocalAws) -> None:
-    sam.build_once(REPO)
+def package(aws: LocalAws, repo: Path, name: str) -> None:
+    """Upload a version of Slipway that is built, and its packaged template under this name."""
     with tempfile.TemporaryDirectory() as folder:
         template = Path(folder) / TEMPLATE
-        sam.package(aws, REPO, template)
-        aws.client("s3").upload_file(str(template), sam.bucket(REPO), TEMPLATE)
+        sam.package(aws, repo, template)
+        aws.client("s3").upload_file(str(template), sam.bucket(REPO), name)
+
+
+def _package(aws: LocalAws) -> None:
+    sam.build_once(REPO)
+    package(aws, REPO, TEMPLATE)
 
 
 def _saved(name: str, start: Callable[[], LocalAws], use: Callable[[LocalAws], None]) -> Path:

@@ -116,12 +116,7 @@ class Account:
 
     def cooled(self) -> Run:
         """Push an image that needs every function, and whose first invocation of each one is cold."""
-        client, change = aws.client("lambda"), str(next(self._pushes))
-        for function in client.list_functions()["Functions"]:
-            variables = {**function["Environment"]["Variables"], "BENCH_COOLED": change}
-            client.update_function_configuration(
-                FunctionName=function["FunctionName"], Environment={"Variables": variables}
-            )
+        awslambda.cool()
         return self.crashing()
 
     def push(self, bake_seconds: int, behaviour: dict[str, str]) -> tuple[str, datetime]:

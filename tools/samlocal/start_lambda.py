@@ -84,17 +84,18 @@ class _Containers:
 
     def __init__(self, url: str, functions: Iterable[LambdaFunction]) -> None:
         self._url = url
-        self._known = {each.function_arn: pool.deployment(each) for each in functions}
+        # By name: the template of start-lambda knows neither versions nor aliases.
+        self._known = {each.function_name: pool.deployment(each) for each in functions}
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def __call__(self, function: LambdaFunction, event: bytes, _request_id: str) -> Executed:
         """Invoke. NotImplementedError if the function was changed after start-lambda began."""
-        if self._known.get(function.function_arn) != pool.deployment(function):
+        if self._known.get(function.function_name) != pool.deployment(function):
             raise NotImplementedError(
                 f"{function.function_name} was deployed after `sam local start-lambda` had begun;"
                 " start `make local LAMBDA=sam` again"
             )
-        with self._locks[function.function_arn]:
+        with self._locks[function.function_name]:
             faults.in_flight()
             began = time.monotonic()
             path = f"/2015-03-31/functions/{deployed.logical_id(function)}/invocations"

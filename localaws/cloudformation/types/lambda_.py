@@ -119,6 +119,64 @@ class Function(Resource):
         call("lambda", operation, FunctionName=name, **reserved)
 
 
+class Version(Resource):
+    """A published version. The physical id is its ARN."""
+
+    type = "AWS::Lambda::Version"
+    properties = frozenset({"FunctionName", "Description"})
+    create_only = properties
+    attributes = frozenset({"FunctionArn", "Version"})
+
+    @override
+    def create(self, properties: Properties, naming: Naming) -> str:
+        function = properties["FunctionName"]
+        known = call("lambda", "ListVersionsByFunction", FunctionName=function)["Versions"]
+        arn = str(call("lambda", "PublishVersion", **properties)["FunctionArn"])
+        # Lambda answers with the last version if nothing has changed, but a stack can't have it twice.
+        if arn in [version["FunctionArn"] for version in known]:
+            raise ValueError(
+                f"Version already exists: [{arn}]. Please modify the function to create a new version."
+            )
+        return arn
+
+    @override
+    def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
+        raise NotImplementedError(f"{self.type}: every property makes a new one")
+
+    @override
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        call("lambda", "DeleteFunction", FunctionName=physical_id)
+
+    @override
+    def attribute(self, physical_id: str, name: str) -> Any:
+        return physical_id if name == "FunctionArn" else physical_id.rpartition(":")[2]
+
+
+class Alias(Resource):
+    """The name of a version. The physical id is its ARN."""
+
+    type = "AWS::Lambda::Alias"
+    create_only = frozenset({"FunctionName", "Name"})
+    properties = frozenset({*create_only, "FunctionVersion", "Description"})
+    attributes = frozenset({"AliasArn"})
+
+    @override
+    def create(self, properties: Properties, naming: Naming) -> str:
+        return str(call("lambda", "CreateAlias", **properties)["AliasArn"])
+
+    @override
+    def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
+        call("lambda", "UpdateAlias", **{"Description": "", **properties})
+
+    @override
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        call("lambda", "DeleteAlias", **pick(properties, "FunctionName", "Name"))
+
+    @override
+    def attribute(self, physical_id: str, name: str) -> Any:
+        return physical_id
+
+
 class Permission(Resource):
     """A statement of a function's policy. The physical id is the statement id."""
 

@@ -19,6 +19,7 @@ from moto.events.models import events_backends
 
 from localaws import aws as local
 from localaws.events import eventbridge
+from localaws.server import LocalAws
 from tests.support.localaws.alarms import put_alarm
 from tests.support.localaws.bus import QUEUES, Bus
 from tests.support.localaws.sns import Recorder, let_sns_send
@@ -104,12 +105,49 @@ def function(aws, bus, monkeypatch):
     return arn, invoked
 
 
-def test_an_event_invokes_a_function(bus, function):
+def allow_rules(aws: LocalAws, function: str) -> None:
+    """Let every rule invoke a function, a version or an alias."""
+    aws.client("lambda").add_permission(
+        FunctionName=function,
+        StatementId="rules",
+        Action="lambda:InvokeFunction",
+        Principal="events.amazonaws.com",
+    )
+
+
+def test_an_event_invokes_a_function(aws, bus, function):
     arn, invoked = function
+    allow_rules(aws, arn)
     bus.rule({"Arn": arn})
     bus.put(n=1)
     [event] = wait_for(lambda: invoked, "the invocation")
     assert event["detail"] == {"n": 1}
+
+
+def test_an_event_invokes_an_alias_that_allows_it(aws, bus, function):
+    arn, invoked = function
+    aws.client("lambda").publish_version(FunctionName=arn)
+    alias = aws.client("lambda").create_alias(FunctionName=arn, Name="live", FunctionVersion="1")
+    allow_rules(aws, alias["AliasArn"])
+    bus.rule({"Arn": alias["AliasArn"]})
+    bus.put(n=1)
+    [event] = wait_for(lambda: invoked, "the invocation")
+    assert event["detail"] == {"n": 1}
+
+
+def test_an_event_is_not_delivered_to_an_alias_whose_function_alone_allows_it(aws, bus, function):
+    arn, invoked = function
+    aws.client("lambda").publish_version(FunctionName=arn)
+    alias = aws.client("lambda").create_alias(FunctionName=arn, Name="live", FunctionVersion="1")
+    allow_rules(aws, arn)
+    dead = bus.queue("-dead")
+    bus.rule({"Arn": alias["AliasArn"], "DeadLetterConfig": {"Arn": dead}})
+    bus.put(n=1)
+    letter = bus.received(dead)["MessageAttributes"]
+    assert letter["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
+    assert letter["RETRY_ATTEMPTS"]["StringValue"] == "0"
+    assert alias["AliasArn"] in letter["ERROR_MESSAGE"]["StringValue"]
+    assert not invoked
 
 
 def test_an_event_is_published_to_a_topic(aws, bus):
@@ -285,6 +323,7 @@ def test_the_local_services_emit_their_events_here(bus):
 
 def test_a_function_gets_one_event_for_each_execution_that_did_not_succeed(aws, bus, function):
     arn, invoked = function
+    allow_rules(aws, arn)
     states = aws.client("stepfunctions")
     waits = {"W": {"Type": "Wait", "Seconds": 3600, "End": True}}
     definitions: dict[str, Any] = {

@@ -18,6 +18,8 @@ from tests.support.stories import PATIENCE_SECONDS, has_ended
 from tests.support.waiting import wait_for
 
 PAGE = Page("operations.md")
+ELSEWHERE = {"delete old versions of the functions", "delete the versions of a failed update"}
+"""The commands that tests/pipeline/upgrades/test_commands.py runs, in an account of its own."""
 
 
 def run(title: str, shop: Shop, **variables: str) -> str:
@@ -240,5 +242,5 @@ def test_an_item_that_can_not_be_read_harms_its_service_only_until_it_is_mended(
     assert shop.deployed("v7").outcome == "SUCCEEDED"
 
 
-def test_every_command_of_the_page_was_run() -> None:
-    assert PAGE.not_run == set()
+def test_every_other_command_of_the_page_was_run() -> None:
+    assert PAGE.not_run == ELSEWHERE

@@ -51,11 +51,11 @@ class Function:
             RoleName=self.role, PolicyName="inline", PolicyDocument=document(*statements)
         )
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, version: str = "$LATEST") -> Any:
         return SESSION.client(
             service,
             endpoint_url=self.aws.url,
-            aws_access_key_id=function_access_key(self.name),
+            aws_access_key_id=function_access_key(self.name, version),
             aws_secret_access_key="localaws",
             config=Config(retries={"total_max_attempts": 1}),
         )
