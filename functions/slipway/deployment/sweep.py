@@ -41,7 +41,7 @@ class Sweeper:
     deployment_machine: str
     """ARN of the deployment state machine."""
     repository_prefix: str
-    """Only repositories whose name begins with this are swept."""
+    """Only the repository of this name and those below it are swept; every one if it is empty."""
     maturity: timedelta
     """The age at which an image's event counts as lost. The event of a younger image may still come."""
 
@@ -78,7 +78,7 @@ class Sweeper:
             for page in pages:
                 for parameter in page["Parameters"]:
                     repository = parameter["Name"].removeprefix(PARAMETER_PREFIX)
-                    if repository.startswith(self.repository_prefix):
+                    if _is_within(repository, self.repository_prefix):
                         yield repository, parameter["Value"], parameter["LastModifiedDate"]
 
     def _release_missed(
@@ -152,3 +152,8 @@ def _ran_out(claimed: Iterable[ServiceRecord], now: datetime) -> Iterator[str]:
         claim = record.claim
         if claim and claim.lease_until < now - timedelta(seconds=CLOCKS_APART_SECONDS):
             yield claim.execution
+
+
+def _is_within(repository: str, prefix: str) -> bool:
+    """As the template's policies and its rule have it: ``shop`` does not mean ``shopping/api``."""
+    return not prefix or f"{repository}/".startswith(f"{prefix}/")

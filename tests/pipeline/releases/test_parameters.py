@@ -19,7 +19,7 @@ def narrow(account: Account) -> Iterator[dict[str, str]]:
     """A second stack, for two clusters and one prefix; what it makes, by logical id."""
     overrides = {
         "ClusterNames": "production,other",
-        "RepositoryPrefix": "narrow/",
+        "RepositoryPrefix": "narrow",
         "SettleSeconds": "7",
         "NotificationEmail": "",
     }
@@ -44,7 +44,7 @@ def statements(account: Account, role: str) -> list[dict[str, Any]]:
 def test_the_rule_takes_pushes_of_the_prefix_only(account: Account, narrow: dict[str, str]) -> None:
     rule = account.aws.client("events").describe_rule(Name=narrow["ReleaseStateMachineImagePushed"])
     pattern = json.loads(rule["EventPattern"])
-    assert pattern["detail"]["repository-name"] == [{"prefix": "narrow/"}]
+    assert pattern["detail"]["repository-name"] == [{"prefix": "narrow/"}, "narrow"]
 
 
 def test_a_push_that_the_rule_can_not_deliver_goes_to_the_queue(
@@ -83,7 +83,10 @@ def test_plans_and_images_of_the_prefix_only_may_be_read(
     account: Account, narrow: dict[str, str]
 ) -> None:
     found = statements(account, narrow["ResolveReleaseRole"])
-    assert all(statement["Resource"].endswith("/narrow/*") for statement in found)
+    assert all(
+        [resource.rpartition("/narrow")[2] for resource in statement["Resource"]] == ["", "/*"]
+        for statement in found
+    )
 
 
 def test_the_settle_time_is_in_the_state_machine(account: Account, narrow: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -47,7 +48,7 @@ def sweeper(ledger, ssm, ecr, stepfunctions):
         stepfunctions=stepfunctions.client,
         release_machine=RELEASES,
         deployment_machine=DEPLOYMENTS,
-        repository_prefix="shop/",
+        repository_prefix="shop",
         maturity=timedelta(seconds=MATURITY),
     )
 
@@ -171,11 +172,26 @@ def test_an_image_that_no_plan_means_is_not_released(sweeper, ssm, ecr, detail):
     nothing_new(sweeper.sweep(NOW))
 
 
-@pytest.mark.parametrize("repository", ["blog/api", "shopping"])
+@pytest.mark.parametrize("repository", ["blog/api", "shopping", "shopping/api"])
 def test_repositories_without_the_prefix_are_not_swept(sweeper, ssm, repository):
     plans(ssm, plan(repository=repository))
 
     nothing_new(sweeper.sweep(NOW))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "repository"), [("", "blog/api"), ("shop", "shop"), ("shop", "shop/a/b")]
+)
+def test_a_repository_at_or_below_the_prefix_is_swept(
+    sweeper, ssm, ecr, stepfunctions, prefix, repository
+):
+    plans(ssm, plan(repository=repository))
+    images(ecr, pushed("v2"), repository=repository)
+    starts(stepfunctions)
+
+    done = replace(sweeper, repository_prefix=prefix).sweep(NOW)
+
+    assert done["released"] == [f"{repository}:v2"]
 
 
 def test_every_page_of_plans_is_read(sweeper, ssm, ecr, stepfunctions):

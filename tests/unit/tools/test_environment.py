@@ -244,3 +244,20 @@ def test_a_template_that_breaks_a_rule_is_found_out(find, found):
 def test_a_function_that_changes_a_service_runs_as_long_as_its_change_mark_lasts(function):
     template = parse((REPO / "template.yaml").read_text())
     assert template["Resources"][function]["Properties"]["Timeout"] == CHANGE_SECONDS
+
+
+def is_allowed(parameter: str, value: str) -> bool:
+    template = parse((REPO / "template.yaml").read_text())
+    return re.fullmatch(pattern(template["Parameters"][parameter]), value) is not None
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "shop", "shop/api", "a.b_c-d/e", "shop__old", "a--b", "team/shop/x"]
+)
+def test_a_repository_prefix_is_a_name_that_a_repository_can_have(prefix):
+    assert is_allowed("RepositoryPrefix", prefix)
+
+
+@pytest.mark.parametrize("prefix", ["shop/", "/shop", "shop//api", "shop*", "Shop", "shop-", "."])
+def test_a_repository_prefix_that_no_repository_can_have_is_refused(prefix):
+    assert not is_allowed("RepositoryPrefix", prefix)
