@@ -12,6 +12,7 @@ from tests.support.account import Account
 from tests.support.deployed import deploy
 
 STACK = "narrow"
+ROLES = [f"arn:aws:iam::123456789012:role/{name}" for name in ("narrow-*", "ecs/execution")]
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,8 @@ def narrow(account: Account) -> Iterator[dict[str, str]]:
     overrides = {
         "ClusterNames": "production,other",
         "RepositoryPrefix": "narrow",
+        "TaskRoles": ",".join(ROLES),
+        "LogGroupPrefix": "/ecs/narrow",
         "SettleSeconds": "7",
         "NotificationEmail": "",
     }
@@ -87,6 +90,26 @@ def test_plans_and_images_of_the_prefix_only_may_be_read(
         [resource.rpartition("/narrow")[2] for resource in statement["Resource"]] == ["", "/*"]
         for statement in found
     )
+
+
+@pytest.mark.parametrize("step", ["RegisterTaskDefinition", "RollBack"])
+def test_a_step_may_pass_the_named_roles_only_and_to_tasks_only(
+    account: Account, narrow: dict[str, str], step: str
+) -> None:
+    found = statements(account, narrow[f"{step}Role"])
+    (passing,) = [statement for statement in found if "iam:PassRole" in actions(statement)]
+    assert passing["Resource"] == ROLES
+    assert passing["Condition"] == {
+        "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    }
+
+
+def test_logs_of_the_named_groups_only_may_be_read(
+    account: Account, narrow: dict[str, str]
+) -> None:
+    found = statements(account, narrow["NotifyRole"])
+    (reading,) = [statement for statement in found if "logs:GetLogEvents" in actions(statement)]
+    assert reading["Resource"].endswith(":log-group:/ecs/narrow*:log-stream:*")
 
 
 def test_the_settle_time_is_in_the_state_machine(account: Account, narrow: dict[str, str]) -> None:

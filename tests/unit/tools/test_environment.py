@@ -261,3 +261,15 @@ def test_a_repository_prefix_is_a_name_that_a_repository_can_have(prefix):
 @pytest.mark.parametrize("prefix", ["shop/", "/shop", "shop//api", "shop*", "Shop", "shop-", "."])
 def test_a_repository_prefix_that_no_repository_can_have_is_refused(prefix):
     assert not is_allowed("RepositoryPrefix", prefix)
+
+
+@pytest.mark.parametrize(
+    "role", ["*", "arn:aws:iam::123456789012:role/shop-*", "arn:aws-cn:iam::123456789012:role/a/b"]
+)
+def test_a_task_role_is_every_one_or_the_arn_of_some(role):
+    assert is_allowed("TaskRoles", role)
+
+
+@pytest.mark.parametrize("role", ["", "shop-*", "arn:aws:iam::123456789012:user/ada", "arn:*"])
+def test_a_task_role_that_is_no_arn_of_a_role_is_refused(role):
+    assert not is_allowed("TaskRoles", role)
