@@ -49,6 +49,7 @@ def made_up_account() -> Iterator[None]:
         patch.setenv("HISTORY_DAYS", "400")
         patch.setenv("RELEASE_STATE_MACHINE_ARN", RELEASES)
         patch.setenv("DEPLOYMENT_STATE_MACHINE_ARN", DEPLOYMENTS)
+        patch.setenv("PARAMETER_PREFIX", "/slipway")
         patch.setenv("REPOSITORY_PREFIX", "")
         patch.setenv("MATURITY_SECONDS", "600")
         for client in CLIENTS:

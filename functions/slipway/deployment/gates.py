@@ -8,7 +8,8 @@ from slipway.health.alarms import Alarm
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.ledger.records import ServiceRecord, timestamp
-from slipway.release.freeze import FREEZE_PARAMETER, frozen_until, parse_freeze
+from slipway.release.freeze import frozen_until, parse_freeze
+from slipway.release.parameter_names import freeze_parameter
 from slipway.release.parameters import read_parameter
 
 
@@ -33,7 +34,7 @@ def frozen(case: Case, world: World) -> Beginning | None:
         InvalidInput: the parameter with the freeze of the whole pipeline is invalid.
         AwsUnavailable, AwsRefused: from SSM.
     """
-    parameter = read_parameter(FREEZE_PARAMETER, world.ssm)
+    parameter = read_parameter(freeze_parameter(), world.ssm)
     whole = parse_freeze(parameter) if parameter is not None else ()
     until = frozen_until((*whole, *case.deployment.policy.freeze), case.now)
     if until is None:
@@ -42,7 +43,7 @@ def frozen(case: Case, world: World) -> Beginning | None:
         Outcome.REJECTED,
         Cause.FROZEN,
         f"deployments to service {case.service} are frozen until {timestamp(until)} "
-        f'(see {FREEZE_PARAMETER} and "freeze" in the plan); start it manually after that',
+        f'(see {freeze_parameter()} and "freeze" in the plan); start it manually after that',
     )
 
 

@@ -13,7 +13,8 @@ from slipway.deployment.recovery import recover
 from slipway.errors import AwsRefused, SlipwayError
 from slipway.ledger.ledger import CLOCKS_APART_SECONDS, Ledger
 from slipway.ledger.records import ServiceRecord, timestamp
-from slipway.release.plan import PARAMETER_PREFIX, Plan, Route, parse_plan
+from slipway.release.parameter_names import plans_path
+from slipway.release.plan import Plan, Route, parse_plan
 from slipway.release.registry import every_image
 from slipway.release.release import unique_name
 from slipway.release.resolve import SWEPT
@@ -71,13 +72,12 @@ class Sweeper:
 
     def _plans(self) -> Iterator[tuple[str, str, datetime]]:
         """The repository, the text and the time of the last change of each plan."""
-        pages = self.ssm.get_paginator("get_parameters_by_path").paginate(
-            Path=PARAMETER_PREFIX.rstrip("/"), Recursive=True
-        )
-        with calling("ssm:GetParametersByPath", PARAMETER_PREFIX):
+        path = plans_path()
+        pages = self.ssm.get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
+        with calling("ssm:GetParametersByPath", path):
             for page in pages:
                 for parameter in page["Parameters"]:
-                    repository = parameter["Name"].removeprefix(PARAMETER_PREFIX)
+                    repository = parameter["Name"].removeprefix(f"{path}/")
                     if _is_within(repository, self.repository_prefix):
                         yield repository, parameter["Value"], parameter["LastModifiedDate"]
 

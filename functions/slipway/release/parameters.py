@@ -9,7 +9,8 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 
 from slipway.aws import calling, error_code
 from slipway.errors import AwsRefused
-from slipway.release.plan import Plan, parameter_name, parse_plan
+from slipway.release.parameter_names import plan_parameter
+from slipway.release.plan import Plan, parse_plan
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -41,5 +42,5 @@ def read_plan(repository: str, ssm: SSMClient) -> Plan | None:
         InvalidInput: the parameter does not hold a valid plan.
         AwsUnavailable, AwsRefused: from SSM.
     """
-    text = read_parameter(parameter_name(repository), ssm)
+    text = read_parameter(plan_parameter(repository), ssm)
     return None if text is None else parse_plan(text, repository)

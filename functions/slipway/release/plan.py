@@ -1,6 +1,6 @@
 """The plan of a repository: which tags go through which stages to which services.
 
-Each repository has one SSM parameter, ``/slipway/repositories/<repository name>``, which holds its plan as
+Each repository has one SSM parameter, ``<prefix>/repositories/<repository name>``, which holds its plan as
 JSON. ``make schema`` generates docs/plan.schema.json from these models.
 """
 
@@ -22,8 +22,7 @@ from pydantic import (
 
 from slipway.model import Model, parse_member, parse_written, read_json
 from slipway.release.freeze import Windows
-
-PARAMETER_PREFIX = "/slipway/repositories/"
+from slipway.release.parameter_names import plan_parameter
 
 # One check adds about ten events to an execution's history, and Step Functions ends an execution whose
 # history reaches 25,000 (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
@@ -200,11 +199,6 @@ class Plan(Model):
         return policies[-1] if policies else None
 
 
-def parameter_name(repository: str) -> str:
-    """The SSM parameter that holds the plan of ``repository``."""
-    return PARAMETER_PREFIX + repository
-
-
 def parse_plan(text: str, repository: str) -> Plan:
     """Read the plan of ``repository`` from JSON.
 
@@ -212,7 +206,7 @@ def parse_plan(text: str, repository: str) -> Plan:
         InvalidInput: the text is not JSON, or not a valid plan. The message names the repository, the
             parameter and each wrong field.
     """
-    where = f"the plan of repository {repository} (SSM parameter {parameter_name(repository)})"
+    where = f"the plan of repository {repository} (SSM parameter {plan_parameter(repository)})"
     return parse_written(Plan, read_json(text, where), where)
 
 

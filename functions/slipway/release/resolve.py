@@ -10,8 +10,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from slipway.errors import InvalidInput
 from slipway.image import Image
 from slipway.model import Model, parse, parse_written
+from slipway.release.parameter_names import plan_parameter
 from slipway.release.parameters import read_plan
-from slipway.release.plan import Route, parameter_name
+from slipway.release.plan import Route
 from slipway.release.registry import find_image, uri_of
 from slipway.release.release import (
     Deployment,
@@ -145,7 +146,7 @@ def _resolve_push(
         raise _Ignored(f"tag {tag} is a signature or an attestation")
     plan = read_plan(repository, ssm)
     if plan is None:
-        raise _Ignored(f"repository {repository} has no plan at {parameter_name(repository)}")
+        raise _Ignored(f"repository {repository} has no plan at {plan_parameter(repository)}")
     route = plan.route_for(tag)
     if route is None:
         raise _Ignored(f"no route of repository {repository} matches tag {tag}")
@@ -198,7 +199,7 @@ def _resolve_manual_start(
     plan = read_plan(repository, ssm)
     if plan is None:
         raise InvalidInput(
-            f"repository {repository} has no plan: put one at {parameter_name(repository)}"
+            f"repository {repository} has no plan: put one at {plan_parameter(repository)}"
         )
     if manual.tag:
         found = find_image(repository, {"imageTag": manual.tag}, ecr)
@@ -221,7 +222,7 @@ def _resolve_manual_start(
             return _resolution(release, route)
     raise InvalidInput(
         f"no route of repository {repository} matches {' or '.join(tags) or 'an image without a tag'}: "
-        f"see {parameter_name(repository)}"
+        f"see {plan_parameter(repository)}"
     )
 
 

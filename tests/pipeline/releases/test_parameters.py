@@ -17,10 +17,11 @@ ROLES = [f"arn:aws:iam::123456789012:role/{name}" for name in ("narrow-*", "ecs/
 
 @pytest.fixture(scope="module")
 def narrow(account: Account) -> Iterator[dict[str, str]]:
-    """A second stack, for two clusters and one prefix; what it makes, by logical id."""
+    """A second stack, for two clusters and one prefix; what it creates, by logical ID."""
     overrides = {
         "ClusterNames": "production,other",
         "RepositoryPrefix": "narrow",
+        "ParameterPrefix": "/narrow-parameters",
         "TaskRoles": ",".join(ROLES),
         "LogGroupPrefix": "/ecs/narrow",
         "SettleSeconds": "7",
@@ -90,6 +91,17 @@ def test_plans_and_images_of_the_prefix_only_may_be_read(
         [resource.rpartition("/narrow")[2] for resource in statement["Resource"]] == ["", "/*"]
         for statement in found
     )
+
+
+@pytest.mark.parametrize("step", ["ResolveRelease", "BeginDeployment", "FinishDeployment", "Sweep"])
+def test_a_step_may_touch_parameters_below_the_prefix_of_its_stack_only(
+    account: Account, narrow: dict[str, str], step: str
+) -> None:
+    found = statements(account, narrow[f"{step}Role"])
+    touching = [s["Resource"] for s in found if any("ssm:" in action for action in actions(s))]
+    assert touching
+    resources = [r for some in touching for r in (some if isinstance(some, list) else [some])]
+    assert {r.split(":parameter/")[1].split("/")[0] for r in resources} == {"narrow-parameters"}
 
 
 @pytest.mark.parametrize("step", ["RegisterTaskDefinition", "RollBack"])

@@ -273,3 +273,15 @@ def test_a_task_role_is_every_one_or_the_arn_of_some(role):
 @pytest.mark.parametrize("role", ["", "shop-*", "arn:aws:iam::123456789012:user/ada", "arn:*"])
 def test_a_task_role_that_is_no_arn_of_a_role_is_refused(role):
     assert not is_allowed("TaskRoles", role)
+
+
+@pytest.mark.parametrize("prefix", ["/slipway", "/team-b.x_1", "/0"])
+def test_a_parameter_prefix_is_one_level_of_the_names_in_ssm(prefix):
+    assert is_allowed("ParameterPrefix", prefix)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "/", "slipway", "/a/b", "/a/", "/aws", "/SSM-b", "/a b", "/*"]
+)
+def test_a_parameter_prefix_that_ssm_refuses_or_another_stack_could_share_is_refused(prefix):
+    assert not is_allowed("ParameterPrefix", prefix)
