@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from slipway import aws
 from tests.support.builders import DEPLOYMENTS, REGION, RELEASES, TOPIC
+from tests.support.custom_resources import CloudFormation, listening
 from tests.support.ledgers import ledger  # noqa: F401 - a fixture
 from tests.support.observations import scene  # noqa: F401 - a fixture
 from tests.support.stubs import PASSED, Stubbed, stubbed
@@ -120,3 +121,9 @@ def ecs_once(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
 @pytest.fixture
 def stepfunctions(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
     yield from stubbed(aws.stepfunctions(), request)
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[CloudFormation]:
+    with listening() as made:
+        yield made

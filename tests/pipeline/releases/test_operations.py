@@ -190,5 +190,21 @@ def test_an_item_that_can_not_be_read_harms_its_service_only_until_it_is_mended(
     assert shop.deployed("v7").outcome == "SUCCEEDED"
 
 
+def test_parameters_are_copied_to_another_prefix_but_not_the_reservation(
+    account: Account, shop: Shop
+) -> None:
+    ssm, plan = account.aws.client("ssm"), f"repositories/{shop.repository}"
+    ssm.put_parameter(Name="/copied/images/a/b", Value="newer", Type="String")
+    ssm.put_parameter(Name="/slipway/images/a/b", Value="older", Type="String")
+    run("copy the parameters to another prefix", shop, OLD="/slipway", NEW="/copied")
+    found = ssm.get_parameters(
+        Names=[f"/copied/{plan}", "/copied/images/a/b", "/copied/slipway-stack"]
+    )
+    copied = {parameter["Name"]: parameter["Value"] for parameter in found["Parameters"]}
+    original = ssm.get_parameter(Name=f"/slipway/{plan}")["Parameter"]["Value"]
+    assert copied == {f"/copied/{plan}": original, "/copied/images/a/b": "newer"}
+    assert found["InvalidParameters"] == ["/copied/slipway-stack"]
+
+
 def test_every_command_of_the_page_was_run() -> None:
     assert PAGE.not_run == set()
