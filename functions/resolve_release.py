@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -27,6 +28,13 @@ class Input(Model):
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return a Resolution: the release and its stages, or why the push is ignored."""
     given = parse(Input, event, "the input of ResolveRelease")
-    resolution = resolve(given.start, given.execution, given.started_at, aws.ssm(), aws.ecr())
+    resolution = resolve(
+        given.start,
+        given.execution,
+        given.started_at,
+        aws.ssm(),
+        aws.ecr(),
+        policies_required=os.environ["SERVICE_POLICIES"] == "required",
+    )
     logger.info("resolved", extra={"ignored": resolution.ignored, "release": resolution.release})
     return resolution.to_json()

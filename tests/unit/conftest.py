@@ -52,6 +52,7 @@ def made_up_account() -> Iterator[None]:
         patch.setenv("DEPLOYMENT_STATE_MACHINE_ARN", DEPLOYMENTS)
         patch.setenv("PARAMETER_PREFIX", "/slipway")
         patch.setenv("REPOSITORY_PREFIX", "")
+        patch.setenv("SERVICE_POLICIES", "optional")
         patch.setenv("MATURITY_SECONDS", "600")
         for client in CLIENTS:
             client.cache_clear()

@@ -18,6 +18,11 @@ def plan_parameter(repository: str) -> str:
     return f"{plans_path()}/{repository}"
 
 
+def service_parameter(service: str) -> str:
+    """The parameter that holds the policy of a service, given as ``cluster/service``."""
+    return _below_prefix(f"services/{service}")
+
+
 def freeze_parameter() -> str:
     """The parameter that holds the freeze of the whole pipeline."""
     return _below_prefix("freeze")

@@ -11,12 +11,12 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     TypeAdapter,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
-    field_validator,
     model_validator,
 )
 
@@ -68,35 +68,37 @@ def _by_form(
     raise ValueError('an alarm is its name, or {"name": ..., "when_firing": "ignore" or "block"}')
 
 
+def _each_alarm_once(alarms: tuple[PlannedAlarm, ...]) -> tuple[PlannedAlarm, ...]:
+    _each_once([alarm_name(alarm) for alarm in alarms], "alarm")
+    return alarms
+
+
 PlannedAlarm = Annotated[Name | GuardingAlarm, WrapValidator(_by_form)]
+Alarms = Annotated[
+    tuple[PlannedAlarm, ...], Field(max_length=100), AfterValidator(_each_alarm_once)
+]
+BakeSeconds = Annotated[int, Field(ge=0, le=86_400, strict=True)]
+TimeoutSeconds = Annotated[int, Field(ge=1, le=21_600, strict=True)]
+PollSeconds = Annotated[int, Field(ge=1, le=300, strict=True)]
 
 
 class Policy(Model):
     """How one service is deployed: alarms, bake, timeout, time between checks, container, freezes."""
 
-    alarms: tuple[PlannedAlarm, ...] = Field(
+    alarms: Alarms = Field(
         default=(),
-        max_length=100,
         description="CloudWatch alarms of any kind; one that goes to ALARM fails the deployment. A bare "
         "name means when_firing: ignore",
     )
-    bake_seconds: int = Field(
+    bake_seconds: BakeSeconds = Field(
         default=300,
-        ge=0,
-        le=86_400,
-        strict=True,
         description="how long it is watched after it was first healthy",
     )
-    timeout_seconds: int = Field(
+    timeout_seconds: TimeoutSeconds = Field(
         default=1800,
-        ge=1,
-        le=21_600,
-        strict=True,
         description="how long it may take to become healthy",
     )
-    poll_seconds: int = Field(
-        default=15, ge=1, le=300, strict=True, description="time between two checks"
-    )
+    poll_seconds: PollSeconds = Field(default=15, description="time between two checks")
     container: Name | None = Field(
         default=None,
         description="the container that gets the image; by default every one whose image is from "
@@ -109,7 +111,7 @@ class Policy(Model):
     @property
     def alarm_names(self) -> tuple[str, ...]:
         """The names of the alarms, in the order of the plan."""
-        return tuple(_alarm_name(alarm) for alarm in self.alarms)
+        return tuple(alarm_name(alarm) for alarm in self.alarms)
 
     @property
     def blocking(self) -> tuple[str, ...]:
@@ -119,12 +121,6 @@ class Policy(Model):
             for alarm in self.alarms
             if isinstance(alarm, GuardingAlarm) and alarm.when_firing == "block"
         )
-
-    @field_validator("alarms")
-    @classmethod
-    def _names_each_alarm_once(cls, alarms: tuple[PlannedAlarm, ...]) -> tuple[PlannedAlarm, ...]:
-        _each_once([_alarm_name(alarm) for alarm in alarms], "alarm")
-        return alarms
 
     @model_validator(mode="after")
     def _fits_into_one_execution(self) -> Policy:
@@ -210,7 +206,8 @@ def parse_plan(text: str, repository: str) -> Plan:
     return parse_written(Plan, read_json(text, where), where)
 
 
-def _alarm_name(alarm: PlannedAlarm) -> str:
+def alarm_name(alarm: PlannedAlarm) -> str:
+    """The name of an alarm in either of its two forms."""
     return alarm if isinstance(alarm, str) else alarm.name
 
 

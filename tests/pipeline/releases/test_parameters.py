@@ -24,6 +24,7 @@ def narrow(account: Account) -> Iterator[dict[str, str]]:
         "ParameterPrefix": "/narrow-parameters",
         "TaskRoles": ",".join(ROLES),
         "LogGroupPrefix": "/ecs/narrow",
+        "ServicePolicies": "required",
         "SettleSeconds": "7",
         "NotificationEmail": "",
     }
@@ -90,6 +91,7 @@ def test_plans_and_images_of_the_prefix_only_may_be_read(
     assert all(
         [resource.rpartition("/narrow")[2] for resource in statement["Resource"]] == ["", "/*"]
         for statement in found
+        if statement["Sid"] != "ReadServicePolicies"
     )
 
 
@@ -114,6 +116,13 @@ def test_a_step_may_pass_the_named_roles_only_and_to_tasks_only(
     assert passing["Condition"] == {
         "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
     }
+
+
+def test_policies_are_required_of_services(account: Account, narrow: dict[str, str]) -> None:
+    found = account.aws.client("lambda").get_function_configuration(
+        FunctionName=narrow["ResolveRelease"]
+    )
+    assert found["Environment"]["Variables"]["SERVICE_POLICIES"] == "required"
 
 
 def test_logs_of_the_named_groups_only_may_be_read(

@@ -29,7 +29,7 @@ from tests.support.builders import (
     quarantined,
     release,
 )
-from tests.support.pushes import EXECUTION, found, located, planned, route
+from tests.support.pushes import EXECUTION, found, located, planned, route, unguarded
 
 MATURITY = 600
 LEASE = 900
@@ -117,12 +117,14 @@ def test_a_lost_push_is_released_with_the_event_that_should_have_come(
     starts(stepfunctions)
     sweeper.sweep(NOW)
     planned(ssm)
+    unguarded(ssm)
     found(ecr, imagePushedAt=when)
     located(ecr)
 
     [start] = given
     event = json.loads(start["input"])
-    resolved = resolve(event, EXECUTION, NOW, ssm.client, ecr.client).release
+    clients = ssm.client, ecr.client
+    resolved = resolve(event, EXECUTION, NOW, *clients, policies_required=False).release
 
     assert resolved == release(
         id=start["name"], image=image(), released_at=when, started_by="sweep"

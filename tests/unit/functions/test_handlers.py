@@ -45,7 +45,7 @@ from tests.support.handlers import (
     observed,
     rolls_back,
 )
-from tests.support.pushes import found, located, planned, unkept
+from tests.support.pushes import found, located, planned, unguarded, unkept
 
 ALARMS = ["api-5xx", {"name": "api-latency", "when_firing": "block"}]
 WINDOWS = [
@@ -66,6 +66,7 @@ def ours(ledger):
 
 def test_resolve_release_names_a_deployment_for_the_service_of_the_plan(ssm, ecr):
     planned(ssm)
+    unguarded(ssm)
     found(ecr)
     located(ecr)
 
@@ -85,8 +86,20 @@ def test_begin_deployment_claims_the_service_and_names_the_rollback_target(ledge
     assert ledger.service(SERVICE).claim.execution == execution()
 
 
+def test_resolve_release_needs_policies_if_the_template_requires_them(ssm, ecr, monkeypatch):
+    monkeypatch.setenv("SERVICE_POLICIES", "required")
+    planned(ssm)
+    unguarded(ssm)
+    found(ecr)
+    located(ecr)
+
+    with pytest.raises(InvalidInput, match=r"ServicePolicies=required"):
+        invoked("resolve_release", INPUTS["resolve_release"])
+
+
 def test_begin_deployment_takes_the_input_that_resolve_release_names(ledger, ssm, ecr, ecs):
     planned(ssm)
+    unguarded(ssm)
     found(ecr)
     located(ecr)
     resolution = invoked("resolve_release", INPUTS["resolve_release"])

@@ -9,6 +9,7 @@ from slipway.release import parameter_names
 NAMES = {
     "plans": parameter_names.plans_path,
     "plan": lambda: parameter_names.plan_parameter("shop/api"),
+    "service": lambda: parameter_names.service_parameter("production/api"),
     "freeze": parameter_names.freeze_parameter,
     "image": lambda: parameter_names.image_parameter("production/api"),
 }
@@ -19,6 +20,7 @@ NAMES = {
     [
         ("plans", "/team-b/repositories"),
         ("plan", "/team-b/repositories/shop/api"),
+        ("service", "/team-b/services/production/api"),
         ("freeze", "/team-b/freeze"),
         ("image", "/team-b/images/production/api"),
     ],
