@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from botocore.exceptions import ClientError
 
 from slipway.ledger.records import ClaimId
 from slipway.release.freeze import parse_freeze
@@ -108,8 +109,11 @@ def test_an_image_is_deployed_manually(shop: Shop) -> None:
     assert (release["image"]["tag"], release["by"]) == ("v2", "jo")
 
 
-def test_the_pipeline_is_frozen_and_unfrozen(account: Account, shop: Shop) -> None:
+def test_the_pipeline_is_frozen_and_unfrozen(
+    account: Account, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parameter = "/slipway/freeze"
+    monkeypatch.setenv("PARAMETER_PREFIX", "/slipway")
     run("freeze now", shop)
     shop.push("v5")
     assert shop.deployed("v5").outcome == "REJECTED"
@@ -204,6 +208,35 @@ def test_parameters_are_copied_to_another_prefix_but_not_the_reservation(
     original = ssm.get_parameter(Name=f"/slipway/{plan}")["Parameter"]["Value"]
     assert copied == {f"/copied/{plan}": original, "/copied/images/a/b": "newer"}
     assert found["InvalidParameters"] == ["/copied/slipway-stack"]
+
+
+def test_what_runs_is_listed_while_it_runs(account: Account, shop: Shop) -> None:
+    other = account.shop(tasks=1)
+    slow = other.planned(other.service, bake_seconds=600)
+    other.plan([{"name": "production", "services": [slow]}])
+    other.push("v2")
+    name = wait_for(
+        lambda: other.record().claim and other.record().claim.execution.rpartition(":")[2],
+        "the deployment to begin",
+    )
+    assert name in run("what runs now", shop).split()
+    account.aws.client("stepfunctions").stop_execution(executionArn=other.record().claim.execution)
+    wait_for(lambda: has_ended(other), "the end of the deployment", PATIENCE_SECONDS)
+    assert name not in run("what runs now", shop).split()
+
+
+def test_a_ledger_is_deleted_only_by_the_commands_that_end_its_protection(
+    account: Account, shop: Shop
+) -> None:
+    dynamodb, protected = account.aws.client("dynamodb"), {"DeletionProtectionEnabled": True}
+    ledger = dynamodb.describe_table(TableName=account.outputs["LedgerTable"])["Table"]
+    assert protected.items() <= ledger.items()
+    keys = {name: ledger[name] for name in ("AttributeDefinitions", "KeySchema")}
+    dynamodb.create_table(TableName="old", BillingMode="PAY_PER_REQUEST", **keys, **protected)
+    with pytest.raises(ClientError, match="currently protected against deletion"):
+        dynamodb.delete_table(TableName="old")
+    run("delete a ledger", shop, LEDGER="old")
+    assert "old" not in dynamodb.list_tables()["TableNames"]
 
 
 def test_every_command_of_the_page_was_run() -> None:
