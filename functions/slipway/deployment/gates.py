@@ -9,7 +9,7 @@ from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.ledger.records import ServiceRecord, timestamp
 from slipway.release.freeze import frozen_until, parse_freeze
-from slipway.release.parameter_names import freeze_parameter
+from slipway.release.parameter_names import freeze_parameter, service_parameter
 from slipway.release.parameters import read_parameter
 
 
@@ -43,7 +43,8 @@ def frozen(case: Case, world: World) -> Beginning | None:
         Outcome.REJECTED,
         Cause.FROZEN,
         f"deployments to service {case.service} are frozen until {timestamp(until)} "
-        f'(see {freeze_parameter()} and "freeze" in the plan); start it manually after that',
+        f'(see {freeze_parameter()}, and "freeze" in the plan and in {service_parameter(case.service)}); '
+        "start it manually after that",
     )
 
 
@@ -59,8 +60,8 @@ def blocked(case: Case, alarms: dict[str, Alarm]) -> Beginning | None:
     policy = case.deployment.policy
     if missing := [name for name in policy.alarm_names if name not in alarms]:
         raise InvalidInput(
-            f"the plan names alarms for service {case.service} that CloudWatch does not have in this account "
-            f"and region: {', '.join(missing)}"
+            f"the plan or {service_parameter(case.service)} names alarms for service {case.service} that "
+            f"CloudWatch does not have in this account and region: {', '.join(missing)}"
         )
     firing = [alarms[name] for name in policy.blocking if alarms[name].state == "ALARM"]
     if not firing:
@@ -70,7 +71,7 @@ def blocked(case: Case, alarms: dict[str, Alarm]) -> Beginning | None:
         Outcome.REJECTED,
         Cause.ALARM,
         f"nothing is deployed to service {case.service} while {names} is in ALARM "
-        '("when_firing": "block" in the plan)',
+        f'("when_firing": "block" in the plan or in {service_parameter(case.service)})',
         evidence=tuple(f"alarm {alarm.name} is in ALARM: {alarm.reason}" for alarm in firing),
         alarms_fired=tuple(alarm.name for alarm in firing),
     )
