@@ -23,10 +23,11 @@ from slipway.health.outcome import Outcome
 from slipway.image import Image, source
 from slipway.ledger.records import Claim, ClaimId, Good, Quarantined, ServiceRecord
 from slipway.model import Model
-from slipway.release.parameters import read_plan
+from slipway.release.parameters import read_plan, read_service_policy
 from slipway.release.plan import Policy
 from slipway.release.registry import find_image, image_of
 from slipway.release.release import Deployment, Release, StartedBy
+from slipway.release.service_policy import policy_of
 
 
 class _Target(Model):
@@ -173,7 +174,16 @@ def as_deployment(
 
 
 def _abandoned(service: str, running: Revision, world: World) -> tuple[Image, Policy]:
-    """The image that the service runs, and the service's policy; the default policy if no plan names it."""
+    """The image that the service runs, and by which policy it is rolled back."""
+    image, planned = _planned(service, running, world)
+    try:
+        return image, policy_of(service, planned, read_service_policy(service, world.ssm))
+    except (InvalidInput, AwsRefused):
+        return image, planned  # a policy that can't be read must not prevent a rollback
+
+
+def _planned(service: str, running: Revision, world: World) -> tuple[Image, Policy]:
+    """The image whose plan names the service, and its policy there; the default policy if no plan does."""
     images = [image_of(reference, world.ecr) for reference in running.images.values()]
     for image in images:
         try:

@@ -11,6 +11,7 @@ from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.health.cause import Cause
 from slipway.image import Image
 from slipway.release.plan import Policy
+from tests.support import pushes
 from tests.support.builders import (
     DIGEST,
     FAMILY,
@@ -40,7 +41,7 @@ from tests.support.ecs_answers import (
     described,
     ecs_deployment,
 )
-from tests.support.pushes import found, planned, route
+from tests.support.pushes import found, guarded, route, unguarded
 
 BAD = f"{URI}@{DIGEST}"
 GOOD = f"{URI}@{OLD_DIGEST}"
@@ -65,6 +66,12 @@ def runs(ecs, *containers, on=NEW, **service):
     """What the service has, and its task definition."""
     described(ecs, ecs_deployment(taskDefinition=on), **service)
     defined(ecs, *(containers or [container(image=BAD)]), asked=on, taskDefinitionArn=on)
+
+
+def planned(ssm, *routes):
+    """The repository has a plan, and the service has no policy."""
+    pushes.planned(ssm, *routes)
+    unguarded(ssm)
 
 
 def unplanned(ssm):
@@ -502,6 +509,34 @@ def test_the_policy_of_a_manual_rollback_is_that_of_the_plan(world, ecs, ssm):
     assert begun(world).deployment.policy == Policy(bake_seconds=7)
 
 
+def test_the_gates_of_the_services_policy_add_to_those_of_the_plan(world, ecs, ssm):
+    runs(ecs)
+    pushes.planned(ssm)
+    # It does not admit the repository, but a rollback only puts back what was good on the service.
+    guarded(ssm, SERVICE, repositories=["shop/web"], bake_seconds=900)
+
+    assert begun(world).deployment.policy == Policy(bake_seconds=900)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        lambda ssm: guarded(ssm, SERVICE, text="{"),
+        lambda ssm: guarded(ssm, SERVICE, repositories=["shop/api"], container="other"),
+        lambda ssm: ssm.refuses("get_parameter", "AccessDeniedException"),
+    ],
+    ids=["not JSON", "contradicts the plan", "denied"],
+)
+def test_a_policy_that_does_not_fit_does_not_prevent_a_rollback(world, ecs, ssm, policy):
+    with_container = route("v*", production=[SERVICE])
+    with_container["stages"][0]["services"][0]["container"] = "app"
+    runs(ecs)
+    pushes.planned(ssm, with_container)
+    policy(ssm)
+
+    assert begun(world).deployment.policy == Policy(container="app")
+
+
 def test_the_abandoned_image_is_of_the_container_whose_repository_plans_for_the_service(
     world, ecs, ssm
 ):
@@ -516,8 +551,8 @@ def test_the_abandoned_image_is_of_the_container_whose_repository_plans_for_the_
     "plan",
     [
         unplanned,
-        lambda ssm: planned(ssm, route("v*", production=["production/other"])),
-        lambda ssm: planned(ssm, text="{"),
+        lambda ssm: pushes.planned(ssm, route("v*", production=["production/other"])),
+        lambda ssm: pushes.planned(ssm, text="{"),
         lambda ssm: ssm.refuses("get_parameter", "AccessDeniedException"),
     ],
     ids=["no plan", "the plan does not name the service", "not JSON", "denied"],
@@ -525,6 +560,7 @@ def test_the_abandoned_image_is_of_the_container_whose_repository_plans_for_the_
 def test_a_manual_rollback_without_a_readable_plan_has_the_default_policy(world, ecs, ssm, plan):
     runs(ecs)
     plan(ssm)
+    unguarded(ssm)
 
     deployed = begun(world).deployment
 
@@ -722,6 +758,7 @@ def test_an_invalid_input_of_a_manual_rollback_names_its_wrong_field(world, wron
 def test_an_image_of_an_unknown_place_is_abandoned_by_its_name(world, ecs, ssm):
     runs(ecs, container(image="nginx:1"))
     unplanned(ssm)
+    unguarded(ssm)
 
     left = begun(world).deployment.release.image
 
