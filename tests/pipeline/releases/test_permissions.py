@@ -16,6 +16,9 @@ from tests.support.sweeps import ended, let_the_lease_run_out, sweep
 from tests.support.waiting import wait_for
 
 UNUSED = {
+    # Only if another stack has the prefix, and when the stack gives it up (test_second_stack.py).
+    ("ReservePrefix", "ssm:GetParameter"),
+    ("ReservePrefix", "ssm:DeleteParameter"),
     # Only to find the targets of tasks on EC2 that share their instance's network; here is Fargate.
     ("CheckDeployment", "ecs:DescribeContainerInstances"),
     # Only to say who has the service, where another deployment took it meanwhile.
