@@ -34,7 +34,14 @@ class Input(Model):
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return a Resolution: the release and its stages, or why the push is ignored."""
     given = parse(Input, event, "the input of ResolveRelease")
-    resolved = resolve(given.start, given.execution, given.started_at, aws.ssm(), aws.ecr())
+    resolved = resolve(
+        given.start,
+        given.execution,
+        given.started_at,
+        aws.ssm(),
+        aws.ecr(),
+        policies_required=os.environ["SERVICE_POLICIES"] == "required",
+    )
     resolution = Resolution.of(_recorded(resolved, given))
     logger.info("resolved", extra={"ignored": resolution.ignored, "release": resolution.release})
     return resolution.to_json()

@@ -67,7 +67,7 @@ def record() -> dict[str, Any]:
             "ecr_push": push,
             "manual_start": {"repository": story.REPOSITORY, "tag": "v1"},
             "manual_rollback": {"service": story.SERVICE, "by": "jo"},
-            **of_cloudformation(custom.requests()[0]),
+            **of_cloudformation(custom.requests()),
             **of_v1_and_v2(executions(release)[0], *executions(deployment)),
             **of_refused(release, deployment),
             **of_manual_rollbacks(rollback),
@@ -187,17 +187,26 @@ def _invocations_of(logical_id: str) -> Iterator[Queue[Any]]:
         yield events
 
 
-def of_cloudformation(request: dict[str, Any]) -> dict[str, Any]:
-    """A request to make the parameter, and one to make a parameter that the function may not make."""
-    good = _answered_to_make_local(request)
-    own = str(uuid.uuid4())
-    bad = {
-        **good,
-        "ResourceProperties": {**good["ResourceProperties"], "Name": "/images/production/api"},
-        "ResponseURL": good["ResponseURL"].replace(good["RequestId"], own),
-        "RequestId": own,
+def of_cloudformation(requests: list[dict[str, Any]]) -> dict[str, Any]:
+    """Requests to create parameters: one that the function may not create, and one that another stack has."""
+    image, prefix = (
+        _answered_to_make_local(next(each for each in requests if each["ResourceType"] == kind))
+        for kind in ("Custom::FirstImage", "Custom::Prefix")
+    )
+    elsewhere = {**image["ResourceProperties"], "Name": "/images/production/api"}
+    second = prefix["StackId"].replace("/slipway/", "/second/")
+    return {
+        "put_first_image": image,
+        "bad/put_first_image": _another(image, ResourceProperties=elsewhere),
+        "reserve_prefix": prefix,
+        "bad/reserve_prefix": _another(prefix, StackId=second),
     }
-    return {"put_first_image": good, "bad/put_first_image": bad}
+
+
+def _another(request: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    own = str(uuid.uuid4())
+    url = request["ResponseURL"].replace(request["RequestId"], own)
+    return {**request, **changes, "ResponseURL": url, "RequestId": own}
 
 
 def _answered_to_make_local(request: dict[str, Any]) -> dict[str, Any]:

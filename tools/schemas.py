@@ -1,4 +1,4 @@
-"""Writes what docs/ has of the models: the JSON Schemas of a plan and of a notice, and the outcomes."""
+"""Writes what docs/ has of the models: JSON Schemas of plans, service policies and notices; the outcomes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tools.outcomes import outcomes
 
 ROOT = Path(__file__).parent.parent
 PLAN = ROOT / "docs" / "plan.schema.json"
+SERVICE_POLICY = ROOT / "docs" / "service-policy.schema.json"
 NOTICE = ROOT / "docs" / "notice.schema.json"
 OUTCOMES = ROOT / "docs" / "outcomes.md"
 sys.path.insert(0, str(ROOT / "functions"))
@@ -24,12 +25,14 @@ def schemas() -> dict[Path, str]:
     from slipway import image
     from slipway.notices import notice
     from slipway.release.plan import Plan
+    from slipway.release.service_policy import ServicePolicy
 
     of_notice = notice.Notice.model_json_schema()
     for name, schema in {"Notice": of_notice, **of_notice["$defs"]}.items():
         _describe(schema, name, (notice, image))
     return {
         PLAN: _rendered(_strict(Plan.model_json_schema())),
+        SERVICE_POLICY: _rendered(_strict(ServicePolicy.model_json_schema())),
         NOTICE: _rendered(of_notice),
         OUTCOMES: outcomes(),
     }

@@ -250,8 +250,8 @@ NOTICES: dict[str, Notice] = {
     ),
     "failed_before_change": deployment_notice(
         "FAILED",
-        "the plan names alarms for service production/api that CloudWatch does not have in this account and "
-        "region: api-5xx",
+        "the plan or /slipway/services/production/api names alarms for service production/api that "
+        "CloudWatch does not have in this account and region: api-5xx",
         runs(41),
         task_definition=None,
         rollback_target=None,

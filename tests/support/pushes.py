@@ -54,6 +54,20 @@ def planned(ssm: Stubbed, *routes: dict[str, Any], text: str | None = None) -> N
     ssm.answers("get_parameter", answer, Name=PARAMETER, WithDecryption=False)
 
 
+def unguarded(ssm: Stubbed, services: int = 1) -> None:
+    """Expect GetParameter for the policy of so many services; none of them has one."""
+    for _ in range(services):
+        ssm.refuses("get_parameter", "ParameterNotFound")
+
+
+def guarded(ssm: Stubbed, service: str, text: str | None = None, **policy: Any) -> None:
+    """Expect GetParameter; the service has this policy, or a policy with this text."""
+    name = f"/slipway/services/{service}"
+    value = text if text is not None else json.dumps(policy)
+    answer = {"Parameter": {"Name": name, "Value": value, "Type": "String"}}
+    ssm.answers("get_parameter", answer, Name=name, WithDecryption=False)
+
+
 def found(
     ecr: Stubbed, digest: str = DIGEST, by: dict[str, str] | None = None, **changes: Any
 ) -> None:

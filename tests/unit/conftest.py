@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from slipway import aws
 from tests.support.builders import DEPLOYMENTS, OPERATE, REGION, RELEASES, TOPIC
+from tests.support.custom_resources import CloudFormation, listening
 from tests.support.ledgers import ledger  # noqa: F401 - a fixture
 from tests.support.observations import scene  # noqa: F401 - a fixture
 from tests.support.stubs import PASSED, Stubbed, stubbed
@@ -53,7 +54,9 @@ def made_up_account() -> Iterator[None]:
         patch.setenv("SWEEP_FUNCTION", "slipway-Sweep")
         patch.setenv("RELEASE_STATE_MACHINE_ARN", RELEASES)
         patch.setenv("DEPLOYMENT_STATE_MACHINE_ARN", DEPLOYMENTS)
+        patch.setenv("PARAMETER_PREFIX", "/slipway")
         patch.setenv("REPOSITORY_PREFIX", "")
+        patch.setenv("SERVICE_POLICIES", "optional")
         patch.setenv("MATURITY_SECONDS", "600")
         patch.setenv("EVERY_MINUTES", "15")
         for client in CLIENTS:
@@ -129,3 +132,9 @@ def ecs_once(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
 @pytest.fixture
 def stepfunctions(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
     yield from stubbed(aws.stepfunctions(), request)
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[CloudFormation]:
+    with listening() as made:
+        yield made

@@ -58,7 +58,7 @@ def answers(account: Account, invoke: Invoke) -> Iterator[tuple[str, Any]]:
 def _answer(account: Account, invoke: Invoke, sent: Sent) -> tuple[str, Any]:
     event = account.event(sent.name)
     answer = invoke(sent.function, event)
-    if sent.function == "PutFirstImage":  # this function answers CloudFormation
+    if sent.function in ("PutFirstImage", "ReservePrefix"):  # they answer CloudFormation
         answer = {"answer": answer, "sent": custom.take_answer(event["RequestId"])}
     return sent.name, answer
 
@@ -66,6 +66,10 @@ def _answer(account: Account, invoke: Invoke, sent: Sent) -> tuple[str, Any]:
 def event_name(function: str) -> str:
     """The name of a function's event, and of its file: CheckDeployment's is check_deployment."""
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in function).lstrip("_")
+
+
+def _without_the_reservation(account: Account) -> None:
+    account.aws.client("ssm").delete_parameter(Name="/slipway/slipway-stack")
 
 
 def _without_the_first_image(account: Account) -> None:
@@ -139,6 +143,8 @@ def _a_revoked_token(account: Account) -> None:
 
 PATH = (
     (Sent("put_first_image", _without_the_first_image),),
+    (Sent("reserve_prefix", _without_the_reservation),),
+    (Sent("bad/reserve_prefix"),),
     (Sent("bad/put_first_image"), Sent("resolve_release")),
     (Sent("bad/resolve_release"), Sent("begin_deployment", _the_release_of_v1)),
     (Sent("bad/register_task_definition"), Sent("register_task_definition")),

@@ -8,7 +8,8 @@ from slipway.health.alarms import Alarm
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.ledger.records import ServiceRecord, timestamp
-from slipway.release.freeze import FREEZE_PARAMETER, frozen_until, parse_freeze
+from slipway.release.freeze import frozen_until, parse_freeze
+from slipway.release.parameter_names import freeze_parameter, service_parameter
 from slipway.release.parameters import read_parameter
 
 
@@ -48,7 +49,7 @@ def frozen(case: Case, record: ServiceRecord, world: World) -> Beginning | None:
                 Cause.FROZEN,
                 f"{freeze.by} has frozen {whose} {until} ({freeze.why}); start it manually after that",
             )
-    parameter = read_parameter(FREEZE_PARAMETER, world.ssm)
+    parameter = read_parameter(freeze_parameter(), world.ssm)
     whole = parse_freeze(parameter) if parameter is not None else ()
     end = frozen_until((*whole, *case.deployment.policy.freeze), case.now)
     if end is None:
@@ -57,7 +58,8 @@ def frozen(case: Case, record: ServiceRecord, world: World) -> Beginning | None:
         Outcome.REJECTED,
         Cause.FROZEN,
         f"deployments to service {case.service} are frozen until {timestamp(end)} "
-        f'(see {FREEZE_PARAMETER} and "freeze" in the plan); start it manually after that',
+        f'(see {freeze_parameter()}, and "freeze" in the plan and in {service_parameter(case.service)}); '
+        "start it manually after that",
     )
 
 
@@ -73,8 +75,8 @@ def blocked(case: Case, alarms: dict[str, Alarm]) -> Beginning | None:
     policy = case.deployment.policy
     if missing := [name for name in policy.alarm_names if name not in alarms]:
         raise InvalidInput(
-            f"the plan names alarms for service {case.service} that CloudWatch does not have in this account "
-            f"and region: {', '.join(missing)}"
+            f"the plan or {service_parameter(case.service)} names alarms for service {case.service} that "
+            f"CloudWatch does not have in this account and region: {', '.join(missing)}"
         )
     firing = [alarms[name] for name in policy.blocking if alarms[name].state == "ALARM"]
     if not firing:
@@ -84,7 +86,7 @@ def blocked(case: Case, alarms: dict[str, Alarm]) -> Beginning | None:
         Outcome.REJECTED,
         Cause.ALARM,
         f"nothing is deployed to service {case.service} while {names} is in ALARM "
-        '("when_firing": "block" in the plan)',
+        f'("when_firing": "block" in the plan or in {service_parameter(case.service)})',
         evidence=tuple(f"alarm {alarm.name} is in ALARM: {alarm.reason}" for alarm in firing),
         alarms_fired=tuple(alarm.name for alarm in firing),
     )

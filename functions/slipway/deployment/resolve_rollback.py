@@ -19,10 +19,11 @@ from slipway.image import Image, source
 from slipway.ledger.records import Good, RollbackRecord, ServiceRecord
 from slipway.model import Model, parse_written
 from slipway.release.named import NamedRollback
-from slipway.release.parameters import read_plan
+from slipway.release.parameters import read_plan, read_service_policy
 from slipway.release.plan import Policy, ServiceName
 from slipway.release.registry import find_image, image_of
 from slipway.release.release import Deployment, Release, StartedBy, started_id, unique_name
+from slipway.release.service_policy import policy_of
 
 # ECR's own patterns: imageDigest and imageTag in its API reference.
 _IMAGE = re.compile(r"sha256:[0-9a-f]{64}|[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
@@ -270,9 +271,11 @@ def _abandoned(
     planned = list(_planned(service, running, world))
     of_it = [found for found in planned if found[0].repository == repository]
     if found := (of_it or planned):
-        return found[0]
-    first = next(iter(running.images.values()))
-    return image_of(first, world.ecr), Policy()
+        image, policy = found[0]
+    else:
+        first = next(iter(running.images.values()))
+        image, policy = image_of(first, world.ecr), Policy()
+    return image, _policy(service, policy, world)
 
 
 def _planned(service: str, running: Revision, world: World) -> Iterator[tuple[Image, Policy]]:
@@ -285,3 +288,11 @@ def _planned(service: str, running: Revision, world: World) -> Iterator[tuple[Im
             continue  # a plan that can't be read must not prevent a rollback
         if plan and (policy := plan.policy_of(service)):
             yield image, policy
+
+
+def _policy(service: str, planned: Policy, world: World) -> Policy:
+    """The policy of the plan, with the gates of the service's own policy."""
+    try:
+        return policy_of(service, planned, read_service_policy(service, world.ssm))
+    except (InvalidInput, AwsRefused):
+        return planned  # a policy that can't be read must not prevent a rollback

@@ -14,7 +14,8 @@ from slipway.deployment.recovery import Recoverer
 from slipway.errors import AwsRefused, SlipwayError
 from slipway.ledger.ledger import CLOCKS_APART_SECONDS, Ledger
 from slipway.ledger.records import ServiceRecord, timestamp
-from slipway.release.plan import PARAMETER_PREFIX, Plan, Route, parse_plan
+from slipway.release.parameter_names import plans_path
+from slipway.release.plan import Plan, Route, parse_plan
 from slipway.release.registry import tagged_images
 from slipway.release.release import unique_name
 from slipway.release.resolve import SWEPT
@@ -83,7 +84,7 @@ class Sweeper:
     deployment_machine: str
     """ARN of the deployment state machine."""
     repository_prefix: str
-    """Only repositories whose name begins with this are swept."""
+    """Only the repository of this name and those below it are swept; every one if it is empty."""
     maturity: timedelta
     """The age at which an image's event counts as lost. The event of a younger image may still come."""
     pace: Pace
@@ -142,20 +143,21 @@ class Sweeper:
 
     def _plans(self) -> list[_Planned]:
         """The plans of all repositories that are swept, in the order of the repositories' names."""
+        path = plans_path()
         plans = []
         more: dict[str, str] = {}
         while True:
             self.pace.wait()
-            with calling("ssm:GetParametersByPath", PARAMETER_PREFIX):
+            with calling("ssm:GetParametersByPath", path):
                 page = self.ssm.get_parameters_by_path(
-                    Path=PARAMETER_PREFIX.rstrip("/"),
+                    Path=path,
                     Recursive=True,
                     MaxResults=10,
                     **more,  # type: ignore[arg-type]
                 )
             for parameter in page["Parameters"]:
-                repository = parameter["Name"].removeprefix(PARAMETER_PREFIX)
-                if repository.startswith(self.repository_prefix):
+                repository = parameter["Name"].removeprefix(f"{path}/")
+                if _is_within(repository, self.repository_prefix):
                     changed_at = parameter["LastModifiedDate"]
                     plans.append(_Planned(repository, parameter["Value"], changed_at))
             if "NextToken" not in page:
@@ -265,3 +267,8 @@ def newest_of_each_route(
             if route:
                 newest[id(route)] = max(pushed, newest.get(id(route), pushed))
     return [(route, newest[id(route)]) for route in plan.routes if id(route) in newest]
+
+
+def _is_within(repository: str, prefix: str) -> bool:
+    """As the template's policies and its rule have it: ``shop`` does not mean ``shopping/api``."""
+    return not prefix or f"{repository}/".startswith(f"{prefix}/")

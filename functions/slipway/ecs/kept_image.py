@@ -3,7 +3,7 @@
 Each time a stack updates its service, CloudFormation sends ECS every property, the task definition too
 (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/1529). If the template named
 an image, each such update would put that image back on the service. So environment/service.yaml reads the
-image from the parameter ``/slipway/images/<cluster>/<service>``, and FinishDeployment writes every image
+image from the parameter ``<prefix>/images/<cluster>/<service>``, and FinishDeployment writes every image
 there that proved good.
 """
 
@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 from slipway.aws import calling, error_code
 from slipway.ecs.task_definition import containers_for, read_task_definition
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from slipway.release.parameter_names import image_parameter
 from slipway.release.parameters import read_parameter
 from slipway.release.release import Deployment
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_ssm import SSMClient
-
-PARAMETER_PREFIX = "/slipway/images/"
 
 
 def keep_image(
@@ -39,7 +38,7 @@ def keep_image(
     Returns:
         None, or a sentence for people that says what failed and what to do.
     """
-    name = PARAMETER_PREFIX + deployment.service
+    name = image_parameter(deployment.service)
     try:
         kept = read_parameter(name, ssm)
         if kept is None:

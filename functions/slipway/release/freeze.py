@@ -1,7 +1,7 @@
 """Freeze windows: times in which nothing is deployed.
 
 The windows of a service are in its plan (``freeze``). The windows of the whole pipeline are in the SSM
-parameter ``/slipway/freeze``, as a JSON list of the same form. This module does not call AWS.
+parameter ``<prefix>/freeze``, as a JSON list of the same form. This module does not call AWS.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from pydantic import (
 
 from slipway.errors import InvalidInput
 from slipway.model import Model, parse_member, parse_written, read_json
-
-FREEZE_PARAMETER = "/slipway/freeze"
+from slipway.release.parameter_names import freeze_parameter
 
 # Windows can follow each other without end, as with 24 hours every day. Only so many are joined, which is
 # 41 days of the shortest windows. The freeze may then continue at the end that is returned, so a caller has
@@ -159,13 +158,13 @@ def frozen_until(windows: Collection[Window], now: datetime) -> datetime | None:
 
 
 def parse_freeze(text: str) -> tuple[Window, ...]:
-    """Read the windows of the SSM parameter ``/slipway/freeze``; ``[]`` freezes nothing.
+    """Read the windows of the SSM parameter ``<prefix>/freeze``; ``[]`` freezes nothing.
 
     Raises:
         InvalidInput: the text is not JSON, or not a list of windows. The message names the parameter and
             each wrong field.
     """
-    where = f"the freeze of the whole pipeline (SSM parameter {FREEZE_PARAMETER}, where [] freezes nothing)"
+    where = f"the freeze of the whole pipeline (SSM parameter {freeze_parameter()}, where [] freezes nothing)"
     value = read_json(text, where)
     if not isinstance(value, list):
         raise InvalidInput(f"{where} is not a list of windows, each {FORMS}")

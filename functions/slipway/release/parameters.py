@@ -1,4 +1,4 @@
-"""Reads SSM parameters, and the plans in them."""
+"""Reads SSM parameters, and the plans and policies in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 
 from slipway.aws import calling, error_code
 from slipway.errors import AwsRefused
-from slipway.release.plan import Plan, parameter_name, parse_plan
+from slipway.release.parameter_names import plan_parameter, service_parameter
+from slipway.release.plan import Plan, parse_plan
+from slipway.release.service_policy import ServicePolicy, parse_service_policy
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -41,5 +43,16 @@ def read_plan(repository: str, ssm: SSMClient) -> Plan | None:
         InvalidInput: the parameter does not hold a valid plan.
         AwsUnavailable, AwsRefused: from SSM.
     """
-    text = read_parameter(parameter_name(repository), ssm)
+    text = read_parameter(plan_parameter(repository), ssm)
     return None if text is None else parse_plan(text, repository)
+
+
+def read_service_policy(service: str, ssm: SSMClient) -> ServicePolicy | None:
+    """The policy of a service, or None if the service has none.
+
+    Raises:
+        InvalidInput: the parameter does not hold a valid policy.
+        AwsUnavailable, AwsRefused: from SSM.
+    """
+    text = read_parameter(service_parameter(service), ssm)
+    return None if text is None else parse_service_policy(text, service)

@@ -1,6 +1,6 @@
 """The plan of a repository: which tags go through which stages to which services.
 
-Each repository has one SSM parameter, ``/slipway/repositories/<repository name>``, which holds its plan as
+Each repository has one SSM parameter, ``<prefix>/repositories/<repository name>``, which holds its plan as
 JSON. ``make schema`` generates docs/plan.schema.json from these models.
 """
 
@@ -11,19 +11,18 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     TypeAdapter,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
-    field_validator,
     model_validator,
 )
 
 from slipway.model import Model, parse_member, parse_written, read_json
 from slipway.release.freeze import Windows
-
-PARAMETER_PREFIX = "/slipway/repositories/"
+from slipway.release.parameter_names import plan_parameter
 
 # One check adds about ten events to an execution's history, and Step Functions ends an execution whose
 # history reaches 25,000 (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
@@ -69,35 +68,37 @@ def _by_form(
     raise ValueError('an alarm is its name, or {"name": ..., "when_firing": "ignore" or "block"}')
 
 
+def _each_alarm_once(alarms: tuple[PlannedAlarm, ...]) -> tuple[PlannedAlarm, ...]:
+    _each_once([alarm_name(alarm) for alarm in alarms], "alarm")
+    return alarms
+
+
 PlannedAlarm = Annotated[Name | GuardingAlarm, WrapValidator(_by_form)]
+Alarms = Annotated[
+    tuple[PlannedAlarm, ...], Field(max_length=100), AfterValidator(_each_alarm_once)
+]
+BakeSeconds = Annotated[int, Field(ge=0, le=86_400, strict=True)]
+TimeoutSeconds = Annotated[int, Field(ge=1, le=21_600, strict=True)]
+PollSeconds = Annotated[int, Field(ge=1, le=300, strict=True)]
 
 
 class Policy(Model):
     """How one service is deployed: alarms, bake, timeout, time between checks, container, freezes."""
 
-    alarms: tuple[PlannedAlarm, ...] = Field(
+    alarms: Alarms = Field(
         default=(),
-        max_length=100,
         description="CloudWatch alarms of any kind; one that goes to ALARM fails the deployment. A bare "
         "name means when_firing: ignore",
     )
-    bake_seconds: int = Field(
+    bake_seconds: BakeSeconds = Field(
         default=300,
-        ge=0,
-        le=86_400,
-        strict=True,
         description="how long it is watched after it was first healthy",
     )
-    timeout_seconds: int = Field(
+    timeout_seconds: TimeoutSeconds = Field(
         default=1800,
-        ge=1,
-        le=21_600,
-        strict=True,
         description="how long it may take to become healthy",
     )
-    poll_seconds: int = Field(
-        default=15, ge=1, le=300, strict=True, description="time between two checks"
-    )
+    poll_seconds: PollSeconds = Field(default=15, description="time between two checks")
     container: Name | None = Field(
         default=None,
         description="the container that gets the image; by default every one whose image is from "
@@ -110,7 +111,7 @@ class Policy(Model):
     @property
     def alarm_names(self) -> tuple[str, ...]:
         """The names of the alarms, in the order of the plan."""
-        return tuple(_alarm_name(alarm) for alarm in self.alarms)
+        return tuple(alarm_name(alarm) for alarm in self.alarms)
 
     @property
     def blocking(self) -> tuple[str, ...]:
@@ -120,12 +121,6 @@ class Policy(Model):
             for alarm in self.alarms
             if isinstance(alarm, GuardingAlarm) and alarm.when_firing == "block"
         )
-
-    @field_validator("alarms")
-    @classmethod
-    def _names_each_alarm_once(cls, alarms: tuple[PlannedAlarm, ...]) -> tuple[PlannedAlarm, ...]:
-        _each_once([_alarm_name(alarm) for alarm in alarms], "alarm")
-        return alarms
 
     @model_validator(mode="after")
     def _fits_into_one_execution(self) -> Policy:
@@ -200,11 +195,6 @@ class Plan(Model):
         return policies[-1] if policies else None
 
 
-def parameter_name(repository: str) -> str:
-    """The SSM parameter that holds the plan of ``repository``."""
-    return PARAMETER_PREFIX + repository
-
-
 def parse_plan(text: str, repository: str) -> Plan:
     """Read the plan of ``repository`` from JSON.
 
@@ -212,11 +202,12 @@ def parse_plan(text: str, repository: str) -> Plan:
         InvalidInput: the text is not JSON, or not a valid plan. The message names the repository, the
             parameter and each wrong field.
     """
-    where = f"the plan of repository {repository} (SSM parameter {parameter_name(repository)})"
+    where = f"the plan of repository {repository} (SSM parameter {plan_parameter(repository)})"
     return parse_written(Plan, read_json(text, where), where)
 
 
-def _alarm_name(alarm: PlannedAlarm) -> str:
+def alarm_name(alarm: PlannedAlarm) -> str:
+    """The name of an alarm in either of its two forms."""
     return alarm if isinstance(alarm, str) else alarm.name
 
 

@@ -10,8 +10,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from slipway.errors import InvalidInput
 from slipway.image import Image
 from slipway.model import Model, parse, parse_written
-from slipway.release.parameters import read_plan
-from slipway.release.plan import Route, parameter_name
+from slipway.release.parameter_names import plan_parameter
+from slipway.release.parameters import read_plan, read_service_policy
+from slipway.release.plan import Policy, Route
 from slipway.release.registry import find_image, uri_of
 from slipway.release.release import (
     PlannedDeployment,
@@ -21,6 +22,7 @@ from slipway.release.release import (
     StartedBy,
     started_id,
 )
+from slipway.release.service_policy import admitted
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -88,6 +90,8 @@ def resolve(
     started_at: datetime,
     ssm: SSMClient,
     ecr: ECRClient,
+    *,
+    policies_required: bool,
 ) -> Resolved:
     """Resolve ``start``, the input of the release state machine, to a release or to a reason to ignore it.
 
@@ -98,18 +102,23 @@ def resolve(
         start: an EventBridge event ``ECR Image Action``, or a ManualStart.
         execution: ARN of the release's execution.
         started_at: when that execution started, which is the time of a manually started release.
+        policies_required: whether a service without a policy is not deployed to.
 
     Raises:
         InvalidInput: the plan, the event or the manual start is not valid, the event is not ECR's or lies in
-            the future, or it names a repository, image or route that does not exist.
+            the future, or it names a repository, image or route that does not exist; or a service of the
+            route has an invalid policy or does not admit the repository.
         AwsUnavailable, AwsRefused: from SSM or ECR.
     """
-    if "detail-type" not in start:
-        return _resolve_manual_start(start, execution, started_at, ssm, ecr)
     try:
-        return _resolve_push(start, execution, started_at, ssm, ecr)
+        if "detail-type" in start:
+            release, route = _resolve_push(start, execution, started_at, ssm, ecr)
+        else:
+            release, route = _resolve_manual_start(start, execution, started_at, ssm, ecr)
     except _Ignored as why:
         return Resolved(ignored=str(why))
+    policies = _policies(release, route, ssm, policies_required=policies_required)
+    return _resolution(release, route, policies)
 
 
 def _read_push(event: dict[str, Any], execution: str, started_at: datetime) -> _Push:
@@ -135,7 +144,7 @@ def _read_push(event: dict[str, Any], execution: str, started_at: datetime) -> _
 
 def _resolve_push(
     event: dict[str, Any], execution: str, started_at: datetime, ssm: SSMClient, ecr: ECRClient
-) -> Resolved:
+) -> tuple[Release, Route]:
     push = _read_push(event, execution, started_at)
     detail = push.detail
     repository, tag = detail.repository, detail.tag
@@ -145,7 +154,7 @@ def _resolve_push(
         raise _Ignored(f"tag {tag} is a signature or an attestation")
     plan = read_plan(repository, ssm)
     if plan is None:
-        raise _Ignored(f"repository {repository} has no plan at {parameter_name(repository)}")
+        raise _Ignored(f"repository {repository} has no plan at {plan_parameter(repository)}")
     route = plan.route_for(tag)
     if route is None:
         raise _Ignored(f"no route of repository {repository} matches tag {tag}")
@@ -165,7 +174,7 @@ def _resolve_push(
         released_at=_pushed_at(push.time, found.get("imagePushedAt"), started_at),
         started_by=StartedBy.SWEEP if push.source == SWEPT else StartedBy.PUSH,
     )
-    return _resolution(release, route)
+    return release, route
 
 
 def _pushed_at(in_event: datetime, in_ecr: datetime | None, started_at: datetime) -> datetime:
@@ -190,7 +199,7 @@ def _resolve_manual_start(
     started_at: datetime,
     ssm: SSMClient,
     ecr: ECRClient,
-) -> Resolved:
+) -> tuple[Release, Route]:
     allowed = 'a manual start ({"repository": ..., "tag" or "digest": ...})'
     manual = parse_written(ManualStart, start, allowed)
     repository = manual.repository
@@ -198,7 +207,7 @@ def _resolve_manual_start(
     plan = read_plan(repository, ssm)
     if plan is None:
         raise InvalidInput(
-            f"repository {repository} has no plan: put one at {parameter_name(repository)}"
+            f"repository {repository} has no plan: put one at {plan_parameter(repository)}"
         )
     if manual.tag:
         found = find_image(repository, {"imageTag": manual.tag}, ecr)
@@ -218,19 +227,57 @@ def _resolve_manual_start(
                 by=manual.by,
                 force=manual.force,
             )
-            return _resolution(release, route)
+            return release, route
     raise InvalidInput(
         f"no route of repository {repository} matches {' or '.join(tags) or 'an image without a tag'}: "
-        f"see {parameter_name(repository)}"
+        f"see {plan_parameter(repository)}"
     )
 
 
-def _resolution(release: Release, route: Route) -> Resolved:
+def _policies(
+    release: Release, route: Route, ssm: SSMClient, *, policies_required: bool
+) -> dict[tuple[str, str], Policy]:
+    """The policy of each deployment, by stage and service.
+
+    Every service of the route is asked before the first stage begins, so a release that a later stage does
+    not admit changes nothing.
+    """
+    of_services = {
+        service: read_service_policy(service, ssm)
+        for service in dict.fromkeys(
+            planned.service for stage in route.stages for planned in stage.services
+        )
+    }
+    policies = {}
+    refusals = []
+    for stage in route.stages:
+        for planned in stage.services:
+            service = planned.service
+            try:
+                policies[stage.name, service] = admitted(
+                    release.image.repository,
+                    service,
+                    planned.policy(),
+                    of_services[service],
+                    required=policies_required,
+                )
+            except InvalidInput as refused:
+                refusals.append(str(refused))
+    if refusals:
+        raise InvalidInput("\n".join(dict.fromkeys(refusals)))
+    return policies
+
+
+def _resolution(
+    release: Release, route: Route, policies: dict[tuple[str, str], Policy]
+) -> Resolved:
     stages = [
         ReleaseStage(
             name=stage.name,
             services=tuple(
-                PlannedDeployment(service=planned.service, policy=planned.policy())
+                PlannedDeployment(
+                    service=planned.service, policy=policies[stage.name, planned.service]
+                )
                 for planned in stage.services
             ),
         )

@@ -14,7 +14,13 @@ from typing import Any
 
 from localaws.cloudformation.engine.intrinsics import resolve
 from localaws.cloudformation.engine.not_found import gone_already
-from localaws.cloudformation.engine.resource_type import TYPES, Naming, Properties, Resource
+from localaws.cloudformation.engine.resource_type import (
+    TYPES,
+    HalfCreatedError,
+    Naming,
+    Properties,
+    Resource,
+)
 from localaws.cloudformation.engine.stack import Deployed, Stack, StackScope
 from localaws.cloudformation.engine.syntax import text
 from localaws.cloudformation.engine.template import Desired
@@ -103,19 +109,20 @@ class StackOperation:
         policy = declared.get("DeletionPolicy", "Delete")
         retained = policy in ("Retain", "RetainExceptOnCreate")
         try:
-            properties = self._properties(kind, declared)
+            properties = self._properties(logical_id, kind, declared)
             same = before and before.kind is kind and before.properties == properties
             if before and same and not kind.looked_after:
                 self.stack.resources[logical_id] = replace(before, retained=retained)
                 return
             self.stack.add_event(logical_id, kind.type, physical_id, f"{verb}_IN_PROGRESS")
             if before and not is_replaced(before, kind, _changed(before.properties, properties)):
-                self._update(before, properties)
+                replaced = self._update(before, properties)
             else:
                 always = policy == "Retain"  # Retain applies to a rollback, too
                 physical_id = self._create(logical_id, kind, properties, retained=always)
-                if before and declared.get("UpdateReplacePolicy") != "Retain":
-                    self.replaced.append(replace(before, retained=False))
+                replaced = before is not None
+            if before and replaced and declared.get("UpdateReplacePolicy") != "Retain":
+                self.replaced.append(replace(before, retained=False))
         except Exception as error:
             self.stack.add_event(
                 logical_id, kind.type, physical_id, f"{verb}_FAILED", _reason(error)
@@ -128,8 +135,9 @@ class StackOperation:
             resource, retained=retained, status=f"{verb}_COMPLETE", changed_at=at
         )
 
-    def _properties(self, kind: Resource, declared: dict[str, Any]) -> Properties:
+    def _properties(self, logical_id: str, kind: Resource, declared: dict[str, Any]) -> Properties:
         properties: Properties = resolve(declared.get("Properties", {}), self.scope)
+        properties = kind.placed(properties, self.stack.id, logical_id)
         if "Tags" in kind.properties and self.desired.tags:
             return kind.tagged(properties, self.desired.tags)
         return properties
@@ -138,7 +146,11 @@ class StackOperation:
         self, logical_id: str, kind: Resource, properties: Properties, *, retained: bool
     ) -> str:
         before = self.stack.resources.get(logical_id)
-        physical_id = kind.create(properties, Naming(self.stack.name, logical_id))
+        failed: HalfCreatedError | None = None
+        try:
+            physical_id = kind.create(properties, Naming(self.stack.name, logical_id))
+        except HalfCreatedError as error:
+            physical_id, failed = error.physical_id, error
         now = datetime.now(UTC)
         made = Deployed(logical_id, kind, physical_id, properties, retained, "IN_PROGRESS", now)
         self.stack.resources[logical_id] = made
@@ -152,20 +164,30 @@ class StackOperation:
                 del self.stack.resources[logical_id]
 
         self.undo.append(undo)
+        if failed:
+            raise failed
         kind.complete(physical_id, properties)
         return physical_id
 
-    def _update(self, before: Deployed, properties: Properties) -> None:
+    def _update(self, before: Deployed, properties: Properties) -> bool:
+        """Update the resource; whether another one has replaced it."""
+
         def undo() -> None:
-            before.kind.put_back(before.physical_id, before.properties, properties)
+            now = self.stack.resources[before.logical_id]
+            before.kind.put_back(now.physical_id, before.properties, properties)
             self.stack.resources[before.logical_id] = before
+            if now.physical_id != before.physical_id:
+                self._delete(now)
             identity = before.logical_id, before.kind.type, before.physical_id
             self.stack.add_event(*identity, "UPDATE_COMPLETE", "Rolled back")
 
         # Registered before the update, which may change something and then fail.
         self.undo.append(undo)
-        before.kind.update(before.physical_id, properties, before.properties)
-        self.stack.resources[before.logical_id] = replace(before, properties=properties)
+        other = before.kind.update(before.physical_id, properties, before.properties)
+        self.stack.resources[before.logical_id] = replace(
+            before, physical_id=other or before.physical_id, properties=properties
+        )
+        return other is not None
 
     def _delete(self, resource: Deployed) -> bool:
         identity = resource.logical_id, resource.kind.type, resource.physical_id

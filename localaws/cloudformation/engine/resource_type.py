@@ -50,6 +50,14 @@ class Naming:
         return f"{stem.rstrip('-')}-{suffix}"
 
 
+class HalfCreatedError(Exception):
+    """The creation failed, but there is a physical id. The rollback deletes what it names."""
+
+    def __init__(self, physical_id: str, message: str) -> None:
+        super().__init__(message)
+        self.physical_id = physical_id
+
+
 class Resource(ABC):
     """A resource type. It has no state of its own: everything is stored in the service."""
 
@@ -68,14 +76,23 @@ class Resource(ABC):
 
     @abstractmethod
     def create(self, properties: Properties, naming: Naming) -> str:
-        """Create the resource with one call and return its physical id, which Ref returns."""
+        """Create the resource with one call and return its physical id, which Ref returns.
+
+        Raises:
+            HalfCreatedError: it failed, and has to be deleted all the same.
+        """
 
     def complete(self, physical_id: str, properties: Properties) -> None:  # noqa: B027
         """Make the calls that follow the creation. If one fails, the resource is deleted again."""
 
     @abstractmethod
-    def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
-        """Update the resource to its new properties. No create-only property has changed."""
+    def update(self, physical_id: str, properties: Properties, previous: Properties) -> str | None:
+        """Update the resource to its new properties. No create-only property has changed.
+
+        Returns:
+            The physical id of the resource that replaces this one, as a custom resource may answer; None if
+            this one was updated.
+        """
 
     @abstractmethod
     def delete(self, physical_id: str, properties: Properties) -> None:
@@ -84,6 +101,10 @@ class Resource(ABC):
     def put_back(self, physical_id: str, properties: Properties, undone: Properties) -> None:
         """Undo an update, also one that failed halfway."""
         self.update(physical_id, properties, undone)
+
+    def placed(self, properties: Properties, stack: str, logical_id: str) -> Properties:  # noqa: ARG002
+        """The properties, with the stack's id and the logical id if the type has to know them."""
+        return properties
 
     def settle(self, physical_id: str) -> None:  # noqa: B027
         """Discard what is needed to undo an update: the whole operation has succeeded."""

@@ -1,7 +1,8 @@
 """Custom resources in CloudFormation: a function creates the resource and answers to a given URL.
 
 CloudFormation invokes the function asynchronously and waits for the answer. Here the answer has to be
-there when the function ends.
+there when the function ends. As on AWS, a resource whose creation failed is deleted by the physical id in
+the answer, and an update that answers another physical id has replaced the resource.
 """
 
 from __future__ import annotations
@@ -15,10 +16,16 @@ from moto.cloudformation.models import cloudformation_backends
 from typing_extensions import override
 
 from localaws.aws import ACCOUNT, REGION, client
-from localaws.cloudformation.engine.resource_type import Naming, Properties, Resource
-from localaws.cloudformation.engine.store import find, stacks
+from localaws.cloudformation.engine.resource_type import (
+    HalfCreatedError,
+    Naming,
+    Properties,
+    Resource,
+)
 
 ENDPOINT = "/_localaws/custom/"
+_PLACE = "(where it is declared)"
+"""The key of what `placed` adds. No property of a template has such a name."""
 
 _answers: dict[str, dict[str, Any]] = {}
 """The answers by request id, until they are read."""
@@ -26,39 +33,83 @@ _answers: dict[str, dict[str, Any]] = {}
 Answer = tuple[dict[str, Any], int]
 
 
-class FirstImage(Resource):
-    """The resource of the function PutFirstImage. The physical id is the one in its answer."""
+class _CustomResource(Resource):
+    """The resource of a function. The physical id is the one in the function's answer."""
 
-    type = "Custom::FirstImage"
-    properties = frozenset({"Name", "ServiceTimeout", "ServiceToken", "Value"})
     create_only = frozenset({"ServiceToken"})
 
     @override
-    def create(self, properties: Properties, naming: Naming) -> str:
-        place = find(naming.stack).id, naming.logical_id
-        return _ask(place, self._request("Create", properties))
+    def placed(self, properties: Properties, stack: str, logical_id: str) -> Properties:
+        # A request names both, and two stacks can have resources of one physical id.
+        return {**properties, _PLACE: {"StackId": stack, "LogicalResourceId": logical_id}}
 
     @override
-    def update(self, physical_id: str, properties: Properties, previous: Properties) -> None:
-        request = self._request("Update", properties)
-        old = {"PhysicalResourceId": physical_id, "OldResourceProperties": previous}
-        if _ask(_place(self, physical_id), {**request, **old}) != physical_id:
-            raise NotImplementedError(f"{self.type}: an update that answers another physical id")
+    def create(self, properties: Properties, naming: Naming) -> str:
+        said = self._ask("Create", properties)
+        if said["Status"] != "SUCCESS":
+            raise HalfCreatedError(said["PhysicalResourceId"], _reason(said))
+        return str(said["PhysicalResourceId"])
+
+    @override
+    def update(self, physical_id: str, properties: Properties, previous: Properties) -> str | None:
+        old = {"PhysicalResourceId": physical_id, "OldResourceProperties": _written(previous)}
+        said = self._ask("Update", properties, **old)
+        if said["Status"] != "SUCCESS":
+            raise RuntimeError(_reason(said))
+        answered = str(said["PhysicalResourceId"])
+        return None if answered == physical_id else answered
 
     @override
     def delete(self, physical_id: str, properties: Properties) -> None:
-        request = self._request("Delete", properties)
-        _ask(_place(self, physical_id), {**request, "PhysicalResourceId": physical_id})
+        said = self._ask("Delete", properties, PhysicalResourceId=physical_id)
+        if said["Status"] != "SUCCESS":
+            raise RuntimeError(_reason(said))
 
-    def _request(self, kind: str, properties: Properties) -> dict[str, Any]:
-        return {
+    def _ask(self, kind: str, properties: Properties, **more: Any) -> dict[str, Any]:
+        """Invoke the function and return its answer."""
+        request_id = str(uuid.uuid4())
+        function = properties["ServiceToken"]
+        event = {
             "RequestType": kind,
             "ResourceType": self.type,
-            "ResourceProperties": {
-                **properties,
-                "ServiceTimeout": str(properties["ServiceTimeout"]),
-            },
+            "ResourceProperties": _written(properties),
+            **more,
+            "ServiceToken": function,
+            "ResponseURL": f"{os.environ['AWS_ENDPOINT_URL']}{ENDPOINT}{request_id}",
+            "StackId": properties[_PLACE]["StackId"],
+            "RequestId": request_id,
+            "LogicalResourceId": properties[_PLACE]["LogicalResourceId"],
         }
+        requests().append(event)
+        invoked = client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
+        said = take_answer(request_id)
+        if said is None:
+            raise RuntimeError(f"{function} did not answer: {invoked['Payload'].read().decode()}")
+        return said
+
+
+class FirstImage(_CustomResource):
+    """The resource of the function PutFirstImage."""
+
+    type = "Custom::FirstImage"
+    properties = frozenset({"Name", "ServiceTimeout", "ServiceToken", "Value"})
+
+
+class Prefix(_CustomResource):
+    """The resource of the function ReservePrefix."""
+
+    type = "Custom::Prefix"
+    properties = frozenset({"Name", "ServiceTimeout", "ServiceToken"})
+
+
+def _written(properties: Properties) -> Properties:
+    """The properties as CloudFormation sends them: as the template has them, numbers as text."""
+    given = {name: value for name, value in properties.items() if name != _PLACE}
+    return {**given, "ServiceTimeout": str(given["ServiceTimeout"])}
+
+
+def _reason(said: dict[str, Any]) -> str:
+    return f"Received response status [FAILED] from custom resource. {said['Reason']}"
 
 
 def requests() -> list[dict[str, Any]]:
@@ -78,37 +129,3 @@ def answer(request_id: str, body: bytes) -> Answer:
 def take_answer(request_id: str) -> dict[str, Any] | None:
     """Remove and return a function's answer; None if there is none."""
     return _answers.pop(request_id, None)
-
-
-def _place(kind: Resource, physical_id: str) -> tuple[str, str]:
-    """The stack and the logical id of a resource."""
-    return next(
-        (stack.id, resource.logical_id)
-        for stack in stacks()
-        for resource in stack.resources.values()
-        if (resource.kind, resource.physical_id) == (kind, physical_id)
-    )
-
-
-def _ask(place: tuple[str, str], request: dict[str, Any]) -> str:
-    """Invoke the function and return the physical id in its answer."""
-    request_id = str(uuid.uuid4())
-    function = request["ResourceProperties"]["ServiceToken"]
-    event = {
-        **request,
-        "ServiceToken": function,
-        "ResponseURL": f"{os.environ['AWS_ENDPOINT_URL']}{ENDPOINT}{request_id}",
-        "StackId": place[0],
-        "RequestId": request_id,
-        "LogicalResourceId": place[1],
-    }
-    requests().append(event)
-    invoked = client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
-    said = take_answer(request_id)
-    if said is None:
-        raise RuntimeError(f"{function} did not answer: {invoked['Payload'].read().decode()}")
-    if said["Status"] != "SUCCESS":
-        raise RuntimeError(
-            f"Received response status [FAILED] from custom resource. {said['Reason']}"
-        )
-    return str(said["PhysicalResourceId"])

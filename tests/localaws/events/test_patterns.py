@@ -26,6 +26,7 @@ EVENT = {
         {"source": ["aws.ecs", "aws.ecr"]},
         {"resources": ["arn:b"]},
         {"detail": {"image-tag": [{"prefix": "v"}]}},
+        {"detail": {"image-tag": [{"prefix": ""}]}},
         {"detail": {"image-tag": [{"prefix": {"equals-ignore-case": "V1"}}]}},
         {"detail": {"image-tag": [{"suffix": ".2"}]}},
         {"detail": {"image-tag": [{"wildcard": "v*.*"}]}},

@@ -484,6 +484,11 @@ def test_people_are_notified_where_the_load_balancer_itself_answers_for_services
     assert alarm["AlarmActions"] == [environment.of("Cluster")["InfrastructureTopic"]]
 
 
+def test_the_service_admits_its_own_repository_only(environment: Environment) -> None:
+    found = environment.client("ssm").get_parameter(Name="/slipway/services/production/api")
+    assert json.loads(found["Parameter"]["Value"]) == {"repositories": ["shop/api"]}
+
+
 def test_the_service_has_its_plan_and_its_repository(environment: Environment) -> None:
     found = environment.client("ssm").get_parameter(Name="/slipway/repositories/shop/api")
     (route,) = json.loads(found["Parameter"]["Value"])["routes"]

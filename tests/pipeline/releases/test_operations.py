@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from botocore.exceptions import ClientError
 
 from localaws.faults import faults
 from localaws.lambda_ import awslambda
@@ -240,6 +241,36 @@ def test_an_item_that_can_not_be_read_harms_its_service_only_until_it_is_mended(
     run("remove an attribute", shop)
     shop.push("v7")
     assert shop.deployed("v7").outcome == "SUCCEEDED"
+
+
+def test_parameters_are_copied_to_another_prefix_but_not_the_reservation(
+    account: Account, shop: Shop
+) -> None:
+    ssm, plan = account.aws.client("ssm"), f"repositories/{shop.repository}"
+    ssm.put_parameter(Name="/copied/images/a/b", Value="newer", Type="String")
+    ssm.put_parameter(Name="/slipway/images/a/b", Value="older", Type="String")
+    run("copy the parameters to another prefix", shop, OLD="/slipway", NEW="/copied")
+    found = ssm.get_parameters(
+        Names=[f"/copied/{plan}", "/copied/images/a/b", "/copied/slipway-stack"]
+    )
+    copied = {parameter["Name"]: parameter["Value"] for parameter in found["Parameters"]}
+    original = ssm.get_parameter(Name=f"/slipway/{plan}")["Parameter"]["Value"]
+    assert copied == {f"/copied/{plan}": original, "/copied/images/a/b": "newer"}
+    assert found["InvalidParameters"] == ["/copied/slipway-stack"]
+
+
+def test_a_ledger_is_deleted_only_by_the_commands_that_end_its_protection(
+    account: Account, shop: Shop
+) -> None:
+    dynamodb, protected = account.aws.client("dynamodb"), {"DeletionProtectionEnabled": True}
+    ledger = dynamodb.describe_table(TableName=account.outputs["LedgerTable"])["Table"]
+    assert protected.items() <= ledger.items()
+    keys = {name: ledger[name] for name in ("AttributeDefinitions", "KeySchema")}
+    dynamodb.create_table(TableName="old", BillingMode="PAY_PER_REQUEST", **keys, **protected)
+    with pytest.raises(ClientError, match="currently protected against deletion"):
+        dynamodb.delete_table(TableName="old")
+    run("delete a ledger", shop, LEDGER="old")
+    assert "old" not in dynamodb.list_tables()["TableNames"]
 
 
 def test_every_other_command_of_the_page_was_run() -> None:

@@ -12,6 +12,9 @@ from tests.support.sweeps import ended, let_the_lease_run_out, sweep
 from tests.support.waiting import wait_for
 
 UNUSED = {
+    # Only if another stack has the prefix, and when the stack gives it up (test_second_stack.py).
+    ("ReservePrefix", "ssm:GetParameter"),
+    ("ReservePrefix", "ssm:DeleteParameter"),
     # Only to find the targets of tasks on EC2 that share their instance's network; here is Fargate.
     ("CheckDeployment", "ecs:DescribeContainerInstances"),
     # Only to say who has the service, where another deployment took it meanwhile.
@@ -152,4 +155,20 @@ def test_a_service_of_another_cluster_than_the_named_ones_is_refused(account: Ac
     assert deployment.outcome == "FAILED"
     assert "AccessDeniedException from ecs:DescribeServices" in deployment.reason
     assert f":service/{shop.service} because no identity-based policy allows" in deployment.reason
+    assert shop.running() == shop.v1
+
+
+def test_a_task_role_that_the_template_does_not_name_is_not_passed(account: Account) -> None:
+    def other_roles(statement: Statement) -> Statement:
+        if "iam:PassRole" not in actions(statement):
+            return statement
+        return {**statement, "Resource": ["arn:aws:iam::123456789012:role/other-*"]}
+
+    shop = account.shop()
+    give_roles_and_a_log_to(shop)
+    with changed(account, "RegisterTaskDefinition", other_roles):
+        shop.push("v2")
+        deployment = shop.deployed("v2")
+    assert deployment.outcome == "FAILED"
+    assert "iam:PassRole on resource: arn:aws:iam::123456789012:role/shop-" in deployment.reason
     assert shop.running() == shop.v1

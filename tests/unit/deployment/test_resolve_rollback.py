@@ -18,6 +18,7 @@ from slipway.ledger.records import GoneBack, RollbackRecord
 from slipway.release.named import NamedRollback
 from slipway.release.plan import Policy
 from slipway.release.release import started_id
+from tests.support import pushes
 from tests.support.asked import EXPIRES_AT, ROLLBACK, freed
 from tests.support.builders import (
     ACCOUNT,
@@ -43,7 +44,7 @@ from tests.support.builders import (
     release,
 )
 from tests.support.ecs_answers import container, defined, described, ecs_deployment
-from tests.support.pushes import found, planned, route
+from tests.support.pushes import found, guarded, route, unguarded
 
 HISTORY = timedelta(days=400)
 BAD = f"{URI}@{DIGEST}"
@@ -83,14 +84,27 @@ def runs(ecs, *containers, on=NEW, **service):
     defined(ecs, *(containers or [container(image=BAD)]), asked=on, taskDefinitionArn=on)
 
 
-def unplanned(ssm):
+def planned(ssm, *routes):
+    """The plan of repository shop/api names the service, which has no policy."""
+    pushes.planned(ssm, *routes)
+    unguarded(ssm)
+
+
+def without_plan(ssm):
+    """A repository has no plan."""
     ssm.refuses("get_parameter", "ParameterNotFound")
+
+
+def unplanned(ssm):
+    """No plan names the service, which has no policy."""
+    without_plan(ssm)
+    unguarded(ssm)
 
 
 def planned_twice(ssm):
     """Once for what is abandoned, and once for the repositories in which to look."""
     planned(ssm)
-    planned(ssm)
+    pushes.planned(ssm)
 
 
 def admin_planned(ssm, service=SERVICE):
@@ -484,8 +498,14 @@ def test_a_repository_that_may_not_be_read_is_not_taken_for_empty(world, ecs, ss
 def runs_both(ecs, ssm, admin_plans_for=SERVICE):
     """Images of shop/api and shop/admin, and one of a place that is not in ECR."""
     runs(ecs, container(image=BAD), SIDECAR, ADMIN)
-    planned_twice(ssm)
-    unplanned(ssm)
+    all_planned(ssm, admin_plans_for)
+    unguarded(ssm)
+
+
+def all_planned(ssm, admin_plans_for=SERVICE):
+    """The plans of the images of runs_both are read, in the order of its containers."""
+    pushes.planned(ssm)
+    without_plan(ssm)
     admin_planned(ssm, admin_plans_for)
 
 
@@ -512,6 +532,9 @@ def test_a_tag_is_looked_up_in_each_repository_whose_plan_names_the_service(
     world, ecs, ssm, ecr, ledger
 ):
     runs_both(ecs, ssm)
+    all_planned(ssm)
+    all_planned(ssm)  # it abandons the image of the same repository
+    unguarded(ssm)
     looked_up(ecr, "shop/api")
     looked_up(ecr, "shop/admin", OLD_DIGEST)
 
@@ -524,6 +547,7 @@ def test_a_tag_is_not_looked_up_in_a_repository_whose_plan_does_not_name_the_ser
     world, ecs, ssm, ecr, ledger
 ):
     runs_both(ecs, ssm, admin_plans_for="production/other")
+    all_planned(ssm, "production/other")
     looked_up(ecr, "shop/api")
 
     assert rejected(resolved(world, to="v7")) == "repository shop/api holds no image v7"
@@ -533,6 +557,7 @@ def test_a_tag_that_no_repository_of_the_service_has_is_rejected_with_the_names_
     world, ecs, ssm, ecr, ledger
 ):
     runs_both(ecs, ssm)
+    all_planned(ssm)
     looked_up(ecr, "shop/api")
     looked_up(ecr, "shop/admin")
 
@@ -543,8 +568,9 @@ def test_a_tag_that_no_repository_of_the_service_has_is_rejected_with_the_names_
 
 def test_a_repository_that_two_containers_run_is_asked_once(world, ecs, ssm, ecr, ledger):
     runs(ecs, container(image=BAD), container(name="worker", image=BAD))
-    planned(ssm)
+    pushes.planned(ssm)
     planned_twice(ssm)
+    pushes.planned(ssm)
     looked_up(ecr, "shop/api")
 
     assert rejected(resolved(world, to="v7")) == "repository shop/api holds no image v7"
@@ -555,7 +581,7 @@ def test_a_tag_is_looked_up_in_the_repository_that_runs_though_no_plan_names_the
 ):
     runs(ecs)
     unplanned(ssm)
-    unplanned(ssm)
+    without_plan(ssm)
     looked_up(ecr, "shop/api", OLD_DIGEST)
 
     assert resolved(world, to="v7").image == image(digest=OLD_DIGEST, tag="v7")
@@ -706,11 +732,39 @@ def test_the_policy_of_a_manual_rollback_is_that_of_the_plan(world, ecs, ssm):
     assert resolved(world).deployment.policy == Policy(bake_seconds=7)
 
 
+def test_the_gates_of_the_services_policy_add_to_those_of_the_plan(world, ecs, ssm):
+    runs(ecs)
+    pushes.planned(ssm)
+    # It does not admit the repository, but a rollback only puts back what was good on the service.
+    guarded(ssm, SERVICE, repositories=["shop/web"], bake_seconds=900)
+
+    assert resolved(world).deployment.policy == Policy(bake_seconds=900)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        lambda ssm: guarded(ssm, SERVICE, text="{"),
+        lambda ssm: guarded(ssm, SERVICE, repositories=["shop/api"], container="other"),
+        lambda ssm: ssm.refuses("get_parameter", "AccessDeniedException"),
+    ],
+    ids=["not JSON", "contradicts the plan", "denied"],
+)
+def test_a_policy_that_can_not_be_applied_does_not_stop_a_manual_rollback(policy, world, ecs, ssm):
+    with_container = route("v*", production=[SERVICE])
+    with_container["stages"][0]["services"][0]["container"] = "api"
+    runs(ecs)
+    pushes.planned(ssm, with_container)
+    policy(ssm)
+
+    assert resolved(world).deployment.policy == Policy(container="api")
+
+
 def test_the_abandoned_image_is_of_the_container_whose_repository_plans_for_the_service(
     world, ecs, ssm
 ):
     runs(ecs, SIDECAR, container(image=BAD))
-    unplanned(ssm)
+    without_plan(ssm)
     planned(ssm)
 
     assert resolved(world).deployment.release.image == image(tag=None)
@@ -719,9 +773,9 @@ def test_the_abandoned_image_is_of_the_container_whose_repository_plans_for_the_
 @pytest.mark.parametrize(
     "plan",
     [
-        unplanned,
-        lambda ssm: planned(ssm, route("v*", production=["production/other"])),
-        lambda ssm: planned(ssm, text="{"),
+        without_plan,
+        lambda ssm: pushes.planned(ssm, route("v*", production=["production/other"])),
+        lambda ssm: pushes.planned(ssm, text="{"),
         lambda ssm: ssm.refuses("get_parameter", "AccessDeniedException"),
     ],
     ids=["no plan", "the plan does not name the service", "not JSON", "denied"],
@@ -729,6 +783,7 @@ def test_the_abandoned_image_is_of_the_container_whose_repository_plans_for_the_
 def test_a_manual_rollback_without_a_readable_plan_has_the_default_policy(world, ecs, ssm, plan):
     runs(ecs)
     plan(ssm)
+    unguarded(ssm)
 
     deployed = resolved(world).deployment
 
@@ -751,7 +806,7 @@ def test_a_sidecar_that_slipway_may_not_look_up_does_not_stop_a_manual_rollback(
     ended(ledger, found=good(OLD))
     runs(ecs, container(name="logs", image=f"{URI}-logs:v1"), container(image=BAD))
     ecr.refuses("describe_images", "AccessDeniedException")
-    unplanned(ssm)
+    without_plan(ssm)
     planned(ssm)
 
     assert resolved(world).good == good(OLD)
@@ -827,9 +882,10 @@ def test_an_image_of_a_second_repository_abandons_its_own_image_by_its_own_plan(
     api = route("v*", production=[SERVICE])
     api["stages"][0]["services"][0]["container"] = "api"
     runs(ecs, container(image=BAD), ADMIN)
-    for _ in range(3):
-        planned(ssm, api)
+    for guarded_by in (unguarded, lambda _: None, unguarded):
+        pushes.planned(ssm, api)
         admin_planned(ssm)
+        guarded_by(ssm)
     looked_up(ecr, "shop/api")
     looked_up(ecr, "shop/admin", OLD_DIGEST)
 
@@ -852,8 +908,9 @@ def test_a_version_of_a_second_repository_goes_back_to_the_good_one_before(
     ended(ledger, found=good(OLD, DIGEST))
     ended(ledger, found=good(NEW, ADMIN_DIGEST), digest=ADMIN_DIGEST)
     runs(ecs, container(image=BAD), ADMIN)
-    planned(ssm)
+    pushes.planned(ssm)
     admin_planned(ssm)
+    unguarded(ssm)
 
     assert resolved(world).good == good(OLD, DIGEST)
 

@@ -33,7 +33,7 @@ from tests.support.builders import (
     release,
 )
 from tests.support.clocks import Clock
-from tests.support.pushes import EXECUTION, found, located, planned, route
+from tests.support.pushes import EXECUTION, found, located, planned, route, unguarded
 
 MATURITY = 600
 LEASE = 900
@@ -58,7 +58,7 @@ def sweeper(ledger, ssm, ecr, stepfunctions, clock):
         stepfunctions=stepfunctions.client,
         release_machine=RELEASES,
         deployment_machine=DEPLOYMENTS,
-        repository_prefix="shop/",
+        repository_prefix="shop",
         maturity=timedelta(seconds=MATURITY),
         pace=Pace(CALLS_PER_SECOND, clock, clock.sleep),
         in_parallel=map,
@@ -134,12 +134,14 @@ def test_a_lost_push_is_released_with_the_event_that_should_have_come(
     starts(stepfunctions)
     sweeper.sweep(NOW)
     planned(ssm)
+    unguarded(ssm)
     found(ecr, imagePushedAt=when)
     located(ecr)
 
     [start] = given
     event = json.loads(start["input"])
-    resolved = resolve(event, EXECUTION, NOW, ssm.client, ecr.client).release
+    clients = ssm.client, ecr.client
+    resolved = resolve(event, EXECUTION, NOW, *clients, policies_required=False).release
 
     assert resolved == release(
         id=start["name"], image=image(), released_at=when, started_by="sweep"
@@ -189,11 +191,26 @@ def test_an_image_that_no_plan_means_is_not_released(sweeper, ssm, ecr, detail):
     nothing_new(sweeper.sweep(NOW))
 
 
-@pytest.mark.parametrize("repository", ["blog/api", "shopping"])
+@pytest.mark.parametrize("repository", ["blog/api", "shopping", "shopping/api"])
 def test_repositories_without_the_prefix_are_not_swept(sweeper, ssm, repository):
     plans(ssm, plan(repository=repository))
 
     nothing_new(sweeper.sweep(NOW))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "repository"), [("", "blog/api"), ("shop", "shop"), ("shop", "shop/a/b")]
+)
+def test_a_repository_at_or_below_the_prefix_is_swept(
+    sweeper, ssm, ecr, stepfunctions, prefix, repository
+):
+    plans(ssm, plan(repository=repository))
+    images(ecr, pushed("v2"), repository=repository)
+    starts(stepfunctions)
+
+    done = replace(sweeper, repository_prefix=prefix).sweep(NOW)
+
+    assert done["released"] == [f"{repository}:v2"]
 
 
 def test_every_page_of_plans_is_read(sweeper, ssm, ecr, stepfunctions):

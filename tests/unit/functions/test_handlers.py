@@ -49,7 +49,7 @@ from tests.support.handlers import (
     observed,
     rolls_back,
 )
-from tests.support.pushes import EXECUTION, found, located, planned, push, route, unkept
+from tests.support.pushes import EXECUTION, found, located, planned, push, route, unguarded, unkept
 
 ALARMS = ["api-5xx", {"name": "api-latency", "when_firing": "block"}]
 WINDOWS = [
@@ -70,6 +70,7 @@ def ours(ledger):
 
 def test_resolve_release_records_the_release_and_names_its_deployments(ledger, ssm, ecr):
     planned(ssm)
+    unguarded(ssm)
     found(ecr)
     located(ecr)
 
@@ -91,6 +92,7 @@ def test_a_second_delivery_of_an_event_is_ignored_and_names_the_first_ones_relea
 ):
     for _ in range(2):
         planned(ssm)
+        unguarded(ssm)
         found(ecr)
         located(ecr)
     again = INPUTS["resolve_release"] | {"execution": f"{EXECUTION}-again"}
@@ -107,6 +109,7 @@ def test_a_second_delivery_of_an_event_is_ignored_and_names_the_first_ones_relea
 def test_resolve_release_answers_a_retry_as_the_first_time(ledger, ssm, ecr):
     for _ in range(2):
         planned(ssm)
+        unguarded(ssm)
         found(ecr)
         located(ecr)
     first = invoked("resolve_release", INPUTS["resolve_release"])
@@ -147,10 +150,22 @@ def test_begin_deployment_claims_the_service_and_names_the_rollback_target(ledge
     assert ledger.service(SERVICE).claim.execution == execution()
 
 
+def test_resolve_release_needs_policies_if_the_template_requires_them(ssm, ecr, monkeypatch):
+    monkeypatch.setenv("SERVICE_POLICIES", "required")
+    planned(ssm)
+    unguarded(ssm)
+    found(ecr)
+    located(ecr)
+
+    with pytest.raises(InvalidInput, match=r"ServicePolicies=required"):
+        invoked("resolve_release", INPUTS["resolve_release"])
+
+
 def test_begin_deployment_takes_the_input_that_resolve_release_names(
     ledger, ssm, ecr, ecs, stepfunctions
 ):
     planned(ssm)
+    unguarded(ssm)
     found(ecr)
     located(ecr)
     resolution = invoked("resolve_release", INPUTS["resolve_release"])

@@ -70,4 +70,4 @@ def test_a_handler_loads_no_heavy_library_that_it_does_not_use(
 
 
 def test_every_handler_is_checked() -> None:
-    assert len(HANDLERS) == 14
+    assert len(HANDLERS) == 15

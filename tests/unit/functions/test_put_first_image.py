@@ -2,75 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.error import HTTPError
 
 import pytest
 
+from tests.support.custom_resources import STACK, CloudFormation
 from tests.support.handlers import invoked
 
 NAME, IMAGE = "/slipway/images/production/api", "nginx:1"
-
-
-class CloudFormation:
-    """Where the answer goes to."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.answers: list[dict[str, Any]] = []
-        self.types: list[str | None] = []
-        self.status = 200
-
-    def request(self, kind: str = "Create", **changes: Any) -> dict[str, Any]:
-        return {
-            "RequestType": kind,
-            "ResponseURL": self.url,
-            "StackId": "arn:of:the:stack",
-            "RequestId": "request-1",
-            "ResourceType": "Custom::FirstImage",
-            "LogicalResourceId": "FirstImage",
-            "ServiceToken": "arn:of:the:function",
-            "ResourceProperties": {
-                "ServiceToken": "arn:of:the:function",
-                "ServiceTimeout": "300",
-                "Name": NAME,
-                "Value": IMAGE,
-            },
-            **changes,
-        }
-
-
-@pytest.fixture
-def cloudformation() -> Iterator[CloudFormation]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            made.answers.append(json.loads(body))
-            made.types.append(self.headers["Content-Type"])
-            self.send_response(made.status)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        made = CloudFormation(f"http://127.0.0.1:{server.server_port}/answer")
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield made
-        server.shutdown()
-        thread.join()
+PROPERTIES = {"Name": NAME, "Value": IMAGE}
 
 
 def asked(cloudformation: CloudFormation, kind: str = "Create", **changes: Any) -> dict[str, Any]:
-    """The one answer to a request."""
-    invoked("put_first_image", cloudformation.request(kind, **changes))
-    (answer,) = cloudformation.answers
-    return answer
+    return cloudformation.asked("put_first_image", kind, PROPERTIES, **changes)
 
 
 def test_the_parameter_is_made_with_the_first_image(cloudformation, ssm):
@@ -79,9 +24,9 @@ def test_the_parameter_is_made_with_the_first_image(cloudformation, ssm):
     assert asked(cloudformation) == {
         "Status": "SUCCESS",
         "PhysicalResourceId": NAME,
-        "StackId": "arn:of:the:stack",
+        "StackId": STACK,
         "RequestId": "request-1",
-        "LogicalResourceId": "FirstImage",
+        "LogicalResourceId": "Resource",
     }
     assert cloudformation.types == [""]
 
@@ -136,4 +81,4 @@ def test_an_answer_that_does_not_arrive_fails_the_function_so_that_lambda_tries_
     cloudformation.status = 503
 
     with pytest.raises(HTTPError):
-        invoked("put_first_image", cloudformation.request())
+        invoked("put_first_image", cloudformation.request("Create", PROPERTIES))

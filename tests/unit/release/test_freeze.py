@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from slipway.errors import InvalidInput
 from slipway.model import Model, parse
 from slipway.release.freeze import (
-    FREEZE_PARAMETER,
     CronWindow,
     DatedWindow,
     frozen_until,
@@ -21,6 +20,7 @@ from slipway.release.freeze import (
 )
 from slipway.release.plan import Policy
 from tests.support.builders import NOW
+from tests.support.pushes import FREEZE
 
 WEEKEND = {"cron": "0 18 * * FRI", "hours": 62}
 CHRISTMAS = {"from": "2026-12-23T00:00:00Z", "until": "2027-01-02T00:00:00Z"}
@@ -227,16 +227,14 @@ def test_more_windows_than_fifty_are_refused():
 @pytest.mark.parametrize("text", ["", "{", "friday"])
 def test_a_parameter_that_is_not_json_says_so_and_how_to_freeze_nothing(text):
     with pytest.raises(
-        InvalidInput, match=rf"{FREEZE_PARAMETER}, where \[\] freezes nothing\) is not JSON: "
+        InvalidInput, match=rf"{FREEZE}, where \[\] freezes nothing\) is not JSON: "
     ):
         parse_freeze(text)
 
 
 @pytest.mark.parametrize("text", ["{}", "null", '"[]"', json.dumps(WEEKEND)])
 def test_a_parameter_that_is_no_list_says_so(text):
-    with pytest.raises(
-        InvalidInput, match=rf"{FREEZE_PARAMETER}, .*\) is not a list of windows, each"
-    ):
+    with pytest.raises(InvalidInput, match=rf"{FREEZE}, .*\) is not a list of windows, each"):
         parse_freeze(text)
 
 

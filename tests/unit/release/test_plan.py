@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slipway.errors import InvalidInput
-from slipway.release.plan import PARAMETER_PREFIX, Plan, Policy, parameter_name, parse_plan
+from slipway.release.plan import Plan, Policy, parse_plan
 from tools import schemas
 
 STEPS_OF_ONE_POLL = 9  # events: three states entered and left, a task scheduled, started, succeeded
@@ -38,10 +38,6 @@ def said(text: str) -> str:
     with pytest.raises(InvalidInput) as raised:
         parse_plan(text, "shop/api")
     return str(raised.value)
-
-
-def test_the_parameter_is_named_after_the_repository():
-    assert parameter_name("shop/api") == PARAMETER_PREFIX + "shop/api"
 
 
 def test_the_durations_have_defaults():

@@ -13,19 +13,20 @@ from slipway.errors import AwsRefused, InvalidInput
 from slipway.release.release import execution_name, started_id, unique_name
 from slipway.release.resolve import resolve
 from tests.support.builders import DIGEST, OLD_DIGEST, SERVICE, at, image, release
-from tests.support.pushes import EXECUTION, PARAMETER, found, located, planned, route
+from tests.support.pushes import EXECUTION, PARAMETER, found, located, planned, route, unguarded
 
 BY_TAG = {"repository": "shop/api", "tag": "v2"}
 BY_DIGEST = {"repository": "shop/api", "digest": DIGEST}
 
 
 def resolved(start, ssm, ecr):
-    return resolve(start, EXECUTION, at(300), ssm.client, ecr.client)
+    return resolve(start, EXECUTION, at(300), ssm.client, ecr.client, policies_required=False)
 
 
 def test_a_start_by_tag_deploys_what_the_tag_points_to(ssm, ecr):
     located(ecr)
     planned(ssm)
+    unguarded(ssm)
     found(ecr)
 
     release = resolved(BY_TAG, ssm, ecr).release
@@ -38,6 +39,7 @@ def test_a_start_by_tag_deploys_what_the_tag_points_to(ssm, ecr):
 def test_a_start_by_digest_takes_the_route_of_one_of_its_tags(ssm, ecr):
     located(ecr)
     planned(ssm, route("v*"), route("main-*", canary=["canary/api"]))
+    unguarded(ssm)
     found(ecr, by={"imageDigest": DIGEST}, imageTags=["zzz", "main-1"])
 
     resolution = resolved(BY_DIGEST, ssm, ecr)
@@ -51,6 +53,7 @@ def test_a_start_by_digest_takes_the_route_of_one_of_its_tags(ssm, ecr):
 def test_a_manual_release_is_as_new_as_its_start_however_old_its_image_is(ssm, ecr):
     located(ecr)
     planned(ssm)
+    unguarded(ssm)
     found(ecr, imagePushedAt=at(-86_400))
 
     assert resolved(BY_TAG, ssm, ecr).release.released_at == at(300)
@@ -67,6 +70,7 @@ def test_a_manual_release_is_as_new_as_its_start_however_old_its_image_is(ssm, e
 def test_a_release_carries_who_started_it_and_whether_by_force(ssm, ecr, wish, by, force):
     located(ecr)
     planned(ssm)
+    unguarded(ssm)
     found(ecr)
 
     resolution = resolved(BY_TAG | wish, ssm, ecr)

@@ -7,15 +7,27 @@ import pytest
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.release.resolve import resolve
 from tests.support.builders import DIGEST, NOW, OLD_DIGEST, URI, at, policy
-from tests.support.pushes import EXECUTION, PARAMETER, found, located, planned, push, route
+from tests.support.pushes import (
+    EXECUTION,
+    PARAMETER,
+    found,
+    located,
+    planned,
+    push,
+    route,
+    unguarded,
+)
 
 
 def resolved(event, ssm, ecr, started_at=None):
-    return resolve(event, EXECUTION, started_at or at(300), ssm.client, ecr.client)
+    return resolve(
+        event, EXECUTION, started_at or at(300), ssm.client, ecr.client, policies_required=False
+    )
 
 
 def test_a_push_is_a_release_of_what_the_tag_points_to(ssm, ecr):
     planned(ssm)
+    unguarded(ssm)
     found(ecr)
     located(ecr)
 
@@ -27,6 +39,7 @@ def test_a_push_is_a_release_of_what_the_tag_points_to(ssm, ecr):
 
 def test_a_release_is_named_after_its_event(ssm, ecr):
     planned(ssm)
+    unguarded(ssm)
     found(ecr)
     located(ecr)
 
@@ -35,6 +48,7 @@ def test_a_release_is_named_after_its_event(ssm, ecr):
 
 def test_a_release_by_a_push_names_no_person_and_is_not_forced(ssm, ecr):
     planned(ssm)
+    unguarded(ssm)
     found(ecr)
     located(ecr)
 
@@ -45,6 +59,7 @@ def test_a_release_by_a_push_names_no_person_and_is_not_forced(ssm, ecr):
 
 def test_a_release_by_an_event_of_the_sweep_is_started_by_the_sweep(ssm, ecr):
     planned(ssm)
+    unguarded(ssm)
     found(ecr)
     located(ecr)
 
@@ -87,6 +102,7 @@ def test_the_time_of_a_release_is_that_of_its_push_as_exactly_as_it_is_known(
     ssm, ecr, in_event, in_ecr, released_at
 ):
     planned(ssm)
+    unguarded(ssm)
     found(ecr, **({"imagePushedAt": in_ecr} if in_ecr else {}))
     located(ecr)
 
@@ -97,6 +113,7 @@ def test_the_time_of_a_release_is_that_of_its_push_as_exactly_as_it_is_known(
 def test_an_old_image_with_another_tag_is_older_than_its_execution(ssm, ecr, started, released):
     """AWS's clocks may differ, so that an execution may have started before its event."""
     planned(ssm)
+    unguarded(ssm)
     found(ecr, imagePushedAt=at(-86_400))
     located(ecr)
 
@@ -115,6 +132,7 @@ def test_an_event_of_the_future_is_refused_without_asking_aws(ssm, ecr, ahead):
 
 def test_an_event_may_be_a_minute_ahead_of_the_clock(ssm, ecr):
     planned(ssm)
+    unguarded(ssm)
     found(ecr)
     located(ecr)
 
@@ -148,6 +166,7 @@ def test_the_stages_are_in_the_plans_order_with_every_service_and_its_policy(ssm
     planned(
         ssm, route("v*", staging=["staging/api"], production=["production/api", "production/w"])
     )
+    unguarded(ssm, services=3)
     found(ecr)
     located(ecr)
 
@@ -162,6 +181,7 @@ def test_the_stages_are_in_the_plans_order_with_every_service_and_its_policy(ssm
 
 def test_an_event_without_a_digest_is_a_release_of_what_the_tag_points_to(ssm, ecr):
     planned(ssm)
+    unguarded(ssm)
     found(ecr)
     located(ecr)
 
@@ -250,6 +270,7 @@ def test_an_image_that_could_not_be_looked_up_is_not_taken_for_gone(ssm, ecr, co
 
 def test_a_plan_is_read_anew_for_every_push(ssm, ecr):
     planned(ssm)
+    unguarded(ssm)
     planned(ssm, route("other"))
     found(ecr)
     located(ecr)
@@ -284,6 +305,7 @@ def test_an_event_whose_id_can_not_be_a_key_of_the_ledger_is_refused(ssm, ecr, i
 @pytest.mark.parametrize("id_", ["x" * 200, "sweep-0123", "a/b#c~"])
 def test_an_event_may_have_any_id_that_can_be_a_key_of_the_ledger(ssm, ecr, id_):
     planned(ssm)
+    unguarded(ssm)
     found(ecr)
     located(ecr)
 

@@ -11,6 +11,7 @@ import pytest
 from samcli.yamlhelper import yaml_parse as parse
 
 from slipway.release.plan import parse_plan
+from slipway.release.service_policy import parse_service_policy
 from tests.support.notices import NOTICES
 from tests.support.paths import REPO
 from tools import schemas
@@ -97,6 +98,17 @@ def test_the_page_of_the_plan_has_every_option_with_its_default() -> None:
     }
     shown = rows("docs/plan.md", "of a route") | rows("docs/plan.md", "of a service")
     assert shown == {name: "none" if d == "[]" else d for name, d in defaults.items()}
+
+
+def test_the_page_of_the_plan_has_every_option_of_a_service_policy() -> None:
+    options = json.loads(schemas.SERVICE_POLICY.read_text())["properties"]
+    shown = rows("docs/plan.md", "of a service policy")
+    assert shown == dict.fromkeys(options, "none") | {"repositories": "required"}
+
+
+def test_the_policy_of_the_page_of_the_plan_is_valid() -> None:
+    blocks = re.findall(r"```json\n(.*?)```", (REPO / "docs" / "plan.md").read_text(), re.DOTALL)
+    assert parse_service_policy(blocks[1], "production/api").repositories == ("shop/api",)
 
 
 @pytest.mark.parametrize("path", schemas.schemas(), ids=lambda path: path.name)

@@ -302,3 +302,44 @@ def test_an_alarm_on_runs_looks_back_longer_than_a_run_takes(logical_id: str) ->
     alarm = properties(logical_id)
 
     assert alarm["Period"] * alarm["EvaluationPeriods"] >= 2 * properties("Sweep")["Timeout"]
+
+
+def is_allowed(parameter: str, value: str) -> bool:
+    template = parse((REPO / "template.yaml").read_text())
+    return re.fullmatch(pattern(template["Parameters"][parameter]), value) is not None
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "shop", "shop/api", "a.b_c-d/e", "shop__old", "a--b", "team/shop/x"]
+)
+def test_a_repository_prefix_is_a_name_that_a_repository_can_have(prefix):
+    assert is_allowed("RepositoryPrefix", prefix)
+
+
+@pytest.mark.parametrize("prefix", ["shop/", "/shop", "shop//api", "shop*", "Shop", "shop-", "."])
+def test_a_repository_prefix_that_no_repository_can_have_is_refused(prefix):
+    assert not is_allowed("RepositoryPrefix", prefix)
+
+
+@pytest.mark.parametrize(
+    "role", ["*", "arn:aws:iam::123456789012:role/shop-*", "arn:aws-cn:iam::123456789012:role/a/b"]
+)
+def test_a_task_role_is_every_one_or_the_arn_of_some(role):
+    assert is_allowed("TaskRoles", role)
+
+
+@pytest.mark.parametrize("role", ["", "shop-*", "arn:aws:iam::123456789012:user/ada", "arn:*"])
+def test_a_task_role_that_is_no_arn_of_a_role_is_refused(role):
+    assert not is_allowed("TaskRoles", role)
+
+
+@pytest.mark.parametrize("prefix", ["/slipway", "/team-b.x_1", "/0"])
+def test_a_parameter_prefix_is_one_level_of_the_names_in_ssm(prefix):
+    assert is_allowed("ParameterPrefix", prefix)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["", "/", "slipway", "/a/b", "/a/", "/aws", "/SSM-b", "/a b", "/*"]
+)
+def test_a_parameter_prefix_that_ssm_refuses_or_another_stack_could_share_is_refused(prefix):
+    assert not is_allowed("ParameterPrefix", prefix)

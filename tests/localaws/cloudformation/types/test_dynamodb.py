@@ -154,6 +154,28 @@ def test_a_protected_table_is_not_deleted(aws: LocalAws) -> None:
     assert error_of(seen.table)["Error"]["Code"] == "ResourceNotFoundException"
 
 
+@pytest.mark.parametrize(
+    ("policy", "status"),
+    [("RetainExceptOnCreate", "ROLLBACK_FAILED"), ("Retain", "ROLLBACK_COMPLETE")],
+)
+def test_a_failed_creation_of_the_stack_can_not_delete_a_protected_table(
+    aws: LocalAws, policy: str, status: str
+) -> None:
+    broken = json.loads(template({"DeletionPolicy": policy}, DeletionProtectionEnabled=True))
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "not allowed"}}
+    broken["Resources"]["Queue"] = {**queue, "DependsOn": "Table"}
+    stack = create(aws, json.dumps(broken))
+    assert stack["StackStatus"] == status
+    events = aws.client("cloudformation").describe_stack_events(StackName=stack["StackId"])
+    (name,) = {
+        event["PhysicalResourceId"]
+        for event in events["StackEvents"]
+        if event["LogicalResourceId"] == "Table" and event["PhysicalResourceId"]
+    }
+    table = aws.client("dynamodb").describe_table(TableName=name)["Table"]
+    assert (table["TableStatus"], table["DeletionProtectionEnabled"]) == ("ACTIVE", True)
+
+
 def test_a_retained_table_survives_its_replacement_and_its_stack(aws: LocalAws) -> None:
     retain = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
     stack = create(aws, template(retain))
