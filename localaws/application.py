@@ -212,10 +212,18 @@ def _operation(
 
 
 def _parameters(operation: OperationModel, environ: dict[str, Any], body: bytes) -> dict[str, Any]:
-    """The parameters of a request to a service with a JSON or Query protocol."""
+    """The parameters of a request."""
     request = BackendRequest({**environ, "wsgi.input": io.BytesIO(body)})
+    _, url_params = get_service_router(operation.service_model.service_name).match(request)
     parser = PROTOCOL_PARSERS[_protocol(operation, environ)](operation)
-    parsed: dict[str, Any] = parser.parse({"values": request.values, "body": body})  # type: ignore[typeddict-item]
+    parsed: dict[str, Any] = parser.parse(
+        {
+            "values": request.values,
+            "headers": request.headers,
+            "url_params": url_params,
+            "body": body,
+        }
+    )
     return parsed
 
 

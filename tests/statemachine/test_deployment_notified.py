@@ -150,7 +150,7 @@ def test_a_failed_notification_does_not_change_how_a_deployment_ended(
 def test_a_deployment_that_could_not_begin_is_notified_with_what_finish_deployment_found(
     machine: Machine,
 ) -> None:
-    manual = release(id="of jo", started_by="manual start", by="jo")
+    manual = release(id="of-jo", started_by="manual start", by="jo")
     given = deployment(release=manual, stage="staging", service="staging/worker")
     run = machine.run(given, BeginDeployment=DENIED)
     assert run.called("FinishDeployment")["deployment"] is None

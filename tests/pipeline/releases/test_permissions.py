@@ -81,7 +81,12 @@ def test_the_template_allows_each_step_what_it_does_and_nothing_else(account: Ac
 
     steps = {name: step for step, name in account.functions().items()}
     calls = requests.get(f"{account.aws.url}/_localaws/calls", timeout=10).json()
-    used = {(steps[call["function"]], needed) for call in calls for needed in call["permissions"]}
+    used = {
+        (steps[call["function"]], needed)
+        for call in calls
+        if call["function"] in steps  # others may be of another stack
+        for needed in call["permissions"]
+    }
     allowed = {
         (step, action)
         for step in steps.values()
