@@ -50,7 +50,7 @@ def _fires(cron: str) -> str:
     except CronSimError as error:
         raise ValueError(f"{error} in cron expression {cron}") from error
     if first is None:
-        raise ValueError(f"cron expression {cron} never fires: no day is like this")
+        raise ValueError(f"a cron expression that never fires, because no day is like this: {cron}")
     return cron
 
 
