@@ -50,7 +50,7 @@ def _fires(cron: str) -> str:
     except CronSimError as error:
         raise ValueError(f"{error} in cron expression {cron}") from error
     if first is None:
-        raise ValueError(f"cron expression {cron} never fires: no day is like this")
+        raise ValueError(f"a cron expression that never fires, because no day is like this: {cron}")
     return cron
 
 
@@ -67,8 +67,27 @@ def _in_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Cron = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_fires)]
-Time = Annotated[AwareDatetime, BeforeValidator(_written_as_time), AfterValidator(_in_utc)]
+# The patterns are only in the schemas, for editors. The functions above refuse more, and say why.
+Cron = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=255,
+        json_schema_extra={"pattern": r"^\s*[0-9A-Za-z*,/#-]+(\s+[0-9A-Za-z*,/#-]+){4}\s*$"},
+    ),
+    AfterValidator(_fires),
+]
+Time = Annotated[
+    AwareDatetime,
+    Field(
+        json_schema_extra={
+            "pattern": "^[2-8][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}"
+            r"(:[0-5][0-9](\.[0-9]{1,9})?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})$"
+        }
+    ),
+    BeforeValidator(_written_as_time),
+    AfterValidator(_in_utc),
+]
 
 
 class CronWindow(Model):

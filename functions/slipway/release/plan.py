@@ -69,7 +69,7 @@ def _by_form(
 
 
 def _each_alarm_once(alarms: tuple[PlannedAlarm, ...]) -> tuple[PlannedAlarm, ...]:
-    _each_once([alarm_name(alarm) for alarm in alarms], "alarm")
+    _each_once([alarm_name(alarm) for alarm in alarms], "an alarm")
     return alarms
 
 
@@ -154,7 +154,7 @@ class Stage(Model):
 
     @model_validator(mode="after")
     def _names_each_service_once(self) -> Stage:
-        _each_once([planned.service for planned in self.services], "service")
+        _each_once([planned.service for planned in self.services], "a service")
         return self
 
 
@@ -166,7 +166,7 @@ class Route(Model):
 
     @model_validator(mode="after")
     def _names_each_stage_once(self) -> Route:
-        _each_once([stage.name for stage in self.stages], "stage")
+        _each_once([stage.name for stage in self.stages], "a stage")
         return self
 
     def matches(self, tag: str) -> bool:
@@ -215,5 +215,5 @@ def _each_once(names: Iterable[str], what: str) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ValueError(f"{what} {name} is named twice")
+            raise ValueError(f"{what} is named twice: {name}")  # the end of a long message is cut
         seen.add(name)

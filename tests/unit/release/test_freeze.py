@@ -180,6 +180,7 @@ WRONG = [
     (WEEKEND | {"cron": "0 0 18 * * FRI"}, "0.cron: ", FIVE),
     (WEEKEND | {"cron": "@daily"}, "0.cron: ", FIVE),
     (WEEKEND | {"cron": "0 0 */31 * MON#5"}, "0.cron: ", "never fires"),
+    (WEEKEND | {"cron": "0 0 */31 * " + 30 * "MON#5," + "MON#5"}, "0.cron: ", "never fires"),
     (WEEKEND | {"cron": 5}, "0.cron: ", "valid string"),
     (WEEKEND | {"hours": 0}, "0.hours: ", "greater than or equal to 1"),
     (WEEKEND | {"hours": 745}, "0.hours: ", "less than or equal to 744"),

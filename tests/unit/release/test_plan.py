@@ -85,7 +85,7 @@ def test_alarms_keep_the_form_that_they_were_given_in():
 def test_an_alarm_is_named_once(again):
     twice = {"routes": [route(stages=[stage(service(alarms=["a", again]))])]}
 
-    assert f"\n  {FIRST}.alarms: Value error, alarm a is named twice" in said(json.dumps(twice))
+    assert f"\n  {FIRST}.alarms: Value error, an alarm is named twice: a" in said(json.dumps(twice))
 
 
 def test_a_policy_freezes_nothing_by_default():
@@ -246,13 +246,20 @@ def test_a_service_is_named_by_cluster_and_service_only(name):
 def test_a_service_is_named_once_in_a_stage():
     twice = route(stages=[stage(service(), service())])
 
-    assert "service staging/api is named twice" in said(json.dumps({"routes": [twice]}))
+    assert "a service is named twice: staging/api" in said(json.dumps({"routes": [twice]}))
 
 
 def test_a_stage_is_named_once_in_a_route():
     twice = route(stages=[stage(), stage()])
 
-    assert "stage staging is named twice" in said(json.dumps({"routes": [twice]}))
+    assert "a stage is named twice: staging" in said(json.dumps({"routes": [twice]}))
+
+
+def test_the_length_of_a_name_does_not_hide_that_it_is_named_twice():
+    alarm = "x" * 255
+    twice = route(stages=[stage(service(alarms=[alarm, alarm]))])
+
+    assert "an alarm is named twice: xxx" in said(json.dumps({"routes": [twice]}))
 
 
 def test_a_service_may_be_in_two_stages():

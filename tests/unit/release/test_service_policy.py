@@ -62,7 +62,7 @@ WRONG = {
     "no time at all": ({"repositories": ["a"], "timeout_seconds": 0}, "timeout_seconds: "),
     "an alarm twice": (
         {"repositories": ["a"], "alarms": ["x", BLOCKING | {"name": "x"}]},
-        "alarms: Value error, alarm x is named twice",
+        "alarms: Value error, an alarm is named twice: x",
     ),
     "a wrong window": ({"repositories": ["a"], "freeze": [{"cron": "x"}]}, "freeze.0.cron: "),
     "a list": ([], "as a whole: "),
