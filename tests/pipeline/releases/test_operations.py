@@ -136,15 +136,16 @@ def test_the_pipeline_is_frozen_and_unfrozen(account: Account, shop: Shop) -> No
     assert shop.record().freeze is None
 
 
-def test_planned_freezes_are_written_and_removed(account: Account, shop: Shop) -> None:
+def test_planned_freezes_are_written_and_removed(
+    account: Account, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parameter = "/slipway/freeze"
+    monkeypatch.setenv("PARAMETER_PREFIX", "/slipway")
     run("freeze over the holidays and every weekend", shop)
     windows = account.aws.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"]
     assert len(parse_freeze(windows)) == 2
     run("remove the planned freezes", shop)
-    assert not account.aws.client("ssm").describe_parameters(
-        ParameterFilters=[{"Key": "Name", "Values": [parameter]}]
-    )["Parameters"]
+    assert account.aws.client("ssm").get_parameters(Names=[parameter])["Parameters"] == []
 
 
 def test_the_command_for_a_sweep_begins_one(account: Account, shop: Shop) -> None:

@@ -122,11 +122,17 @@ def test_a_deployment_that_took_over_and_dies_leaves_nothing_unproven_behind(
     assert shop.running() == shop.v1
 
 
+def opening_v3(account: Account) -> dict[str, str]:
+    """The call with which BeginDeployment opens the history of v3, after it has claimed the service."""
+    begin = account.functions()["BeginDeployment"]
+    return {"action": "dynamodb:UpdateItem", "function": begin, "containing": '"v3"'}
+
+
 def test_a_deployment_that_cannot_record_its_takeover_leaves_nothing_unproven_behind(
     account: Account,
 ) -> None:
     shop = baking_v2(account)
-    denied = faults.add(action="dynamodb:UpdateItem", how="deny", containing="-v3-")
+    denied = faults.add(**opening_v3(account), how="deny")
     shop.push("v3")
     assert end(shop) == {"v2": "SUPERSEDED", "v3": "ROLLED_BACK"}
     assert faults.remove(denied)["hits"] == 1
@@ -140,7 +146,7 @@ def test_a_deployment_that_is_stopped_before_it_records_its_takeover_leaves_noth
     account: Account,
 ) -> None:
     shop = baking_v2(account)
-    hung = faults.add(action="dynamodb:UpdateItem", how="hang", containing="-v3-")
+    hung = faults.add(**opening_v3(account), how="hang")
     shop.push("v3")
     wait_for(lambda: faults.get(hung)["hits"], "v3 to have taken the service")
     claim = shop.record().claim

@@ -22,19 +22,12 @@ def deployed(account: Account, prefix: str, kind: str = "CREATE") -> dict[str, A
 
 
 def holders(account: Account) -> dict[str, str]:
-    """The names of the stacks that have a prefix, by prefix."""
-    ssm = account.aws.client("ssm")
-    names = [
-        parameter["Name"]
-        for page in ssm.get_paginator("describe_parameters").paginate()
-        for parameter in page["Parameters"]
-        if parameter["Name"].endswith("/slipway-stack")
-    ]
+    """The names of the stacks that have one of these tests' prefixes, by prefix."""
+    names = [f"{prefix}/slipway-stack" for prefix in ("/slipway", "/second", "/third")]
+    found = account.aws.client("ssm").get_parameters(Names=names)["Parameters"]
     return {
-        name.removesuffix("/slipway-stack"): ssm.get_parameter(Name=name)["Parameter"][
-            "Value"
-        ].split("/")[1]
-        for name in names
+        parameter["Name"].removesuffix("/slipway-stack"): parameter["Value"].split("/")[1]
+        for parameter in found
     }
 
 
