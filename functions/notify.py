@@ -26,14 +26,13 @@ from slipway.notices.news import News
 from slipway.notices.notice import Notice
 from slipway.notices.own_alarms import alarm_notice, is_alarm_event
 from slipway.notices.publish import publish
-from slipway.notices.redaction import redacted
+from slipway.redaction import masked
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 logger = Logger()
 
-UNSEARCHED = "(it could not be searched for secrets; see the execution)"
 TOPIC_ARN = os.environ["TOPIC_ARN"]
 OPERATE_FUNCTION = os.environ["OPERATE_FUNCTION"]
 CHAT_NOTIFICATIONS = os.environ["CHAT_NOTIFICATIONS"] == "true"
@@ -77,15 +76,10 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 def _notice(news: News, now: datetime, begun: float) -> Notice:
     state = read_current_state(news, aws.ecs(), aws.logs, logger, begun)
     notice = notice_of(news, state, now, OPERATE_FUNCTION)
-    # The notice is already free of invisible characters. One in the middle of a secret would hide the secret
-    # from the search.
+    # The texts of a deployment are masked already, but not the lines of a log, nor the Cause of a step whose
+    # function died or raised an error of Python's.
     lines = notice.log.lines if notice.log else ()
-    texts = [notice.reason, *lines, *notice.evidence]
-    try:
-        reason, *rest = redacted(texts)
-    except Exception:
-        logger.exception("what may hold secrets can't be searched for them")
-        reason, *rest = [UNSEARCHED if text else "" for text in texts]
+    reason, *rest = masked([notice.reason, *lines, *notice.evidence])
     log = notice.log.model_copy(update={"lines": tuple(rest[: len(lines)])}) if notice.log else None
     facts = {"reason": reason, "log": log, "evidence": tuple(rest[len(lines) :])}
     return notice.model_copy(update=facts)

@@ -218,6 +218,8 @@ def _parameters(operation: OperationModel, environ: dict[str, Any], body: bytes)
     parser = PROTOCOL_PARSERS[_protocol(operation, environ)](operation)
     parsed: dict[str, Any] = parser.parse(
         {
+            "method": request.method,
+            "url_path": request.path,
             "values": request.values,
             "headers": request.headers,
             "url_params": url_params,

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import re
 
+from slipway.redaction import masked
+
 # Step Functions keeps 32,768 characters of a Cause (SensitiveCause in botocore's model). Lambda puts a
 # message and a stack trace into it as JSON. Of ordinary characters, a message of this length fits with them.
 MESSAGE_LENGTH = 9_000
@@ -23,10 +25,13 @@ _CUT_CAUSE = re.compile(
 class SlipwayError(Exception):
     """The base of every error that Slipway raises on purpose.
 
-    A message that Step Functions would cut is cut here, to MESSAGE_LENGTH characters.
+    Step Functions keeps the message in the execution's history, and it may quote AWS or a person. What looks
+    like a secret is masked, and a message that Step Functions would cut is cut here, to MESSAGE_LENGTH
+    characters.
     """
 
     def __init__(self, message: str = "") -> None:
+        [message] = masked([message])
         fits = len(message) <= MESSAGE_LENGTH
         super().__init__(message if fits else message[: MESSAGE_LENGTH - 1] + _ELLIPSIS)
 

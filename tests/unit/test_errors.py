@@ -114,7 +114,7 @@ def test_a_text_that_looks_like_an_error_stays_as_it_is(cause):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_message_of_slipways_own_is_cut_before_step_functions_would(kind):
-    error = kind("\x1b" * 1_000_000)
+    error = kind("x" * 20_000)
 
     assert str(error).endswith("…")
     assert len(str(error)) == MESSAGE_LENGTH

@@ -18,6 +18,7 @@ from slipway.image import Image
 from slipway.ledger.ledger import Busy, Ledger, refuse_older
 from slipway.ledger.records import ClaimId, End, ServiceRecord
 from slipway.model import Model
+from slipway.reasons import Evidence, Reason
 from slipway.release.named import NamedRelease
 from slipway.release.release import Deployment
 
@@ -61,12 +62,12 @@ class Beginning(Model):
     """The part of a release that the deployment carries out; None for a manual rollback."""
     outcome: Outcome | None = None
     """The outcome, if the decision is END; otherwise None."""
-    reason: str = ""
+    reason: Reason = ""
     cause: Cause | None = None
     """The reason as data; None if nothing prevents the deployment."""
     alarms_fired: tuple[str, ...] = ()
     """Names of the firing alarms that block the deployment."""
-    evidence: tuple[str, ...] = ()
+    evidence: Evidence = ()
     wait_seconds: int = 0
     began_at: datetime
     manual_rollback: bool = False

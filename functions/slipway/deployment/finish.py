@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_ssm import SSMClient
 
-# Characters. An item of DynamoDB has 400 KB at most; the execution holds the whole reason.
+# Characters. The ledger keeps up to a hundred of them in an item, which has 400 KB at most.
 QUARANTINE_REASON = 500
-REASON = 10_000
 
 
 class Ending(Model):
@@ -175,7 +174,7 @@ def _unread(end: End, record: DeploymentRecord | None, unreadable: Unreadable) -
         raise unreadable
     if record and record.steps:
         return None
-    return end.model_copy(update={"evidence": (*end.evidence, str(unreadable))})
+    return _with(end, evidence=(*end.evidence, str(unreadable)))
 
 
 def _owes(service: ServiceRecord, record: DeploymentRecord | None, claim: ClaimId) -> bool:
@@ -203,8 +202,12 @@ def _end(ending: Ending) -> End:
 
 
 def _superseded(end: End, cause: Cause, reason: str) -> End:
-    facts = {"outcome": Outcome.SUPERSEDED, "cause": cause, "reason": reason}
-    return end.model_copy(update=facts)
+    return _with(end, outcome=Outcome.SUPERSEDED, cause=cause, reason=reason)
+
+
+def _with(end: End, **facts: Any) -> End:
+    # model_copy would not mask and cut the texts.
+    return End(**{**dict(end), **facts})
 
 
 def _checked(end: End, update: Update | None, service: str, ecs: ECSClient) -> End:
@@ -261,7 +264,7 @@ def _with_kept_image(
     problem = keep_image(asked, good.task_definition, ecs, ssm)
     if problem is None:
         return end
-    return end.model_copy(update={"evidence": (*end.evidence, problem)})
+    return _with(end, evidence=(*end.evidence, problem))
 
 
 def _quarantine(
@@ -278,7 +281,6 @@ def _quarantine(
 def _written(end: End, now: datetime, expires: datetime) -> dict[str, Any]:
     return {
         **end.to_json(),
-        "reason": end.reason[:REASON],
         "ended_at": timestamp(now),
         "expires_at": int(expires.timestamp()),
     }

@@ -14,13 +14,14 @@ from slipway.ledger.ledger import Ledger
 from slipway.ledger.operations import Operations
 from slipway.ledger.records import Audit, Freeze, Quarantined
 from slipway.model import Model, parse_written
+from slipway.reasons import MASKING
 from slipway.release.freeze import Time
 from slipway.release.plan import ServiceName
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-Text = Annotated[str, Field(min_length=1, max_length=256)]
+Text = Annotated[str, Field(min_length=1, max_length=256), MASKING]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ from slipway.health.cause import Cause
 from slipway.image import Image, source
 from slipway.ledger.records import Good, RollbackRecord, ServiceRecord
 from slipway.model import Model, parse_written
+from slipway.reasons import MASKING
 from slipway.release.named import NamedRollback
 from slipway.release.parameters import read_plan, read_service_policy
 from slipway.release.plan import Policy, ServiceName
@@ -38,7 +39,7 @@ class ManualRollback(Model):
     to: str | None = Field(default=None, min_length=1, max_length=2048)
     """A digest, a tag, or a task definition's name or ARN; by default the last good version before the
     running one."""
-    by: str | None = Field(default=None, min_length=1, max_length=256)
+    by: Annotated[str, MASKING] | None = Field(default=None, min_length=1, max_length=256)
 
 
 class RollbackDeployment(Model):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from slipway.health.cause import Cause
 from slipway.health.stopped_tasks import Container, StoppedTask
 from slipway.model import Model
+from slipway.reasons import and_more
 
 # Why a pull fails for good, in the words of ECS and of the registries; a pull that timed out or was
 # throttled may do better next time. From the error list in the ECS developer guide, "CannotPullContainer
@@ -29,6 +30,8 @@ NOT_ALLOWED = re.compile(
 # ECS stops a task that fails its checks as part of its schedule, and says so only in the reason.
 FAILED_CHECKS = re.compile(r"failed (ELB|container) health checks", re.IGNORECASE)
 
+KINDS = 6
+"""How many kinds of failures a sentence names."""
 FAILED_TO_START = "TaskFailedToStart"
 
 
@@ -77,9 +80,8 @@ def alike(tasks: Iterable[StoppedTask]) -> list[list[StoppedTask]]:
 def what_happened(failed: Iterable[StoppedTask]) -> str:
     """In a sentence: ``2 tasks of container app exited with code 1``; of several kinds, each."""
     kinds = Counter(_failure(task) for task in failed)
-    return "; ".join(
-        f"{count} task{'s' if count > 1 else ''} {how}" for how, count in kinds.items()
-    )
+    told = [f"{count} task{'s' if count > 1 else ''} {how}" for how, count in kinds.items()]
+    return "; ".join(and_more(told, KINDS))
 
 
 def _failure(task: StoppedTask) -> str:

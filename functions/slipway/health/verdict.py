@@ -34,9 +34,12 @@ from slipway.health.failed_tasks import (
 )
 from slipway.health.observation import Observation, RunningTask
 from slipway.model import Model
+from slipway.reasons import Evidence, Reason, and_more
 from slipway.release.plan import Policy
 
 FAILED_TASKS_LIMIT = 2
+SHOWN = 6
+"""How many facts of each kind are evidence. A hundred alarms must not hide why the tasks stopped."""
 
 
 class Verdict(StrEnum):
@@ -67,10 +70,10 @@ class CheckResult(Model):
     """What one check says, with the reason in a sentence and its evidence, one fact a line."""
 
     verdict: Verdict
-    reason: str
+    reason: Reason
     cause: Cause | None = None
     """Of FAILED and SUPERSEDED, the reason as data."""
-    evidence: tuple[str, ...] = ()
+    evidence: Evidence = ()
     alarms_fired: tuple[str, ...] = ()
     """The alarms that went to ALARM since the deployment started."""
     healthy_at: datetime | None = None
@@ -175,7 +178,8 @@ def evidence(observation: Observation, watch: Watch, missing: list[str]) -> tupl
     failed = alike(task for task in observation.stopped if has_failed(task))
     stopped = [f"stopped: {describe(*tasks)}" for tasks in failed]
     said = _ecs_words(observation) if observation.exists else ""
-    return (*alarms, *stopped[:5], *missing[:10], *([f"ECS says: {said}"] if said else []))
+    kinds = (alarms, stopped, missing, [f"ECS says: {said}"] if said else [])
+    return tuple(fact for kind in kinds for fact in and_more(kind, SHOWN))
 
 
 def _ecs_words(observation: Observation) -> str:

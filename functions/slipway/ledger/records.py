@@ -11,6 +11,7 @@ from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.image import Image
 from slipway.model import Model
+from slipway.reasons import Evidence, Reason
 from slipway.release.named import NamedRelease, NamedRollback
 from slipway.release.plan import ServiceName
 from slipway.release.release import Deployment, Release, ReleaseStage
@@ -220,11 +221,11 @@ class End(Model):
     """How a deployment ended, and why."""
 
     outcome: Outcome
-    reason: str
+    reason: Reason
     """Why it ended so, in a sentence for people."""
     cause: Cause | None = None
     """Why it ended so, as data; None if the deployment went well."""
-    evidence: tuple[str, ...] = ()
+    evidence: Evidence = ()
     """The facts behind the reason, one in each text."""
     alarms_fired: tuple[str, ...] = ()
     """Names of the alarms that fired during the deployment."""
@@ -237,7 +238,7 @@ class Recovery(Model):
     """The first recovery of a deployment is 1."""
     execution: str
     """ARN of the execution. No other one may carry out this recovery."""
-    why: str
+    why: Reason
     """How the last execution ended, in words for people."""
     start: NamedRelease | NamedRollback
     """The input of the first execution."""
@@ -354,7 +355,7 @@ class RollbackRecord(Model):
     """The rollback target, if it is a known task definition."""
     image: Image | None = None
     """The rollback target, if it is an image that no known task definition has."""
-    refusal: str = ""
+    refusal: Reason = ""
     """Why there is no target; empty if there is one."""
     cause: Cause | None = None
     """The refusal as data."""

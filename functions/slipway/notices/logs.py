@@ -10,7 +10,7 @@ from slipway.aws import calling, error_code
 from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.health.failed_tasks import Failed
 from slipway.notices.notice import ContainerLog
-from slipway.notices.redaction import redacted
+from slipway.redaction import redacted
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient

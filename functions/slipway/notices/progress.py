@@ -9,14 +9,19 @@ from slipway.health.observation import Observation
 from slipway.health.verdict import CheckResult, Verdict, Watch
 from slipway.ledger.records import ClaimId
 from slipway.notices.notice import Kind, Notice, Tasks
-from slipway.notices.redaction import redacted
+from slipway.redaction import masked
 
 
 def progress_line(result: CheckResult, watch: Watch, observation: Observation) -> str:
-    """The line, which stays the same while nothing changes.
+    """The line, which stays the same while nothing changes. The execution's data keeps it, so it is masked.
 
     It is empty if the deployment ends with this check, because the notice of the end says more.
     """
+    [line] = masked([_line(result, watch, observation)])
+    return line
+
+
+def _line(result: CheckResult, watch: Watch, observation: Observation) -> str:
     if result.verdict is Verdict.FAILED:
         return "" if watch.rolling_back else f"failed: {result.reason}"
     if result.verdict is Verdict.PENDING:
@@ -28,14 +33,13 @@ def progress_line(result: CheckResult, watch: Watch, observation: Observation) -
 
 
 def progress_notice(claim: ClaimId, result: CheckResult, now: datetime) -> Notice:
-    """The notice with this line. The line may name what failed, so what looks like a secret is masked."""
-    [line] = redacted([result.progress])
+    """The notice with the line of this result."""
     return Notice(
         kind=Kind.PROGRESS,
         about=f"{claim.service}#{claim.deployment}",
         at=now,
         title=claim.service,
-        reason=line,
+        reason=result.progress,
         tasks=Tasks(desired=result.desired, healthy=result.healthy),
         service=claim.service,
         execution=claim.execution,

@@ -382,6 +382,16 @@ def test_recover_names_the_field_that_an_event_misses():
         invoked("recover", DIED | {"detail": {}})
 
 
+def test_operate_carries_out_an_action_and_records_who_wanted_it(ours):
+    action = {"action": "free", "service": SERVICE, "by": "Ada", "why": "it is healthy again"}
+
+    done = invoked("operate", action)["done"]
+
+    assert done == f"service {SERVICE} is free of deployment {claim().deployment}"
+    [audit] = [item for item in aws.table().scan()["Items"] if item["pk"] == "audit"]
+    assert (audit["action"], audit["by"], audit["id"]) == ("free", "Ada", "request-1")
+
+
 def test_sweep_reports_its_releases_its_recoveries_and_its_problems(
     ledger, ssm, ecr, stepfunctions
 ):

@@ -215,7 +215,7 @@ def test_texts_that_can_not_be_searched_for_secrets_are_left_out_of_the_notice(
         raise RuntimeError("a pattern went wrong")
 
     runs_as_before(ecs)
-    monkeypatch.setattr("notify.redacted", broken)
+    monkeypatch.setattr("slipway.redaction.redacted", broken)
 
     invoked(
         "notify", NEWS_OF_DEPLOYMENT | {"outcome": "ROLLED_BACK", "reason": "DB_PASSWORD=hunter2"}
@@ -223,7 +223,7 @@ def test_texts_that_can_not_be_searched_for_secrets_are_left_out_of_the_notice(
 
     notice = sent(published[0])
     assert (notice["outcome"], notice["evidence"]) == ("ROLLED_BACK", [])
-    assert notice["reason"] == "(it could not be searched for secrets; see the execution)"
+    assert notice["reason"] == "(not shown, because it could not be searched for secrets)"
     assert "hunter2" not in published[0]["Message"]
 
 

@@ -13,7 +13,7 @@ from tests.support.paths import REPO
 
 FUNCTIONS = REPO / "functions"
 HANDLERS = sorted(file.stem for file in FUNCTIONS.glob("*.py"))
-# The second is for what Notify redacts, and loaded when there is something.
+# The second is what Powertools masks with; the search for secrets does without.
 HEAVY = ("slack_sdk", "jsonpath_ng")
 VARIABLES = {
     "CHAT_NOTIFICATIONS": "true",

@@ -349,10 +349,16 @@ def test_the_evidence_is_no_longer_than_people_read():
         running=(task(status="PENDING"),) * 20,
         stopped=tuple(stopped(reason=f"exit {n}", task=f"s{n}") for n in range(20)),
     )
-    notified = judge(observed, watch(), at(30)).evidence
+    judged = judge(observed, watch(), at(30))
 
-    assert sum(fact.startswith("stopped: ") for fact in notified) == 5
-    assert len(notified) == 15
+    assert judged.evidence == (
+        *(f"stopped: exit {n} (task s{n})" for n in range(5)),
+        "and 15 more",
+        "0 of 20 tasks are running",
+        *["task t1 is PENDING"] * 4,
+        "and 16 more",
+    )
+    assert judged.reason.endswith("; 1 task failed: exit 4; and 15 more")
 
 
 def test_progress_counts_the_tasks_that_are_healthy_everywhere():

@@ -176,3 +176,13 @@ def test_a_service_that_went_back_by_itself_is_known_until_a_version_is_good(led
 
     assert after_rollback.gone_back == after_failure.gone_back == back
     assert state(ledger).gone_back is None
+
+
+def test_an_end_that_was_recorded_without_the_claim_is_not_recorded_again(ledger):
+    own = accepted(ledger, "e-1")
+    ledger.end(own, deployment(), {"outcome": "FAILED", "reason": "first"})
+
+    assert not ledger.finish(own, deployment(), {"outcome": "SUCCEEDED"}, None, None)
+
+    assert ledger.deployment(own).reason == "first"
+    assert ledger.service(SERVICE).claim is not None

@@ -317,3 +317,9 @@ def test_an_item_that_someone_has_broken_is_an_error_that_names_it(recorded, pk,
 
     with pytest.raises(Unreadable, match=f"the ledger's item {pk} [^ ]+ is not valid:\n.*{field}"):
         read(recorded)
+
+
+def test_a_stage_that_the_release_does_not_have_never_comes(ledger):
+    ledger.record_release(release_record(deployment()))
+
+    assert not ledger.release("event-1").has_come("payments")

@@ -7,7 +7,7 @@ import pytest
 from slipway.health.verdict import Watch, judge
 from slipway.notices.notice import Kind, Tasks
 from slipway.notices.progress import progress_line, progress_notice
-from slipway.notices.redaction import MASK
+from slipway.redaction import MASK
 from tests.support.builders import (
     GROUP_2,
     NOW,
@@ -117,7 +117,8 @@ def test_the_notice_is_about_the_deployment():
 
 
 def test_a_secret_in_a_failure_is_not_shown():
-    line = "failed: a task can never start: no access with password=hunter2"
-    judged = judge(STARTING, watch(), at(30)).model_copy(update={"progress": line})
+    denied = "CannotPullContainerError: access denied, password=hunter2"
+    failed = observation(stopped=(stopped("TaskFailedToStart", denied),))
 
-    assert progress_notice(claim(), judged, at(30)).reason == line.replace("hunter2", MASK)
+    assert f"password={MASK}" in said(failed)
+    assert "hunter2" not in said(failed)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway.notices.redaction import MASK, redacted
+from slipway.redaction import MASK, redacted
 from tests.support.builders import DIGEST, NEW, TOPIC, URI, execution
 from tests.support.stopped_reasons import MAY_DO_BETTER, NEVER
 

@@ -1,4 +1,4 @@
-"""Masks what looks like a secret in texts from outside, before people read them.
+"""Masks what looks like a secret in texts from outside, before they are kept anywhere or people read them.
 
 A secret is known by its own form or by the name before it, so some are missed. What helps to find a fault
 must stay readable: digests, ids, ARNs, names of images, and the fact that a secret is not set.
@@ -8,8 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
+
+from aws_lambda_powertools import Logger
+
+from slipway.text import visible
+
+logger = Logger()
 
 MASK = "*****"
+UNSEARCHED = "(not shown, because it could not be searched for secrets)"
 
 # What may follow in the name of a secret: DB_PASSWORD_PROD, secret_key_base. A name with a word of ABOUT has
 # no secret as its value (TOKEN_FILE, PASSWORD_MIN_LENGTH), or is the code of an error (TOKEN_EXPIRED).
@@ -120,22 +128,36 @@ END = re.compile(r"-----END [A-Z ]*PRIVATE KEY")
 KEY_LINE = re.compile(r"\s*(?:[A-Za-z0-9+/=]+|(?:Proc-Type|DEK-Info|Version|Comment): .*|)\s*$")
 
 
+def masked(texts: Sequence[str]) -> tuple[str, ...]:
+    """The texts as `redacted` returns them, but UNSEARCHED in place of each if that fails.
+
+    A deployment must come to its end and people must learn of it, whatever a text has in it.
+    """
+    try:
+        # An invisible character in the middle of a secret would hide the secret from the search.
+        return redacted([visible(text) for text in texts])
+    except Exception:
+        logger.exception("what may hold secrets can't be searched for them")
+        return tuple(UNSEARCHED if text else "" for text in texts)
+
+
 def redacted(texts: Sequence[str]) -> tuple[str, ...]:
     """The texts, in the same order, with MASK in place of what looks like a secret.
 
     A private key may span several texts, as it spans lines of a log.
     """
-    # Imported here, because few functions need it and all would have to load it.
-    from aws_lambda_powertools.utilities.data_masking import DataMasking
-
-    masking = DataMasking()
     clean = list(texts)
     for number in _lines_of_keys(clean):
-        clean[number] = masking.erase(clean[number])
-    for pattern in PATTERNS:
-        # One call for each pattern, because masking_rules take only one pattern for each path.
-        clean = masking.erase(clean, regex_pattern=pattern, mask_format=rf"\1{MASK}")
+        clean[number] = MASK
+    for pattern in _compiled():
+        clean = [pattern.sub(rf"\1{MASK}", text) for text in clean]
     return tuple(clean)
+
+
+@cache
+def _compiled() -> tuple[re.Pattern[str], ...]:
+    # Compiled when the first text is searched, because that takes longer than most imports.
+    return tuple(re.compile(pattern) for pattern in PATTERNS)
 
 
 def _lines_of_keys(texts: Sequence[str]) -> set[int]:
