@@ -123,8 +123,13 @@ def refusal(client: Any, call: str, **parameters: Any) -> str:
     return ""
 
 
-# The errors of calls that IAM allows: the resources that they name do not exist.
-LET_THROUGH = {"ClusterNotFoundException", "ParameterNotFound", "ServiceNotFoundException"}
+# The errors of calls that IAM allows: the resources that they name do not exist, or they come too often.
+LET_THROUGH = {
+    "AWS.SimpleQueueService.PurgeQueueInProgress",
+    "ClusterNotFoundException",
+    "ParameterNotFound",
+    "ServiceNotFoundException",
+}
 
 
 def document(*statements: Statement) -> str:
