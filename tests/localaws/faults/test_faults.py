@@ -129,7 +129,8 @@ def test_a_denied_call_of_a_function_is_refused_as_one_that_its_role_does_not_al
 def test_a_denied_call_of_the_local_aws_itself_names_the_action_of_iam(aws: LocalAws) -> None:
     faults.add(action="lambda:Invoke", how="deny")
     with pytest.raises(
-        ClientError, match="not authorized to perform: lambda:InvokeFunction on resource: arn:.*:function:none"
+        ClientError,
+        match=rf"to perform: lambda:InvokeFunction on resource: arn:aws:lambda:{HERE}:function:none because",
     ) as refusal:
         aws.client("lambda").invoke(FunctionName="none")
     answer: Any = refusal.value.response
