@@ -220,7 +220,7 @@ def _parameters(operation: OperationModel, environ: dict[str, Any], body: bytes)
     _, url_params = get_service_router(operation.service_model.service_name).match(request)
     parser = PROTOCOL_PARSERS[_protocol(operation, environ)](operation)
     parsed: dict[str, Any] = parser.parse(
-        {
+        {  # type: ignore[typeddict-item]
             "values": request.values,
             "headers": request.headers,
             "url_params": url_params,
