@@ -5,10 +5,11 @@ that and then can't parse it. Here the answer is the error NotImplemented in the
 service, with status 501, which no SDK retries. A crash of the local AWS is answered in the same way,
 as InternalFailure.
 
-A Lambda function signs its calls with an access key that contains its name (signature.py), so the
-caller of each call is known. The function's role has to allow the call (iam/iam.py).
-``GET /_localaws/calls`` lists these calls, refused ones too, with the permissions that each needed
-and its duration in milliseconds. A fault may then hit a call that is allowed (faults/faults.py).
+A Lambda function signs its calls with an access key that contains its name (signature.py), and AssumeRole
+gives each session an access key of its own, so these callers are known. The role of the function or of the
+session has to allow the call (iam/iam.py). ``GET /_localaws/calls`` lists the calls of functions, refused
+ones too, with the permissions that each needed and its duration in milliseconds. A fault may then hit a
+call that is allowed (faults/faults.py).
 """
 
 from __future__ import annotations
@@ -140,30 +141,32 @@ class Application:
         body: bytes,
         call: dict[str, Any],
     ) -> Response | None:
-        """Record a function's call, and return the refusal if the function's role does not allow
-        it.
+        """Record a function's call, and return the refusal if the role of the function, or of a
+        session, does not allow a call.
         """
-        if signature is None or signature.function_version is None:
+        caller = iam.caller(signature) if signature else None
+        if signature is None or caller is None:
             return None
         operation = _operation(signature, environ, body)
         if operation is None:
             raise NotImplementedError("moto has no such route")
         service = action_names.prefix(signature.service)
         permissions: list[str] = []
-        call.update(
-            function=signature.function,
-            service=service,
-            action=operation.name,
-            permissions=permissions,
-        )
-        self.calls.append(call)
+        if signature.function:
+            call.update(
+                function=signature.function,
+                service=service,
+                action=operation.name,
+                permissions=permissions,
+            )
+            self.calls.append(call)
         action = f"{service}:{operation.name}"
         needed = required_permissions.rule_for(action)(
             action, _parameters(operation, environ, body)
         )
         permissions += [access.action for access in needed]
         try:
-            iam.check(signature.function_version, service, needed)
+            iam.check_role(caller.role, caller.session, service, needed)
         except iam.AccessDeniedError as refusal:
             return _error(operation, environ, refusal.code, str(refusal), refusal.status)
         return None

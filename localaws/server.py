@@ -33,6 +33,7 @@ from localaws.ecs import ecs
 from localaws.events import eventbridge, schedules
 from localaws.faults import faults
 from localaws.http import Server
+from localaws.iam import sessions
 from localaws.lambda_ import awslambda, event_source_mappings
 from localaws.snapshot import snapshot
 from localaws.sns import sns
@@ -55,6 +56,7 @@ _MODULES = (
     awslambda,
     event_source_mappings,
     servicediscovery,
+    sessions,
     sqs,
 )
 _installed = False

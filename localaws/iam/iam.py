@@ -1,14 +1,15 @@
-"""IAM: a function may make only the calls that its role allows.
+"""IAM: a function, and whoever has assumed a role, may make only the calls that the role allows.
 
 moto lets every caller do everything, and its own access control supports neither resources nor
-conditions. Here each request of a Lambda function is checked against the present policies of its role,
-inline and attached, and refused as the service would refuse it.
+conditions. Here each request of a Lambda function, and each with the credentials of AssumeRole
+(iam/sessions.py), is checked against the present policies of the role, inline and attached, and refused as
+the service would refuse it.
 
 The role of a state machine has to allow the functions that its Tasks invoke
 (stepfunctions/lambda_permissions.py). All other callers are not checked: a developer's CLI has no identity
-here, because any access key is accepted, and Step Functions, EventBridge and CloudFormation act inside this
-process with one key. Resource-based policies are not evaluated, except a function's own policy when SNS or
-EventBridge invokes it, and a queue's when SNS delivers to it. Service control policies do not exist.
+here, because any other access key is accepted, and Step Functions, EventBridge and CloudFormation act inside
+this process with one key. Resource-based policies are not evaluated, except a function's own policy when
+SNS or EventBridge invokes it, and a queue's when SNS delivers to it. Service control policies do not exist.
 
 Unknown policy elements, operators and condition keys are NotImplemented, never ignored.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -25,16 +27,22 @@ from moto.awslambda.models import lambda_backends
 from moto.iam.models import Role, iam_backends
 
 from localaws.aws import ACCOUNT, REGION, listed
+from localaws.iam import sessions
 from localaws.iam.access import CONDITION_KEYS, Access
+from localaws.signature import Signature
 
 _STATEMENT = {"Sid", "Effect", "Action", "Resource", "Condition"}
 _KEYS = {key.lower(): key for key in CONDITION_KEYS}  # IAM ignores their case
 
 # Code and status of a refusal by services whose first protocol was not JSON.
 _REFUSALS = {
+    "cloudformation": ("AccessDenied", 403),
     "cloudwatch": ("AccessDenied", 403),
     "elasticloadbalancing": ("AccessDenied", 403),
+    "iam": ("AccessDenied", 403),
+    "lambda": ("AccessDeniedException", 403),
     "sns": ("AuthorizationError", 403),
+    "sqs": ("AccessDenied", 403),
 }
 
 
@@ -44,6 +52,24 @@ class AccessDeniedError(Exception):
     def __init__(self, service: str, message: str) -> None:
         super().__init__(message)
         self.code, self.status = _REFUSALS.get(service, ("AccessDeniedException", 400))
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who has made a request, if IAM is to check it."""
+
+    role: str
+    """ARN of the role."""
+    session: str
+    """The name of the session, which the refusal names."""
+
+
+def caller(signature: Signature) -> Caller | None:
+    """Who signed a request; None if the request is not checked."""
+    if version := signature.function_version:
+        return Caller(_role(version).arn, version.partition(":")[0])
+    session = sessions.find(signature.access_key)
+    return Caller(session.role_arn, session.session_name) if session else None
 
 
 def check(function: str, service: str, needed: Iterable[Access]) -> None:
@@ -99,10 +125,9 @@ def _statements(role: Role) -> Iterator[dict[str, Any]]:
 
 
 def _message(session: str, access: Access, *, denied: bool) -> str:
-    service, _, name = access.action.partition(":")
-    action = f"{'SNS' if service == 'sns' else service}:{name}"
+    action = _in_words(access.action)
     # For an action without resource types Elastic Load Balancing names no resource, other services "*".
-    silent = service == "elasticloadbalancing" and access.resource == "*"
+    silent = action.startswith("elasticloadbalancing:") and access.resource == "*"
     return (
         f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{session} is not authorized to perform: {action}"
         + ("" if silent else f" on resource: {access.resource}")
@@ -112,6 +137,14 @@ def _message(session: str, access: Access, *, denied: bool) -> str:
             else f" because no identity-based policy allows the {action} action"
         )
     )
+
+
+def _in_words(action: str) -> str:
+    """An action as the message of its service writes it."""
+    service, _, name = action.partition(":")
+    if service == "sqs":
+        return action.lower()
+    return f"SNS:{name}" if service == "sns" else action
 
 
 def _applies(statement: dict[str, Any], access: Access) -> bool:

@@ -1,13 +1,17 @@
 """The permissions that a request needs: IAM actions, with their resources and condition keys.
 
-This is a table of the calls that Slipway's functions make. It follows
+This is a table of the calls that Slipway's functions make, and of those that its managed policies allow to
+people, or must not allow. It follows
 https://docs.aws.amazon.com/service-authorization/latest/reference/ and, where AWS's error messages show
 stricter rules, those. A call that is not in the table is NotImplemented: add a line for it.
 """
 
 from __future__ import annotations
 
-from localaws.aws import ACCOUNT, listed
+from moto.cloudformation.models import cloudformation_backends
+from moto.iam.models import iam_backends
+
+from localaws.aws import ACCOUNT, REGION, listed
 from localaws.iam.access import Access, Parameters, Rule, arn
 from localaws.iam.secrets import get_parameter, get_secret_value
 
@@ -16,7 +20,7 @@ def rule_for(action: str) -> Rule:
     """The rule of an action such as ``ecs:UpdateService``."""
     if action not in RULES:
         raise NotImplementedError(
-            f"{action} by a function: localaws/iam/required_permissions.py has no rule"
+            f"{action} by a function or a role: localaws/iam/required_permissions.py has no rule"
         )
     return RULES[action]
 
@@ -51,8 +55,9 @@ def _in_cluster(kind: str, parameter: str) -> Rule:
 def _invoke(_action: str, parameters: Parameters) -> list[Access]:
     # The permission has another name than the call: Actions of Lambda in AWS's service authorization
     # reference.
-    name = parameters["FunctionName"]
-    return [Access("lambda:InvokeFunction", arn("lambda", "function:", name))]
+    name, qualifier = parameters["FunctionName"], parameters.get("Qualifier")
+    function = arn("lambda", "function:", name)
+    return [Access("lambda:InvokeFunction", f"{function}:{qualifier}" if qualifier else function)]
 
 
 def _list_tasks(action: str, parameters: Parameters) -> list[Access]:
@@ -85,10 +90,43 @@ def _describe_alarms(action: str, parameters: Parameters) -> list[Access]:
 
 
 def _get_log_events(action: str, parameters: Parameters) -> list[Access]:
+    return [Access(action, f"{_log_group(parameters)}:log-stream:{parameters['logStreamName']}")]
+
+
+def _filter_log_events(action: str, parameters: Parameters) -> list[Access]:
+    # A policy has to name the group with ":*" at the end. Errors of AWS show an empty stream.
+    return [Access(action, f"{_log_group(parameters)}:log-stream:")]
+
+
+def _log_group(parameters: Parameters) -> str:
     # A log group is identified by its name or, if it is in another account, by its ARN.
     group = parameters.get("logGroupName") or parameters["logGroupIdentifier"]
-    whole = arn("logs", "log-group:", group).removesuffix(":*")
-    return [Access(action, f"{whole}:log-stream:{parameters['logStreamName']}")]
+    return arn("logs", "log-group:", group).removesuffix(":*")
+
+
+def _on_stack(action: str, parameters: Parameters) -> list[Access]:
+    # A stack that exists is one resource, its ID, under its name too. In errors about one that does not
+    # exist, AWS writes "*" for what only a stack has.
+    name = parameters.get("StackName", "*")
+    stacks = cloudformation_backends[ACCOUNT][REGION].stacks
+    known = (stack_id for stack_id, stack in stacks.items() if stack.name == name)
+    if name == "*" or name.startswith("arn:"):
+        return [Access(action, name)]
+    return [Access(action, next(known, arn("cloudformation", "stack/", f"{name}/*")))]
+
+
+def _on_queue(action: str, parameters: Parameters) -> list[Access]:
+    return [Access(action, arn("sqs", "", parameters["QueueUrl"].rpartition("/")[2]))]
+
+
+def _on_role(action: str, parameters: Parameters) -> list[Access]:
+    role = iam_backends[ACCOUNT]["aws"].get_role(parameters["RoleName"])
+    return [Access(action, role.arn)]
+
+
+def _nothing(_action: str, _parameters: Parameters) -> list[Access]:
+    # GetCallerIdentity: "No permissions are required", says botocore's model.
+    return []
 
 
 def _on_parameter(parameter: str) -> Rule:
@@ -99,6 +137,12 @@ def _on_parameter(parameter: str) -> Rule:
         return [Access(action, arn("ssm", "parameter/", name))]
 
     return rule
+
+
+def _get_parameters(action: str, parameters: Parameters) -> list[Access]:
+    decrypting = {"WithDecryption": parameters.get("WithDecryption")}
+    each = (get_parameter(action, {"Name": n, **decrypting}) for n in parameters["Names"])
+    return [access for needed in each for access in needed]
 
 
 def _on_item(action: str, parameters: Parameters) -> list[Access]:
@@ -112,6 +156,10 @@ def _query(action: str, parameters: Parameters) -> list[Access]:
     table = arn("dynamodb", "table/", parameters["TableName"])
     index = parameters.get("IndexName")
     return [Access(action, f"{table}/index/{index}" if index else table)]
+
+
+def _batch(action: str, parameters: Parameters) -> list[Access]:
+    return [Access(action, arn("dynamodb", "table/", name)) for name in parameters["RequestItems"]]
 
 
 def _transact_write_items(_action: str, parameters: Parameters) -> list[Access]:
@@ -132,13 +180,21 @@ def _transact_write_items(_action: str, parameters: Parameters) -> list[Access]:
 
 
 RULES: dict[str, Rule] = {
+    "cloudformation:DescribeStackResource": _on_stack,
+    "cloudformation:DescribeStackResources": _on_stack,
+    "cloudformation:DescribeStacks": _on_stack,
     "cloudwatch:DescribeAlarms": _describe_alarms,
+    "dynamodb:BatchGetItem": _batch,
+    "dynamodb:BatchWriteItem": _batch,
     "dynamodb:DeleteItem": _on_each("dynamodb", "table/", "TableName"),
+    "dynamodb:DeleteTable": _on_each("dynamodb", "table/", "TableName"),
     "dynamodb:GetItem": _on_item,
     "dynamodb:PutItem": _on_each("dynamodb", "table/", "TableName"),
     "dynamodb:Query": _query,
+    "dynamodb:Scan": _query,
     "dynamodb:TransactWriteItems": _transact_write_items,
     "dynamodb:UpdateItem": _on_item,
+    "dynamodb:UpdateTable": _on_each("dynamodb", "table/", "TableName"),
     "ecr:DescribeImages": _on_each("ecr", "repository/", "repositoryName"),
     "ecr:DescribeRepositories": _on_each("ecr", "repository/", "repositoryNames"),
     "ecs:DescribeContainerInstances": _in_cluster("container-instance", "containerInstances"),
@@ -150,16 +206,32 @@ RULES: dict[str, Rule] = {
     "ecs:RegisterTaskDefinition": _register_task_definition,
     "ecs:UpdateService": _in_cluster("service", "service"),
     "elasticloadbalancing:DescribeTargetHealth": _on_everything,
+    "iam:AttachRolePolicy": _on_role,
+    "iam:CreatePolicyVersion": _on_each("iam", "", "PolicyArn"),
+    "iam:PutRolePolicy": _on_role,
+    "lambda:Invoke": _invoke,
+    "logs:FilterLogEvents": _filter_log_events,
     "logs:GetLogEvents": _get_log_events,
     "secretsmanager:GetSecretValue": get_secret_value,
-    "lambda:Invoke": _invoke,
     "sns:Publish": _on_each("sns", "", "TopicArn"),
+    "sqs:DeleteMessage": _on_queue,
+    "sqs:GetQueueAttributes": _on_queue,
+    "sqs:PurgeQueue": _on_queue,
+    "sqs:ReceiveMessage": _on_queue,
+    "sqs:SendMessage": _on_queue,
     "ssm:DeleteParameter": _on_parameter("Name"),
     "ssm:GetParameter": get_parameter,
+    "ssm:GetParameterHistory": get_parameter,
+    "ssm:GetParameters": _get_parameters,
     "ssm:GetParametersByPath": _on_parameter("Path"),
     "ssm:PutParameter": _on_parameter("Name"),
     "states:DescribeExecution": _on_each("states", "execution:", "executionArn"),
+    "states:DescribeStateMachine": _on_each("states", "stateMachine:", "stateMachineArn"),
+    "states:GetExecutionHistory": _on_each("states", "execution:", "executionArn"),
+    "states:ListExecutions": _on_each("states", "stateMachine:", "stateMachineArn"),
     "states:StartExecution": _on_each("states", "stateMachine:", "stateMachineArn"),
+    "states:StopExecution": _on_each("states", "execution:", "executionArn"),
+    "sts:GetCallerIdentity": _nothing,
 }
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support import aws_cli
@@ -17,9 +18,13 @@ class Page:
 
     A block that begins with a comment has that comment as its title. The blocks without a title set a shell
     up: they run before each titled block.
+
+    Args:
+        environment: variables with which the commands run besides those of this process, such as credentials.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = environment or {}
         blocks = re.findall(r"```sh\n(.*?)```", (REPO / "docs" / name).read_text(), re.DOTALL)
         self.commands = {block for block in blocks if block.startswith("# ")}
         self._once = [block for block in blocks if not block.startswith("# ")]
@@ -46,7 +51,11 @@ class Page:
         done = subprocess.run(
             ["bash", "-c", "\n".join(["set -euo pipefail", *before, *settings, found])],
             cwd=REPO,
-            env={**os.environ, "PATH": os.pathsep.join(map(str, path))},
+            env={
+                **os.environ,
+                **self._environment,
+                "PATH": os.pathsep.join(map(str, path)),
+            },
             capture_output=True,
             text=True,
             check=False,

@@ -334,14 +334,16 @@ class ReleaseRecord(Model):
 
     def has_come(self, stage: str) -> bool:
         """Whether the stage may start: every deployment of each stage before it went well."""
-        for known in self.stages:
-            if known.name == stage:
-                return True
-            for planned in known.services:
-                found = self.progress.get(progress_key(known.name, planned.service))
-                if found is None or found.outcome is None or not found.outcome.facts.goes_on:
-                    return False
-        return False
+        names = [known.name for known in self.stages]
+        if stage not in names:
+            return False
+        before = self.stages[: names.index(stage)]
+        ended = [
+            self.progress.get(progress_key(known.name, planned.service))
+            for known in before
+            for planned in known.services
+        ]
+        return all(each and each.outcome and each.outcome.facts.goes_on for each in ended)
 
 
 class RollbackRecord(Model):

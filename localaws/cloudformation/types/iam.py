@@ -1,7 +1,8 @@
 """IAM in CloudFormation.
 
 moto's CloudFormation silently attaches managed policies that do not exist. Its IAM knows AWS's managed
-policies only if told to load them, and refuses inline policies that SAM generates.
+policies only if told to load them, refuses inline policies that SAM generates, and deletes managed
+policies that are in use.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import json
 from typing import Any
 
 from moto.core.config import default_user_config
+from moto.iam.exceptions import DeleteConflictException
+from moto.iam.models import IAMBackend
 from moto.iam.policy_validation import BaseIAMPolicyValidator
 from typing_extensions import override
 
@@ -251,3 +254,18 @@ def install() -> None:
         """Accept every version."""
 
     BaseIAMPolicyValidator._validate_version = validate_version  # type: ignore[method-assign]
+
+    delete = IAMBackend.delete_policy
+
+    def delete_policy(self: IAMBackend, policy_arn: str) -> None:
+        policy = self.get_policy(policy_arn)
+        if policy.attachment_count:
+            raise DeleteConflictException("Cannot delete a policy attached to entities.")
+        if len(policy.versions) > 1:
+            raise DeleteConflictException(
+                "This policy has more than one version. Before you delete a policy, you must delete"
+                " the policy's versions. The default version is deleted with the policy."
+            )
+        delete(self, policy_arn)
+
+    IAMBackend.delete_policy = delete_policy  # type: ignore[method-assign]

@@ -225,7 +225,7 @@ def test_a_permissions_boundary_is_not_implemented(aws: LocalAws) -> None:
     assert f"IAM: PermissionsBoundary of role {function.role}" in update(function)
 
 
-def test_a_call_that_no_function_makes_is_not_checked(aws: LocalAws) -> None:
+def test_a_call_with_any_other_access_key_is_not_checked(aws: LocalAws) -> None:
     assert "clusterArns" in aws.client("ecs").list_clusters()
 
 

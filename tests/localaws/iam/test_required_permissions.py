@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Any
 import cfnlint
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from localaws.iam import required_permissions
 from localaws.server import LocalAws
-from tests.support.localaws.iam import HERE, SERVICE, Function, allow, register
+from tests.support.localaws.ecs import unique
+from tests.support.localaws.iam import HERE, SERVICE, TRUST, Function, allow, deny, register
+from tests.support.localaws.stacks import create, delete
 
 
 def test_each_of_the_resources_of_a_call_has_to_be_allowed(aws: LocalAws) -> None:
@@ -152,15 +156,110 @@ def calls(aws: LocalAws) -> list[dict[str, Any]]:
 def test_a_call_without_a_rule_is_not_implemented(aws: LocalAws, service: str, call: str) -> None:
     refusal = Function(aws, allow("*")).refusal(service, call)
     assert refusal.startswith("NotImplemented 501")
-    assert "by a function: localaws/iam/required_permissions.py has no rule" in refusal
+    assert "by a function or a role: localaws/iam/required_permissions.py has no rule" in refusal
+
+
+@pytest.mark.parametrize(
+    ("name", "qualifier", "resource"),
+    [
+        ("sweep", {}, "function:sweep"),
+        ("sweep", {"Qualifier": "live"}, "function:sweep:live"),
+        ("sweep:3", {}, "function:sweep:3"),
+        (f"arn:aws:lambda:{HERE}:function:sweep:3", {}, "function:sweep:3"),
+    ],
+)
+def test_to_invoke_a_version_or_an_alias_needs_that_very_one(
+    aws: LocalAws, name: str, qualifier: dict[str, str], resource: str
+) -> None:
+    function = Function(
+        aws, allow("lambda:InvokeFunction", f"arn:aws:lambda:{HERE}:function:other")
+    )
+    refusal = function.refusal("lambda", "invoke", FunctionName=name, **qualifier)
+    assert refusal.startswith("AccessDeniedException 403 ")
+    wanted = f"arn:aws:lambda:{HERE}:{resource}"
+    assert f"lambda:InvokeFunction on resource: {wanted} because" in refusal
+    function.may(allow("lambda:InvokeFunction", wanted))
+    refusal = function.refusal("lambda", "invoke", FunctionName=name, **qualifier)
+    assert refusal.startswith("ResourceNotFoundException 404 ")
+
+
+def test_filtering_a_log_needs_the_group_with_its_wildcard(aws: LocalAws) -> None:
+    group = f"arn:aws:logs:{HERE}:log-group:steps"
+    function = Function(aws, allow("logs:FilterLogEvents", group))
+    refusal = function.refusal("logs", "filter_log_events", logGroupName="steps")
+    assert f"logs:FilterLogEvents on resource: {group}:log-stream: because" in refusal
+    function.may(allow("logs:FilterLogEvents", f"{group}:*"))
+    refusal = function.refusal("logs", "filter_log_events", logGroupName="steps")
+    assert refusal.startswith("ResourceNotFoundException 400")
+
+
+def test_a_stack_that_exists_is_the_resource_with_its_id(aws: LocalAws) -> None:
+    topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    stack = create(aws, json.dumps(topic))
+    name, stack_id = stack["StackName"], stack["StackId"]
+    function = Function(aws, allow("cloudformation:*", f"{stack_id}x"))
+    for named in (name, stack_id):
+        refusal = function.refusal("cloudformation", "describe_stacks", StackName=named)
+        assert refusal.startswith("AccessDenied 403 ")
+        assert f"cloudformation:DescribeStacks on resource: {stack_id} because" in refusal
+    refusal = function.refusal("cloudformation", "describe_stacks", StackName="none")
+    assert f"on resource: arn:aws:cloudformation:{HERE}:stack/none/* because" in refusal
+    assert "on resource: * because" in function.refusal("cloudformation", "describe_stacks")
+    function.may(allow("cloudformation:Describe*", stack_id))
+    for call in ("describe_stacks", "describe_stack_resources"):
+        assert function.refusal("cloudformation", call, StackName=name) == ""
+    delete(aws, stack)
+
+
+def test_a_queue_refuses_in_small_letters(aws: LocalAws) -> None:
+    queue = aws.client("sqs").create_queue(QueueName=unique("undelivered"))["QueueUrl"]
+    arn = f"arn:aws:sqs:{HERE}:{queue.rpartition('/')[2]}"
+    function = Function(aws, allow("sqs:ReceiveMessage", arn))
+    assert function.refusal("sqs", "receive_message", QueueUrl=queue) == ""
+    assert function.refusal("sqs", "purge_queue", QueueUrl=queue) == (
+        f"AccessDenied 403 User: {function.session} is not authorized to perform: sqs:purgequeue on"
+        f" resource: {arn} because no identity-based policy allows the sqs:purgequeue action"
+    )
+
+
+def test_each_of_several_parameters_has_to_be_allowed(aws: LocalAws) -> None:
+    first, second = (f"arn:aws:ssm:{HERE}:parameter/{name}" for name in ("first", "second"))
+    function = Function(aws, allow("ssm:GetParameters", first))
+    refusal = function.refusal("ssm", "get_parameters", Names=["/first", "/second"])
+    assert f"ssm:GetParameters on resource: {second} because" in refusal
+    function.may(allow("ssm:GetParameters", [first, second]))
+    assert function.refusal("ssm", "get_parameters", Names=["/first", "/second"]) == ""
+
+
+def test_a_role_is_the_resource_with_its_path(aws: LocalAws) -> None:
+    name = unique("role")
+    made = aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST, Path="/a/")
+    function = Function(aws, allow("s3:*"))
+    policy = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    refusal = function.refusal("iam", "attach_role_policy", RoleName=name, PolicyArn=policy)
+    assert refusal.startswith("AccessDenied 403 ")
+    assert f"iam:AttachRolePolicy on resource: {made['Role']['Arn']} because" in refusal
+
+
+def test_everybody_may_ask_who_they_are(aws: LocalAws) -> None:
+    function = Function(aws, deny("*"))
+    assert function.refusal("sts", "get_caller_identity") == ""
 
 
 SAMPLES: dict[str, dict[str, Any]] = {
+    "cloudformation:DescribeStackResource": {"StackName": "s"},
+    "cloudformation:DescribeStackResources": {"StackName": "s"},
+    "cloudformation:DescribeStacks": {"StackName": "s"},
     "cloudwatch:DescribeAlarms": {},
+    "dynamodb:BatchGetItem": {"RequestItems": {"t": {}}},
+    "dynamodb:BatchWriteItem": {"RequestItems": {"t": []}},
     "dynamodb:DeleteItem": {"TableName": "t"},
+    "dynamodb:DeleteTable": {"TableName": "t"},
+    "dynamodb:UpdateTable": {"TableName": "t"},
     "dynamodb:GetItem": {"TableName": "t", "Key": {"pk": {"S": "slack"}}},
     "dynamodb:PutItem": {"TableName": "t"},
     "dynamodb:Query": {"TableName": "t", "IndexName": "i"},
+    "dynamodb:Scan": {"TableName": "t"},
     "dynamodb:TransactWriteItems": {
         "TransactItems": [
             {kind: {"TableName": "t"}} for kind in ("ConditionCheck", "Delete", "Put", "Update")
@@ -178,15 +277,31 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "ecs:RegisterTaskDefinition": {"family": "f", "tags": [{}], "taskRoleArn": "r"},
     "ecs:UpdateService": {"service": "s"},
     "elasticloadbalancing:DescribeTargetHealth": {},
+    "iam:AttachRolePolicy": {"RoleName": "sample"},
+    "iam:CreatePolicyVersion": {"PolicyArn": "arn:aws:iam::123456789012:policy/p"},
+    "iam:PutRolePolicy": {"RoleName": "sample"},
+    "logs:FilterLogEvents": {"logGroupName": "g"},
     "logs:GetLogEvents": {"logGroupName": "g", "logStreamName": "s"},
     "secretsmanager:GetSecretValue": {"SecretId": "s"},
     "lambda:Invoke": {"FunctionName": "slipway-Sweep"},
     "sns:Publish": {"TopicArn": f"arn:aws:sns:{HERE}:t"},
+    "sqs:DeleteMessage": {"QueueUrl": "http://localhost/123456789012/q"},
+    "sqs:GetQueueAttributes": {"QueueUrl": "http://localhost/123456789012/q"},
+    "sqs:PurgeQueue": {"QueueUrl": "http://localhost/123456789012/q"},
+    "sqs:ReceiveMessage": {"QueueUrl": "http://localhost/123456789012/q"},
+    "sqs:SendMessage": {"QueueUrl": "http://localhost/123456789012/q"},
     "ssm:DeleteParameter": {"Name": "/p"},
     "ssm:GetParameter": {"Name": "/p"},
+    "ssm:GetParameterHistory": {"Name": "/p"},
+    "ssm:GetParameters": {"Names": ["/p", "/q"]},
     "ssm:GetParametersByPath": {"Path": "/p"},
     "ssm:PutParameter": {"Name": "/p"},
     "states:DescribeExecution": {"executionArn": f"arn:aws:states:{HERE}:execution:m:e"},
+    "states:DescribeStateMachine": {"stateMachineArn": f"arn:aws:states:{HERE}:stateMachine:m"},
+    "states:GetExecutionHistory": {"executionArn": f"arn:aws:states:{HERE}:execution:m:e"},
+    "states:ListExecutions": {"stateMachineArn": f"arn:aws:states:{HERE}:stateMachine:m"},
+    "states:StopExecution": {"executionArn": f"arn:aws:states:{HERE}:execution:m:e"},
+    "sts:GetCallerIdentity": {},
     "states:StartExecution": {"stateMachineArn": f"arn:aws:states:{HERE}:stateMachine:m"},
 }
 # AWS's table has a resource for them, its errors and its own policies have none.
@@ -194,7 +309,11 @@ STRICTER = {"ecs:ListTasks", "ecs:RegisterTaskDefinition"}
 
 
 @pytest.mark.parametrize("action", sorted(required_permissions.RULES))
-def test_the_resource_of_an_action_is_of_a_kind_that_aws_narrows_it_to(action: str) -> None:
+def test_the_resource_of_an_action_is_of_a_kind_that_aws_narrows_it_to(
+    aws: LocalAws, action: str
+) -> None:
+    with contextlib.suppress(ClientError):  # it exists already
+        aws.client("iam").create_role(RoleName="sample", AssumeRolePolicyDocument=TRUST)
     data = Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json"
     reference = json.loads(data.read_text())
     for access in required_permissions.rule_for(action)(action, SAMPLES[action]):

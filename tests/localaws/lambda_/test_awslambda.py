@@ -800,7 +800,7 @@ def test_a_destination_needs_the_permission_of_the_functions_role(
     _configure(aws, name)
     aws.client("iam").delete_role_policy(RoleName=name[-50:], PolicyName="report")
     _send(aws, name, 7)
-    wait_for(lambda: "is not authorized to perform: sqs:SendMessage" in caplog.text, "the log")
+    wait_for(lambda: "is not authorized to perform: sqs:sendmessage" in caplog.text, "the log")
     client = aws.client("lambda")
     arn = f"{QUEUES}{name}"
     with pytest.raises(ClientError, match="does not have permissions to call SendMessage") as put:

@@ -307,7 +307,7 @@ def test_a_role_that_may_not_poll_any_more_ends_the_polling_loudly(
     with caplog.at_level(logging.ERROR):
         source.send()
         wait_for(lambda: "polls no more" in caplog.text, "the error")
-    assert "sqs:DeleteMessage" in caplog.text
+    assert "sqs:deletemessage" in caplog.text
     assert source.counts() == (1, 0)
 
 

@@ -62,19 +62,74 @@ class Function:
 
     def refusal(self, service: str, call: str, /, **parameters: Any) -> str:
         """The code, status and message with which IAM refuses a call; "" if IAM allows the call."""
-        try:
-            getattr(self.client(service), call)(**parameters)
-        except ClientError as error:
-            answer: Any = error.response
-            if answer["Error"]["Code"] in LET_THROUGH:
-                return ""
-            status = answer["ResponseMetadata"]["HTTPStatusCode"]
-            return f"{answer['Error']['Code']} {status} {answer['Error']['Message']}"
-        return ""
+        return refusal(self.client(service), call, **parameters)
 
 
-# The errors of calls that IAM allows: the resources that they name do not exist.
-LET_THROUGH = {"ClusterNotFoundException", "ParameterNotFound", "ServiceNotFoundException"}
+class Session:
+    """Whoever has assumed a role."""
+
+    def __init__(self, aws: LocalAws, role: str, name: str = "jo") -> None:
+        self.aws = aws
+        arn = aws.client("iam").get_role(RoleName=role)["Role"]["Arn"]
+        assumed = aws.client("sts").assume_role(RoleArn=arn, RoleSessionName=name)
+        self.arn = assumed["AssumedRoleUser"]["Arn"]
+        self.credentials = assumed["Credentials"]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which a command runs in this session."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": self.credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": self.credentials["SessionToken"],
+        }
+
+    def client(self, service: str) -> Any:
+        return SESSION.client(
+            service,
+            endpoint_url=self.aws.url,
+            config=Config(retries={"total_max_attempts": 1}),
+            **{name.lower(): value for name, value in self.environment.items()},
+        )
+
+    def refusal(self, service: str, call: str, /, **parameters: Any) -> str:
+        """The code, status and message with which IAM refuses a call; "" if IAM allows the call."""
+        return refusal(self.client(service), call, **parameters)
+
+
+def role(aws: LocalAws, *statements: Statement, policy: str | None = None) -> str:
+    """The name of a new role, with an inline policy of these statements, and a managed policy."""
+    iam, name = aws.client("iam"), f"role-{next(NAMES)}"
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
+    if statements:
+        iam.put_role_policy(
+            RoleName=name, PolicyName="inline", PolicyDocument=document(*statements)
+        )
+    if policy:
+        iam.attach_role_policy(RoleName=name, PolicyArn=policy)
+    return name
+
+
+def refusal(client: Any, call: str, **parameters: Any) -> str:
+    """The code, status and message with which IAM refuses a call; "" if IAM allows the call."""
+    try:
+        getattr(client, call)(**parameters)
+    except ClientError as error:
+        answer: Any = error.response
+        if answer["Error"]["Code"] in LET_THROUGH:
+            return ""
+        status = answer["ResponseMetadata"]["HTTPStatusCode"]
+        return f"{answer['Error']['Code']} {status} {answer['Error']['Message']}"
+    return ""
+
+
+# The errors of calls that IAM allows: the resources that they name do not exist, or they come too often.
+LET_THROUGH = {
+    "AWS.SimpleQueueService.PurgeQueueInProgress",
+    "ClusterNotFoundException",
+    "ParameterNotFound",
+    "ServiceNotFoundException",
+}
 
 
 def document(*statements: Statement) -> str:
