@@ -106,8 +106,15 @@ class Account:
         )
 
     def executions(self, output: str) -> list[Listed]:
-        """The executions of the state machine under this output, newest first."""
-        return executions.listed(self.outputs[output])
+        """The executions of the state machine under this output, newest first.
+
+        Without those whose input is no object, or has a detail that is none, as only a forged one has.
+        """
+        return [
+            each
+            for each in executions.listed(self.outputs[output])
+            if isinstance(each.input, dict) and isinstance(each.input.get("detail", {}), dict)
+        ]
 
     def releases_of(self, repository: str, tag: str, count: int = 1) -> list[Ended]:
         """Wait until ``count`` releases were started by pushes of this tag, and for their ends."""

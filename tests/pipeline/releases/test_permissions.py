@@ -18,9 +18,10 @@ UNUSED = {
     # Only to find the targets of tasks on EC2 that share their instance's network; here is Fargate.
     ("CheckDeployment", "ecs:DescribeContainerInstances"),
     # Only to say who has the service, where another deployment took it meanwhile.
-    ("CheckDeployment", "dynamodb:GetItem"),
-    ("UpdateService", "dynamodb:GetItem"),
-    ("RollBack", "dynamodb:GetItem"),
+    ("CheckDeployment", "dynamodb:Query"),
+    ("RollBack", "dynamodb:Query"),
+    # Only for a manual rollback, if the service was changed since it was asked for.
+    ("BeginDeployment", "ecr:DescribeImages"),
 }
 
 

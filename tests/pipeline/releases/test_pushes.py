@@ -38,8 +38,10 @@ def started(account: Account, repository: str) -> dict[str, object] | None:
     deployments = [each.input for each in account.executions("DeploymentStateMachineArn")]
     ids = {given["release"] for given in deployments if "release" in given}
     releases = [each.input for each in account.executions("ReleaseStateMachineArn")]
-    ours = (each for each in releases if each["detail"]["repository-name"] == repository)
-    return next((event for event in ours if event["id"] in ids), None)
+    ours = (
+        each for each in releases if each.get("detail", {}).get("repository-name") == repository
+    )
+    return next((event for event in ours if event.get("id") in ids), None)
 
 
 def test_a_multi_arch_push_is_one_release_of_its_index(account: Account) -> None:
