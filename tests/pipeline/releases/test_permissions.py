@@ -79,6 +79,15 @@ def test_the_template_allows_each_step_what_it_does_and_nothing_else(account: Ac
     let_the_lease_run_out(shop)
     sweep(account)
     ended(shop)
+    for action in (
+        {"action": "quarantine", "service": shop.service, "digest": v2},
+        {"action": "sweep"},
+    ):
+        given = json.dumps({"by": "jo", "why": "to try it", **action})
+        answer = account.aws.client("lambda").invoke(
+            FunctionName=account.outputs["OperateFunction"], Payload=given
+        )
+        assert "FunctionError" not in answer, answer["Payload"].read()
 
     steps = {name: step for step, name in account.functions().items()}
     calls = requests.get(f"{account.aws.url}/_localaws/calls", timeout=10).json()

@@ -36,7 +36,7 @@ def test_a_repeated_event_joins_the_deployment_that_is_running(account: Account)
 def started(account: Account, repository: str) -> dict[str, object] | None:
     """The event of the repository's newest release whose deployment has started."""
     deployments = [each.input for each in account.executions("DeploymentStateMachineArn")]
-    ids = {given["release"] for given in deployments if "release" in given}
+    ids = [given.get("release") for given in deployments]
     releases = [each.input for each in account.executions("ReleaseStateMachineArn")]
     ours = (
         each for each in releases if each.get("detail", {}).get("repository-name") == repository
