@@ -55,14 +55,14 @@ PYTEST = $(BIN)/pytest --dist loadscope --no-loadscope-reorder
 
 .PHONY: unit
 unit: $(READY) ## Run every test that needs no local AWS
-	$(PYTEST) --numprocesses 2 tests/unit $(ARGS)
+	$(PYTEST) --numprocesses 2 -m 'not exhaustive' tests/unit $(ARGS)
 
 .PHONY: test
 test: $(READY) ## Run every test but the exhaustive ones (ARGS='-k stale')
 ifdef ARGS
 	$(PYTEST) --numprocesses 4 -m 'not exhaustive' $(ARGS)
 else
-	$(PYTEST) --numprocesses 2 tests/unit
+	$(PYTEST) --numprocesses 2 -m 'not exhaustive' tests/unit
 	$(PYTEST) --numprocesses 4 -m 'not exhaustive' --ignore tests/unit
 endif
 
@@ -70,7 +70,7 @@ endif
 # processes. It takes half as long again as `make unit`, so that it is no part of `make test`.
 .PHONY: coverage
 coverage: $(READY) ## Run the unit tests, which have to reach every branch of functions/
-	$(PYTEST) --numprocesses 2 tests/unit --cov
+	$(PYTEST) --numprocesses 2 -m 'not exhaustive' tests/unit --cov
 
 .PHONY: test-exhaustive
 test-exhaustive: $(READY) ## Run the exhaustive tests: every fault, stop and variant, and containers

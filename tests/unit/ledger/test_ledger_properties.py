@@ -378,7 +378,7 @@ NEWCOMERS = {
 
 
 @pytest.mark.usefixtures("ledger")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ANY_CLOCK,
     ANY_CLOCK,
@@ -405,7 +405,8 @@ def test_a_service_is_not_claimed_while_its_change_mark_lasts_whatever_the_clock
 
 
 @pytest.mark.usefixtures("ledger")
-def test_no_two_executions_are_ever_in_a_change_of_one_service():
+@pytest.mark.parametrize("examples", [8, pytest.param(50, marks=pytest.mark.exhaustive)])
+def test_no_two_executions_are_ever_in_a_change_of_one_service(examples):
     run_state_machine_as_test(
-        Executions, settings=settings(max_examples=25, stateful_step_count=40)
+        Executions, settings=settings(max_examples=examples, stateful_step_count=40)
     )

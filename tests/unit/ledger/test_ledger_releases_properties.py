@@ -130,7 +130,8 @@ class Deployments(RuleBasedStateMachine):
 
 
 @pytest.mark.usefixtures("ledger")
-def test_a_part_of_a_release_a_rollback_and_a_recovery_each_belong_to_one_execution():
+@pytest.mark.parametrize("examples", [5, pytest.param(30, marks=pytest.mark.exhaustive)])
+def test_a_part_of_a_release_a_rollback_and_a_recovery_each_belong_to_one_execution(examples):
     run_state_machine_as_test(
-        Deployments, settings=settings(max_examples=15, stateful_step_count=20)
+        Deployments, settings=settings(max_examples=examples, stateful_step_count=20)
     )

@@ -13,6 +13,7 @@ from samcli.yamlhelper import yaml_parse as parse
 from slipway.ledger.ledger import CHANGE_SECONDS
 from tests.support.paths import REPO
 
+SLIPWAY = parse((REPO / "template.yaml").read_text())
 FILES = sorted([REPO / "template.yaml", *REPO.glob("environment/*.yaml")])
 
 # AWS can't narrow these to a resource, or not to the ones that are meant; the templates say which and why.
@@ -243,12 +244,12 @@ def test_a_template_that_breaks_a_rule_is_found_out(find, found):
 
 @pytest.mark.parametrize("function", ["UpdateService", "RollBack"])
 def test_a_function_that_changes_a_service_runs_as_long_as_its_change_mark_lasts(function):
-    template = parse((REPO / "template.yaml").read_text())
+    template = SLIPWAY
     assert template["Resources"][function]["Properties"]["Timeout"] == CHANGE_SECONDS
 
 
 def test_a_notice_to_slack_is_hidden_for_six_times_as_long_as_its_function_may_run():
-    template = parse((REPO / "template.yaml").read_text())
+    template = SLIPWAY
     function = template["Resources"]["NotifySlack"]["Properties"]
     timeout = function.get("Timeout", template["Globals"]["Function"]["Timeout"])
     notices = template["Resources"]["SlackNotices"]["Properties"]
@@ -256,7 +257,7 @@ def test_a_notice_to_slack_is_hidden_for_six_times_as_long_as_its_function_may_r
 
 
 def test_an_undelivered_notice_outlives_one_that_waits():
-    resources = parse((REPO / "template.yaml").read_text())["Resources"]
+    resources = SLIPWAY["Resources"]
     waiting, undelivered = (
         resources[name]["Properties"]["MessageRetentionPeriod"]
         for name in ("SlackNotices", "UndeliveredSlack")
@@ -266,7 +267,6 @@ def test_an_undelivered_notice_outlives_one_that_waits():
 
 # --- the sweep and its alarms -----------------------------------------------------------------------
 
-SLIPWAY = parse((REPO / "template.yaml").read_text())
 MOST_MINUTES = SLIPWAY["Parameters"]["SweepMinutes"]["MaxValue"]
 
 
@@ -305,7 +305,7 @@ def test_an_alarm_on_runs_looks_back_longer_than_a_run_takes(logical_id: str) ->
 
 
 def is_allowed(parameter: str, value: str) -> bool:
-    template = parse((REPO / "template.yaml").read_text())
+    template = SLIPWAY
     return re.fullmatch(pattern(template["Parameters"][parameter]), value) is not None
 
 
