@@ -64,10 +64,11 @@ class Account:
         """Start the release state machine manually and wait for its end."""
         return self.ended(self.start("ReleaseStateMachineArn", start))
 
-    def start(self, output: str, start: Any) -> str:
+    def start(self, output: str, start: Any, name: str | None = None) -> str:
         """Start the state machine whose ARN the stack has under this output; the execution's ARN."""
+        named = {"name": name} if name else {}
         started = self.aws.client("stepfunctions").start_execution(
-            stateMachineArn=self.outputs[output], input=json.dumps(start)
+            stateMachineArn=self.outputs[output], input=json.dumps(start), **named
         )
         return str(started["executionArn"])
 

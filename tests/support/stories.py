@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+from localaws.aws import ACCOUNT, REGION
 from localaws.faults import faults
 from localaws.lambda_ import awslambda
 from localaws.sns import sns
@@ -52,12 +53,22 @@ class Story:
     """How often Recover is invoked: once for each execution that ends badly."""
 
 
+def _push(shop: Shop, **behaviour: str) -> None:
+    """Push while no rule is enabled, and send the event with the shop's name in the ids.
+
+    So every call of the functions has the shop's name in its parameters, and a fault can be aimed at it.
+    """
+    digest = shop.push("v2", **behaviour)
+    event = event_of(shop, "v2", digest)
+    shop.account.start("ReleaseStateMachineArn", event, f"{shop.name}-v2")
+
+
 def _push_good(shop: Shop) -> None:
-    shop.push("v2")
+    _push(shop)
 
 
 def _push_bad(shop: Shop) -> None:
-    shop.push("v2", behaviour="crash")
+    _push(shop, behaviour="crash")
 
 
 def _roll_back_manually(shop: Shop) -> None:
@@ -73,12 +84,12 @@ def _roll_back_manually(shop: Shop) -> None:
     ecs.update_service(cluster=cluster, service=name, taskDefinition=arn["taskDefinitionArn"])
     shop.running()
     start = {"service": shop.service, "to": f"{family}:1"}
-    shop.account.start("RollbackStateMachineArn", start)
+    shop.account.start("RollbackStateMachineArn", start, f"{shop.name}-back")
 
 
 def _stop(shop: Shop) -> None:
     faults.add(state="WaitForTasks", how="stop", containing=shop.service, cause="by the test")
-    shop.push("v2")
+    _push(shop)
 
 
 STORIES = {
@@ -106,6 +117,28 @@ STORIES = {
     ),
     "recovered": Story(frozenset({"Recover"}), _stop, "ROLLED_BACK", recoveries=2),
 }
+
+
+def event_of(shop: Shop, tag: str, digest: str) -> dict[str, Any]:
+    """The event that EventBridge would have delivered of a push."""
+    found = shop.account.aws.client("ecr").describe_images(
+        repositoryName=shop.repository, imageIds=[{"imageTag": tag}]
+    )["imageDetails"][0]
+    return {
+        "id": f"{shop.name}-{tag}",
+        "source": "aws.ecr",
+        "account": ACCOUNT,
+        "region": REGION,
+        "detail-type": "ECR Image Action",
+        "time": found["imagePushedAt"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "detail": {
+            "result": "SUCCESS",
+            "action-type": "PUSH",
+            "repository-name": shop.repository,
+            "image-tag": tag,
+            "image-digest": digest,
+        },
+    }
 
 
 def a_shop(account: Account) -> Shop:

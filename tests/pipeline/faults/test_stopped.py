@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import pytest
+
 from localaws.faults import faults
 from tests.support import definitions
 from tests.support.account import Account
@@ -15,6 +17,8 @@ from tests.support.stories import (
     a_shop,
     wait_for_end,
 )
+
+pytestmark = pytest.mark.usefixtures("no_pushes")
 
 AT_ONCE = 4
 # The states that each story comes through, those of the stories before left out.

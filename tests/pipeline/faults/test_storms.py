@@ -6,10 +6,9 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-from localaws.aws import ACCOUNT, REGION
 from tests.support.account import ENDED_SECONDS, Account, Shop
+from tests.support.stories import event_of
 from tests.support.waiting import wait_for
 
 PUSHES = 50
@@ -40,7 +39,7 @@ class Claims:
         while not self._stop.is_set():
             record = self._shop.record()
             if record.claim:
-                found = (record.newest, record.claim.execution)
+                found = (record.newest[self._shop.repository], record.claim.execution)
                 if not self.observed or self.observed[-1] != found:
                     self.observed.append(found)
 
@@ -84,28 +83,6 @@ def push_later(shop: Shop, tag: str) -> str:
     before = time.time_ns() // 1_000_000
     wait_for(lambda: time.time_ns() // 1_000_000 > before, "the next millisecond")
     return shop.push(tag)
-
-
-def event_of(shop: Shop, tag: str, digest: str) -> dict[str, Any]:
-    """The event that EventBridge would have delivered of a push."""
-    found = shop.account.aws.client("ecr").describe_images(
-        repositoryName=shop.repository, imageIds=[{"imageTag": tag}]
-    )["imageDetails"][0]
-    return {
-        "id": f"{shop.name}-{tag}",
-        "source": "aws.ecr",
-        "account": ACCOUNT,
-        "region": REGION,
-        "detail-type": "ECR Image Action",
-        "time": found["imagePushedAt"].strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "detail": {
-            "result": "SUCCESS",
-            "action-type": "PUSH",
-            "repository-name": shop.repository,
-            "image-tag": tag,
-            "image-digest": digest,
-        },
-    }
 
 
 def ended(shop: Shop, count: int) -> bool:

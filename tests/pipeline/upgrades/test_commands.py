@@ -12,7 +12,7 @@ PAGE = Page("operations.md")
 
 
 def test_the_commands_delete_versions_that_nothing_needs() -> None:
-    with deployed({"SweepMinutes": "1440"}) as (aws, outputs):
+    with deployed({"SweepMinutes": "480"}) as (aws, outputs):
         functions: Any = aws.client("lambda")
         name = Account(aws, outputs).functions()["FinishDeployment"]
 

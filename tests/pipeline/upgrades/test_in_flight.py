@@ -24,7 +24,7 @@ from tests.support.stories import has_ended
 from tests.support.waiting import wait_for
 
 OTHER = "other.yaml"
-PARAMETERS = {"SweepMinutes": "1440", "SweepMaturitySeconds": "0"}
+PARAMETERS = {"SweepMinutes": "480", "SweepMaturitySeconds": "0"}
 
 
 def versions(account: Account) -> set[str]:
