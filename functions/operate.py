@@ -26,5 +26,5 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     table = aws.table()
     operator = Operator(Operations(table), Ledger(table), aws.functions(), SWEEP_FUNCTION, HISTORY)
     done = operator.operate(event, context.aws_request_id, datetime.now(UTC))
-    logger.info("operated", extra={"given": event, "done": done["done"]})
+    logger.info("operated", extra={"done": done["done"]})
     return done

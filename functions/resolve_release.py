@@ -57,9 +57,9 @@ def _recorded(resolved: Resolved, given: Input) -> Resolved:
         execution=given.execution,
         expires_at=int((given.started_at + HISTORY).timestamp()),
     )
-    carries_out = Ledger(aws.table()).record_release(record)
-    if carries_out == given.execution:
-        return resolved
+    known = Ledger(aws.table()).record_release(record)
+    if known.execution == given.execution:  # an earlier attempt may have resolved it otherwise
+        return Resolved(release=known.release, stages=known.stages)
     return Resolved(
-        ignored=f"an earlier delivery of the same event is the release of {carries_out}"
+        ignored=f"an earlier delivery of the same event is the release of {known.execution}"
     )

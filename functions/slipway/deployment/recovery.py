@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from slipway.aws import calling, error_code
@@ -13,7 +13,7 @@ from slipway.deployment.executions import Execution, read_execution
 from slipway.errors import AwsRefused, Refused, SlipwayError
 from slipway.ledger.ledger import TAKEN_UP, Ledger, Unreadable
 from slipway.ledger.records import ClaimId, DeploymentRecord, Recovery
-from slipway.release.named import NamedRecovery
+from slipway.release.named import NamedRecovery, parse_named
 from slipway.release.release import unique_name
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # has stopped three in a row means it.
 ATTEMPTS = 3
 _BEGUN = "another call has begun its recovery"
+_ENDED = "it has come to its end"
 
 
 class NotRecovered(SlipwayError):  # noqa: N818
@@ -38,7 +39,7 @@ class Recoverer:
     ledger: Ledger
     stepfunctions: SFNClient
 
-    def recover(self, execution: str) -> str:
+    def recover(self, execution: str, *, claimed: bool = False) -> str:
         """Start the recovery of a deployment whose execution died, if anything is left to do.
 
         The ledger has the newest recovery of each deployment. So a second call starts no second one, the
@@ -46,6 +47,7 @@ class Recoverer:
 
         Args:
             execution: ARN of an execution of the deployment state machine.
+            claimed: whether the execution has a claim, so that it may have changed a service.
 
         Returns:
             What was done, in a sentence.
@@ -61,16 +63,24 @@ class Recoverer:
             )
         if found.is_running:
             return "it is running"
+        if later := self._later(found.start, execution):
+            claim, known, newest = later
+            return _ENDED if self._has_ended(claim, known) else self._go_on(claim, newest)
         try:
             asked = read_asked(found.start, execution, found.started_at, self.ledger)
         except Refused as refused:
+            if claimed:
+                raise NotRecovered(
+                    f"execution {execution} has claimed a service, but can't be recovered: {refused}; look "
+                    "at the service, and free it (docs/operations.md)"
+                ) from refused
             return f"it can't have changed anything: {refused}"
         claim = asked.claim
         if asked.owner not in (None, claim.deployment):
             return f"it can't have changed anything: {TAKEN_UP}"
         record = self.ledger.deployment(claim)
         if self._has_ended(claim, record):
-            return "it has come to its end"
+            return _ENDED
         last = record.recovery if record else None
         if last and last.execution != execution:
             return self._go_on(claim, last)
@@ -88,6 +98,25 @@ class Recoverer:
             start=asked.named,
         )
         return self._begin(claim, recovery, last)
+
+    def _later(
+        self, start: Any, execution: str
+    ) -> tuple[ClaimId, DeploymentRecord, Recovery] | None:
+        """The newest recovery of a deployment, if the execution was to carry out an earlier one of it.
+
+        An earlier call may have noted the newest one, and died before it was started.
+        """
+        try:
+            named = parse_named(start)
+        except Refused:
+            return None
+        if not isinstance(named, NamedRecovery):
+            return None
+        claim = ClaimId(service=named.service, deployment=named.recover, execution=execution)
+        record = self.ledger.deployment(claim)
+        if record is None or record.recovery is None or record.recovery.execution == execution:
+            return None
+        return claim, record, record.recovery
 
     def _begin(self, claim: ClaimId, recovery: Recovery, last: Recovery | None) -> str:
         if not self.ledger.note_recovery(claim, recovery, last):

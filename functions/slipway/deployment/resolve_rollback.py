@@ -222,8 +222,14 @@ def _of_image(
         raise _Rejected(Cause.NO_TARGET, f"{to} is neither a digest nor a tag of ECR")
     by: dict[str, Any] = {"imageDigest": to} if to.startswith("sha256:") else {"imageTag": to}
     images = list(_of_service(record.service, running, abandoned, world))
+    refused = None
     for image in images:
-        if found := find_image(image.repository, by, world.ecr):
+        try:
+            found = find_image(image.repository, by, world.ecr)
+        except AwsRefused as error:
+            refused = error  # Slipway may not read it, but may know another place
+            continue
+        if found:
             digest = str(found["imageDigest"])
             if known := [good for good in record.good if good.digest == digest]:
                 return {"good": known[0]}
@@ -231,6 +237,8 @@ def _of_image(
             return {"image": image.model_copy(update={"digest": digest, "tag": tag})}
     if known := [good for good in record.good if to in (good.digest, good.tag)]:
         return {"good": known[0]}
+    if refused:
+        raise refused
     repositories = " or ".join(image.repository for image in images)
     raise _Rejected(Cause.NO_TARGET, f"repository {repositories} holds no image {to}")
 

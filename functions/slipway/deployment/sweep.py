@@ -110,7 +110,7 @@ class Sweeper:
         recoverer = Recoverer(self.deployment_machine, self.ledger, self.stepfunctions)
         for execution in _ran_out(claimed, now):
             try:
-                said = recoverer.recover(execution)
+                said = recoverer.recover(execution, claimed=True)
                 done["recovered"].append(f"{execution}: {said}")
             except SlipwayError as error:
                 done["problems"].append(str(error))

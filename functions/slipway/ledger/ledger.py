@@ -187,16 +187,16 @@ class Ledger:
 
     # --- what comes in by the front door ----------------------------------------------------------
 
-    def record_release(self, record: ReleaseRecord) -> str:
-        """Record a release, unless an earlier delivery of the same event has.
+    def record_release(self, record: ReleaseRecord) -> ReleaseRecord:
+        """Record a release, unless an earlier delivery of the same event, or an earlier attempt, has.
 
         Returns:
-            ARN of the execution that carries the release out: the record's, or that of the earlier delivery.
+            What the ledger has, which the earlier one may have recorded.
         """
         key = (f"release#{record.release.id}", "release")
         facts = record.model_dump(mode="json", exclude={"progress"})
         self._record(key, facts)
-        return str(self._items.get(key)["execution"])
+        return _read(ReleaseRecord, self._items.get(key), key)
 
     def record_rollback(self, rollback: str, record: RollbackRecord) -> None:
         """Record a manual rollback under its id; does nothing if an earlier attempt has."""
@@ -253,7 +253,9 @@ class Ledger:
                 Update(_history(claim), "SET #recovery = :recovery", condition, facts)
             )
         except NoLonger:
-            return False
+            # botocore repeats a write whose answer was lost, and the second one then finds the first.
+            known = self.deployment(claim)
+            return known is not None and known.recovery == recovery
         return True
 
     # --- claiming a service, and signs of life ----------------------------------------------------

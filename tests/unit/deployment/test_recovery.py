@@ -444,23 +444,57 @@ def test_a_forged_recovery_counts_as_no_attempt_of_the_real_one(stepfunctions, l
     recovery_recorded(ledger, taken_up(ledger, deployment()), "recover-1")
     before = recovery(ledger)
     died(stepfunctions, NAMED, "forged", status="FAILED")
+    recovery_died(stepfunctions, "recover-1", status="RUNNING")
 
-    assert recovered(stepfunctions, ledger, "forged") == (
-        f"{NOTHING_CHANGED}the ledger has no recovery that this execution has to carry out"
-    )
+    assert recovered(stepfunctions, ledger, "forged") == "it is running"
     assert recovery(ledger) == before
+
+
+def followed(ledger):
+    """The second recovery of a deployment is recorded."""
+    start = taken_up(ledger, deployment())
+    recovery_recorded(ledger, start, "recover-1")
+    recovery_recorded(ledger, start, "recover-2", attempt=2)
 
 
 def test_an_earlier_recovery_that_dies_late_is_left_to_the_one_that_has_followed_it(
     stepfunctions, ledger
 ):
-    start = taken_up(ledger, deployment())
-    recovery_recorded(ledger, start, "recover-1")
-    recovery_recorded(ledger, start, "recover-2", attempt=2)
+    followed(ledger)
+    died(stepfunctions, NAMED, "recover-1")
+    recovery_died(stepfunctions, "recover-2", status="RUNNING")
+
+    assert recovered(stepfunctions, ledger, "recover-1") == "it is running"
+    assert recovery(ledger).execution == execution("recover-2")
+
+
+def test_a_second_recovery_that_was_recorded_and_never_started_is_started(
+    stepfunctions, ledger, started
+):
+    """The call that recorded it died, and Lambda tries the event of the first one again."""
+    followed(ledger)
+    died(stepfunctions, NAMED, "recover-1")
+    unknown(stepfunctions)
+    starts(stepfunctions)
+
+    assert recovered(stepfunctions, ledger, "recover-1") == "execution recover-2 recovers it"
+    assert started.names == ["recover-2"]
+
+
+def test_an_earlier_recovery_of_a_deployment_that_has_ended_is_left_alone(stepfunctions, ledger):
+    followed(ledger)
+    ends(ledger)
     died(stepfunctions, NAMED, "recover-1")
 
-    assert recovered(stepfunctions, ledger, "recover-1").startswith(NOTHING_CHANGED)
-    assert recovery(ledger).execution == execution("recover-2")
+    assert recovered(stepfunctions, ledger, "recover-1") == "it has come to its end"
+
+
+def test_an_execution_that_has_a_claim_and_names_nothing_is_for_a_person(stepfunctions, ledger):
+    died(stepfunctions, {"release": "gone", "stage": "production", "service": SERVICE})
+    recoverer = Recoverer(DEPLOYMENTS, ledger, stepfunctions.client)
+
+    with pytest.raises(NotRecovered, match="has claimed a service, but can't be recovered"):
+        recoverer.recover(execution(), claimed=True)
 
 
 @pytest.mark.parametrize("outcome", ["SUCCEEDED", "FAILED", "ROLLED_BACK", "SUPERSEDED"])

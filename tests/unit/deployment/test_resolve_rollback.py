@@ -921,3 +921,15 @@ def test_what_ecr_has_no_word_for_is_rejected_without_asking_it(to, world, ecs, 
     planned(ssm)
 
     assert resolved(world, to=to).refusal == f"{to} is neither a digest nor a tag of ECR"
+
+
+def test_an_image_that_ecr_refuses_to_look_up_does_not_hide_a_good_version(
+    world, ecs, ssm, ecr, ledger
+):
+    ended(ledger, found=good(OLD, tag="v1"))
+    runs(ecs)
+    unplanned(ssm)
+    without_plan(ssm)
+    ecr.refuses("describe_images", "AccessDeniedException")
+
+    assert resolved(world, to="v1").good == good(OLD, tag="v1")

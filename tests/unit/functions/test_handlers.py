@@ -117,6 +117,21 @@ def test_resolve_release_answers_a_retry_as_the_first_time(ledger, ssm, ecr):
     assert invoked("resolve_release", INPUTS["resolve_release"]) == first
 
 
+def test_a_retry_answers_with_what_the_first_attempt_recorded_though_the_plan_has_changed(
+    ledger, ssm, ecr
+):
+    planned(ssm)
+    unguarded(ssm)
+    planned(ssm, route("v*", production=["production/other"]))
+    unguarded(ssm)
+    for _ in range(2):
+        found(ecr)
+        located(ecr)
+    first = invoked("resolve_release", INPUTS["resolve_release"])
+
+    assert invoked("resolve_release", INPUTS["resolve_release"]) == first
+
+
 def test_a_push_that_is_ignored_is_not_in_the_ledger(ledger, ssm):
     ssm.refuses("get_parameter", "ParameterNotFound")
 

@@ -66,8 +66,8 @@ def test_a_release_of_which_only_progress_is_left_is_none(recorded):
 def test_the_first_delivery_of_an_event_is_the_release(recorded):
     later = RECORD.model_copy(update={"execution": "another", "stages": (), "expires_at": 1})
 
-    assert recorded.record_release(later) == RECORD.execution
-    assert recorded.record_release(RECORD) == RECORD.execution
+    assert recorded.record_release(later) == RECORD
+    assert recorded.record_release(RECORD) == RECORD
     assert known(recorded) == RECORD
 
 
@@ -323,3 +323,10 @@ def test_a_stage_that_the_release_does_not_have_never_comes(ledger):
     ledger.record_release(release_record(deployment()))
 
     assert not ledger.release("event-1").has_come("payments")
+
+
+def test_a_recovery_whose_note_was_written_but_not_answered_is_this_calls_own(ledger):
+    """botocore sends the same write again."""
+    assert ledger.note_recovery(claim(), recovery(1), None)
+
+    assert ledger.note_recovery(claim(), recovery(1), None)
