@@ -122,7 +122,7 @@ def test_a_good_push_is_deployed_with_every_step_in_a_container(
     of_it = [release["executionArn"], *(each["executionArn"] for each in deployments)]
     functions = {arn for execution in of_it for arn in invoked(url, execution)}
     assert len(functions) == 7
-    assert {arn.rpartition(":")[2] for arn in functions} <= in_containers(containers)
+    assert {arn.split(":")[6] for arn in functions} <= in_containers(containers)
 
 
 def test_a_container_signs_with_its_functions_own_key(url: str) -> None:
