@@ -437,9 +437,7 @@ class Ledger:
             with suppress(NoLonger):
                 self._items.update_all([_still_ours(claim), *learn(record, after)])
                 return
-        raise AwsUnavailable(
-            f"the quarantined images of service {claim.service} change all the time"
-        )
+        raise never_still(claim.service)
 
     # --- leaving a service ------------------------------------------------------------------------
 
@@ -488,9 +486,7 @@ class Ledger:
                     ]
                 )
                 return True
-        raise AwsUnavailable(
-            f"the quarantined images of service {claim.service} change all the time"
-        )
+        raise never_still(claim.service)
 
     def finish_without_service(
         self, claim: ClaimId, deployment: Deployment | None, ending: Mapping[str, Any]
@@ -563,6 +559,11 @@ class Ledger:
 
     def _superseded(self, claim: ClaimId) -> Superseded:
         return Superseded(taken_over(self.service(claim.service)))
+
+
+def never_still(service: str) -> AwsUnavailable:
+    """That each of WRITES_TRIED writes of a service's versions found that another one had come before it."""
+    return AwsUnavailable(f"the quarantined images of service {service} change all the time")
 
 
 def taken_over(record: ServiceRecord) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from slipway.errors import AwsUnavailable, InvalidInput
+from slipway.errors import InvalidInput
 from slipway.ledger.items import Items, Key, NoLonger, Update
 from slipway.ledger.ledger import (
     BEFORE,
@@ -17,6 +17,7 @@ from slipway.ledger.ledger import (
     WRITES_TRIED,
     Ledger,
     learn,
+    never_still,
 )
 from slipway.ledger.records import Audit, Freeze, Quarantined, ServiceRecord, timestamp
 
@@ -97,7 +98,7 @@ class Operations:
             with suppress(NoLonger):  # a deployment has ended in between
                 self._write(learn(record, change(record)), audit)
                 return
-        raise AwsUnavailable(f"the quarantined images of service {service} change all the time")
+        raise never_still(service)
 
     def _write(self, updates: Sequence[Update], audit: Audit) -> None:
         facts = audit.to_json()
