@@ -9,8 +9,8 @@ from slipway.model import Model
 
 SHORT_DIGEST = 12
 
-# A registry of ECR has several host names: for IPv4, dual-stack, and FIPS forms of both. The names for IPv4 and
-# those of the dual-stack end in different domains, one of each for every partition of AWS.
+# A registry of ECR has several host names: for IPv4, dual-stack, and FIPS forms of both. The names for IPv4
+# and those of the dual-stack end in different domains, one of each for every partition of AWS.
 _DOMAINS = (
     "amazonaws.com",
     "on.aws",
