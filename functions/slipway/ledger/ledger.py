@@ -139,6 +139,12 @@ class Ledger:
         found = self._items.get(_history(claim))
         return _read(DeploymentRecord, found, _history(claim)) if found else None
 
+    def deployment_of(self, claim: ClaimId) -> str | None:
+        """The id of the service's deployment that the ledger has of this execution, or None."""
+        values = {":execution": claim.execution}
+        found = self._items.query(claim.service, DEPLOYMENT, "#execution = :execution", values)
+        return found[0]["sk"].removeprefix(DEPLOYMENT) if found else None
+
     def release(self, release: str) -> ReleaseRecord | None:
         """The record of a release, given by its id, or None if ResolveRelease has not recorded it."""
         pk = f"release#{release}"
@@ -200,7 +206,7 @@ class Ledger:
 
     def record_rollback(self, rollback: str, record: RollbackRecord) -> None:
         """Record a manual rollback under its id; does nothing if an earlier attempt has."""
-        facts = record.model_dump(mode="json", exclude={"carried_out_by"})
+        facts = record.model_dump(mode="json", exclude={"carried_out_by", "carried_out_in"})
         self._record(_rollback(rollback), facts)
 
     def _record(self, key: Key, facts: Mapping[str, Any]) -> None:
@@ -222,6 +228,7 @@ class Ledger:
             facts = {"execution": claim.execution, "expires_at": expires_at}
         else:
             key, owner = _rollback(named.rollback), "carried_out_by"
+            facts = {"carried_out_in": claim.execution}
         nobody = f"attribute_not_exists(#{owner})"
         try:
             self._items.update(Update.setting(key, {owner: claim.deployment, **facts}, nobody))

@@ -12,7 +12,7 @@ from botocore.stub import ANY
 from slipway import aws
 from slipway.deployment.beginning import Start
 from slipway.deployment.finish import Ending
-from slipway.errors import InvalidInput
+from slipway.errors import AwsUnavailable, InvalidInput
 from slipway.model import parse
 from slipway.notices.news import News
 from slipway.release.plan import Policy
@@ -390,6 +390,16 @@ def test_recover_starts_an_execution_that_ends_the_deployment_of_the_dead_execut
     recovery = ours.deployment(claim()).recovery
     assert done == f"execution {recovery.execution.rpartition(':')[2]} recovers it"
     assert (recovery.attempt, recovery.start) == (1, part_of(deployment()))
+
+
+def test_recover_fails_while_the_execution_that_has_ended_is_described_as_running(
+    ours, stepfunctions
+):
+    """Lambda tries the event again, a minute and three minutes later."""
+    described_execution(stepfunctions, execution(), "RUNNING", taken_up(ours, deployment()))
+
+    with pytest.raises(AwsUnavailable, match="has ended, and Step Functions describes it as runn"):
+        invoked("recover", DIED)
 
 
 def test_recover_names_the_field_that_an_event_misses():
