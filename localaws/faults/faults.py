@@ -229,7 +229,8 @@ def _checked(given: dict[str, Any]) -> Fault:
     if "action" in given:
         _check_fields(given, _CALL_FIELDS, _CALL_HOWS)
         try:
-            errors.check(given["how"], action_names.operation(given["action"]))
+            action = given["action"]
+            errors.check(given["how"], action, action_names.operation(action))
         except ValueError as error:
             raise FaultError(f"action: {error}") from error
         if given["how"] == "stale" and given["action"] not in stale.ACTIONS:

@@ -124,8 +124,11 @@ def _on_role(action: str, parameters: Parameters) -> list[Access]:
     return [Access(action, role.arn)]
 
 
-def _nothing(_action: str, _parameters: Parameters) -> list[Access]:
-    # GetCallerIdentity: "No permissions are required", says botocore's model.
+def nothing(_action: str, _parameters: Parameters) -> list[Access]:
+    """The rule of a call that everybody may make.
+
+    GetCallerIdentity: "No permissions are required", says botocore's model.
+    """
     return []
 
 
@@ -231,7 +234,7 @@ RULES: dict[str, Rule] = {
     "states:ListExecutions": _on_each("states", "stateMachine:", "stateMachineArn"),
     "states:StartExecution": _on_each("states", "stateMachine:", "stateMachineArn"),
     "states:StopExecution": _on_each("states", "execution:", "executionArn"),
-    "sts:GetCallerIdentity": _nothing,
+    "sts:GetCallerIdentity": nothing,
 }
 
 
