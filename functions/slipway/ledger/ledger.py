@@ -451,7 +451,7 @@ class Ledger:
     def finish(
         self,
         claim: ClaimId,
-        deployment: Deployment | None,
+        deployment: Deployment,
         ending: Mapping[str, Any],
         good: Good | None,
         quarantine: Quarantined | None,
@@ -460,7 +460,6 @@ class Ledger:
         """Record how the deployment ended and free the service, in one transaction.
 
         Args:
-            deployment: None if the input of the execution could not be read.
             ending: the attributes that describe the end: outcome, reason, evidence, when the item expires.
             good: the newest good version from now on; None if the deployment proved none.
             quarantine: why the deployment's digest is quarantined; None if it is not.
@@ -470,7 +469,7 @@ class Ledger:
             True if the end was written. False if the execution has no claim on the service or the
             deployment's end was recorded before; nothing was written then.
         """
-        digest = deployment.release.image.digest if deployment else ""
+        digest = deployment.release.image.digest
         facts = {**_asked(claim, deployment), **ending}
         for _ in range(WRITES_TRIED):
             record = self.service(claim.service)
@@ -496,7 +495,7 @@ class Ledger:
         raise never_still(claim.service)
 
     def finish_without_service(
-        self, claim: ClaimId, deployment: Deployment | None, ending: Mapping[str, Any]
+        self, claim: ClaimId, deployment: Deployment, ending: Mapping[str, Any]
     ) -> DeploymentRecord | None:
         """Record how a deployment without a claim on its service ended, if no end is recorded yet.
 
@@ -514,7 +513,7 @@ class Ledger:
         return self.end(claim, deployment, ending)
 
     def end(
-        self, claim: ClaimId, deployment: Deployment | None, ending: Mapping[str, Any]
+        self, claim: ClaimId, deployment: Deployment, ending: Mapping[str, Any]
     ) -> DeploymentRecord | None:
         """Record how a deployment ended, if no end is recorded yet, whatever the service's item says.
 
@@ -668,9 +667,8 @@ def _name(record: ServiceRecord) -> str:
     return f"release {record.claim.release}" if record.claim else "a newer release"
 
 
-def _asked(claim: ClaimId, deployment: Deployment | None) -> dict[str, Any]:
-    asked = {"deployment": deployment.to_json()} if deployment else {}
-    return {**asked, "execution": claim.execution}
+def _asked(claim: ClaimId, deployment: Deployment) -> dict[str, Any]:
+    return {"deployment": deployment.to_json(), "execution": claim.execution}
 
 
 def _after(now: datetime, seconds: float) -> str:

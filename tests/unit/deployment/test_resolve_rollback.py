@@ -402,7 +402,7 @@ def test_a_plain_rollback_goes_on_where_a_deployment_has_succeeded_since_the_ser
     gone_back_to_old(ledger, good(OTHER, ANOTHER_DIGEST))
     own = accepted(ledger, "e-10", release=release(id="event-10", released_at=at(-10)))
     ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
-    ledger.finish(own, None, ending, good(OLD), None)
+    ledger.finish(own, deployment(), ending, good(OLD), None)
     runs_old(ecs, ssm)
 
     assert resolved(world).good == good(OTHER, ANOTHER_DIGEST)
@@ -660,7 +660,7 @@ def test_a_version_of_a_family_that_was_good_here_is_a_target_though_it_was_neve
 def test_a_version_that_was_good_on_another_service_only_is_rejected(world, ecs, ssm, ledger):
     own = accepted(ledger, "e-0", service="production/payments")
     ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
-    ledger.finish(own, None, ending, good(PAYMENTS), None)
+    ledger.finish(own, deployment(), ending, good(PAYMENTS), None)
     runs(ecs)
     planned(ssm)
     defined(ecs, asked="payments-admin:1", taskDefinitionArn=PAYMENTS)

@@ -16,7 +16,7 @@ from slipway.errors import AwsUnavailable, InvalidInput
 from slipway.model import parse
 from slipway.notices.news import News
 from slipway.release.plan import Policy
-from slipway.release.release import Deployment
+from slipway.release.release import Deployment, Started
 from tests.support.asked import ROLLBACK, part_of, taken_up
 from tests.support.builders import (
     DEPLOYMENTS,
@@ -500,8 +500,8 @@ def of_another_version(value):
 @pytest.mark.parametrize(
     ("model", "given"),
     [
-        ("resolve_release", INPUTS["resolve_release"]),
-        ("resolve_rollback", INPUTS["resolve_rollback"]),
+        (Started, INPUTS["resolve_release"]),
+        (Started, INPUTS["resolve_rollback"]),
         (Start, INPUTS["begin_deployment"]),
         (Deployment, deployment(policy={"alarms": ALARMS, "freeze": WINDOWS}).to_json()),
         ("register_task_definition", INPUTS["register_task_definition"]),
