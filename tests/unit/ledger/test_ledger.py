@@ -459,8 +459,9 @@ def test_the_end_is_written_and_the_service_is_free(ledger, own):
     assert item["execution"] == own.execution
 
 
-def test_the_end_of_a_deployment_whose_input_could_not_be_read_is_written_too(ledger, own):
-    assert ledger.finish(own, None, BAD, None, quarantined())
+def test_the_end_of_a_deployment_of_an_unknown_image_quarantines_nothing(ledger, own):
+    unknown = deployment(release=release(image=image(digest="")))
+    assert ledger.finish(own, unknown, BAD, None, quarantined())
 
     assert ledger.deployment(own).outcome == "ROLLED_BACK"
     assert ledger.service(SERVICE).quarantined == {}
@@ -525,12 +526,11 @@ def test_the_end_of_a_deployment_without_its_service_is_written(ledger, lost):
     assert ledger.service(SERVICE) == before
 
 
-@pytest.mark.parametrize("asked", [deployment(), None])
-def test_the_end_of_a_deployment_that_never_began_is_written(ledger, asked):
-    ledger.finish_without_service(claim(), asked, {**WELL, "outcome": "REJECTED"})
+def test_the_end_of_a_deployment_that_never_began_is_written(ledger):
+    ledger.finish_without_service(claim(), deployment(), {**WELL, "outcome": "REJECTED"})
 
     record = ledger.deployment(claim())
-    assert (record.outcome, record.deployment) == ("REJECTED", asked)
+    assert (record.outcome, record.deployment) == ("REJECTED", deployment())
     assert ledger.claimed() == ([], [])
 
 
@@ -754,12 +754,12 @@ CALLS = {
         lambda ledger: ledger.note_notified_of("event-1", "end", NOW, at(60)),
         "update_item",
     ),
-    "finish": (lambda ledger: ledger.finish(claim(), None, WELL, None, None), "query"),
+    "finish": (lambda ledger: ledger.finish(claim(), deployment(), WELL, None, None), "query"),
     "finish_without_service": (
-        lambda ledger: ledger.finish_without_service(claim(), None, WELL),
+        lambda ledger: ledger.finish_without_service(claim(), deployment(), WELL),
         "query",
     ),
-    "end": (lambda ledger: ledger.end(claim(), None, WELL), "update_item"),
+    "end": (lambda ledger: ledger.end(claim(), deployment(), WELL), "update_item"),
     "free": (lambda ledger: ledger.free(claim()), "transact_write_items"),
 }
 
