@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from slipway.health.cause import Cause
 from slipway.image import Image
 from slipway.ledger.records import Good, RollbackRecord, ServiceRecord
 from slipway.model import Model, parse_written
-from slipway.reasons import MASKING
+from slipway.reasons import Written
 from slipway.release.named import NamedRollback
 from slipway.release.parameters import read_plan, read_service_policy
 from slipway.release.plan import Plan, Policy, ServiceName
@@ -41,7 +41,7 @@ class ManualRollback(Model):
     to: str | None = Field(default=None, min_length=1, max_length=2048)
     """A digest, a tag, or a task definition's name or ARN; by default the last good version before the
     running one."""
-    by: Annotated[str, MASKING] | None = Field(default=None, min_length=1, max_length=256)
+    by: Written | None = None
 
 
 class RollbackDeployment(Model):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from slipway.errors import InvalidInput
 from slipway.image import Image
 from slipway.model import Model, parse, parse_written
-from slipway.reasons import MASKING
+from slipway.reasons import Written
 from slipway.release.parameter_names import plan_parameter
 from slipway.release.parameters import read_plan, read_service_policy
 from slipway.release.plan import Policy, Route
@@ -44,7 +44,7 @@ class ManualStart(Model):
     tag: str | None = Field(default=None, pattern=r"^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$")
     digest: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
     force: bool = Field(default=False, strict=True)
-    by: Annotated[str, MASKING] | None = Field(default=None, min_length=1, max_length=256)
+    by: Written | None = None
 
     @model_validator(mode="after")
     def _names_one_image(self) -> ManualStart:
