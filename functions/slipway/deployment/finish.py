@@ -149,7 +149,7 @@ def _finish(
     if good:
         end = _with_kept_image(end, asked, good, ecs, ssm)
     tried = record is not None and record.was_tried
-    quarantine = _quarantine(end, asked, good, claim, now) if tried else None
+    quarantine = _quarantine(end, asked, service, good, claim, now) if tried else None
     gone_back = _gone_back(end, asked, ending.restored, claim, now)
     if ledger.finish(claim, asked, _written(end, now, expires), good, quarantine, gone_back):
         return _finished(end, claim)
@@ -268,12 +268,23 @@ def _with_kept_image(
 
 
 def _quarantine(
-    end: End, deployment: Deployment, good: Good | None, claim: ClaimId, now: datetime
+    end: End,
+    deployment: Deployment,
+    service: ServiceRecord,
+    good: Good | None,
+    claim: ClaimId,
+    now: datetime,
 ) -> Quarantined | None:
     """The entry that quarantines the release's image on this service; None if it is not to blame."""
     if not end.outcome.facts.quarantines:
         return None
-    if good and good.digest == deployment.release.image.digest:
+    digest = deployment.release.image.digest
+    if deployment.release.manual_rollback:
+        # BeginDeployment has quarantined the image if it leaves the service. A person may have lifted that.
+        begun = service.quarantined.get(digest)
+        if begun is None or begun.deployment != claim.deployment:
+            return None
+    elif good and good.digest == digest:
         return None  # the rollback target is another task definition of the same image
     return Quarantined(at=now, reason=end.reason[:QUARANTINE_REASON], deployment=claim.deployment)
 

@@ -9,7 +9,7 @@ from slipway.errors import AwsUnavailable
 from slipway.health.cause import Cause
 from slipway.ledger.ledger import Unreadable
 from slipway.ledger.records import End
-from tests.support.asked import part_of, recorded, taken_up
+from tests.support.asked import part_of, quarantined_by_ada, recorded, taken_up
 from tests.support.builders import (
     DIGEST,
     NEW,
@@ -551,13 +551,39 @@ def test_an_image_that_was_never_on_the_service_is_not_quarantined(ecs, ledger):
     assert dict(ledger.service(SERVICE).quarantined) == {}
 
 
-def test_the_image_that_a_manual_rollback_abandons_is_quarantined(ecs, ledger):
-    manual_rollback = deployment(release=release(started_by="manual rollback"), stage=None)
-    accepted(ledger, "e-1", good_target=good(OLD), release=manual_rollback.release)
+BACK = deployment(release=release(started_by="manual rollback"), stage=None)
 
-    finished(ending("ROLLED_BACK", deployment=manual_rollback, restored=OLD), ledger, ecs)
 
-    assert list(ledger.service(SERVICE).quarantined) == [DIGEST]
+@pytest.mark.parametrize("outcome", ["ROLLED_BACK", "ROLLBACK_FAILED"])
+def test_the_image_that_a_manual_rollback_abandons_stays_quarantined_and_says_how_it_ended(
+    ecs, ledger, outcome
+):
+    own = accepted(ledger, "e-1", good_target=good(OLD), release=BACK.release)
+    ledger.quarantine(own, DIGEST, quarantined("abandoned", own), NEW)
+
+    finished(ending(outcome, deployment=BACK, restored=OLD), ledger, ecs)
+
+    assert {d: why.reason for d, why in ledger.service(SERVICE).quarantined.items()} == {
+        DIGEST: "because"
+    }
+
+
+def test_an_image_that_stays_in_a_manual_rollback_is_not_quarantined_at_its_end(ecs, ledger):
+    """BeginDeployment has not quarantined it: it is in the target, too, which has another digest's name."""
+    accepted(ledger, "e-1", good_target=good(OLD), release=BACK.release)
+
+    finished(ending("ROLLED_BACK", deployment=BACK, restored=OLD), ledger, ecs)
+
+    assert dict(ledger.service(SERVICE).quarantined) == {}
+
+
+def test_a_quarantine_that_a_person_sets_during_a_manual_rollback_stays_theirs(ecs, ledger):
+    accepted(ledger, "e-1", good_target=good(OLD), release=BACK.release)
+    quarantined_by_ada(DIGEST)
+
+    finished(ending("ROLLED_BACK", deployment=BACK, restored=OLD), ledger, ecs)
+
+    assert ledger.service(SERVICE).quarantined[DIGEST].reason == "Ada: it leaks"
 
 
 @pytest.mark.parametrize("outcome", sorted(set(OUTCOMES) - {"ROLLED_BACK", "ROLLBACK_FAILED"}))
