@@ -80,6 +80,7 @@ def delete(params: dict[str, Any]) -> dict[str, Any]:
     if service.status == "ACTIVE":
         service.status = "DRAINING" if service.deployments else "INACTIVE"
         service.desired_count = 0
+        service.service_deployments = []
     return {"service": service.record(tags=True)}
 
 
