@@ -28,6 +28,13 @@ REVISION_FIELDS = (
 )
 
 
+#: Those of them whose change alone begins a deployment. The capacity can be changed with
+#: forceNewDeployment only.
+TRIGGERING_FIELDS = tuple(
+    name for name in REVISION_FIELDS if name not in ("launchType", "capacityProviderStrategy")
+)
+
+
 @dataclass(frozen=True)
 class Cause:
     """Why a deployment ends early: the setting that says whether to roll back, and ECS's wording.
