@@ -72,6 +72,8 @@ def register(params: dict[str, Any]) -> dict[str, Any]:
                 "Fargate requires that 'cpu' and 'memory' be defined at the task level."
             )
     _check_network_mode(params.get("networkMode", "bridge"), containers)
+    if params.get("tags") == []:
+        raise EcsClientException("Tags can not be empty.")
     EC2ContainerServiceBackend._validate_container_defs(
         params.get("memory"), containers, params.get("requiresCompatibilities")
     )

@@ -126,6 +126,16 @@ def test_a_task_definition_that_does_not_exist_cannot_be_described(ecs: Any) -> 
     assert refused.value.response["Error"]["Code"] == "ClientException"
 
 
+def test_an_empty_list_of_tags_is_refused_and_no_list_at_all_is_not(ecs: Any) -> None:
+    family = unique("tags")
+
+    with pytest.raises(ClientError, match=r"Tags can not be empty\.") as refused:
+        register(ecs, family, tags=[])
+
+    assert refused.value.response["Error"]["Code"] == "ClientException"
+    assert register(ecs, family)["revision"] == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
