@@ -12,7 +12,7 @@ from collections import Counter
 from typing import Any
 
 from localaws import clock
-from localaws.ecs import container_instances
+from localaws.ecs import container_instances, task_definitions
 from localaws.ecs.alarms import in_alarm, reflect_regressions
 from localaws.ecs.deployment import ALARMS, BREAKER, Deployment, threshold
 from localaws.ecs.service import LiveService, live_services
@@ -42,6 +42,10 @@ def tick() -> None:
         cluster.active_services_count = services[cluster.name]
         _sum_up(cluster, now)
     reflect_regressions(tasks, now)
+    if task_definitions.deleting():
+        services_use = {d.definition.arn for s in live_services() for d in s.deployments}
+        tasks_use = {task.definition.arn for task in tasks if task.status != "STOPPED"}
+        task_definitions.finish_deletions(services_use | tasks_use)
 
 
 def _judge(service: LiveService, now: float) -> None:

@@ -8,11 +8,12 @@ fields added.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 from moto.core.utils import utcnow
-from moto.ecs.exceptions import EcsClientException, InvalidParameterException
+from moto.ecs.exceptions import EcsClientException, ECSException, InvalidParameterException
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 
 from localaws.aws import ACCOUNT, REGION
@@ -50,6 +51,11 @@ class LiveTaskDefinition(TaskDefinition):
             "registeredAt": utcnow(),
             "registeredBy": f"arn:aws:iam::{ACCOUNT}:root",
         }
+
+    def enter(self, status: str, moment: str) -> None:
+        """Take on another status. ``moment`` is the field that tells since when."""
+        self.status = status
+        self.record.update({"status": status, moment: utcnow()})
 
     @property
     def awsvpc(self) -> bool:
@@ -122,20 +128,50 @@ def deregister(params: dict[str, Any]) -> dict[str, Any]:
     definition = find(params["taskDefinition"])
     if definition is None:
         raise EcsClientException("Unable to describe task definition.")
-    if definition.status != "INACTIVE":
-        definition.status = "INACTIVE"
-        definition.record.update(status="INACTIVE", deregisteredAt=utcnow())
+    if definition.status == "ACTIVE":
+        definition.enter("INACTIVE", "deregisteredAt")
     return {"taskDefinition": definition.record}
 
 
 def delete(params: dict[str, Any]) -> dict[str, Any]:
-    """DeleteTaskDefinitions."""
-    deleted, failures = backend().delete_task_definitions(params["taskDefinitions"])
-    records = [{**d.record, "status": d.status} for d in deleted]  # type: ignore[attr-defined]
-    return {
-        "taskDefinitions": records,
-        "failures": [{"arn": failure.arn, "reason": failure.reason} for failure in failures],
-    }
+    """DeleteTaskDefinitions: a revision is DELETE_IN_PROGRESS while tasks or services use it."""
+    names = params["taskDefinitions"]
+    if not 1 <= len(names) <= 10:
+        raise InvalidParameterException("Specify 1 to 10 task definitions.")  # not ECS's words
+    deleted, failures = [], []
+    for name in names:
+        definition = find(name) if ":" in _short(name) else None
+        if definition is None:
+            reason = "The specified task definition does not exist."
+        elif definition.status == "ACTIVE":
+            reason = (
+                "The specified task definition is still in ACTIVE status. Please deregister the"
+                " target and try again."
+            )
+        else:
+            if definition.status != "DELETE_IN_PROGRESS":
+                definition.enter("DELETE_IN_PROGRESS", "deleteRequestedAt")
+                deleting().append(definition)
+            deleted.append(definition.record)
+            continue
+        failures.append({"arn": name, "reason": reason})
+    return {"taskDefinitions": deleted, "failures": failures}
+
+
+def deleting() -> list[LiveTaskDefinition]:
+    """The revisions that are DELETE_IN_PROGRESS. They are kept in moto's backend, whose reset
+    empties the list.
+    """
+    waiting: list[LiveTaskDefinition] = vars(backend()).setdefault("deleting", [])
+    return waiting
+
+
+def finish_deletions(in_use: set[str]) -> None:
+    """Delete the revisions that are DELETE_IN_PROGRESS, except those with these ARNs."""
+    for definition in list(deleting()):
+        if definition.arn not in in_use:
+            deleting().remove(definition)
+            del backend().task_definitions[definition.family][definition.revision]
 
 
 def find(name: str) -> LiveTaskDefinition | None:
@@ -150,13 +186,18 @@ def find(name: str) -> LiveTaskDefinition | None:
     return revisions.get(int(revision))
 
 
-def deployable(name: str) -> LiveTaskDefinition:
-    """The revision to start tasks from, which has to be ACTIVE."""
+def deployable(
+    name: str, *, refusal: Callable[[str], ECSException] = EcsClientException
+) -> LiveTaskDefinition:
+    """The revision to start tasks from, which has to be ACTIVE.
+
+    ``refusal`` is the error for one that is not: RunTask has another code than the calls for services.
+    """
     definition = find(name)
     if definition is None:
         raise EcsClientException("TaskDefinition not found.")
     if definition.status != "ACTIVE":
-        raise EcsClientException("TaskDefinition is inactive")
+        raise refusal("TaskDefinition is inactive")
     return definition
 
 

@@ -102,6 +102,21 @@ class World:
             },
         )
 
+    def run(self, definition: str, **settings: Any) -> list[str]:
+        """Run a Fargate task without a service; the ARNs of the tasks."""
+        answer = self.ecs.run_task(
+            cluster=self.cluster,
+            taskDefinition=definition,
+            launchType="FARGATE",
+            networkConfiguration={"awsvpcConfiguration": {"subnets": self.subnets}},
+            **settings,
+        )
+        return [task["taskArn"] for task in answer["tasks"]]
+
+    def task(self, arn: str) -> dict[str, Any]:
+        """The task with this ARN, stopped or not."""
+        return dict(self.ecs.describe_tasks(cluster=self.cluster, tasks=[arn])["tasks"][0])
+
     def update(self, **changes: Any) -> dict[str, Any]:
         answer = self.ecs.update_service(cluster=self.cluster, service=self.service, **changes)
         return dict(answer["service"])
