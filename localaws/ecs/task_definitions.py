@@ -17,6 +17,7 @@ from moto.ecs.exceptions import EcsClientException, ECSException, InvalidParamet
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 
 from localaws.aws import ACCOUNT, REGION
+from localaws.ecs import dependencies
 from localaws.ecs.state import backend, page
 
 _CONTAINER_DEFAULTS: dict[str, Any] = {
@@ -85,6 +86,8 @@ def register(params: dict[str, Any]) -> dict[str, Any]:
     )
     if not any(container.get("essential", True) for container in containers):
         raise EcsClientException("A container must be marked as essential.")
+    dependencies.check(containers)
+    _check_restart_policies(containers)
     revisions = backend().task_definitions.setdefault(family, {})
     # A revision number is never used again, even after the revision was deleted. The last one is
     # kept in moto's backend, whose reset deletes it.
@@ -215,6 +218,15 @@ def _check_network_mode(mode: str, containers: list[dict[str, Any]]) -> None:
                 f"When networkMode={mode}, the host ports and container ports in port mappings must"
                 " match."
             )
+
+
+def _check_restart_policies(containers: list[dict[str, Any]]) -> None:
+    """Refuse what the API's reference rules out. ECS's words for it are not published."""
+    for policy in (c["restartPolicy"] for c in containers if c.get("restartPolicy")):
+        if not 60 <= policy.get("restartAttemptPeriod", 60) <= 1800:
+            raise EcsClientException("The restartAttemptPeriod has to be 60 to 1800 seconds.")
+        if len(policy.get("ignoredExitCodes") or []) > 50:
+            raise EcsClientException("The ignoredExitCodes have to be 50 at most.")
 
 
 def _container(container: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
