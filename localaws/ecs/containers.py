@@ -9,6 +9,9 @@ from localaws.ecs.images import Behaviour, behaviour_of
 from localaws.ecs.placement import Placement
 from localaws.ecs.state import CONTAINER_CHECK
 
+RESTART_ATTEMPT_PERIOD = 300
+"""The seconds that a container has to run before its restart policy restarts it, by default."""
+
 
 class Container:
     """A container with its definition, and its record as DescribeTasks returns it."""
@@ -97,6 +100,13 @@ class Container:
         """Whether its image makes it exit now."""
         crashes = self.running and self.behaviour.kind == "crash"
         return crashes and self.ran_for(now) >= self.behaviour.exit_seconds
+
+    def is_restarted(self, now: float) -> bool:
+        """Whether its restart policy restarts it after it has exited with the code of its image."""
+        policy = self.definition.get("restartPolicy") or {}
+        ignored = self.behaviour.exit_code in (policy.get("ignoredExitCodes") or [])
+        period = policy.get("restartAttemptPeriod", RESTART_ATTEMPT_PERIOD)
+        return bool(policy.get("enabled")) and not ignored and self.ran_for(now) >= period
 
     def check_health(self, now: float) -> None:
         """Run the health check of its definition, if it is due."""

@@ -244,6 +244,8 @@ class Task:
     def _run(self, container: Container, now: float) -> None:
         if not container.is_due_to_exit(now):
             container.check_health(now)
+        elif container.is_restarted(now):
+            self._start(container, now)
         else:
             container.stop(container.behaviour.exit_code)
             if container.essential:

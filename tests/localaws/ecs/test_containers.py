@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from localaws.server import LocalAws
-from tests.support.localaws.ecs import World, app, let_pass
+from tests.support.localaws.ecs import World, app, let_pass, unique
 from tests.support.waiting import wait_for
 
 CHECK = {"command": ["CMD-SHELL", "curl localhost"]}
@@ -292,3 +292,82 @@ def test_a_task_that_waits_for_an_unhealthy_container_is_pending_for(
     )
     assert containers(task)["app"].get("reason", "").endswith(reason)
     assert containers(task)["sidecar"]["exitCode"] == 0
+
+
+class TestRestartPolicy:
+    """A container that is restarted in its task."""
+
+    def crashing(self, world: World, *, after: int, **policy: Any) -> tuple[dict[str, Any], str]:
+        """A container that exits after so many seconds, and the name of its log group."""
+        group = unique("/restarts")
+        world.aws.client("logs").create_log_group(logGroupName=group)
+        options = {
+            "awslogs-group": group,
+            "awslogs-region": "us-east-1",
+            "awslogs-stream-prefix": "app",
+        }
+        definition = app(
+            world.push("crash", exit_code="5", exit_seconds=str(after), log="started"),
+            logConfiguration={"logDriver": "awslogs", "options": options},
+            restartPolicy={"enabled": True, **policy},
+        )
+        return definition, group
+
+    def starts(self, world: World, group: str) -> int:
+        events = world.aws.client("logs").filter_log_events(logGroupName=group)["events"]
+        return len(events)
+
+    @pytest.mark.parametrize(("policy", "after"), [({"restartAttemptPeriod": 60}, 60), ({}, 300)])
+    def test_a_container_that_ran_for_its_period_is_restarted_in_place_each_time(
+        self, world: World, policy: dict[str, Any], after: int
+    ) -> None:
+        definition, group = self.crashing(world, after=after, **policy)
+        world.create(world.define(definition))
+        (before,) = world.settle() and world.tasks()
+
+        for times in (2, 3):
+            let_pass(after)
+            wait_for(lambda times=times: self.starts(world, group) == times, f"start {times}")
+
+        (task,) = world.tasks()
+        assert task["taskArn"] == before["taskArn"]
+        assert (task["lastStatus"], statuses(task)["app"]) == ("RUNNING", "RUNNING")
+        assert "exitCode" not in containers(task)["app"]
+        assert world.primary()["failedTasks"] == 0
+
+    @pytest.mark.parametrize(
+        ("policy", "after"),
+        [
+            ({"restartAttemptPeriod": 61}, 60),
+            ({}, 299),
+            ({"restartAttemptPeriod": 60, "ignoredExitCodes": [0, 5]}, 60),
+            ({"enabled": False, "restartAttemptPeriod": 60}, 60),
+        ],
+        ids=["too early", "too early by default", "ignored exit code", "disabled"],
+    )
+    def test_a_container_is_not_restarted_if_its_policy_does_not_say_so(
+        self, world: World, policy: dict[str, Any], after: int
+    ) -> None:
+        definition, group = self.crashing(world, after=after, **policy)
+        run = Run(world, definition)
+        run.until(task="RUNNING")
+        let_pass(after)
+
+        task = run.until(task="STOPPED")
+
+        assert task["stopCode"] == "EssentialContainerExited"
+        assert containers(task)["app"]["exitCode"] == 5
+        assert self.starts(world, group) == 1
+
+    def test_a_container_is_not_restarted_in_a_task_that_is_stopped(self, world: World) -> None:
+        definition, group = self.crashing(world, after=60, restartAttemptPeriod=60)
+        run = Run(world, definition)
+        run.until(task="RUNNING")
+        let_pass(60)
+        wait_for(lambda: self.starts(world, group) == 2, "the restart")
+        world.ecs.stop_task(cluster=world.cluster, task=run.arn)
+
+        task = run.until(task="STOPPED")
+
+        assert task["stopCode"] == "UserInitiated"
+        assert self.starts(world, group) == 2
