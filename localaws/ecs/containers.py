@@ -5,9 +5,12 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from localaws.ecs.images import Behaviour, behaviour_of
+from localaws.ecs.images import Behaviour, Injection, behaviour_of
 from localaws.ecs.placement import Placement
 from localaws.ecs.state import CONTAINER_CHECK
+
+PROXY = "ecs-service-connect"
+"""Service Connect's proxy, the only container that AWS adds and without which the task stops."""
 
 RESTART_ATTEMPT_PERIOD = 300
 """The seconds that a container has to run before its restart policy restarts it, by default."""
@@ -131,6 +134,21 @@ def defined_container(task_arn: str, definition: dict[str, Any], placement: Plac
         if size in definition:
             record[size] = str(definition[size])
     return Container(definition, record)
+
+
+def injected_container(task_arn: str, injection: Injection, placement: Placement) -> Container:
+    """A container that AWS adds. DescribeTasks tells neither its image nor its health."""
+    name = f"{injection.name}-{uuid.uuid4().hex[:6]}"
+    definition = {"name": name, "essential": injection.name == PROXY}
+    container = Container(definition, _record(task_arn, name, placement))
+    container.behaviour = Behaviour(
+        kind=injection.kind,
+        pull_error="CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to"
+        f" resolve ref {injection.name}: unexpected status from HEAD request: 403 Forbidden"
+        if injection.kind == "unpullable"
+        else "",
+    )
+    return container
 
 
 def _record(task_arn: str, name: str, placement: Placement) -> dict[str, Any]:

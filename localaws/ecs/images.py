@@ -11,14 +11,16 @@
 * ``regression``: is healthy, but ``localaws.alarm-after-seconds`` (0) after its task became healthy the
   CloudWatch alarm ``localaws.alarm`` goes to ALARM, and to OK once no such task runs any more.
 
-With any behaviour the containers first write the lines of ``localaws.log``.
+With any behaviour the containers first write the lines of ``localaws.log``, and their task gets the
+containers that ``localaws.inject`` and ``localaws.inject-first`` name, as AWS adds some: separated by
+spaces, each with ``:unpullable`` or ``:crash`` if it does not just run.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +30,7 @@ from localaws import ecr
 from localaws.aws import ACCOUNT, REGION
 from localaws.ecs.state import CRASH, PENDING
 
+INJECTED = ("healthy", "unpullable", "crash")
 BEHAVIOURS = ("healthy", "crash", "unpullable", "unhealthy", "slow", "regression")
 
 _REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
@@ -40,6 +43,16 @@ class StartError(Exception):
     """The task does not start. The message is the reason that ECS gives, or says what can't be
     simulated.
     """
+
+
+@dataclass(frozen=True)
+class Injection:
+    """A container that AWS adds to the task, such as GuardDuty's agent or Service Connect's proxy."""
+
+    name: str
+    kind: str
+    first: bool
+    """Whether DescribeTasks lists it before the containers of the task definition."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,7 @@ class Behaviour:
     alarm_after_seconds: float = 0.0
     log: tuple[str, ...] = ()
     """The lines that the container writes at its start."""
+    injections: tuple[Injection, ...] = ()
 
 
 def behaviour_of(image: str) -> Behaviour:
@@ -108,7 +122,19 @@ def _read(digest: str, annotations: Mapping[str, str]) -> Behaviour:
         alarm_after_seconds=float(annotations.get("localaws.alarm-after-seconds", 0)),
         # The driver omits empty lines, because CloudWatch Logs refuses empty events.
         log=tuple(filter(None, annotations.get("localaws.log", "").split("\n"))),
+        injections=(
+            *_injections("localaws.inject-first", annotations),
+            *_injections("localaws.inject", annotations),
+        ),
     )
+
+
+def _injections(key: str, annotations: Mapping[str, str]) -> Iterator[Injection]:
+    for item in annotations.get(key, "").split():
+        name, _, kind = item.partition(":")
+        if (kind or "healthy") not in INJECTED:
+            raise ValueError(f"{key}: {item}: not one of {', '.join(INJECTED)}")
+        yield Injection(name, kind or "healthy", first=key.endswith("-first"))
 
 
 def _pull(repository: str, reference: str) -> tuple[str, dict[str, Any]] | None:

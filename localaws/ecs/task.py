@@ -13,7 +13,7 @@ from typing import Any
 
 from localaws import clock, elbv2
 from localaws.ecs import awslogs, dependencies, events
-from localaws.ecs.containers import Container, defined_container
+from localaws.ecs.containers import Container, defined_container, injected_container
 from localaws.ecs.images import Behaviour, StartError
 from localaws.ecs.placement import Placement
 from localaws.ecs.service_discovery import Registration
@@ -158,6 +158,7 @@ class Task:
             except StartError as error:
                 self._fail_to_start(container, str(error))
                 return
+        self._inject_containers()
         for container in self.containers:
             if container.behaviour.pull_error:
                 container.give_up(container.behaviour.pull_error)
@@ -167,6 +168,17 @@ class Task:
                 return
         self._enter("PENDING")
         self._progress(now)
+
+    def _inject_containers(self) -> None:
+        """Add the containers that AWS adds to the task, each one once."""
+        named = {i.name: i for behaviour in self.behaviours for i in behaviour.injections}
+        first: list[Container] = []
+        last: list[Container] = []
+        for injection in named.values():
+            container = injected_container(self.task_arn, injection, self.placement)
+            (first if injection.first else last).append(container)
+        self.containers = [*first, *self.containers, *last]
+        self.record["containers"] = [container.record for container in self.containers]
 
     def _fail_to_start(self, container: Container, reason: str) -> None:
         container.give_up(reason)

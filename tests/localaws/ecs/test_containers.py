@@ -294,6 +294,102 @@ def test_a_task_that_waits_for_an_unhealthy_container_is_pending_for(
     assert containers(task)["sidecar"]["exitCode"] == 0
 
 
+AGENT = "aws-guardduty-agent"
+
+
+@pytest.mark.parametrize("place", ["inject", "inject_first"])
+def test_aws_adds_a_container_to_a_task_that_no_task_definition_names(
+    world: World, place: str
+) -> None:
+    image = world.push(**{place: f"{AGENT} ecs-service-connect"})
+    definition = world.define(app(image))
+    world.create(definition)
+    world.settle()
+
+    (task,) = world.tasks()
+
+    names = [container["name"] for container in task["containers"]]
+    added = [name for name in names if name != "app"]
+    assert names == ([*added, "app"] if place == "inject_first" else ["app", *added])
+    assert {name.rpartition("-")[0] for name in added} == {AGENT, "ecs-service-connect"}
+    assert set(statuses(task).values()) == {"RUNNING"}
+    # What is known of such containers has no image and no health.
+    assert not {"image", "imageDigest", "healthStatus"} & set(containers(task)[added[0]])
+    assert containers(task)[added[0]]["taskArn"] == task["taskArn"]
+    told = world.ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]
+    assert [container["name"] for container in told["containerDefinitions"]] == ["app"]
+
+
+def test_a_task_runs_although_the_container_that_aws_adds_cannot_be_pulled(world: World) -> None:
+    world.create(world.define(app(world.push(inject_first=f"{AGENT}:unpullable"))))
+
+    assert world.settle()["deployments"][0]["failedTasks"] == 0
+
+    (task,) = world.tasks()
+    agent = task["containers"][0]
+    assert agent["name"].startswith(f"{AGENT}-")
+    assert agent["lastStatus"] == "STOPPED"
+    assert agent["reason"].startswith("CannotPullContainerError: ")
+    assert "exitCode" not in agent
+    assert (task["lastStatus"], statuses(task)["app"]) == ("RUNNING", "RUNNING")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code"),
+    [("crash", "EssentialContainerExited"), ("unpullable", "TaskFailedToStart")],
+)
+def test_a_task_that_fails_lists_the_added_container_that_is_not_to_blame_first(
+    world: World, behaviour: str, code: str
+) -> None:
+    image = world.push(behaviour, inject_first=f"{AGENT}:unpullable")
+
+    task = Run(world, app(image)).until(task="STOPPED")
+
+    agent, failed = task["containers"]
+    assert agent["reason"].startswith("CannotPullContainerError: ")
+    assert task["stopCode"] == code
+    assert failed["name"] == "app"
+    assert failed.get("reason", task["stoppedReason"]) == task["stoppedReason"]
+    assert task["stoppedReason"] != agent["reason"]
+
+
+def test_a_container_that_aws_adds_may_exit_and_is_added_once(world: World) -> None:
+    images = [world.push(inject=f"{AGENT}:crash") for _ in range(2)]
+    run = Run(world, app(images[0]), sidecar(images[1]))
+
+    def exited() -> bool:
+        return [c.get("exitCode") for c in run.now()["containers"]] == [None, None, 1]
+
+    wait_for(exited, "the agent to exit")
+    assert run.until(task="RUNNING")["containers"][2]["name"].startswith(AGENT)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code"),
+    [("crash", "EssentialContainerExited"), ("unpullable", "TaskFailedToStart")],
+)
+def test_service_connects_proxy_is_essential_although_no_task_definition_names_it(
+    world: World, behaviour: str, code: str
+) -> None:
+    image = world.push(inject=f"{AGENT} ecs-service-connect:{behaviour}")
+
+    task = Run(world, app(image)).until(task="STOPPED")
+
+    assert task["stopCode"] == code
+    _, agent, proxy = task["containers"]
+    assert proxy["name"].startswith("ecs-service-connect-")
+    assert proxy.get("reason", task["stoppedReason"]) == task["stoppedReason"]
+    assert "reason" not in agent
+
+
+def test_an_added_container_whose_behaviour_is_not_simulated_fails_the_task(world: World) -> None:
+    task = Run(world, app(world.push(inject=f"{AGENT}:slow"))).until(task="STOPPED")
+
+    assert task["stoppedReason"] == (
+        f"localaws: localaws.inject: {AGENT}:slow: not one of healthy, unpullable, crash"
+    )
+
+
 class TestRestartPolicy:
     """A container that is restarted in its task."""
 
