@@ -7,12 +7,14 @@ scheduler thread moves on.
     clusters, capacity_providers, task_definitions, service_actions, task_actions
                                                     the actions of the API
     service, deployment, scheduler, service_tasks   a service and its deployments
-    task, containers, placement, images, awslogs    a task: its states, place, behaviour and logs
+    daemons                                         the services with one task on each instance
+    task, containers, dependencies, placement, images, awslogs
+                                                    a task: its states, place, behaviour and logs
     container_instances                             instances of Auto Scaling groups
     alarms, service_discovery, events               what ECS reads and causes in other services
     state                                           the lock, the backend and the times that all share
 
-Task sets, StartTask, DAEMON services, lifecycle hooks, every strategy but ROLLING, managed instances,
+Task sets, StartTask, lifecycle hooks, every strategy but ROLLING, managed instances,
 and service deployments and revisions are refused. Placement strategies and constraints, Availability
 Zone rebalancing of running tasks and ECS Exec are recorded only.
 """
