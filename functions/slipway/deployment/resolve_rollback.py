@@ -22,7 +22,7 @@ from slipway.reasons import MASKING
 from slipway.release.named import NamedRollback
 from slipway.release.parameters import read_plan, read_service_policy
 from slipway.release.plan import Policy, ServiceName
-from slipway.release.registry import find_image_at, image_of
+from slipway.release.registry import artifact_type, find_image_at, image_of
 from slipway.release.release import Deployment, Release, StartedBy, started_id, unique_name
 from slipway.release.service_policy import policy_of
 
@@ -229,7 +229,7 @@ def _of_image(
         except AwsRefused as error:
             refused = error  # Slipway may not read it, but may know another place
             continue
-        if found:
+        if found and not artifact_type(found):
             digest = str(found["imageDigest"])
             if known := [good for good in record.good if good.digest == digest]:
                 return {"good": known[0]}

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 PAGE = 1000  # the most images that DescribeImages returns at once
 
+# What a registry holds has the type of its config, and these are the ones of images that ECS can run. A build
+# cache, a chart or a signature has another one.
+_IMAGE_TYPES = (
+    "application/vnd.docker.container.image.v1+json",
+    "application/vnd.oci.image.config.v1+json",
+)
+
 
 def find_image(
     repository: str, image_id: dict[str, Any], ecr: ECRClient, account: str | None = None
@@ -40,6 +47,18 @@ def find_image(
             return None
         raise
     return found["imageDetails"][0]
+
+
+def artifact_type(detail: Any) -> str | None:
+    """The type of an artifact that is no image, such as a build cache; None for an image.
+
+    An index, with the images of several platforms, has no config and so no type: it counts as an image.
+
+    Args:
+        detail: ECR's ``imageDetail``.
+    """
+    kind: str | None = detail.get("artifactMediaType")
+    return kind if kind and kind not in _IMAGE_TYPES else None
 
 
 def find_image_at(uri: str, image_id: dict[str, Any], ecr: ECRClient) -> Any:

@@ -483,6 +483,15 @@ def test_an_image_that_nobody_knows_is_rejected(world, ecs, ssm, ecr, ledger, to
     assert rejected(resolved(world, to=to)) == (f"repository shop/api holds no image {to}")
 
 
+def test_an_artifact_that_is_no_image_is_rejected(world, ecs, ssm, ecr, ledger):
+    runs(ecs)
+    planned_twice(ssm)
+    kind = "application/vnd.buildkit.cacheconfig.v0"
+    found(ecr, OLD_DIGEST, by={"imageTag": "v1"}, registry=ACCOUNT, artifactMediaType=kind)
+
+    assert rejected(resolved(world, to="v1")) == "repository shop/api holds no image v1"
+
+
 def test_a_repository_that_may_not_be_read_is_not_taken_for_empty(world, ecs, ssm, ecr):
     runs(ecs)
     planned_twice(ssm)
