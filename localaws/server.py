@@ -22,7 +22,7 @@ from moto.ec2.models.subnets import Subnet
 from moto.moto_api._internal.models import moto_api_backend
 from moto.sns.models import Subscription
 
-from localaws import aws, caching, ecr, elbv2, servicediscovery, sqs
+from localaws import aws, caching, ecr, elbv2, servicediscovery, sqs, ssm
 from localaws.application import Application
 from localaws.applicationautoscaling import scaling_policies
 from localaws.autoscaling import autoscaling
@@ -58,6 +58,7 @@ _MODULES = (
     servicediscovery,
     sessions,
     sqs,
+    ssm,
 )
 _installed = False
 _running = threading.Lock()
