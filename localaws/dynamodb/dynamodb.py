@@ -236,8 +236,9 @@ def _query_to_the_limit(
     **more: Any,
 ) -> tuple[list[Item], int, dict[str, Any] | None]:
     keys = hash_key, range_comparison, range_objs
+    table = self if index or hash_key is None else shortcuts.only_partition(self, hash_key)
     found, scanned, last = _query(
-        self, *keys, limit, start, forward, None, index, consistent, None, **more
+        table, *keys, limit, start, forward, None, index, consistent, None, **more
     )
     if last is None and found and scanned == limit:
         last = self._get_last_evaluated_key(found[-1], index)

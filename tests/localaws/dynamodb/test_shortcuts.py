@@ -114,3 +114,45 @@ def test_a_clause_that_stands_in_an_expression_twice_is_refused_however_often_it
     values = {"ExpressionAttributeValues": {":x": text("x")}} if ":x" in clause else {}
     for _ in range(2):
         assert "can only be used once" in said(table.error(twice, **values))
+
+
+def test_a_query_finds_its_own_partition_alone_and_nothing_where_there_is_none(
+    table: Table,
+) -> None:
+    for sk in ("b", "a"):
+        table.put(sk)
+    other = {"pk": text("other"), "sk": text("o")}
+    table.client.put_item(TableName=table.name, Item=other)
+    for partition, found in (("p", ["a", "b"]), ("other", ["o"]), ("none", [])):
+        items = table.query("pk = :p", {":p": partition})["Items"]
+        assert [item["sk"]["S"] for item in items] == found
+    assert "none" not in str(table.client.scan(TableName=table.name)["Items"])
+
+
+def test_a_query_of_a_table_without_a_sort_key_finds_its_one_item(aws: LocalAws) -> None:
+    client = aws.client("dynamodb")
+    client.create_table(
+        TableName="one-key",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for name in ("a", "b"):
+        client.put_item(TableName="one-key", Item={"id": text(name)})
+    for name, found in (("b", [{"id": text("b")}]), ("none", [])):
+        answer = client.query(
+            TableName="one-key",
+            KeyConditionExpression="id = :i",
+            ExpressionAttributeValues={":i": text(name)},
+        )
+        assert answer["Items"] == found
+
+
+def test_what_is_read_leaves_no_item_behind(table: Table) -> None:
+    table.put("a")
+    tracked = vars(Item)["instances_tracked"]
+    before = len(tracked)
+    for _ in range(3):
+        table.get("a")
+        table.query("pk = :p", {":p": "p"})
+    assert len(tracked) == before
