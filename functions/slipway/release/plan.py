@@ -31,6 +31,9 @@ from slipway.release.parameter_names import plan_parameter
 MAXIMUM_POLLS = 2500
 
 Name = Annotated[str, Field(min_length=1, max_length=255)]
+# With the longest name of a service, it is a part of a sort key in the ledger, which has 1,024 bytes at most.
+STAGE_NAME_LENGTH = 100
+StageName = Annotated[str, Field(min_length=1, max_length=STAGE_NAME_LENGTH)]
 ServiceName = Annotated[
     str,
     Field(
@@ -151,7 +154,7 @@ class PlannedService(Policy):
 class Stage(Model):
     """The services that are deployed at the same time."""
 
-    name: Name
+    name: StageName
     services: tuple[PlannedService, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ from slipway.ledger.records import (
     ReleaseRecord,
     ServiceRecord,
 )
-from slipway.release.plan import parse_plan
+from slipway.release.plan import STAGE_NAME_LENGTH, parse_plan
 from slipway.release.release import PlannedDeployment, ReleaseStage
 from tests.support.asked import (
     EXPIRES_AT,
@@ -85,7 +85,7 @@ def everything_is_written(ledger):
     ledger.note_outcome(own, PART, Outcome.ROLLED_BACK)
     accepted(ledger, "e-5")
     ledger.free(claim("e-5"))
-    ledger.finish_without_service(claim("e-6"), None, {**WELL, "outcome": "SUPERSEDED"})
+    ledger.finish_without_service(claim("e-6"), deployment(), {**WELL, "outcome": "SUPERSEDED"})
 
 
 def read(ledger):
@@ -295,7 +295,7 @@ def test_the_release_of_the_longest_plan_fits_into_its_item():
 def test_the_longest_names_make_no_key_that_is_too_long(ledger):
     asked = deployment(
         service=LONGEST_NAME,
-        stage="s" * 255,
+        stage="🚀" * STAGE_NAME_LENGTH,
         release=release(
             id="i" * 200,
             image=deployment().release.image.model_copy(update={"repository": LONGEST_REPOSITORY}),
@@ -381,7 +381,7 @@ def test_a_deployment_that_proves_nothing_leaves_what_runs_in_the_list_of_servic
 
 LEAVES = {
     "free": lambda ledger, own: ledger.free(own),
-    "finish": lambda ledger, own: ledger.finish(own, None, BAD, None, None),
+    "finish": lambda ledger, own: ledger.finish(own, deployment(), BAD, None, None),
 }
 
 

@@ -85,7 +85,7 @@ def test_alarms_keep_the_form_that_they_were_given_in():
 def test_an_alarm_is_named_once(again):
     twice = {"routes": [route(stages=[stage(service(alarms=["a", again]))])]}
 
-    assert f"\n  {FIRST}.alarms: Value error, an alarm is named twice: a" in said(json.dumps(twice))
+    assert f"\n  {FIRST}.alarms: an alarm is named twice: a" in said(json.dumps(twice))
 
 
 def test_a_policy_freezes_nothing_by_default():
