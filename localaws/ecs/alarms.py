@@ -26,7 +26,7 @@ def reflect_regressions(tasks: Iterable[Task], now: float) -> None:
     raised: set[str] = vars(backend()).setdefault("raised_alarms", set())  # reset with moto
     due = set()
     for task in tasks:
-        for behaviour in task.behaviours.values():
+        for behaviour in task.behaviours:
             if behaviour.kind != "regression" or task.status == "STOPPED":
                 continue
             healthy_for = now - task.healthy_since if task.healthy_since is not None else -1.0
@@ -53,11 +53,11 @@ def watched(configuration: dict[str, Any]) -> list[str]:
     return [] if in_alarm(names) else names
 
 
-def in_alarm(names: Iterable[str]) -> bool:
-    """Whether one of the alarms is in ALARM. ECS accepts names of alarms that do not exist."""
+def in_alarm(names: Iterable[str]) -> list[str]:
+    """Those of the alarms that are in ALARM. ECS accepts names of alarms that do not exist."""
     known = cloudwatch_backends[ACCOUNT][REGION].alarms
-    found = [known.get(name) for name in names]
-    return any(alarm is not None and alarm.state_value == "ALARM" for alarm in found)
+    found = {name: known.get(name) for name in names}
+    return [name for name, alarm in found.items() if alarm and alarm.state_value == "ALARM"]
 
 
 def _set(name: str, value: str, reason: str) -> None:

@@ -368,17 +368,17 @@ class Ledger:
         """Create the record of a deployment that has claimed its service.
 
         The arguments become the fields of the same names of DeploymentRecord. If the record was opened
-        before, it stays as it is.
+        before, it stays as it is. So does the record of a deployment that has ended, which a slow try of
+        BeginDeployment may outlive.
         """
         facts = {
             "rollback_target": rollback_target,
             "good_target": good_target.to_json() if good_target else None,
             "task_definition": task_definition,
             "steps": {"BeginDeployment": timestamp(now)},
-            "notified": {},
             **_asked(claim, deployment),
         }
-        not_yet = "attribute_not_exists(#steps)"
+        not_yet = f"attribute_not_exists(#steps) AND {_NOT_ENDED}"
         with suppress(NoLonger):  # an earlier attempt opened it, and its answer was lost
             self._items.update(Update.setting(_history(claim), facts, not_yet))
 
@@ -427,12 +427,16 @@ class Ledger:
 
     def note_notified(self, claim: ClaimId, kind: str, now: datetime) -> None:
         """Record that people were notified of the deployment's ``start`` or ``end``."""
-        at = {f"notified.{kind}": timestamp(now)}
+        first = Update.setting(
+            _history(claim),
+            {"notified": {kind: timestamp(now)}},
+            "attribute_not_exists(#notified)",
+        )
         try:
-            self._items.update(Update.setting(_history(claim), at, "attribute_exists(#notified)"))
-        except NoLonger:  # the deployment never claimed its service, so its record was not opened
-            notified = {"notified": {kind: timestamp(now)}}
-            self._items.update(Update.setting(_history(claim), notified))
+            self._items.update(first)
+        except NoLonger:  # nothing removes it any more
+            at = {f"notified.{kind}": timestamp(now)}
+            self._items.update(Update.setting(_history(claim), at))
 
     def note_notified_of(self, about: str, kind: str, now: datetime, expires: datetime) -> None:
         """Record that people were notified of an event that belongs to no deployment.

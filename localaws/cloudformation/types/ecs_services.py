@@ -63,9 +63,10 @@ class Service(Resource):
     def create(self, properties: Properties, naming: Naming) -> str:
         given = {
             "ServiceName": naming.unique(255),
-            "DesiredCount": 1,  # CloudFormation's default; ECS has none
             **in_api_names(properties),
         }
+        if properties.get("SchedulingStrategy") != "DAEMON":
+            given.setdefault("DesiredCount", 1)  # CloudFormation's default; ECS has none
         return str(call("ecs", "CreateService", **given)["service"]["serviceArn"])
 
     @override
@@ -80,6 +81,8 @@ class Service(Resource):
         for name, value in pick(previous, *self.settings).items():
             if name not in given and isinstance(value, list):
                 given[name] = []  # ECS keeps a setting that is left out
+        if given.get("CapacityProviderStrategy") != previous.get("CapacityProviderStrategy"):
+            given["ForceNewDeployment"] = True  # ECS refuses the change without it
         cluster, service = _names(physical_id)
         answer = call(
             "ecs", "UpdateService", Cluster=cluster, Service=service, **in_api_names(given)

@@ -18,7 +18,7 @@ from tests.support.commands import Page
 from tests.support.stories import PATIENCE_SECONDS, has_ended
 from tests.support.waiting import wait_for
 
-PAGE = Page("operations.md")
+PAGE = Page("operations.md", one_shell=True)
 ELSEWHERE = {"delete old versions of the functions", "delete the versions of a failed update"}
 """The commands that tests/pipeline/upgrades/test_commands.py runs, in an account of its own."""
 

@@ -895,7 +895,7 @@ def test_an_invalid_input_of_a_manual_rollback_names_its_wrong_field(world, ledg
 
 
 def test_an_empty_input_of_a_manual_rollback_names_the_missing_service(world):
-    with pytest.raises(InvalidInput, match="is not valid:\n  service: Field required"):
+    with pytest.raises(InvalidInput, match="is not valid:\n  service: it is missing"):
         resolve_rollback({}, ROLLBACK, NOW, HISTORY, world)
 
 

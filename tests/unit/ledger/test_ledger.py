@@ -8,6 +8,7 @@ import pytest
 
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable, Superseded
+from slipway.ledger.items import Items
 from slipway.ledger.ledger import (
     CHANGE_SECONDS,
     CLOCKS_APART_SECONDS,
@@ -432,6 +433,49 @@ def test_the_notifications_of_a_deployment_without_a_history_are_noted_too(ledge
         ledger.note_notified(claim(), kind, NOW)
 
     assert ledger.deployment(claim()) == DeploymentRecord(notified={"start": NOW, "end": NOW})
+
+
+def test_a_notification_that_was_noted_before_the_history_began_stays_noted(ledger):
+    """People were notified of the end, and a slow try of BeginDeployment outlives it."""
+    ledger.note_notified(claim(), "end", NOW)
+    ledger.claim(claim(), deployment(), OLD, at(1))
+
+    ledger.open(claim(), deployment(), OLD, None, None, at(1))
+
+    assert ledger.deployment(claim()).notified == {"end": NOW}
+    assert ledger.deployment(claim()).steps == {"BeginDeployment": at(1)}
+
+
+def test_a_deployment_that_has_ended_does_not_begin_any_more(ledger):
+    ledger.finish_without_service(claim(), deployment(), {**BAD, "outcome": "FAILED"})
+    ledger.note_notified(claim(), "end", NOW)
+    before = ledger.deployment(claim())
+
+    ledger.claim(claim(), deployment(), OLD, at(1))
+    ledger.open(claim(), deployment(), OLD, None, None, at(1))
+
+    assert ledger.deployment(claim()) == before
+
+
+@pytest.mark.parametrize("writes", [0, 1])
+def test_of_two_notifications_at_once_both_are_noted(ledger, monkeypatch, writes):
+    """The start is noted before the first or the second write of the end's note, or after it."""
+    update, left = Items.update, [None] * writes
+
+    def overtaken(self, given):
+        if left:
+            left.pop()
+        else:
+            monkeypatch.undo()
+            ledger.note_notified(claim(), "start", at(1))
+        update(self, given)
+
+    monkeypatch.setattr(Items, "update", overtaken)
+    ledger.note_notified(claim(), "end", at(2))
+    if Items.update is overtaken:
+        ledger.note_notified(claim(), "start", at(1))
+
+    assert ledger.deployment(claim()).notified == {"start": at(1), "end": at(2)}
 
 
 def test_the_deployments_of_one_service_have_a_history_each(ledger, lost):

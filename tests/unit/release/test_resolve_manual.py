@@ -81,20 +81,20 @@ def test_a_release_carries_who_started_it_and_whether_by_force(ssm, ecr, wish, b
 WRONG = {
     "neither tag nor digest": ({"repository": "r"}, "name the image by tag or by digest"),
     "both tag and digest": (BY_TAG | BY_DIGEST, "name the image by tag or by digest"),
-    "no repository": ({"tag": "v2"}, "repository: Field required"),
+    "no repository": ({"tag": "v2"}, "repository: it is missing"),
     "empty repository": (BY_TAG | {"repository": ""}, "repository: "),
     "empty tag": (BY_TAG | {"tag": ""}, "tag: "),
     "short digest": (BY_DIGEST | {"digest": "sha256:ab"}, "digest: "),
     "digest in capitals": (BY_DIGEST | {"digest": DIGEST.upper()}, "digest: "),
-    "unknown field": (BY_TAG | {"stage": "production"}, "stage: Extra inputs"),
-    "nothing": ({}, "repository: Field required"),
+    "unknown field": (BY_TAG | {"stage": "production"}, "stage: there is no such name"),
+    "nothing": ({}, "repository: it is missing"),
     "force that is no boolean": (
         BY_TAG | {"force": "yes"},
-        "force: Input should be a valid boolean",
+        "force: it has to be true or false",
     ),
     "nobody": (BY_TAG | {"by": ""}, "by: "),
     "too long a name": (BY_TAG | {"by": "a" * 257}, "by: "),
-    "a number": (BY_TAG | {"tag": 5}, "tag: Input should be a valid string"),
+    "a number": (BY_TAG | {"tag": 5}, "tag: it has to be text"),
 }
 
 

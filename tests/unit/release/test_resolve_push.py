@@ -188,7 +188,7 @@ def test_a_push_elsewhere_is_ignored_without_asking_aws(ssm, ecr, where):
 def test_an_event_without_what_every_event_has_is_refused(ssm, ecr, field):
     event = {name: value for name, value in push().items() if name != field}
 
-    with pytest.raises(InvalidInput, match=f"the event is not valid:\n  {field}: Field required"):
+    with pytest.raises(InvalidInput, match=f"the event is not valid:\n  {field}: it is missing"):
         resolved(event, ssm, ecr)
 
 
