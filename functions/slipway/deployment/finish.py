@@ -14,6 +14,7 @@ from slipway.ecs.service import Update, primary_deployment, read_service
 from slipway.errors import InvalidInput, Refused, reason_of
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
+from slipway.health.verdict import said_of
 from slipway.image import Image
 from slipway.ledger.ledger import Ledger, Unreadable
 from slipway.ledger.records import (
@@ -80,11 +81,11 @@ class Finished(End):
     deployment: Deployment | None = None
     """None in the same case."""
     left_to_recovery: bool = False
-    """Whether nothing was recorded, so that a recovery has to finish the deployment. That is so in two cases:
-    this execution has the claim but failed before it could replace another deployment's unproven version; or
-    another execution (a recovery, or the dead execution that a recovery could not take over from) has the
-    claim for the same deployment. This execution's failure then starts Recover, which finds the service
-    claimed."""
+    """Whether nothing was recorded, so that a recovery has to finish the deployment. That is so in three
+    cases: this execution has the claim but failed before it could replace another deployment's unproven
+    version; a person has quarantined the image since the last check; or another execution (a recovery, or the
+    dead execution that a recovery could not take over from) has the claim for the same deployment. This
+    execution's failure then starts Recover, which finds the service claimed."""
 
 
 def finish(
@@ -141,13 +142,14 @@ def _finish(
         if unread:
             ledger.end(claim, asked, _written(unread, now, expires))
         return _finished(unread or end, claim, left_to_recovery=unread is None)
-    unseen = end.outcome is Outcome.FAILED and ending.restored is None
-    if unseen and _owes(service, record, claim):
-        return _finished(end, claim, left_to_recovery=True)
+    if unfinished := _unfinished(end, ending, asked, service, record, claim):
+        return _finished(unfinished, claim, left_to_recovery=True)
     end = _checked(end, ending.update, claim.service, ecs)
     good = _good(end.outcome, ending, asked, record, now)
     if good:
         end = _with_kept_image(end, asked, good, ecs, ssm)
+    if good:
+        end = _with_standing(end, service, good, asked)
     tried = record is not None and record.was_tried
     quarantine = _quarantine(end, asked, service, good, claim, now) if tried else None
     gone_back = _gone_back(end, asked, ending.restored, claim, now)
@@ -175,6 +177,24 @@ def _unread(end: End, record: DeploymentRecord | None, unreadable: Unreadable) -
     if record and record.steps:
         return None
     return _with(end, evidence=(*end.evidence, str(unreadable)))
+
+
+def _unfinished(
+    end: End,
+    ending: Ending,
+    asked: Deployment,
+    service: ServiceRecord,
+    record: DeploymentRecord | None,
+    claim: ClaimId,
+) -> End | None:
+    """How the execution ends if a recovery has to roll the deployment back; None if nothing is left to do."""
+    unseen = end.outcome is Outcome.FAILED and ending.restored is None
+    if unseen and _owes(service, record, claim):
+        return end
+    if end.outcome is Outcome.SUCCEEDED and (found := service.standing(asked.release)):
+        # The last check was too early to see it, and the execution is past the step that rolls back.
+        return _with(end, outcome=Outcome.FAILED, cause=Cause.PERSON, reason=said_of(found.reason))
+    return None
 
 
 def _owes(service: ServiceRecord, record: DeploymentRecord | None, claim: ClaimId) -> bool:
@@ -265,6 +285,15 @@ def _with_kept_image(
     if problem is None:
         return end
     return _with(end, evidence=(*end.evidence, problem))
+
+
+def _with_standing(end: End, service: ServiceRecord, good: Good, asked: Deployment) -> End:
+    """The end, saying so if a person has quarantined the version that is back while it came back."""
+    standing = service.quarantined.get(good.digest)
+    if standing is None or not standing.stands_against(asked.release.decided_at):
+        return end
+    fact = f"the version that is back is quarantined itself ({standing.reason}): deploy another one"
+    return _with(end, evidence=(*end.evidence, fact))
 
 
 def _quarantine(

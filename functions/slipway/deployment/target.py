@@ -50,3 +50,21 @@ def has_quarantined_image(revision: Revision, record: ServiceRecord) -> bool:
     """Whether a container of the revision has an image that is quarantined on the service."""
     digests = {reference.partition("@")[2] for reference in revision.images.values()}
     return not digests.isdisjoint(record.quarantined)
+
+
+def instead_of(rollback_target: str, record: ServiceRecord, ecs: ECSClient) -> Good | None:
+    """The good version to go back to in place of a target that has been quarantined since it was chosen.
+
+    Returns:
+        None if the target stays: it is not quarantined, or there is no other one. What was good once is
+        better than what has just failed.
+
+    Raises:
+        AwsUnavailable, AwsRefused: from ECS.
+    """
+    if not record.quarantined:
+        return None
+    revision = find_task_definition(rollback_target, ecs)
+    if revision and not has_quarantined_image(revision, record):
+        return None
+    return next((good for good, _ in usable(record.all_good, record, ecs)), None)

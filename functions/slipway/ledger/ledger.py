@@ -35,7 +35,7 @@ from slipway.ledger.records import (
 )
 from slipway.model import Model, parse
 from slipway.release.named import NamedRelease, NamedRollback
-from slipway.release.release import Deployment
+from slipway.release.release import Deployment, Release
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -133,6 +133,13 @@ class Ledger:
     def service(self, service: str) -> ServiceRecord:
         """The record of a service, read consistently; empty if the ledger does not know the service."""
         return _service_record(service, self._items.query(service, STATE))
+
+    def standing(self, service: str, release: Release) -> Quarantined | None:
+        """As `ServiceRecord.standing`, with no more to read than the item that has it."""
+        key = (service, VERSIONS)
+        found = {name: value for item in self._items.query(*key) for name, value in item.items()}
+        known = {name: found[name] for name in ATTRIBUTES[VERSIONS] if name in found}
+        return _read(ServiceRecord, {"service": service, **known}, key).standing(release)
 
     def deployment(self, claim: ClaimId) -> DeploymentRecord | None:
         """The record of a deployment, or None if nothing has been written of it."""
@@ -389,7 +396,7 @@ class Ledger:
         )
 
     def start_change(
-        self, claim: ClaimId, step: str, now: datetime, unproven: str | None = None, **facts: str
+        self, claim: ClaimId, step: str, now: datetime, unproven: str | None = None, **facts: Any
     ) -> None:
         """Set the change mark, so that no other deployment takes over during the change.
 
@@ -503,8 +510,20 @@ class Ledger:
             found = self.deployment(claim)
             if found and found.outcome:
                 return False
-            after = record.learning(digest, good, quarantine, gone_back)
-            listed = {"runs": after.last_good.to_json()} if after.last_good and good else {}
+            release = deployment.release
+            refusal = record.refusal(release)
+            proves_image = (
+                good is not None and not release.manual_rollback and good.digest == digest
+            )
+            if proves_image and refusal and refusal.stands_against(release.decided_at):
+                # The next try of FinishDeployment begins anew, with a quarantine that it can see.
+                raise AwsUnavailable(
+                    f"image {digest} has been quarantined by a person just now on service {claim.service}"
+                )
+            after = record.learning(
+                digest, good, quarantine, gone_back, decided_at=release.decided_at
+            )
+            listed = {"runs": good.to_json()} if good else {}
             freeing = Update(_claim(claim), "REMOVE #claim", _OURS, {":execution": claim.execution})
             with suppress(NoLonger):
                 self._items.update_all(

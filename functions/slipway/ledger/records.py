@@ -55,6 +55,14 @@ class Quarantined(Model):
     deployment: str | None = None
     """Id of the deployment that failed, or that abandoned the image; None if a person quarantined it."""
 
+    def stands_against(self, decided_at: datetime | None) -> bool:
+        """Whether a person has quarantined the image, and nobody has decided for it since.
+
+        Args:
+            decided_at: when a person has decided for the image; None if nobody has.
+        """
+        return self.deployment is None and (decided_at is None or decided_at < self.at)
+
 
 class Claim(Model):
     """A deployment's exclusive right to change a service."""
@@ -170,6 +178,20 @@ class ServiceRecord(Model):
         """The newest good version whose image is not quarantined, or None."""
         return next(iter(self.all_good), None)
 
+    def refusal(self, release: Release) -> Quarantined | None:
+        """Why the image of a release may not be on the service; None if it may.
+
+        A forced start overrides what was quarantined before it, and what a deployment has quarantined.
+        """
+        if release.force:
+            return self.standing(release)
+        return self.quarantined.get(release.image.digest)
+
+    def standing(self, release: Release) -> Quarantined | None:
+        """A person's quarantine of the image of a release, for which nobody has decided since; else None."""
+        found = self.quarantined.get(release.image.digest)
+        return found if found and found.stands_against(release.decided_at) else None
+
     def newest_at(self, repository: str) -> datetime | None:
         """The time of a repository's newest release that was accepted, or None if none was."""
         order = self.newest.get(repository)
@@ -187,6 +209,7 @@ class ServiceRecord(Model):
         quarantine: Quarantined | None,
         gone_back: GoneBack | None = None,
         abandoned: str | None = None,
+        decided_at: datetime | None = None,
     ) -> ServiceRecord:
         """The record after a deployment has ended.
 
@@ -197,6 +220,9 @@ class ServiceRecord(Model):
             gone_back: that the deployment rolled itself back; None if it did not.
             abandoned: ARN of the task definition from which a person goes back; None if none does. It is not
                 good any more, even if its image stays or is unknown.
+            decided_at: when a person has decided for the image that is good or quarantined now; None if
+                nobody has. A person's quarantine is lifted or replaced by a later decision only, of that
+                person or another one.
         """
         kept = tuple(g for g in self.good if g.task_definition != abandoned)
         quarantined = dict(self.quarantined)
@@ -210,7 +236,13 @@ class ServiceRecord(Model):
                 and (g.digest, g.at) != (good.digest, good.at)
             )
             kept = (good, *others)[:GOOD_KEPT]
-            quarantined.pop(good.digest, None)  # a forced start of a quarantined image succeeded
+            standing = quarantined.get(good.digest)
+            if standing and not standing.stands_against(decided_at):
+                del quarantined[good.digest]
+        standing = quarantined.get(digest)
+        by_person = quarantine is not None and quarantine.deployment is None
+        if standing and standing.stands_against(decided_at) and not by_person:
+            quarantine = None
         if quarantine and digest:
             kept = tuple(g for g in kept if g.digest != digest)
             quarantined.pop(digest, None)  # a forced start of a quarantined image failed again

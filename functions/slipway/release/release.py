@@ -46,6 +46,11 @@ class Release(Model):
         """Whether this is a manual rollback; its image is then the one that the service abandons."""
         return self.started_by is StartedBy.MANUAL_ROLLBACK
 
+    @property
+    def decided_at(self) -> datetime | None:
+        """When a person has decided for the image in spite of its quarantine; None if nobody has."""
+        return self.released_at if self.force or self.manual_rollback else None
+
 
 class Deployment(Model):
     """One release or manual rollback on one service."""

@@ -644,3 +644,112 @@ def test_a_service_that_was_claimed_after_the_end_was_written_is_freed(ecs, ledg
 
     assert finished(ending("FAILED"), ledger, ecs).outcome == "FAILED"
     assert ledger.service(SERVICE).claim is None
+
+
+# --- a person's quarantine ---------------------------------------------------------------------------
+
+
+def forced(ledger, started):
+    """A forced release of the same image, started this many seconds after NOW; its deployment."""
+    asked = deployment(
+        release=release(started_by="manual start", force=True, released_at=at(started))
+    )
+    own = accepted(ledger, "e-1", release=asked.release)
+    ledger.start_change(own, "UpdateService", at(30), task_definition=NEW)
+    return asked
+
+
+def test_a_deployment_whose_image_a_person_has_quarantined_does_not_end_well(ecs, ledger):
+    """The last check was a moment before. A recovery rolls back."""
+    tried(ledger)
+    quarantined_by_ada(DIGEST)
+
+    done = finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert (done.outcome, done.cause, done.left_to_recovery) == ("FAILED", Cause.PERSON, True)
+    assert done.reason == "a person has quarantined the image (Ada: it leaks)"
+    service = ledger.service(SERVICE)
+    assert (service.good, service.claim.execution) == ((), execution())
+    assert service.quarantined[DIGEST].deployment is None
+
+
+def test_a_quarantine_between_the_last_look_and_the_write_of_a_success_is_seen(
+    ecs, ledger, monkeypatch
+):
+    tried(ledger)
+    ours_is_there(ecs)
+    read, looks = ledger.service, []
+
+    def late(service):
+        looks.append(service)
+        if len(looks) == 2:
+            quarantined_by_ada(DIGEST)
+        return read(service)
+
+    monkeypatch.setattr(ledger, "service", late)
+
+    with pytest.raises(AwsUnavailable, match="has been quarantined by a person just now"):
+        finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert read(SERVICE).good == ()
+
+
+@pytest.mark.parametrize(("started", "outcome"), [(30, "SUCCEEDED"), (-30, "FAILED")])
+def test_a_forced_start_overrides_an_earlier_quarantine_of_a_person_and_no_later_one(
+    ecs, ledger, started, outcome
+):
+    asked = forced(ledger, started)
+    quarantined_by_ada(DIGEST)
+    if outcome == "SUCCEEDED":
+        ours_is_there(ecs)
+
+    done = finished(ending("SUCCEEDED", deployment=asked), ledger, ecs)
+
+    assert done.outcome == outcome
+    assert (DIGEST in ledger.service(SERVICE).quarantined) is (outcome == "FAILED")
+
+
+def test_a_failure_leaves_a_persons_quarantine_as_it_is(ecs, ledger):
+    tried(ledger)
+    quarantined_by_ada(DIGEST)
+
+    finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
+
+    assert ledger.service(SERVICE).quarantined[DIGEST].reason == "Ada: it leaks"
+
+
+def test_the_failure_of_a_forced_start_takes_the_place_of_an_earlier_quarantine(ecs, ledger):
+    asked = forced(ledger, 30)
+    quarantined_by_ada(DIGEST)
+
+    finished(ending("ROLLED_BACK", deployment=asked, restored=OLD), ledger, ecs)
+
+    assert ledger.service(SERVICE).quarantined[DIGEST].reason == "because"
+
+
+def test_a_rollback_to_a_version_that_a_person_quarantines_meanwhile_does_not_lift_that(
+    ecs, ledger
+):
+    tried(ledger, good_target=good(OLD))
+    quarantined_by_ada(OLD_DIGEST)
+
+    done = finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
+
+    assert OLD_DIGEST in ledger.service(SERVICE).quarantined
+    assert ledger.service(SERVICE).last_good is None
+    assert done.evidence[-1] == (
+        "the version that is back is quarantined itself (Ada: it leaks): deploy another one"
+    )
+
+
+@pytest.mark.parametrize(("quarantined_at", "stays"), [(-60, False), (60, True)])
+def test_a_manual_rollback_overrides_a_persons_quarantine_of_its_target_unless_that_is_later(
+    ecs, ledger, quarantined_at, stays
+):
+    """Whoever named that version knew of the earlier one."""
+    accepted(ledger, "e-1", good_target=good(OLD), release=BACK.release)
+    quarantined_by_ada(OLD_DIGEST, moment=at(quarantined_at))
+
+    finished(ending("ROLLED_BACK", deployment=BACK, restored=OLD), ledger, ecs)
+
+    assert (OLD_DIGEST in ledger.service(SERVICE).quarantined) is stays

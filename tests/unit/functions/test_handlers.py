@@ -17,7 +17,7 @@ from slipway.model import parse
 from slipway.notices.news import News
 from slipway.release.plan import Policy
 from slipway.release.release import Deployment, Started
-from tests.support.asked import ROLLBACK, part_of, taken_up
+from tests.support.asked import ROLLBACK, part_of, quarantined_by_ada, taken_up
 from tests.support.builders import (
     DEPLOYMENTS,
     DIGEST,
@@ -25,17 +25,20 @@ from tests.support.builders import (
     NOW,
     OLD,
     OLD_DIGEST,
+    OTHER,
     OURS,
     SERVICE,
     TOPIC,
     URI,
     accepted,
+    at,
     claim,
     deployment,
     ended,
     execution,
     good,
     image,
+    release,
     watch,
 )
 from tests.support.ecs_answers import before, container, defined, described, ecs_deployment, updated
@@ -263,6 +266,44 @@ def test_a_check_of_a_pending_deployment_notes_no_health(ours, ecs):
     assert "HEALTHY" not in ours.deployment(claim()).steps
 
 
+RELEASED = release(started_by="manual start", force=True)
+
+
+@pytest.mark.parametrize("moment", [1, 60], ids=["at once", "during the bake"])
+def test_a_check_finds_an_image_bad_that_a_person_has_quarantined_since(ours, moment):
+    """Nothing else is asked."""
+    quarantined_by_ada(DIGEST, moment=at(moment))
+
+    verdict = invoked(
+        "check_deployment", INPUTS["check_deployment"] | {"release": RELEASED.to_json()}
+    )
+
+    assert (verdict["verdict"], verdict["cause"]) == ("FAILED", "PERSON")
+    assert verdict["reason"] == "a person has quarantined the image (Ada: it leaks)"
+
+
+def test_a_check_goes_on_where_the_image_was_quarantined_before_it_was_forced(ours, ecs):
+    quarantined_by_ada(DIGEST, moment=at(-1))
+    observed(ecs)
+
+    verdict = invoked(
+        "check_deployment", INPUTS["check_deployment"] | {"release": RELEASED.to_json()}
+    )
+
+    assert verdict["verdict"] == "HEALTHY"
+
+
+def test_a_check_goes_on_where_the_quarantined_images_can_not_be_read(ours, ecs):
+    aws.table().put_item(Item={"pk": SERVICE, "sk": "state#versions", "quarantined": "none"})
+    observed(ecs)
+
+    verdict = invoked(
+        "check_deployment", INPUTS["check_deployment"] | {"release": RELEASED.to_json()}
+    )
+
+    assert verdict["verdict"] == "HEALTHY"
+
+
 BAKING = "baking until "
 
 
@@ -330,6 +371,70 @@ def test_roll_back_marks_the_change_and_removes_the_mark(ours, ecs_once):
     assert (done["action"], done["task_definition"]) == ("UPDATED", OLD)
     assert "RollBack" in ours.deployment(claim()).steps
     assert ours.service(SERVICE).claim.changing_until is None
+
+
+ANOTHER_DIGEST = "sha256:" + "ef" * 32
+
+
+def proved(*versions):
+    """These task definitions, each with its digest, are good; the first one was found so last."""
+    known = [good(arn, digest) for arn, digest in zip(versions[::2], versions[1::2], strict=True)]
+    aws.table().update_item(
+        Key={"pk": SERVICE, "sk": "state#versions"},
+        UpdateExpression="SET good = :good",
+        ExpressionAttributeValues={":good": [version.to_json() for version in known]},
+    )
+
+
+def test_roll_back_goes_to_another_good_version_if_a_person_has_quarantined_its_target(
+    ours, ecs_once
+):
+    """BeginDeployment has chosen the target, and a deployment may take long."""
+    proved(OLD, OLD_DIGEST, OTHER, ANOTHER_DIGEST)
+    quarantined_by_ada(OLD_DIGEST)
+    proved(OLD, OLD_DIGEST, OTHER, ANOTHER_DIGEST)
+    defined(ecs_once, asked=OLD)
+    another = container(image=f"{URI}@{ANOTHER_DIGEST}")
+    defined(ecs_once, another, asked=OTHER, taskDefinitionArn=OTHER)
+    rolls_back(ecs_once, OTHER)
+
+    done = invoked("roll_back", INPUTS["roll_back"])
+
+    assert (done["task_definition"], done["other_target"]) == (OTHER, OTHER)
+    record = ours.deployment(claim())
+    assert (record.rollback_target, record.good_target.digest) == (OTHER, ANOTHER_DIGEST)
+
+
+def test_roll_back_goes_to_its_quarantined_target_if_no_other_version_is_good(ours, ecs_once):
+    """It was good once, which is better than what has just failed."""
+    proved(OLD, OLD_DIGEST)
+    quarantined_by_ada(OLD_DIGEST)
+    defined(ecs_once, asked=OLD)
+    rolls_back(ecs_once)
+
+    done = invoked("roll_back", INPUTS["roll_back"])
+
+    assert (done["task_definition"], done["other_target"]) == (OLD, None)
+
+
+def test_roll_back_keeps_a_target_that_is_not_quarantined(ours, ecs_once):
+    proved(OLD, OLD_DIGEST)
+    quarantined_by_ada(ANOTHER_DIGEST)
+    defined(ecs_once, asked=OLD)
+    rolls_back(ecs_once)
+
+    assert invoked("roll_back", INPUTS["roll_back"])["other_target"] is None
+
+
+def test_roll_back_keeps_the_target_that_a_person_has_named_though_it_is_quarantined(
+    ours, ecs_once
+):
+    quarantined_by_ada(OLD_DIGEST)
+    rolls_back(ecs_once)
+
+    done = invoked("roll_back", INPUTS["roll_back"] | {"manual_rollback": True})
+
+    assert done["other_target"] is None
 
 
 def test_finish_deployment_writes_the_end_and_frees_the_service(ours, ecs, ssm):
