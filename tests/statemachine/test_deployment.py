@@ -80,6 +80,7 @@ def test_each_step_is_given_the_fields_that_it_needs_and_no_more(machine: Machin
     }
     assert run.called("CheckDeployment") == {
         "claim": claim,
+        "release": recorded(given)["release"],
         "watch": {
             "deployment_id": OURS,
             "started_at": moment(5),

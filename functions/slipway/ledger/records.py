@@ -224,8 +224,7 @@ class ServiceRecord(Model):
                 nobody has. A person's quarantine is lifted or replaced by a later decision only, of that
                 person or another one.
         """
-        kept = tuple(g for g in self.good if g.task_definition != abandoned)
-        quarantined = dict(self.quarantined)
+        kept, quarantined = self.good, dict(self.quarantined)
         if good:
             # The same version may have been registered anew, under another ARN. It is then recognized by
             # its image and the time when it was found good.
@@ -246,8 +245,15 @@ class ServiceRecord(Model):
         if quarantine and digest:
             kept = tuple(g for g in kept if g.digest != digest)
             quarantined.pop(digest, None)  # a forced start of a quarantined image failed again
-            newest_first = sorted(quarantined.items(), key=lambda item: item[1].at, reverse=True)
-            quarantined = {digest: quarantine, **dict(newest_first[: QUARANTINED_KEPT - 1])}
+            # Those of people come first: only a person lifts them.
+            first = sorted(
+                quarantined.items(),
+                key=lambda item: (item[1].deployment is None, item[1].at),
+                reverse=True,
+            )
+            quarantined = {digest: quarantine, **dict(first[: QUARANTINED_KEPT - 1])}
+        # A version whose image is quarantined is good again if the quarantine is lifted.
+        kept = tuple(g for g in kept if g.task_definition != abandoned or g.digest in quarantined)
         back = gone_back or (None if good else self.gone_back)
         learnt = {"good": kept, "quarantined": quarantined, "gone_back": back}
         return self.model_copy(update=learnt)

@@ -217,6 +217,44 @@ def test_the_oldest_quarantined_digests_are_forgotten(again):
     assert ("d0" in kept) is again
 
 
+def by_ada(moment):
+    return Quarantined(at=at(moment), reason="Ada: it leaks")
+
+
+def test_what_a_person_has_quarantined_is_not_forgotten_for_what_has_failed_since():
+    known = record(quarantined={"hers": by_ada(-1)} | {f"d{n}": bad(n) for n in range(99)})
+
+    kept = known.learning("new", None, bad(100)).quarantined
+
+    assert (len(kept), "hers" in kept, "d0" in kept) == (QUARANTINED_KEPT, True, False)
+
+
+@pytest.mark.parametrize(
+    ("decided", "stays"), [(None, True), (-1, True), (0, False), (1, False)], ids=str
+)
+def test_a_persons_quarantine_stays_though_the_image_is_good_unless_a_person_decided_for_it_since(
+    decided, stays
+):
+    known = record(quarantined={DIGEST: by_ada(0)})
+    decided_at = None if decided is None else at(decided)
+
+    after = known.learning(DIGEST, good(NEW, DIGEST), None, decided_at=decided_at)
+
+    assert (DIGEST in after.quarantined) is stays
+
+
+def test_a_person_may_quarantine_an_image_once_more_for_another_reason():
+    known = record(quarantined={DIGEST: by_ada(0)})
+
+    assert known.learning(DIGEST, None, by_ada(9)).quarantined == {DIGEST: by_ada(9)}
+
+
+def test_a_task_definition_that_a_person_goes_back_from_is_not_good_any_more():
+    known = record(good=(good(NEW, DIGEST), good(OLD)))
+
+    assert known.learning(DIGEST, None, None, abandoned=NEW).good == (good(OLD),)
+
+
 BACK = GoneBack(task_definition=OLD, at=NOW, deployment="d")
 
 
