@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -35,6 +35,9 @@ SOURCES = ("aws.ecr", SWEPT)
 # How far the time of a push may be ahead of Step Functions' clock. A release with a time in the future would
 # make every later one on its services SUPERSEDED until that time.
 AHEAD = timedelta(minutes=1)
+# No registry had a push before it. Some times of the first year have no equal in UTC, by which the ledger
+# orders releases; those of the last year are in the future.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class ManualStart(Model):
@@ -107,8 +110,8 @@ def resolve(
 
     Raises:
         InvalidInput: the plan, the event or the manual start is not valid, the event is not ECR's or lies in
-            the future, or it names a repository, image or route that does not exist; or a service of the
-            route has an invalid policy or does not admit the repository.
+            the future or before 2000, or it names a repository, image or route that does not exist; or a
+            service of the route has an invalid policy or does not admit the repository.
         AwsUnavailable, AwsRefused: from SSM or ECR.
     """
     try:
@@ -132,6 +135,10 @@ def _read_push(event: dict[str, Any], execution: str, started_at: datetime) -> _
         raise InvalidInput(
             f"the time of the event, {push.time.isoformat()}, is in the future: its execution started at "
             f"{started_at.isoformat()}"
+        )
+    if push.time < EARLIEST:
+        raise InvalidInput(
+            f"the time of the event, {push.time.isoformat()}, is before {EARLIEST.year}"
         )
     region, account = execution.split(":")[3:5]
     if (push.account, push.region) != (account, region):

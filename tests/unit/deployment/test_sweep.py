@@ -293,6 +293,26 @@ def test_an_image_that_is_not_newer_than_the_accepted_release_is_not_released(
     nothing_new(sweeper.sweep(NOW))
 
 
+def test_an_order_that_can_not_be_read_keeps_no_other_services_image_from_its_release(
+    sweeper, ssm, ecr, ledger, stepfunctions
+):
+    accepted(ledger, "e-1")
+    aws.table().update_item(
+        Key={"pk": SERVICE, "sk": "state#newest#shop/api"},
+        UpdateExpression="SET newest = :garbage",
+        ExpressionAttributeValues={":garbage": "garbage"},
+    )
+    plans(ssm, plan(), plan(route("v*", one=["production/web"]), repository="shop/web"))
+    images(ecr, pushed("v2"))
+    images(ecr, pushed("v2"), repository="shop/web")
+    starts(stepfunctions)
+
+    done = sweeper.sweep(NOW)
+
+    assert done["released"] == ["shop/web:v2"]
+    assert f"item {SERVICE} state#newest#shop/api is not valid" in " ".join(done["problems"])
+
+
 def test_an_image_that_is_newer_than_the_accepted_release_is_released(
     sweeper, ssm, ecr, ledger, stepfunctions
 ):

@@ -728,6 +728,18 @@ def test_the_item_of_a_services_state_that_can_not_be_read_is_named(ledger, item
         ledger.service(SERVICE)
 
 
+@pytest.mark.parametrize(
+    "order",
+    ["", "garbage", "999-01-01T00:00:00.000000Z#e-1", "2026-02-30T00:00:00.000000Z#e-1"],
+)
+def test_an_order_of_releases_that_begins_with_no_time_can_not_be_read(ledger, order):
+    accepted(ledger, "e-1")
+    written("newest", order, item="state#newest#shop/api")
+
+    with pytest.raises(Unreadable, match=r"state#newest#shop/api is not valid:\n  newest.shop/api"):
+        ledger.service(SERVICE)
+
+
 def test_an_item_that_can_not_be_read_hides_no_other_one(ledger):
     for service in ("production/api", "production/web", "staging/api"):
         accepted(ledger, "e-1", service=service)

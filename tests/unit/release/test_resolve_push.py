@@ -130,6 +130,20 @@ def test_an_event_of_the_future_is_refused_without_asking_aws(ssm, ecr, ahead):
         resolved(event, ssm, ecr, NOW)
 
 
+@pytest.mark.parametrize(
+    "time",
+    ["1999-12-31T23:59:59Z", "0999-01-01T00:00:00Z", "0001-01-01T00:00:00+23:00", -62_135_596_800],
+)
+def test_an_event_before_there_was_a_registry_is_refused_without_asking_aws(ssm, ecr, time):
+    with pytest.raises(InvalidInput, match=r"the time of the event, .* is before 2000"):
+        resolved(push() | {"time": time}, ssm, ecr)
+
+
+def test_an_event_whose_time_is_not_in_the_calendar_of_utc_is_refused(ssm, ecr):
+    with pytest.raises(InvalidInput, match=r"the time of the event, 9999.* is in the future"):
+        resolved(push() | {"time": "9999-12-31T23:59:59-23:00"}, ssm, ecr)
+
+
 def test_an_event_may_be_a_minute_ahead_of_the_clock(ssm, ecr):
     planned(ssm)
     unguarded(ssm)
