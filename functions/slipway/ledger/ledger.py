@@ -35,6 +35,7 @@ from slipway.ledger.records import (
 )
 from slipway.model import Model, parse
 from slipway.release.named import NamedRelease, NamedRollback
+from slipway.release.plan import ServiceName
 from slipway.release.release import Deployment
 
 if TYPE_CHECKING:
@@ -117,6 +118,12 @@ class Busy(Exception):  # noqa: N818 - not an error: the caller of `claim` tries
     """Another deployment is changing the service right now, so the claim has to wait for the change mark."""
 
 
+class _Listed(Model):
+    """An item of the list of all services."""
+
+    sk: ServiceName
+
+
 class Ledger:
     """Every read and every write of the ledger's table.
 
@@ -167,15 +174,16 @@ class Ledger:
         records, problems = [], []
         for item in self._items.query(SERVICES, condition="attribute_exists(#claimed_by)"):
             try:
-                records.append(self.service(item["sk"]))
+                listed = _read(_Listed, item, (SERVICES, item["sk"]))
+                records.append(self.service(listed.sk))
             except Unreadable as unreadable:
                 problems.append(str(unreadable))
         return records, problems
 
     def freeze(self) -> Freeze | None:
         """The freeze of the whole pipeline that a person has set, or None."""
-        found = self._items.get(WHOLE).get("freeze")
-        return _read(Freeze, found, WHOLE) if found else None
+        item = self._items.get(WHOLE)
+        return _read(Freeze, item["freeze"], WHOLE) if "freeze" in item else None
 
     def knows(self, service: str, digest: str) -> bool:
         """Whether the service has a deployment of this digest in its history, whatever its outcome."""
@@ -613,7 +621,7 @@ def _service_record(service: str, items: Sequence[Mapping[str, Any]]) -> Service
         # Each item is read by itself, so that the error names the one that can't be read.
         _read(ServiceRecord, {"service": service, **part}, (service, item["sk"]))
         facts |= part | {"newest": facts["newest"] | part.get("newest", {})}
-    return ServiceRecord.model_validate(facts)
+    return _read(ServiceRecord, facts, (service, STATE))
 
 
 def _read(record: type[R], item: Mapping[str, Any], key: Key) -> R:

@@ -751,6 +751,36 @@ def test_an_item_that_can_not_be_read_hides_no_other_one(ledger):
     assert "item production/web state#claim is not valid" in problem
 
 
+@pytest.mark.parametrize("name", ["not a service", "production", "production/api/x"])
+def test_an_item_of_the_list_of_services_that_names_no_service_hides_no_other_one(ledger, name):
+    accepted(ledger, "e-1")
+    written("claimed_by", "x", service="services", item=name)
+
+    claimed, [problem] = ledger.claimed()
+
+    assert [record.service for record in claimed] == [SERVICE]
+    assert f"item services {name} is not valid:\n  sk: " in problem
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("name", ["claimed_by", "runs"])
+def test_a_claim_is_found_whatever_the_list_of_services_says_of_it(ledger, name, value):
+    accepted(ledger, "e-1")
+    written(name, value, service="services", item=SERVICE)
+
+    claimed, problems = ledger.claimed()
+
+    assert ([record.service for record in claimed], problems) == ([SERVICE], [])
+
+
+@pytest.mark.parametrize("value", [{}, "", 0, False, {"until": "2099"}])
+def test_a_freeze_of_the_whole_pipeline_that_can_not_be_read_is_not_taken_for_none(ledger, value):
+    written("freeze", value, service="freeze", item="freeze")
+
+    with pytest.raises(Unreadable, match=r"item freeze freeze is not valid"):
+        ledger.freeze()
+
+
 @pytest.mark.parametrize("how", ["open", "ended", "never begun"])
 def test_a_digest_is_known_however_its_deployment_goes(ledger, how):
     if how == "never begun":
