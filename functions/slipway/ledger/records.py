@@ -364,6 +364,13 @@ class ReleaseRecord(Model):
         return all(each and each.outcome and each.outcome.facts.goes_on for each in ended)
 
 
+class Swept(Model):
+    """That the sweep releases an image whose event was lost."""
+
+    name: str
+    """Of the release's execution."""
+
+
 class RollbackRecord(Model):
     """The ledger's record of a manual rollback, which ResolveRollback writes."""
 

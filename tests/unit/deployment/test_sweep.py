@@ -379,6 +379,52 @@ def test_every_sweep_gives_the_release_of_an_image_the_same_name(
     assert len({first, *others}) == 3
 
 
+def test_nobody_can_foresee_the_name_of_a_swept_release(
+    sweeper, ssm, ecr, stepfunctions, ledger, monkeypatch
+):
+    """Whoever could would start an execution of that name, which Step Functions allows only once."""
+    given = kept(stepfunctions, monkeypatch)
+    for _ in range(2):
+        plans(ssm, plan())
+        images(ecr, pushed("v2"))
+        starts(stepfunctions)
+        sweeper.sweep(NOW)
+        aws.table().delete_item(Key={"pk": "swept", "sk": f"shop/api:v2@{DIGEST}"})
+
+    first, second = (start["name"] for start in given)
+    assert first != second
+    assert first.startswith("sweep-shop-api-v2-")
+
+
+def test_the_name_of_a_swept_release_is_kept_until_its_image_is_too_old_for_the_sweep(
+    sweeper, ssm, ecr, stepfunctions
+):
+    plans(ssm, plan())
+    images(ecr, pushed("v2"))
+    starts(stepfunctions)
+    sweeper.sweep(NOW)
+
+    item = aws.table().get_item(Key={"pk": "swept", "sk": f"shop/api:v2@{DIGEST}"})["Item"]
+    assert item["expires_at"] > (NOW + timedelta(days=7)).timestamp()
+
+
+def test_a_sweep_that_died_before_it_started_a_release_leaves_the_start_to_the_next_one(
+    sweeper, ssm, ecr, stepfunctions, monkeypatch
+):
+    given = kept(stepfunctions, monkeypatch)
+    plans(ssm, plan())
+    images(ecr, pushed("v2"))
+    stepfunctions.refuses("start_execution", "ThrottlingException")
+    assert len(sweeper.sweep(NOW)["problems"]) == 1
+    plans(ssm, plan())
+    images(ecr, pushed("v2"))
+    starts(stepfunctions)
+
+    assert sweeper.sweep(NOW)["released"] == ["shop/api:v2"]
+    first, second = given
+    assert first == second
+
+
 def test_images_are_released_from_whichever_page_they_are_on(sweeper, ssm, ecr, stepfunctions):
     plans(ssm, plan())
     images(ecr, pushed("v1", digest=OLD_DIGEST, when=at(-7_200)), more="page 2")
