@@ -39,7 +39,8 @@ class News(Model):
     execution: str
     """ARN."""
     release: Annotated[str | None, IfReadable] = None
-    """The release's id: that of its push event, or its execution's name. None for a deployment."""
+    """The release's id; if its input could not be resolved, time and name of its execution. None for a
+    deployment."""
     service: Annotated[ServiceName | None, IfReadable] = None
     """``cluster/service``; None for a release."""
     services: tuple[str, ...] = ()

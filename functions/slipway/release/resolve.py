@@ -21,6 +21,7 @@ from slipway.release.release import (
     ReleaseStage,
     Resolved,
     StartedBy,
+    pushed_id,
     started_id,
 )
 from slipway.release.service_policy import admitted
@@ -76,7 +77,7 @@ class _Push(BaseModel):
     """An EventBridge event of a push; AWS may add fields to it."""
 
     id: str = Field(pattern=r"^[!-~]{1,200}$")
-    """A UUID, or what the sweep gives. It is a key in the ledger."""
+    """A UUID, or what the sweep gives."""
     source: str
     account: str
     region: str
@@ -179,7 +180,7 @@ def _resolve_push(
         raise _Ignored(f"tag {tag} is on an artifact of type {kind}, which is no image")
     image = Image(repository=repository, uri=uri_of(repository, ecr), digest=digest, tag=tag)
     release = Release(
-        id=push.id,
+        id=pushed_id(push.id, push.time, image),
         image=image,
         released_at=_pushed_at(push.time, found.get("imagePushedAt"), started_at),
         started_by=StartedBy.SWEEP if push.source == SWEPT else StartedBy.PUSH,
