@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from slipway.errors import InvalidInput
-from slipway.image import Image
-from slipway.model import Model, parse, parse_written
+from slipway.image import Image, RepositoryName, Tag
+from slipway.model import Model, parse, parse_written, together
 from slipway.reasons import MASKING
 from slipway.release.parameter_names import plan_parameter
 from slipway.release.parameters import read_plan, read_service_policy
@@ -44,8 +44,8 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 class ManualStart(Model):
     """The input with which a person starts the release state machine: a repository, and a tag or a digest."""
 
-    repository: str = Field(min_length=1)
-    tag: str | None = Field(default=None, pattern=r"^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$")
+    repository: RepositoryName
+    tag: Tag | None = None
     digest: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
     force: bool = Field(default=False, strict=True)
     by: Annotated[str, MASKING] | None = Field(default=None, min_length=1, max_length=256)
@@ -280,7 +280,7 @@ def _policies(
             except InvalidInput as refused:
                 refusals.append(str(refused))
     if refusals:
-        raise InvalidInput("\n".join(dict.fromkeys(refusals)))
+        raise InvalidInput(together(list(dict.fromkeys(refusals))))
     return policies
 
 
