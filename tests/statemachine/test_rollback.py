@@ -40,7 +40,7 @@ def machine(machines: Machines) -> Machine:
 
 def test_a_rollback_succeeds_when_its_deployment_has_rolled_back(machine: Machine) -> None:
     run = machine.run(BY_JO, **MANUAL)
-    assert run.states == ["ResolveRollback", "RollBackService"]
+    assert run.states == ["CheckInput", "ResolveRollback", "RollBackService"]
     assert run.status == "SUCCEEDED"
     assert run.output == {
         "outcome": "ROLLED_BACK",
@@ -209,7 +209,7 @@ def test_a_rollback_that_can_not_be_resolved_is_notified_and_fails_with_the_mess
     machine: Machine,
 ) -> None:
     run = machine.run(BY_JO, ResolveRollback=NO_SERVICE)
-    assert run.states == ["ResolveRollback", "Notify", "Failed"]
+    assert run.states == ["CheckInput", "ResolveRollback", "Notify", "Failed"]
     assert (run.status, run.error, run.cause) == ("FAILED", "FAILED", NO_SERVICE.message)
     notified = run.called("Notify")
     assert notified == {
@@ -293,6 +293,7 @@ def test_a_deployment_that_an_earlier_attempt_started_gives_its_end_to_the_rollb
 ) -> None:
     run = machine.run(BY_JO, ResolveRollback=started_before(machines), **MANUAL)
     assert run.states == [
+        "CheckInput",
         "ResolveRollback",
         "RollBackService",
         "ReadDeployment",
