@@ -10,7 +10,7 @@ scheduler thread moves on.
     service_deployment_actions, service_deployment_states, service_deployment, service_revision
                                                     the history of a service's deployments
     daemons                                         the services with one task on each instance
-    task, containers, dependencies, placement, images, awslogs
+    task, containers, dependencies, dependency_checks, placement, images, awslogs
                                                     a task: its states, place, behaviour and logs
     container_instances                             instances of Auto Scaling groups
     alarms, service_discovery, events               what ECS reads and causes in other services

@@ -17,7 +17,7 @@ from moto.ecs.exceptions import EcsClientException, ECSException, InvalidParamet
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 
 from localaws.aws import ACCOUNT, REGION
-from localaws.ecs import dependencies
+from localaws.ecs import dependency_checks
 from localaws.ecs.state import backend, page
 
 _CONTAINER_DEFAULTS: dict[str, Any] = {
@@ -86,7 +86,7 @@ def register(params: dict[str, Any]) -> dict[str, Any]:
     )
     if not any(container.get("essential", True) for container in containers):
         raise EcsClientException("A container must be marked as essential.")
-    dependencies.check(containers)
+    dependency_checks.check(containers)
     _check_restart_policies(containers)
     revisions = backend().task_definitions.setdefault(family, {})
     # A revision number is never used again, even after the revision was deleted. The last one is
