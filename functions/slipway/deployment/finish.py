@@ -25,7 +25,6 @@ from slipway.ledger.records import (
     Good,
     Quarantined,
     ServiceRecord,
-    deployment_id,
     timestamp,
 )
 from slipway.model import Model
@@ -81,11 +80,12 @@ class Finished(End):
     deployment: Deployment | None = None
     """None in the same case."""
     left_to_recovery: bool = False
-    """Whether nothing was recorded, so that a recovery has to finish the deployment. That is so in three
-    cases: this execution has the claim but failed before it could replace another deployment's unproven
-    version; a person has quarantined the image since the last check; or another execution (a recovery, or the
-    dead execution that a recovery could not take over from) has the claim for the same deployment. This
-    execution's failure then starts Recover, which finds the service claimed."""
+    """Whether nothing was recorded, so that a recovery has to finish the deployment. That is so if this
+    execution has the claim but failed before it could replace another deployment's unproven version; if a
+    person has quarantined the image since the last check; if another execution (a recovery, or the dead
+    execution that a recovery could not take over from) has the claim for the same deployment; or if this
+    execution is a recovery that could not begin, of a deployment that may have changed the service. This
+    execution's failure then starts Recover."""
 
 
 def finish(
@@ -108,11 +108,16 @@ def finish(
     if claim is None or deployment is None:  # BeginDeployment never answered
         try:
             asked = read_asked(ending.start, ending.execution, ending.started_at, ledger)
-        except Refused:
-            return _finished(_end(ending), None)
-        own = deployment_id(ending.started_at, ending.execution)
-        claim = asked.claim.model_copy(update={"deployment": own})
-        deployment = asked.deployment
+        except Refused:  # it has changed nothing, whatever its input says
+            return _finished(_with(_end(ending), outcome=Outcome.FAILED), None)
+        claim, deployment = asked.claim, asked.deployment
+        part = asked.named if isinstance(asked.named, NamedRelease) else None
+        known = ledger.deployment(claim)
+        if asked.recovery and known and known.steps and not known.end:
+            left = _finished(_end(ending), claim, left_to_recovery=True)
+            return left.model_copy(update={"deployment": deployment})
+        # Without a step, nothing was changed, in a recovery either.
+        ending = ending.model_copy(update={"outcome": Outcome.FAILED, "part": part})
     finished = _finish(ending, deployment, claim, history, now, ledger, ecs, ssm)
     if ending.part and not finished.left_to_recovery:
         ledger.note_outcome(claim, ending.part, finished.outcome)

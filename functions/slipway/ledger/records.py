@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
@@ -22,6 +23,23 @@ QUARANTINED_KEPT = 100
 # Each takeover may leave one more version. Only the newest ones can come back: ECS's circuit breaker goes
 # back to the last one that it completed.
 UNPROVEN_KEPT = 10
+
+
+def _with_a_time(order: str) -> str:
+    _time_of(order)
+    return order
+
+
+def _time_of(order: str) -> datetime:
+    return datetime.fromisoformat(order.partition("#")[0])
+
+
+Order = Annotated[
+    str,
+    Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z#"),
+    AfterValidator(_with_a_time),
+]
+"""A text as `release_order` makes it."""
 
 
 class ClaimId(Model):
@@ -125,7 +143,7 @@ class ServiceRecord(Model):
     claim: Claim | None = None
     last_claimed: str | None = None
     """Id of the deployment that has claimed the service last, whether it still has the claim or not."""
-    newest: Mapping[str, str] = {}
+    newest: Mapping[str, Order] = {}
     """The `release_order` of the newest release that was accepted, by repository."""
     good: tuple[Good, ...] = ()
     """The good versions, the newest first."""
@@ -195,7 +213,7 @@ class ServiceRecord(Model):
     def newest_at(self, repository: str) -> datetime | None:
         """The time of a repository's newest release that was accepted, or None if none was."""
         order = self.newest.get(repository)
-        return datetime.fromisoformat(order.partition("#")[0]) if order else None
+        return _time_of(order) if order else None
 
     def with_unproven(self, task_definition: str) -> tuple[str, ...]:
         """The unproven versions, after this one was put on the service; the oldest are dropped."""
@@ -388,6 +406,13 @@ class ReleaseRecord(Model):
         return all(each and each.outcome and each.outcome.facts.goes_on for each in ended)
 
 
+class Swept(Model):
+    """That the sweep releases an image whose event was lost."""
+
+    name: str
+    """Of the release's execution."""
+
+
 class RollbackRecord(Model):
     """The ledger's record of a manual rollback, which ResolveRollback writes."""
 
@@ -444,4 +469,5 @@ def release_order(release: Release) -> str:
 
 def timestamp(moment: datetime) -> str:
     """The time as the ledger writes it: in UTC with microseconds, so that text order is the order of time."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # isoformat gives every year four digits; strftime does not.
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

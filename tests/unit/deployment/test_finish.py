@@ -9,7 +9,13 @@ from slipway.errors import AwsUnavailable
 from slipway.health.cause import Cause
 from slipway.ledger.ledger import Unreadable
 from slipway.ledger.records import End
-from tests.support.asked import part_of, quarantined_by_ada, recorded, taken_up
+from tests.support.asked import (
+    part_of,
+    quarantined_by_ada,
+    recorded,
+    recovery_recorded,
+    taken_up,
+)
 from tests.support.builders import (
     DIGEST,
     NEW,
@@ -277,6 +283,83 @@ def test_a_service_has_not_gone_back_any_more_once_something_else_is_good(ends, 
     finished(ending(ends.removeprefix("manual "), restored=OLD, **given), ledger, ecs)
 
     assert ledger.service(SERVICE).gone_back is None
+
+
+def recovery_never_began(ledger, **changes):
+    """The end of a recovery of e-1 whose BeginDeployment has never answered."""
+    start = taken_up(ledger, deployment())
+    named = recovery_recorded(ledger, start, "recover-1")
+    given = {"execution": execution("recover-1"), "started_at": at(50), "start": named, **changes}
+    return never_began(ledger, "ROLLBACK_FAILED").model_copy(update=given)
+
+
+@pytest.mark.parametrize("claimed_by", ["the dead execution", "the recovery", "nobody", "another"])
+def test_a_recovery_that_could_not_begin_leaves_the_deployment_to_the_next_one(
+    claimed_by, ecs, ledger
+):
+    given = recovery_never_began(ledger)
+    own = tried(ledger)
+    ledger.end_change(own, "UpdateService", NOW)
+    if claimed_by == "the recovery":
+        own = claim(execution=execution("recover-1"))
+        ledger.claim(own, deployment(), OLD, NOW)
+    if claimed_by == "nobody":
+        ledger.free(own)
+    if claimed_by == "another":
+        accepted(ledger, "e-2", release=release(id="event-2", released_at=at(60)))
+    before = ledger.service(SERVICE), aws.table().scan()["Items"]
+
+    done = finished(given, ledger, ecs)
+
+    assert (done.left_to_recovery, done.claim.deployment) == (True, claim().deployment)
+    assert (ledger.service(SERVICE), aws.table().scan()["Items"]) == before
+
+
+def test_a_recovery_that_could_not_begin_waits_until_the_services_item_can_be_read(ecs, ledger):
+    given = recovery_never_began(ledger)
+    tried(ledger)
+    broken()
+
+    done = finished(given, ledger, ecs)
+
+    assert done.left_to_recovery
+    assert ledger.deployment(claim()).outcome is None
+
+
+@pytest.mark.parametrize("item", ["readable", "unreadable"])
+def test_a_recovery_of_a_deployment_that_never_claimed_the_service_ends_it_under_its_own_id(
+    item, ecs, ledger
+):
+    given = recovery_never_began(ledger)
+    if item == "unreadable":
+        broken()
+
+    done = finished(given, ledger, ecs)
+
+    assert (done.outcome, done.claim.deployment) == ("FAILED", claim().deployment)
+    assert not done.left_to_recovery
+    assert ledger.deployment(claim()).outcome == "FAILED"
+    progress = ledger.release("event-1").progress_of(part_of(deployment()))
+    assert progress.outcome == "FAILED"
+    [history] = [item for item in aws.table().scan()["Items"] if "deployment#" in item["sk"]]
+    assert history["sk"] == f"deployment#{claim().deployment}"
+
+
+def test_a_recovery_that_could_not_begin_returns_the_end_that_is_recorded(ecs, ledger):
+    given = recovery_never_began(ledger)
+    own = tried(ledger)
+    finished(ending("ROLLED_BACK", reason="first", claim=own, restored=OLD), ledger, ecs)
+
+    done = finished(given, ledger, ecs)
+
+    assert (done.outcome, done.reason, done.left_to_recovery) == ("ROLLED_BACK", "first", False)
+
+
+def test_a_recovery_that_nobody_has_recorded_has_changed_nothing(ecs, ledger):
+    start = {"recover": claim().deployment, "service": SERVICE}
+    given = never_began(ledger, "ROLLBACK_FAILED").model_copy(update={"start": start})
+
+    assert finished(given, ledger, ecs).outcome == "FAILED"
 
 
 def test_a_service_that_was_claimed_before_the_beginning_failed_is_free_again(ecs, ledger):

@@ -52,7 +52,7 @@ from tests.support.handlers import (
     observed,
     rolls_back,
 )
-from tests.support.pushes import EXECUTION, found, located, planned, push, route, unguarded, unkept
+from tests.support.pushes import EXECUTION, found, located, planned, route, unguarded, unkept
 
 ALARMS = ["api-5xx", {"name": "api-latency", "when_firing": "block"}]
 WINDOWS = [
@@ -81,9 +81,9 @@ def test_resolve_release_records_the_release_and_names_its_deployments(ledger, s
 
     assert resolution["ignored"] is None
     [named] = resolution["stages"][0]["deployments"]
-    start = {"release": push()["id"], "stage": "production", "service": SERVICE}
-    assert named["input"] == start
-    record = ledger.release(push()["id"])
+    id_ = resolution["release"]["id"]
+    assert named["input"] == {"release": id_, "stage": "production", "service": SERVICE}
+    record = ledger.release(id_)
     assert (record.execution, record.deployment("production", SERVICE).policy) == (
         EXECUTION,
         Policy(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -38,7 +38,9 @@ from tests.support.builders import (
 )
 
 ELSEWHERE = timezone(timedelta(hours=5, minutes=30))
-MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+OFFSETS = st.integers(-23, 23).map(lambda hours: timezone(timedelta(hours=hours)))
+# All that can be turned into UTC, however it is written.
+MOMENTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=OFFSETS)  # noqa: DTZ001
 
 
 def record(**facts):
@@ -272,7 +274,12 @@ def test_a_rollback_is_remembered_until_another_version_is_good():
 
 
 def test_what_a_deployment_has_shown_changes_nothing_else_of_the_record():
-    known = record(baseline=OLD, unproven=(NEW,), newest={"shop/api": "x"}, last_claimed="d")
+    known = record(
+        baseline=OLD,
+        unproven=(NEW,),
+        newest={"shop/api": release_order(release())},
+        last_claimed="d",
+    )
 
     after = known.learning(DIGEST, good(NEW, DIGEST), None)
 
