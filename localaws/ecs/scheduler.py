@@ -22,8 +22,11 @@ from localaws.ecs.alarms import in_alarm, reflect_regressions
 from localaws.ecs.deployment import ALARMS, BREAKER, Deployment, threshold
 from localaws.ecs.service import LiveService, live_services
 from localaws.ecs.service_tasks import start, stop
-from localaws.ecs.state import STOPPED_TASKS_STAY, backend
+from localaws.ecs.state import STOPPED_TASKS_STAY, arn, backend
 from localaws.ecs.task import Task
+
+#: The number of failed tasks in a row after which ECS says so. AWS does not publish it.
+IMPAIRED_AFTER = 3
 
 
 def tick() -> None:
@@ -66,25 +69,34 @@ def _judge(service: LiveService, now: float) -> None:
             service.tasks.remove(task)
             if task.failed and deployment:
                 deployment.count_failure(now)
+                if deployment.failed_tasks >= IMPAIRED_AFTER:
+                    message = "is unable to consistently start tasks successfully."
+                    service.report("start", message, "SERVICE_TASK_START_IMPAIRED")
         elif task.serving(now):
             if task.healthy_since is None:
                 task.healthy_since = now
                 if deployment:
                     deployment.count_success(service.breaker)
+                    service.resolve("start")
         elif task.status == "RUNNING" and now - task.since >= grace:
             _stop_if_unhealthy(service, task)
 
 
 def _stop_if_unhealthy(service: LiveService, task: Task) -> None:
     for group, target, seen in task.unhealthy_targets():
+        host = task.placement.instance
+        where = f"(instance {host.ec2_instance_id}) " if host else ""
         service.add_event(
-            f"(port {target.port}) is unhealthy in (target-group {group}) due to (reason {seen})"
+            f"(task {task.id}) {where}(port {target.port}) is unhealthy in (target-group {group})"
+            f" due to (reason {seen})"
         )
         reason = f"Task failed ELB health checks in (target-group {group})"
         task.stop(reason, "ServiceSchedulerInitiated", failed=True)
         return
     if task.record["healthStatus"] == "UNHEALTHY":
         service.add_event(f"(task {task.id}) failed container health checks.")
+        if service.settings.get("serviceRegistries"):
+            service.act("SERVICE_DISCOVERY_INSTANCE_UNHEALTHY")
         reason = "Task failed container health checks"
         task.stop(reason, "ServiceSchedulerInitiated", failed=True)
 
@@ -122,6 +134,15 @@ def _scale(service: LiveService, now: float) -> None:
     room = min(missing, maximum - remaining)
     if room > 0 and now >= primary.not_before:
         start(service, primary, [None] * room, now)
+    # Whatever else goes on ends, or makes room: a task that starts, or one that is not healthy.
+    if missing and room <= 0 and not stopped and len(serving) == len(service.tasks):
+        service.report(
+            "percentages",
+            "was unable to stop or start tasks during a deployment because of the service deployment"
+            " configuration. Update the minimumHealthyPercent or maximumPercent value and try again.",
+        )
+    else:
+        service.resolve("percentages")
 
 
 def _report_targets(service: LiveService) -> None:
@@ -144,8 +165,8 @@ def _report_targets(service: LiveService) -> None:
         service.add_event(f"has begun draining connections on {count} tasks.")
 
 
-def _conclude(service: LiveService, now: float) -> None:
-    """Update the counts of the service, and end the deployment if it has completed or failed."""
+def _count(service: LiveService) -> None:
+    """Update the counts of the service and its deployments."""
     for deployment in service.deployments:
         mine = [t for t in service.tasks if t.record["startedBy"] == deployment.id]
         deployment.running_count = sum(task.status == "RUNNING" for task in mine)
@@ -156,6 +177,11 @@ def _conclude(service: LiveService, now: float) -> None:
             deployment.desired_count = sum(not task.stopping for task in mine)
     service.running_count = sum(d.running_count for d in service.deployments)
     service.pending_count = sum(d.pending_count for d in service.deployments)
+
+
+def _conclude(service: LiveService, now: float) -> None:
+    """Update the counts, and end the deployment if it has completed or failed."""
+    _count(service)
     used = {task.record["startedBy"] for task in service.tasks}
     primary = service.deployments[0]
     service.deployments = [d for d in service.deployments if d is primary or d.id in used]
@@ -179,8 +205,16 @@ def _conclude(service: LiveService, now: float) -> None:
         elif service.breaker.get("enable") and primary.failed_tasks >= limit:
             service.fail_deployment(BREAKER)
     if steady and not service.steady and primary.rollout_state != "IN_PROGRESS":
-        service.add_event("has reached a steady state.")
+        _tell_steady_state(service, primary)
     service.steady = steady
+
+
+def _tell_steady_state(service: LiveService, primary: Deployment) -> None:
+    service.add_event("has reached a steady state.")
+    service.act("SERVICE_STEADY_STATE")
+    if providers := primary.settings.get("capacityProviderStrategy"):
+        arns = [arn(f"capacity-provider/{each['capacityProvider']}") for each in providers]
+        service.act("CAPACITY_PROVIDER_STEADY_STATE", capacityProviderArns=arns)
 
 
 def _deployment_of(service: LiveService, task: Task) -> Deployment | None:

@@ -109,8 +109,8 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
                 siblings=[task.placement for task in started],
                 provider=provider,
             )
-        except PlacementError as reason:
-            failures.append({"arn": cluster.arn, "reason": "RESOURCE", "detail": str(reason)})
+        except PlacementError as error:
+            failures.append(error.failure())
             continue
         given = {**options, "capacityProviderName": provider} if provider else options
         task = Task(definition, placement, [], tags, given)
