@@ -9,7 +9,7 @@ scheduler thread moves on.
     service, deployment, scheduler, service_tasks   a service and its deployments
     service_deployment_actions, service_deployment_states, service_deployment, service_revision
                                                     the history of a service's deployments
-    daemons                                         the services with one task on each instance
+    replicas, daemons                               the two strategies of the scheduler
     task, containers, dependencies, placement, images, awslogs
                                                     a task: its states, place, behaviour and logs
     container_instances                             instances of Auto Scaling groups

@@ -7,7 +7,6 @@ needs no special case.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import Any
 
@@ -15,13 +14,13 @@ from localaws import clock
 from localaws.ecs import (
     container_instances,
     daemons,
+    replicas,
     service_deployment_states,
     task_definitions,
 )
 from localaws.ecs.alarms import in_alarm, reflect_regressions
 from localaws.ecs.deployment import ALARMS, BREAKER, Deployment, threshold
 from localaws.ecs.service import LiveService, live_services
-from localaws.ecs.service_tasks import start, stop
 from localaws.ecs.state import STOPPED_TASKS_STAY, arn, backend
 from localaws.ecs.task import Task
 
@@ -41,7 +40,7 @@ def tick() -> None:
             if service.settings["schedulingStrategy"] == "DAEMON":
                 daemons.scale(service, now)
             else:
-                _scale(service, now)
+                replicas.scale(service, now)
             _report_targets(service)
             _conclude(service, now)
             service_deployment_states.advance(service, now)
@@ -101,50 +100,6 @@ def _stop_if_unhealthy(service: LiveService, task: Task) -> None:
         task.stop(reason, "ServiceSchedulerInitiated", failed=True)
 
 
-def _scale(service: LiveService, now: float) -> None:
-    """Stop surplus tasks and start missing ones, within minimumHealthyPercent and maximumPercent."""
-    primary, desired = service.deployments[0], service.desired_count
-    live = [task for task in service.tasks if not task.stopping]
-    serving = {task.id for task in live if task.serving(now)}
-    new = [task for task in live if task.record["startedBy"] == primary.id]
-    old = [task for task in live if task.record["startedBy"] != primary.id]
-    configuration = service.settings["deploymentConfiguration"]
-    minimum = math.ceil(desired * configuration["minimumHealthyPercent"] / 100)
-    maximum = math.floor(desired * configuration["maximumPercent"] / 100)
-
-    new.sort(key=lambda task: task.id in serving)
-    stopped = new[: max(0, len(new) - desired)]
-    missing = max(0, desired - len(new)) if primary.rollout_state != "FAILED" else 0
-    replaced = sum(task.id in serving for task in new)
-    surplus = len(old) - max(0, desired - replaced)
-    # If maximumPercent leaves no room for new tasks, old ones stop as far as the minimum allows.
-    needed = max(0, missing + len(live) - maximum) if missing else 0
-    spare = len(serving) - minimum
-    for task in sorted(old, key=lambda task: task.id in serving):
-        if max(surplus, needed) <= 0:
-            break
-        if task.id in serving:
-            if spare <= 0:
-                break
-            spare -= 1
-        stopped.append(task)
-        surplus, needed = surplus - 1, needed - 1
-    stop(service, stopped)
-    remaining = sum(not task.stopping for task in service.tasks)
-    room = min(missing, maximum - remaining)
-    if room > 0 and now >= primary.not_before:
-        start(service, primary, [None] * room, now)
-    # Whatever else goes on ends, or makes room: a task that starts, or one that is not healthy.
-    if missing and room <= 0 and not stopped and len(serving) == len(service.tasks):
-        service.report(
-            "percentages",
-            "was unable to stop or start tasks during a deployment because of the service deployment"
-            " configuration. Update the minimumHealthyPercent or maximumPercent value and try again.",
-        )
-    else:
-        service.resolve("percentages")
-
-
 def _report_targets(service: LiveService) -> None:
     """Add service events for the targets that were registered or deregistered since the last
     round.
@@ -173,7 +128,7 @@ def _count(service: LiveService) -> None:
         deployment.pending_count = sum(t.status in ("PROVISIONING", "PENDING") for t in mine)
         if deployment.status == "PRIMARY":
             deployment.desired_count = service.desired_count
-        else:
+        elif not service.replaces_lost_tasks_of(deployment):
             deployment.desired_count = sum(not task.stopping for task in mine)
     service.running_count = sum(d.running_count for d in service.deployments)
     service.pending_count = sum(d.pending_count for d in service.deployments)
@@ -184,7 +139,9 @@ def _conclude(service: LiveService, now: float) -> None:
     _count(service)
     used = {task.record["startedBy"] for task in service.tasks}
     primary = service.deployments[0]
-    service.deployments = [d for d in service.deployments if d is primary or d.id in used]
+    service.deployments = [
+        d for d in service.deployments if d is primary or d.id in used or d.desired_count
+    ]
     if service.status == "DRAINING":
         if not service.tasks:
             service.status, service.deployments = "INACTIVE", []

@@ -146,6 +146,11 @@ class LiveService(Service):
         """Whether ECS itself deploys it, so that it has service deployments and revisions."""
         return bool(self.deployment_controller["type"] == "ECS")
 
+    def replaces_lost_tasks_of(self, deployment: Deployment) -> bool:
+        """Whether a task of a deployment that ends by itself is replaced by another one of it."""
+        replicas = self.settings["schedulingStrategy"] == "REPLICA"
+        return replicas and deployment.rollout_state == "COMPLETED"
+
     def begin_deployment(self, definition: LiveTaskDefinition) -> None:
         """Begin a PRIMARY deployment of the present settings, as a new service revision."""
         number = digits()

@@ -49,6 +49,9 @@ def stop(service: LiveService, tasks: Sequence[Task]) -> None:
     for task in tasks:
         reason = f"Scaling activity initiated by (deployment {service.deployments[0].id})"
         task.stop(reason, "ServiceSchedulerInitiated")
+    for deployment in service.deployments:
+        surplus = sum(task.record["startedBy"] == deployment.id for task in tasks)
+        deployment.desired_count = max(0, deployment.desired_count - surplus)
     names = " ".join(f"(task {task.id})" for task in tasks)
     service.add_event(f"has stopped {len(tasks)} running tasks: {names}.")
     service.act("TASKS_STOPPED")
