@@ -36,10 +36,12 @@ def scale(service: LiveService, now: float) -> None:
     needed = max(0, missing + len(live) - maximum) if missing else 0
     surplus = len(old) - not_replaced
     stopped = [
-        *_least_useful(new, serving)[: max(0, len(new) - desired)],
-        *_stoppable(service, old, serving, max(surplus, needed), minimum),
+        *_least_useful(new, serving, now)[: max(0, len(new) - desired)],
+        *_stoppable(service, old, serving, max(surplus, needed), minimum, now),
     ]
     stop(service, stopped)
+    _report_protection(service, "new", new, desired, now)
+    _report_protection(service, "old", old, not_replaced, now)
 
     room = maximum - sum(not task.stopping for task in service.tasks)
     room -= _replace_lost(service, room, not_replaced, now)
@@ -51,13 +53,15 @@ def scale(service: LiveService, now: float) -> None:
         service.report("percentages", _STUCK)
 
 
-def _least_useful(tasks: list[Task], serving: set[str]) -> list[Task]:
+def _least_useful(tasks: list[Task], serving: set[str], now: float) -> list[Task]:
     """The tasks that may stop, first those that are not healthy."""
-    return sorted(tasks, key=lambda task: task.id in serving)
+    return sorted(
+        (task for task in tasks if not task.is_protected(now)), key=lambda task: task.id in serving
+    )
 
 
 def _stoppable(
-    service: LiveService, old: list[Task], serving: set[str], wanted: int, minimum: int
+    service: LiveService, old: list[Task], serving: set[str], wanted: int, minimum: int, now: float
 ) -> list[Task]:
     """Old tasks to stop, as many as are wanted and the minimum allows.
 
@@ -71,7 +75,7 @@ def _stoppable(
         if task.healthy_since is None and task.record["startedBy"] in completed
     }
     spare = len(counted) - minimum
-    candidates = _least_useful(old, serving)
+    candidates = _least_useful(old, serving, now)
     candidates.sort(key=lambda task: task.id in counted)
     idle = [task for task in candidates if task.id not in counted]
     return [*idle, *candidates[len(idle) :][: max(0, spare)]][: max(0, wanted)]
@@ -95,3 +99,19 @@ def _replace_lost(service: LiveService, room: int, not_replaced: int, now: float
             start(service, deployment, [None] * count, now)
             replaced += len(service.tasks) - before
     return replaced
+
+
+def _report_protection(
+    service: LiveService, which: str, tasks: list[Task], wanted: int, now: float
+) -> None:
+    """Say which deployment can't scale in because more of its tasks are protected than are wanted."""
+    held = [task.record["startedBy"] for task in tasks if task.is_protected(now)]
+    if len(held) <= wanted:
+        service.resolve(f"protection of {which}")
+        return
+    for task_set in sorted(set(held)):
+        service.report(
+            f"protection of {which}",
+            f"was unable to reach steady state because task set ({task_set}) was unable to scale in."
+            " Reason: The number of protected tasks are more than the desired count of tasks.",
+        )
