@@ -7,6 +7,7 @@ as it is, and the description of a service follows from its deployments and task
 from __future__ import annotations
 
 import uuid
+from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,11 +19,12 @@ from localaws.aws import ACCOUNT
 from localaws.ecs import events
 from localaws.ecs.alarms import in_alarm, watched
 from localaws.ecs.deployment import ALARMS, REVISION_FIELDS, USER, Cause, Deployment
-from localaws.ecs.service_deployment import ServiceDeployment, summary
+from localaws.ecs.service_deployment import FINISHED, ServiceDeployment, summary
 from localaws.ecs.service_revision import ServiceRevision
 from localaws.ecs.state import backend, digits, utcnow
 from localaws.ecs.task import Task
 from localaws.ecs.task_definitions import LiveTaskDefinition
+from localaws.faults.stale import Past
 
 TOLD_AGAIN_AFTER = timedelta(hours=6)
 
@@ -54,6 +56,18 @@ class LiveService(Service):
         self.steady = True
         self.troubles: dict[tuple[str, str], datetime] = {}  # those that an event has told, by kind
         self.created_at = utcnow()
+        self.past: Past[LiveService | None] = Past()
+        """The service before the latest call that changed it, or before its latest deployment ended."""
+
+    def remember(self) -> None:
+        """Keep the service as it is, right before it changes. Its tasks have a past of their own."""
+        shared: list[Any] = [self._backend, self.past]
+        shared += [each for each in self.service_deployments if each.status in FINISHED]
+        for revisions in backend().task_definitions.values():
+            shared += revisions.values()
+        memo = {id(each): each for each in shared}
+        memo[id(self.tasks)] = []
+        self.past.keep(deepcopy(self, memo))
 
     @property
     def breaker(self) -> dict[str, Any]:
@@ -209,6 +223,7 @@ class LiveService(Service):
         """Complete the deployment: all its tasks are healthy, and those of earlier deployments
         have stopped.
         """
+        self.remember()
         deployment = self.deployments[0]
         deployment.rollout_state = "COMPLETED"
         deployment.reason = f"ECS deployment {deployment.id} completed."
@@ -221,6 +236,7 @@ class LiveService(Service):
         """Fail the deployment: start no more tasks, and roll back to the last completed one if so
         configured, or if a user asks for it.
         """
+        self.remember()
         deployment = self.deployments[0]
         deployment.cause = cause
         deployment.triggered = in_alarm(deployment.alarms) if cause is ALARMS else []

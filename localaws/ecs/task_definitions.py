@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
 
 from moto.core.utils import utcnow
@@ -19,6 +19,7 @@ from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 from localaws.aws import ACCOUNT, REGION
 from localaws.ecs import dependencies
 from localaws.ecs.state import backend, page
+from localaws.faults.stale import Past
 
 _CONTAINER_DEFAULTS: dict[str, Any] = {
     "cpu": 0,
@@ -52,9 +53,15 @@ class LiveTaskDefinition(TaskDefinition):
             "registeredAt": utcnow(),
             "registeredBy": f"arn:aws:iam::{ACCOUNT}:root",
         }
+        self.past: Past[LiveTaskDefinition | None] = Past()
+        """The revision in its former status; None before it was registered."""
+        self.past.keep(None)
 
     def enter(self, status: str, moment: str) -> None:
         """Take on another status. ``moment`` is the field that tells since when."""
+        former = copy(self)
+        former.record = dict(self.record)
+        self.past.keep(former)
         self.status = status
         self.record.update({"status": status, moment: utcnow()})
 
