@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import uuid
 from copy import deepcopy
-from datetime import datetime, timedelta
 from typing import Any
 
 from moto.core.utils import get_service_model
 from moto.ecs.exceptions import ServiceNotFoundException
 from moto.ecs.models import Cluster, Service
 
+from localaws import clock
 from localaws.aws import ACCOUNT
 from localaws.ecs import events
 from localaws.ecs.alarms import in_alarm, watched
@@ -26,7 +26,7 @@ from localaws.ecs.task import Task
 from localaws.ecs.task_definitions import LiveTaskDefinition
 from localaws.faults.stale import Past
 
-TOLD_AGAIN_AFTER = timedelta(hours=6)
+_TOLD_AGAIN_AFTER = 6 * 3600.0
 
 _NAMES = ("cluster", "service", "serviceName", "taskDefinition", "desiredCount", "tags")
 _ONCE = ("clientToken", "forceNewDeployment", "role")
@@ -54,7 +54,7 @@ class LiveService(Service):
         self.seen: dict[str, str] = {}  # the tasks' statuses in the scheduler's last round
         self.last_completed: Deployment | None = None
         self.steady = True
-        self.troubles: dict[tuple[str, str], datetime] = {}  # those that an event has told, by kind
+        self.troubles: dict[tuple[str, str], float] = {}  # when an event told them, by kind
         self.created_at = utcnow()
         self.past: Past[LiveService | None] = Past()
         """The service before the latest call that changed it, or before its latest deployment ended."""
@@ -94,8 +94,8 @@ class LiveService(Service):
         """Add an event about a trouble, with its service action: once, until it is resolved or has
         lasted for six hours.
         """
-        told, now = self.troubles.get((kind, message)), utcnow()
-        if told is None or now - told >= TOLD_AGAIN_AFTER:
+        told, now = self.troubles.get((kind, message)), clock.monotonic()
+        if told is None or now - told >= _TOLD_AGAIN_AFTER:
             self.troubles[kind, message] = now
             self.add_event(message)
             if action:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from localaws.ecs import service as services
 from localaws.server import LocalAws
-from tests.support.localaws.ecs import BREAKER, World, listen, register_instance
+from tests.support.localaws.ecs import BREAKER, World, let_pass, listen, register_instance
 from tests.support.waiting import wait_for
 
 CLUSTER_EMPTY = "No Container Instances were found in your cluster."
@@ -247,20 +246,17 @@ def test_tasks_that_keep_failing_are_told_once_until_the_service_is_updated(worl
     wait_for(lambda: times() == 2, "the second time")
 
 
-def test_a_trouble_that_lasts_is_told_again_after_six_hours(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trouble_that_lasts_is_told_again_after_six_hours(world: World) -> None:
     def times() -> int:
         return sum(CLUSTER_EMPTY in message for message in world.messages())
 
-    assert timedelta(hours=6) == services.TOLD_AGAIN_AFTER
     on_instances(world, define_for_instances(world))
     wait_for(lambda: world.primary()["failedTasks"] >= 3, "three attempts")
     assert times() == 1
 
-    monkeypatch.setattr(services, "TOLD_AGAIN_AFTER", timedelta(0))
+    let_pass(6 * 3600)
 
-    wait_for(lambda: times() >= 2, "the second time")
+    wait_for(lambda: times() == 2, "the second time")
 
 
 def test_an_unhealthy_target_is_named_with_its_task(world: World) -> None:
