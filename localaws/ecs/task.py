@@ -1,4 +1,4 @@
-"""A task and its states: PROVISIONING, PENDING, RUNNING, DEACTIVATING, STOPPED.
+"""A task and its states: PROVISIONING, PENDING, RUNNING, DEACTIVATING, STOPPING, STOPPED.
 
 moto's services have no tasks. Here a task is the record that DescribeTasks returns. The scheduler
 moves it on, and its images decide how.
@@ -119,6 +119,8 @@ class Task:
         elif self.status in ("PENDING", "RUNNING"):
             self._progress(now)
         elif self.status == "DEACTIVATING" and not self._draining():
+            self._terminate()
+        elif self.status == "STOPPING" and age >= self._exits_within():
             self._end()
 
     def stop(self, reason: str, code: str, *, failed: bool = False) -> None:
@@ -301,11 +303,22 @@ class Task:
     def _draining(self) -> bool:
         return any(elbv2.health(group, target)[0] == "draining" for group, target in self.targets)
 
+    def _exits_within(self) -> float:
+        return max(container.exits_within() for container in self.containers)
+
+    def _terminate(self) -> None:
+        """Send SIGTERM to the containers."""
+        if self._exits_within():
+            self._remember()
+            self._enter("STOPPING")
+        else:
+            self._end()
+
     def _end(self) -> None:
         self._remember()
         now = utcnow()
         for container in self.containers:
-            container.stop(0)
+            container.terminate()
         self.placement.release()
         self.record.update(executionStoppedAt=now, stoppedAt=now)
         self._enter("STOPPED")

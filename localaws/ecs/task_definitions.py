@@ -112,6 +112,8 @@ def register(params: dict[str, Any]) -> dict[str, Any]:
         raise EcsClientException("A container must be marked as essential.")
     dependencies.check(containers)
     _check_restart_policies(containers)
+    if "FARGATE" in params.get("requiresCompatibilities", []):
+        _check_stop_timeouts(containers)
     revisions = backend().task_definitions.setdefault(family, {})
     # A revision number is never used again, even after the revision was deleted. The last one is
     # kept in moto's backend, whose reset deletes it.
@@ -251,6 +253,12 @@ def _check_restart_policies(containers: list[dict[str, Any]]) -> None:
             raise EcsClientException("The restartAttemptPeriod has to be 60 to 1800 seconds.")
         if len(policy.get("ignoredExitCodes") or []) > 50:
             raise EcsClientException("The ignoredExitCodes have to be 50 at most.")
+
+
+def _check_stop_timeouts(containers: list[dict[str, Any]]) -> None:
+    """Refuse what the API's reference rules out on Fargate. ECS's words for it are not published."""
+    if not all(2 <= container.get("stopTimeout", 2) <= 120 for container in containers):
+        raise EcsClientException("The stopTimeout has to be 2 to 120 seconds on Fargate.")
 
 
 def _container(container: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
