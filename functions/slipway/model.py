@@ -19,6 +19,7 @@ from pydantic import (
 
 from slipway.errors import InvalidInput
 from slipway.text import ELLIPSIS, one_line, truncate
+from slipway.wrong_fields import words_for
 
 M = TypeVar("M", bound=BaseModel)
 Path = tuple[int | str, ...]
@@ -96,7 +97,7 @@ def _parsed(model: type[M], value: Any, where: str, how: dict[str, Any]) -> M:
             problem["loc"][:length] for problem in problems for length in range(len(problem["loc"]))
         }
         found = [
-            (problem["loc"], problem["msg"])
+            (problem["loc"], words_for(problem))
             for problem in problems
             if problem["type"] != "too_short" or problem["loc"] not in within
         ]

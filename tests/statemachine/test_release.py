@@ -85,10 +85,10 @@ def test_a_release_that_can_not_be_resolved_is_notified_and_fails_with_the_messa
 def test_a_start_without_a_repository_is_notified_without_a_repository(
     machine: Machine, start: Any
 ) -> None:
-    wrong = Failure("InvalidInput", "a manual start is not valid:\n  repository: Field required")
+    wrong = Failure("InvalidInput", "a manual start is not valid:\n  repository: it is missing")
     run = machine.run(start, ResolveRelease=wrong)
     assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
-    assert "repository: Field required" in str(run.cause)
+    assert "repository: it is missing" in str(run.cause)
     assert News.model_validate(run.called("Notify")).repository is None
 
 

@@ -269,8 +269,9 @@ NOTICES: dict[str, Notice] = {
     "release_failed": of_release(
         "FAILED",
         "the plan of repository shop/api at /slipway/repositories/shop/api is not valid:\n"
-        "  routes.0.stages.1.services.0.bake_seconds: Input should be less than or equal to 43200\n"
-        "  routes.0.stages.1.services.0.alarm: Extra inputs are not permitted",
+        "  routes.0.stages.1.services.0.bake_seconds: it has to be at most 43200\n"
+        "  routes.0.stages.1.services.0.alarm: there is no such name here: it is misspelt, or belongs "
+        "elsewhere",
         cause=Cause.CONFIGURATION,
     ),
     "ignored": of_release("IGNORED", "no route of repository shop/api matches tag v2"),

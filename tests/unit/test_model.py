@@ -102,7 +102,7 @@ def test_a_list_with_a_wrong_item_is_not_called_too_short():
 
 
 def test_a_list_that_is_too_short_is_called_so():
-    with pytest.raises(InvalidInput, match=r"\n  inner: Tuple should have at least 1 item"):
+    with pytest.raises(InvalidInput, match=r"\n  inner: it must not be empty"):
         parse(Several, {"inner": []}, "x")
 
 
@@ -117,13 +117,14 @@ def test_a_long_name_of_a_field_is_cut():
     message = said({"x" * 100_000: 1})
 
     assert len(message.encode()) < 1_000
-    assert f"\n  {'x' * 79}…: Extra inputs are not permitted" in message
+    assert f"\n  {'x' * 79}…: there is no such name here" in message
 
 
 def test_a_name_of_a_field_makes_no_line_of_its_own():
     message = said({"when": NOW.isoformat(), "inner": {"count": 1, "a\n  count: \x1b[1mfine": 1}})
 
-    assert message.splitlines()[1:] == ["  inner.a count: fine: Extra inputs are not permitted"]
+    [line] = message.splitlines()[1:]
+    assert line.startswith("  inner.a count: fine: there is no such name here: ")
 
 
 JSON = st.recursive(
@@ -153,7 +154,7 @@ def test_a_long_path_is_cut_between_characters():
     path, _, problem = line.strip().partition(": ")
     assert path.endswith("😀…")
     assert PATH_BYTES - 4 < len(path.encode()) <= PATH_BYTES
-    assert problem.startswith("Input should be a valid integer")
+    assert problem.startswith("it has to be a whole number")
 
 
 def test_a_long_problem_is_cut():
@@ -161,7 +162,7 @@ def test_a_long_problem_is_cut():
         parse(Wordy, {"word": "x"}, "x")
 
     [line] = str(raised.value).splitlines()[1:]
-    assert line.startswith("  word: Value error, too long too long")
+    assert line.startswith("  word: too long too long")
     assert line.endswith("…")
     assert len(line.encode()) < 200
 

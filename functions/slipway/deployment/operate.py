@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, RootModel
+from pydantic import AfterValidator, Field, RootModel
 
 from slipway.aws import calling
 from slipway.errors import InvalidInput
@@ -21,7 +21,14 @@ from slipway.release.plan import ServiceName
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-Text = Annotated[str, Field(min_length=1, max_length=256), MASKING]
+
+def _says_something(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it must not be blank: the ledger records who did this, and why")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_says_something), MASKING]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 

@@ -27,6 +27,7 @@ from pydantic import (
 from slipway.errors import InvalidInput
 from slipway.model import Model, parse_member, parse_written, read_json
 from slipway.release.parameter_names import freeze_parameter
+from slipway.wrong_fields import TIME
 
 # Windows can follow each other without end, as with 24 hours every day. Only so many are joined, which is
 # 41 days of the shortest windows. The freeze may then continue at the end that is returned, so a caller has
@@ -58,7 +59,7 @@ def _written_as_time(value: Any) -> Any:
     # Pydantic would also accept a number, as seconds or milliseconds. Here a number is a mistake.
     if isinstance(value, datetime) or (isinstance(value, str) and "T" in value):
         return value
-    raise ValueError("a time is written like 2026-12-23T00:00:00Z or 2026-12-23T00:00:00+01:00")
+    raise ValueError(TIME)
 
 
 def _in_utc(value: datetime) -> datetime:

@@ -157,4 +157,4 @@ def test_a_wrong_start_of_a_manual_rollback_says_what_is_wrong(account: Account)
     start = {"service": "api", "too": "v1"}
     back = account.ended(account.start("RollbackStateMachineArn", start))
     assert back.outcome == "FAILED"
-    assert "too: Extra inputs are not permitted" in back.reason
+    assert "too: there is no such name here" in back.reason

@@ -276,6 +276,8 @@ def test_nothing_under_way_is_told_in_a_sentence(operator):
         ({"action": "free", "service": SERVICE, "by": "Ada"}, "why"),
         ({"action": "free", "service": SERVICE, "why": "because"}, "by"),
         ({"action": "free", "service": SERVICE, "by": "", "why": "because"}, "by"),
+        ({"action": "free", "service": SERVICE, "by": " \u3000", "why": "because"}, "by"),
+        ({"action": "free", "service": SERVICE, "by": "Ada", "why": "\n"}, "why"),
         ({"action": "free", "service": "api", **WHO}, "service"),
         ({"action": "free", "service": SERVICE, "servce": SERVICE, **WHO}, "servce"),
         ({"action": "quarantine", "service": SERVICE, "digest": "v2", **WHO}, "digest"),

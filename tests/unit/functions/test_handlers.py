@@ -403,7 +403,7 @@ def test_recover_fails_while_the_execution_that_has_ended_is_described_as_runnin
 
 
 def test_recover_names_the_field_that_an_event_misses():
-    with pytest.raises(InvalidInput, match=r"detail.executionArn: Field required"):
+    with pytest.raises(InvalidInput, match=r"detail.executionArn: it is missing"):
         invoked("recover", DIED | {"detail": {}})
 
 
@@ -482,7 +482,7 @@ def test_sweep_ends_in_time(monkeypatch, ledger, ssm, ecr_of_many_threads, secon
 def test_a_step_whose_input_misses_a_field_names_the_field(step, field):
     event = {name: value for name, value in INPUTS[step].items() if name != field}
 
-    with pytest.raises(InvalidInput, match=rf"is not valid:\n  {field}: Field required"):
+    with pytest.raises(InvalidInput, match=rf"is not valid:\n  {field}: it is missing"):
         invoked(step, event)
 
 

@@ -170,7 +170,7 @@ def test_notify_publishes_an_alarm_once_each_time_that_it_goes_off(ledger, publi
 
 
 def test_the_field_that_an_alarms_event_misses_is_named(ledger):
-    with pytest.raises(InvalidInput, match=r"detail: Field required"):
+    with pytest.raises(InvalidInput, match=r"detail: it is missing"):
         invoked("notify", {"detail-type": "CloudWatch Alarm State Change", "id": "x"})
 
 

@@ -71,7 +71,7 @@ def test_a_request_that_can_not_be_read_is_answered_as_a_failure(cloudformation)
     answer = asked(cloudformation, ResourceProperties={"Name": NAME})
 
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", "none")
-    assert "ResourceProperties.Value: Field required" in answer["Reason"]
+    assert "ResourceProperties.Value: it is missing" in answer["Reason"]
 
 
 def test_an_answer_that_does_not_arrive_fails_the_function_so_that_lambda_tries_again(

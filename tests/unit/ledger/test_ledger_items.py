@@ -20,7 +20,7 @@ from slipway.ledger.records import (
     ReleaseRecord,
     ServiceRecord,
 )
-from slipway.release.plan import parse_plan
+from slipway.release.plan import STAGE_NAME_LENGTH, parse_plan
 from slipway.release.release import PlannedDeployment, ReleaseStage
 from tests.support.asked import (
     EXPIRES_AT,
@@ -295,7 +295,7 @@ def test_the_release_of_the_longest_plan_fits_into_its_item():
 def test_the_longest_names_make_no_key_that_is_too_long(ledger):
     asked = deployment(
         service=LONGEST_NAME,
-        stage="s" * 255,
+        stage="🚀" * STAGE_NAME_LENGTH,
         release=release(
             id="i" * 200,
             image=deployment().release.image.model_copy(update={"repository": LONGEST_REPOSITORY}),

@@ -166,9 +166,9 @@ WRONG = [
     ("friday", "0: ", FORM),
     ({}, "0: ", FORM),
     ({"start": "x"}, "0: ", FORM),
-    ({"cron": "0 18 * * FRI"}, "0.hours: ", "required"),
-    ({"hours": 62}, "0.cron: ", "required"),
-    (WEEKEND | {"from": "x"}, "0.from: ", "not permitted"),
+    ({"cron": "0 18 * * FRI"}, "0.hours: ", "it is missing"),
+    ({"hours": 62}, "0.cron: ", "it is missing"),
+    (WEEKEND | {"from": "x"}, "0.from: ", "no such name here"),
     (
         WEEKEND | {"cron": "0 18 * * FRY"},
         "0.cron: ",
@@ -181,18 +181,18 @@ WRONG = [
     (WEEKEND | {"cron": "@daily"}, "0.cron: ", FIVE),
     (WEEKEND | {"cron": "0 0 */31 * MON#5"}, "0.cron: ", "never fires"),
     (WEEKEND | {"cron": "0 0 */31 * " + 30 * "MON#5," + "MON#5"}, "0.cron: ", "never fires"),
-    (WEEKEND | {"cron": 5}, "0.cron: ", "valid string"),
-    (WEEKEND | {"hours": 0}, "0.hours: ", "greater than or equal to 1"),
-    (WEEKEND | {"hours": 745}, "0.hours: ", "less than or equal to 744"),
-    (WEEKEND | {"hours": 1.5}, "0.hours: ", "valid integer"),
-    (WEEKEND | {"hours": "62"}, "0.hours: ", "valid integer"),
-    ({"from": "2026-12-23T00:00:00Z"}, "0.until: ", "required"),
-    ({"until": "2026-12-23T00:00:00Z"}, "0.from: ", "required"),
-    (CHRISTMAS | {"start": "2026-12-23T00:00:00Z"}, "0.start: ", "not permitted"),
-    (CHRISTMAS | {"from": "2026-12-23T00:00:00"}, "0.from: ", "timezone"),
+    (WEEKEND | {"cron": 5}, "0.cron: ", "has to be text"),
+    (WEEKEND | {"hours": 0}, "0.hours: ", "at least 1"),
+    (WEEKEND | {"hours": 745}, "0.hours: ", "at most 744"),
+    (WEEKEND | {"hours": 1.5}, "0.hours: ", "has to be a whole number"),
+    (WEEKEND | {"hours": "62"}, "0.hours: ", "has to be a whole number"),
+    ({"from": "2026-12-23T00:00:00Z"}, "0.until: ", "it is missing"),
+    ({"until": "2026-12-23T00:00:00Z"}, "0.from: ", "it is missing"),
+    (CHRISTMAS | {"start": "2026-12-23T00:00:00Z"}, "0.start: ", "no such name here"),
+    (CHRISTMAS | {"from": "2026-12-23T00:00:00"}, "0.from: ", "it has no offset"),
     (CHRISTMAS | {"from": "2026-12-23"}, "0.from: ", WRITTEN),
     (CHRISTMAS | {"from": 1798000000}, "0.from: ", WRITTEN),
-    (CHRISTMAS | {"from": "Tomorrow"}, "0.from: ", "valid datetime"),
+    (CHRISTMAS | {"from": "Tomorrow"}, "0.from: ", WRITTEN),
     (CHRISTMAS | {"until": "9999-12-31T23:59:59-01:00"}, "0.until: ", YEARS),
     (CHRISTMAS | {"from": "0001-01-01T00:00:00+01:00"}, "0.from: ", YEARS),
     (CHRISTMAS | {"until": "2026-12-23T01:00:00+01:00"}, "0: ", "until has to be after from"),
@@ -222,7 +222,7 @@ def test_every_wrong_window_is_named():
 
 def test_more_windows_than_fifty_are_refused():
     assert windows(*[WEEKEND] * 50)
-    assert "at most 50 items" in said(*[WEEKEND] * 51)
+    assert "at most 50 members" in said(*[WEEKEND] * 51)
 
 
 @pytest.mark.parametrize("text", ["", "{", "friday"])

@@ -81,20 +81,20 @@ def test_a_release_carries_who_started_it_and_whether_by_force(ssm, ecr, wish, b
 WRONG = {
     "neither tag nor digest": ({"repository": "r"}, "name the image by tag or by digest"),
     "both tag and digest": (BY_TAG | BY_DIGEST, "name the image by tag or by digest"),
-    "no repository": ({"tag": "v2"}, "repository: Field required"),
+    "no repository": ({"tag": "v2"}, "repository: it is missing"),
     "empty repository": (BY_TAG | {"repository": ""}, "repository: "),
     "empty tag": (BY_TAG | {"tag": ""}, "tag: "),
     "short digest": (BY_DIGEST | {"digest": "sha256:ab"}, "digest: "),
     "digest in capitals": (BY_DIGEST | {"digest": DIGEST.upper()}, "digest: "),
-    "unknown field": (BY_TAG | {"stage": "production"}, "stage: Extra inputs"),
-    "nothing": ({}, "repository: Field required"),
+    "unknown field": (BY_TAG | {"stage": "production"}, "stage: there is no such name"),
+    "nothing": ({}, "repository: it is missing"),
     "force that is no boolean": (
         BY_TAG | {"force": "yes"},
-        "force: Input should be a valid boolean",
+        "force: it has to be true or false",
     ),
     "nobody": (BY_TAG | {"by": ""}, "by: "),
     "too long a name": (BY_TAG | {"by": "a" * 257}, "by: "),
-    "a number": (BY_TAG | {"tag": 5}, "tag: Input should be a valid string"),
+    "a number": (BY_TAG | {"tag": 5}, "tag: it has to be text"),
 }
 
 
@@ -150,6 +150,28 @@ def test_an_image_that_no_route_takes_is_an_error_that_names_its_tags(ssm, ecr, 
 
     with pytest.raises(InvalidInput, match=f"no route of .* matches {named}: see {PARAMETER}"):
         resolved(BY_DIGEST, ssm, ecr)
+
+
+@pytest.mark.parametrize(
+    ("start", "by"), [(BY_TAG, {"imageTag": "v2"}), (BY_DIGEST, {"imageDigest": DIGEST})]
+)
+def test_an_artifact_that_is_no_image_is_an_error_that_names_its_type(ssm, ecr, start, by):
+    located(ecr)
+    planned(ssm)
+    found(ecr, by=by, artifactMediaType="application/vnd.cncf.helm.config.v1+json")
+
+    named = next(iter(by.values()))
+    with pytest.raises(
+        InvalidInput,
+        match=rf"{named} of repository shop/api is an artifact of type .*helm.*; name an image",
+    ):
+        resolved(start, ssm, ecr)
+
+
+@pytest.mark.parametrize("tag", ["", "a b", "-v1", "v1+2", "a" * 129])
+def test_a_tag_that_ecr_can_not_have_is_refused_before_ecr_is_asked(ssm, ecr, tag):
+    with pytest.raises(InvalidInput, match="tag: "):
+        resolved({"repository": "shop/api", "tag": tag}, ssm, ecr)
 
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
