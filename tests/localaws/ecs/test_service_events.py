@@ -276,6 +276,27 @@ def test_an_unhealthy_target_is_named_with_its_task(world: World) -> None:
     ]
 
 
+def test_an_unhealthy_target_on_an_instance_is_named_with_that(world: World) -> None:
+    host = register_instance(world)
+    group = world.target_group(target_type="instance")
+    balancer = {"targetGroupArn": group, "containerName": "app", "containerPort": 80}
+    image = world.push("unhealthy")
+    port = {"containerPort": 80, "hostPort": 8080}
+    world.ecs.create_service(
+        cluster=world.cluster,
+        serviceName=world.service,
+        taskDefinition=define_for_instances(world, image=image, portMappings=[port]),
+        desiredCount=1,
+        loadBalancers=[balancer],
+    )
+
+    message = wait_for(
+        lambda: next((m for m in world.messages() if "is unhealthy in" in m), ""), "the event"
+    )
+
+    assert f") (instance {host}) (port 8080) is unhealthy in (target-group {group})" in message
+
+
 def test_a_service_keeps_its_newest_hundred_events(world: World) -> None:
     world.create(world.definition("nginx"))
     world.settle()
