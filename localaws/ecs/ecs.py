@@ -4,16 +4,17 @@ moto's ECS is static: UpdateService never changes a deployment, a service has no
 task definitions and services are dropped. Here these actions work on a simulated cluster, which one
 scheduler thread moves on.
 
-    clusters, capacity_providers, task_definitions, service_actions, task_actions
+    clusters, capacity_providers, task_definitions, service_actions, task_actions, task_protection
                                                     the actions of the API
     service, deployment, scheduler, service_tasks   a service and its deployments
     service_deployment_actions, service_deployment_states, service_deployment, service_revision
                                                     the history of a service's deployments
-    daemons                                         the services with one task on each instance
+    replicas, daemons                               the two strategies of the scheduler
     task, containers, dependencies, dependency_checks, placement, images, awslogs
                                                     a task: its states, place, behaviour and logs
     container_instances                             instances of Auto Scaling groups
     alarms, service_discovery, events               what ECS reads and causes in other services
+    stale_answers                                   what was so before the latest change
     state                                           the lock, the backend and the times that all share
 
 Task sets, StartTask, lifecycle hooks with ContinueServiceDeployment, every strategy but ROLLING, and
@@ -27,7 +28,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -41,11 +41,14 @@ from localaws.ecs import (
     events,
     service_actions,
     service_deployment_actions,
+    stale_answers,
     task_actions,
     task_definitions,
+    task_protection,
 )
 from localaws.ecs import scheduler as ecs_scheduler
 from localaws.ecs.state import LOCK, TICK
+from localaws.faults import stale
 
 Action = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -75,6 +78,8 @@ ACTIONS: dict[str, Action] = {
     "list_tasks": task_actions.list_arns,
     "describe_tasks": task_actions.describe,
     "stop_task": task_actions.stop,
+    "update_task_protection": task_protection.update,
+    "get_task_protection": task_protection.get,
 }
 
 # Actions that are not simulated, and methods of moto's that would work on its static records.
@@ -101,6 +106,7 @@ _threads: list[threading.Thread] = []
 
 def install() -> None:
     """Replace moto's static actions."""
+    stale.ACTIONS.update(f"ecs:{name}" for name in stale_answers.ACTIONS)
     for name, action in ACTIONS.items():
         setattr(EC2ContainerServiceResponse, name, _locked(action))
     for name in STATIC_ACTIONS:
@@ -141,8 +147,8 @@ def _locked(action: Action) -> Callable[[EC2ContainerServiceResponse], ActionRes
     def respond(self: EC2ContainerServiceResponse) -> ActionResult:
         if (self.current_account, self.region) != (ACCOUNT, REGION):
             raise NotImplementedError(f"ecs: {self._get_action()}: only {ACCOUNT} in {REGION}")
-        with LOCK:  # a copy, as the answer is serialized without the lock
-            return ActionResult(deepcopy(action(self._get_params())))
+        with LOCK:  # the answer is a copy, as it is serialized without the lock
+            return ActionResult(stale_answers.answer(action, self._get_params()))
 
     return respond
 

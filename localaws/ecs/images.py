@@ -4,6 +4,7 @@
 
 * ``healthy``, the default, and the behaviour of every image outside of the account's registry;
 * ``crash``: exits ``localaws.exit-seconds`` (0.1) after its start with ``localaws.exit-code`` (1);
+* ``no-capacity``: Fargate has no capacity for its tasks;
 * ``unpullable``: can't be pulled, like an image that ECR does not have;
 * ``unhealthy``: health checks of targets get ``localaws.health-status`` (502), and container health
   checks fail;
@@ -11,9 +12,10 @@
 * ``regression``: is healthy, but ``localaws.alarm-after-seconds`` (0) after its task became healthy the
   CloudWatch alarm ``localaws.alarm`` goes to ALARM, and to OK once no such task runs any more.
 
-With any behaviour the containers first write the lines of ``localaws.log``, and their task gets the
-containers that ``localaws.inject`` and ``localaws.inject-first`` name, as AWS adds some: separated by
-spaces, each with ``:unpullable`` or ``:crash`` if it does not just run.
+With any behaviour the containers take ``localaws.stop-seconds`` (0) to exit when ECS stops them. They
+first write the lines of ``localaws.log``, and their task gets the containers that ``localaws.inject`` and
+``localaws.inject-first`` name, as AWS adds some: separated by spaces, each with ``:unpullable`` or
+``:crash`` if it does not just run.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from localaws.aws import ACCOUNT, REGION
 from localaws.ecs.state import CRASH, PENDING
 
 INJECTED = ("healthy", "unpullable", "crash")
-BEHAVIOURS = ("healthy", "crash", "unpullable", "unhealthy", "slow", "regression")
+BEHAVIOURS = ("healthy", "crash", "unpullable", "unhealthy", "slow", "regression", "no-capacity")
 
 _REGISTRY = (
     rf"{ACCOUNT}\.dkr(\.ecr(-fips)?\.{REGION}\.amazonaws\.com|-ecr(-fips)?\.{REGION}\.on\.aws)"
@@ -69,6 +71,7 @@ class Behaviour:
     exit_seconds: float = CRASH
     health_status: int = 502
     start_seconds: float = PENDING
+    stop_seconds: float = 0.0
     alarm: str = ""
     alarm_after_seconds: float = 0.0
     log: tuple[str, ...] = ()
@@ -120,6 +123,7 @@ def _read(digest: str, annotations: Mapping[str, str]) -> Behaviour:
         exit_seconds=float(annotations.get("localaws.exit-seconds", CRASH)),
         health_status=int(annotations.get("localaws.health-status", 502)),
         start_seconds=float(annotations.get("localaws.start-seconds", PENDING)),
+        stop_seconds=float(annotations.get("localaws.stop-seconds", 0)),
         alarm=annotations.get("localaws.alarm", ""),
         alarm_after_seconds=float(annotations.get("localaws.alarm-after-seconds", 0)),
         # The driver omits empty lines, because CloudWatch Logs refuses empty events.

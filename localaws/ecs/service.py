@@ -7,21 +7,26 @@ as it is, and the description of a service follows from its deployments and task
 from __future__ import annotations
 
 import uuid
+from copy import deepcopy
 from typing import Any
 
 from moto.core.utils import get_service_model
 from moto.ecs.exceptions import ServiceNotFoundException
 from moto.ecs.models import Cluster, Service
 
+from localaws import clock
 from localaws.aws import ACCOUNT
 from localaws.ecs import events
 from localaws.ecs.alarms import in_alarm, watched
 from localaws.ecs.deployment import ALARMS, REVISION_FIELDS, USER, Cause, Deployment
-from localaws.ecs.service_deployment import ServiceDeployment, summary
+from localaws.ecs.service_deployment import FINISHED, ServiceDeployment, summary
 from localaws.ecs.service_revision import ServiceRevision
 from localaws.ecs.state import backend, digits, utcnow
 from localaws.ecs.task import Task
 from localaws.ecs.task_definitions import LiveTaskDefinition
+from localaws.faults.stale import Past
+
+_TOLD_AGAIN_AFTER = 6 * 3600.0
 
 _NAMES = ("cluster", "service", "serviceName", "taskDefinition", "desiredCount", "tags")
 _ONCE = ("clientToken", "forceNewDeployment", "role")
@@ -49,7 +54,20 @@ class LiveService(Service):
         self.seen: dict[str, str] = {}  # the tasks' statuses in the scheduler's last round
         self.last_completed: Deployment | None = None
         self.steady = True
+        self.troubles: dict[tuple[str, str], float] = {}  # when an event told them, by kind
         self.created_at = utcnow()
+        self.past: Past[LiveService | None] = Past()
+        """The service before the latest call that changed it, or before its latest deployment ended."""
+
+    def remember(self) -> None:
+        """Keep the service as it is, right before it changes. Its tasks have a past of their own."""
+        shared: list[Any] = [self._backend, self.past]
+        shared += [each for each in self.service_deployments if each.status in FINISHED]
+        for revisions in backend().task_definitions.values():
+            shared += revisions.values()
+        memo = {id(each): each for each in shared}
+        memo[id(self.tasks)] = []
+        self.past.keep(deepcopy(self, memo))
 
     @property
     def breaker(self) -> dict[str, Any]:
@@ -67,6 +85,25 @@ class LiveService(Service):
             "message": f"(service {self.name}) {message}",
         }
         self.events = [event, *self.events][:100]
+
+    def act(self, name: str, **more: Any) -> None:
+        """Emit an "ECS Service Action" to EventBridge."""
+        events.service_acted(self.arn, self.cluster_arn, name, **more)
+
+    def report(self, kind: str, message: str, action: str = "", **more: Any) -> None:
+        """Add an event about a trouble, with its service action: once, until it is resolved or has
+        lasted for six hours.
+        """
+        told, now = self.troubles.get((kind, message)), clock.monotonic()
+        if told is None or now - told >= _TOLD_AGAIN_AFTER:
+            self.troubles[kind, message] = now
+            self.add_event(message)
+            if action:
+                self.act(action, **more)
+
+    def resolve(self, kind: str) -> None:
+        """Forget a kind of trouble, so that the next one is told."""
+        self.troubles = {known: at for known, at in self.troubles.items() if known[0] != kind}
 
     def settings_after(self, params: dict[str, Any]) -> dict[str, Any]:
         """The settings after a request is applied to them."""
@@ -123,6 +160,11 @@ class LiveService(Service):
         """Whether ECS itself deploys it, so that it has service deployments and revisions."""
         return bool(self.deployment_controller["type"] == "ECS")
 
+    def replaces_lost_tasks_of(self, deployment: Deployment) -> bool:
+        """Whether a task of a deployment that ends by itself is replaced by another one of it."""
+        replicas = self.settings["schedulingStrategy"] == "REPLICA"
+        return replicas and deployment.rollout_state == "COMPLETED"
+
     def begin_deployment(self, definition: LiveTaskDefinition) -> None:
         """Begin a PRIMARY deployment of the present settings, as a new service revision."""
         number = digits()
@@ -169,28 +211,32 @@ class LiveService(Service):
             former.status = "ACTIVE"
         self.deployments.insert(0, deployment)
         self.task_definition = deployment.definition.arn
-        events.deployment_changed(
-            self.arn, "SERVICE_DEPLOYMENT_IN_PROGRESS", deployment.id, deployment.reason
-        )
+        self.troubles = {}  # the scheduler begins anew
+        self._tell_deployment("SERVICE_DEPLOYMENT_IN_PROGRESS", deployment)
+
+    def _tell_deployment(self, name: str, deployment: Deployment) -> None:
+        """Emit both events that a deployment has, of which only one names it."""
+        events.deployment_changed(self.arn, name, deployment.id, deployment.reason)
+        self.act(name)
 
     def complete_deployment(self) -> None:
         """Complete the deployment: all its tasks are healthy, and those of earlier deployments
         have stopped.
         """
+        self.remember()
         deployment = self.deployments[0]
         deployment.rollout_state = "COMPLETED"
         deployment.reason = f"ECS deployment {deployment.id} completed."
         deployment.updated_at = utcnow()
         self.last_completed = deployment
         self.add_event(f"(deployment {deployment.id}) deployment completed.")
-        events.deployment_changed(
-            self.arn, "SERVICE_DEPLOYMENT_COMPLETED", deployment.id, deployment.reason
-        )
+        self._tell_deployment("SERVICE_DEPLOYMENT_COMPLETED", deployment)
 
     def fail_deployment(self, cause: Cause) -> None:
         """Fail the deployment: start no more tasks, and roll back to the last completed one if so
         configured, or if a user asks for it.
         """
+        self.remember()
         deployment = self.deployments[0]
         deployment.cause = cause
         deployment.triggered = in_alarm(deployment.alarms) if cause is ALARMS else []
@@ -199,9 +245,7 @@ class LiveService(Service):
         deployment.updated_at = utcnow()
         self.add_event(f"(deployment {deployment.id}) deployment failed: {cause.what}.")
         if cause is not USER:  # the event is documented for failures that ECS detects
-            events.deployment_changed(
-                self.arn, "SERVICE_DEPLOYMENT_FAILED", deployment.id, deployment.reason
-            )
+            self._tell_deployment("SERVICE_DEPLOYMENT_FAILED", deployment)
         configured = self.settings["deploymentConfiguration"].get(cause.setting, {})
         deployment.rolls_back = cause is USER or bool(configured.get("rollback"))
         if deployment.rolls_back and not deployment.is_rollback:
