@@ -96,14 +96,24 @@ def test_protection_expires(world: ProtectedWorld) -> None:
     [task] = world.arns()
     world.protect(task, expiresInMinutes=1)
 
+    let_pass(60)
+
+    assert world.protection(task)["protectedTasks"] == [
+        {"taskArn": task, "protectionEnabled": False}
+    ]
+
+
+def test_a_scale_in_goes_on_when_the_protection_expires(world: ProtectedWorld) -> None:
+    world.create(world.definition("nginx"))
+    world.settle()
+    [task] = world.arns()
+    world.protect(task, expiresInMinutes=1)
+
     deployment = world.update(desiredCount=0)["deployments"][0]["id"]
 
     wait_for(lambda: held(world, deployment) in world.messages(), "the event")
     assert world.arns() == [task]
     let_pass(60)
-    assert world.protection(task)["protectedTasks"] == [
-        {"taskArn": task, "protectionEnabled": False}
-    ]
     wait_for(lambda: not world.arns(), "the end of the task")
 
 
