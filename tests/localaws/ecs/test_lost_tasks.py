@@ -61,17 +61,22 @@ def test_a_lost_task_of_a_service_that_cannot_be_updated_is_not_replaced_by_a_ne
     assert definitions == [old, old]
 
 
-def test_what_new_tasks_have_taken_over_is_not_replaced(world: World) -> None:
+def test_a_lost_task_that_a_new_one_has_taken_over_from_is_not_replaced(world: World) -> None:
     old, new = world.definition(world.push()), world.definition(world.push())
-    world.create(old, desired=2)
+    world.create(old)
     world.settle()
+    [kept] = world.tasks()
+    world.ecs.update_task_protection(
+        cluster=world.cluster, tasks=[kept["taskArn"]], protectionEnabled=True
+    )
     world.update(taskDefinition=new)
+    wait_for(lambda: any("unable to scale in" in m for m in world.messages()), "a healthy new task")
+
+    end_one(world, old)
 
     assert world.settle()["taskDefinition"] == new
-
-    assert running(world) == {new: 2}
-    started = [task["taskDefinitionArn"] for task in world.tasks("STOPPED")]
-    assert started == [old, old]
+    definitions = [t["taskDefinitionArn"] for t in (*world.tasks(), *world.tasks("STOPPED"))]
+    assert definitions == [new, old]
 
 
 def test_a_lost_task_of_a_revision_that_was_never_deployed_completely_is_not_replaced(
