@@ -139,8 +139,7 @@ def update_unless_done(
 def stale(service: str, primary: dict[str, Any]) -> AwsUnavailable:
     """That ECS has answered as of an earlier time, so that the call has to be made again.
 
-    "Due to the distributed nature of the system supporting the API", as RunTask's documentation says, a change
-    may not be visible at once.
+    ECS is eventually consistent: what a call has changed may be missing in the answers to the next ones.
     """
     return AwsUnavailable(
         f"ecs:DescribeServices on service {service} still answers as of the time when it had "
