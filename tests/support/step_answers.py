@@ -43,7 +43,6 @@ from tests.support.builders import (
     NOW,
     OLD,
     OLD_DIGEST,
-    OURS,
     URI,
     at,
     copied,

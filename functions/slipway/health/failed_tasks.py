@@ -112,7 +112,7 @@ def what_happened(failed: Iterable[StoppedTask]) -> str:
 
 def _failure(task: StoppedTask) -> str:
     """How it failed, as a sentence about tasks goes on."""
-    container = _to_blame(task.containers)
+    container = _to_blame(task)
     if task.code == FAILED_TO_START:
         return f"failed to start: {_description(task)}"
     if container is None or container.exit_code is None or FAILED_CHECKS.search(task.reason):
@@ -134,7 +134,7 @@ def failed_container(stopped: Sequence[StoppedTask]) -> Failed | None:
     for task in reversed(stopped):
         if not has_failed(task):
             continue
-        if container := _to_blame(task.containers):
+        if container := _to_blame(task):
             return Failed(
                 task_definition=task.task_definition,
                 task=task.id,
@@ -144,13 +144,14 @@ def failed_container(stopped: Sequence[StoppedTask]) -> Failed | None:
     return None
 
 
-def _to_blame(containers: Sequence[Container]) -> Container | None:
+def _to_blame(task: StoppedTask) -> Container | None:
     """The container that ran and that the task failed with; None if none ran.
 
     It had to run or, if it had to end before another one could start, it ended badly. A task that failed
     its checks may end with exit code 0: then it is the first one that had to run.
     """
-    ran = [c for c in containers if c.exit_code is not None]
+    started = task.code != FAILED_TO_START
+    ran = [c for c in task.containers if c.exit_code is not None or (started and c.reason)]
     failed = [c for c in ran if c.exit_code or c.reason]
     return next(
         chain(
