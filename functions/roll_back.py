@@ -34,9 +34,9 @@ class Input(Model):
     """ARN of the task definition that the service ran before the deployment."""
     updated: bool
     """Whether UpdateService is known to have been done."""
-    update: Update | None = None
+    update: Update | None
     """Its answer, if that is known."""
-    answer_lost: bool = False
+    answer_lost: bool
     """Whether UpdateService may have been done without an answer."""
     entered_at: AwareDatetime
     """When the execution came here."""

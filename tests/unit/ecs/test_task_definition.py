@@ -171,6 +171,20 @@ def test_the_same_image_of_an_earlier_release_is_not_registered_again(ecs):
     assert registration(ecs, unproven=(NEW,), rollback_target=OLD).task_definition == NEW
 
 
+def test_a_deregistered_revision_without_tags_is_registered_anew_without_the_empty_list(ecs):
+    """ECS refuses it: "Tags can not be empty." """
+    defined(ecs, asked=OLD, status="INACTIVE")
+    revisions(ecs)
+    ecs.answers(
+        "register_task_definition",
+        {"taskDefinition": {"taskDefinitionArn": OTHER}},
+        family="shop-api",
+        containerDefinitions=[container()],
+    )
+
+    assert usable_revision(OLD, NOW, ecs.client) == OTHER
+
+
 @pytest.mark.parametrize(
     ("runs", "target"),
     [
