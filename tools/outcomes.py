@@ -37,12 +37,12 @@ NOTES = """\
 - Becomes good: a later rollback may go back to this version. If the service had no good version yet, a
   failed deployment goes back to what ran before, and that does not become good. The target of a manual
   rollback becomes good if the rollback succeeds, even if it was not good before.
-- The image is quarantined: Slipway no longer deploys the image to this service until you lift the
-  quarantine, unless a manual deployment forces it. A manual rollback quarantines the image that the service
-  ran until then. A failed deployment quarantines the new image, but only if it tried to put it on the
-  service. Exception: if the outcome is ROLLED_BACK, and the service goes back to a good version with the same
-  image, the image is not quarantined; for example after a manual rollback to another task definition with
-  this image.
+- The image is quarantined: Slipway no longer deploys the image to this service, under any tag, unless you
+  lift its quarantine, force a manual deployment (`"force": true`), or name the image in a manual rollback
+  (`"to"`). A manual rollback quarantines the image that the service ran until then. A failed deployment
+  quarantines its image, but only if the update of the service had begun. Exception: if the outcome is
+  ROLLED_BACK, and the service goes back to a good version with the same image, the image is not quarantined;
+  for example after a manual rollback to another task definition with this image.
 - FAILED is also the outcome of a release that fails before its first deployment, for example because its
   plan is invalid, or that can't start one of its deployments.
 - IGNORED ends a release, not a deployment: the repository has no plan, no route matches the tag, or by now

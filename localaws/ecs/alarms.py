@@ -53,11 +53,11 @@ def watched(configuration: dict[str, Any]) -> list[str]:
     return [] if in_alarm(names) else names
 
 
-def in_alarm(names: Iterable[str]) -> bool:
-    """Whether one of the alarms is in ALARM. ECS accepts names of alarms that do not exist."""
+def in_alarm(names: Iterable[str]) -> list[str]:
+    """Those of the alarms that are in ALARM. ECS accepts names of alarms that do not exist."""
     known = cloudwatch_backends[ACCOUNT][REGION].alarms
-    found = [known.get(name) for name in names]
-    return any(alarm is not None and alarm.state_value == "ALARM" for alarm in found)
+    found = {name: known.get(name) for name in names}
+    return [name for name, alarm in found.items() if alarm and alarm.state_value == "ALARM"]
 
 
 def _set(name: str, value: str, reason: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from localaws.ecs.service_revision import ServiceRevision
 from localaws.ecs.state import THROTTLE, THROTTLE_MOST, digits, utcnow
 from localaws.ecs.task_definitions import LiveTaskDefinition
 
@@ -27,9 +28,16 @@ REVISION_FIELDS = (
 )
 
 
+#: Those of them whose change alone begins a deployment. The capacity can be changed with
+#: forceNewDeployment only.
+TRIGGERING_FIELDS = tuple(
+    name for name in REVISION_FIELDS if name not in ("launchType", "capacityProviderStrategy")
+)
+
+
 @dataclass(frozen=True)
 class Cause:
-    """Why a deployment fails: the setting that says whether to roll back, and ECS's wording.
+    """Why a deployment ends early: the setting that says whether to roll back, and ECS's wording.
 
     The wording of events about alarms is published. That of reasons follows the circuit breaker's.
     """
@@ -37,21 +45,32 @@ class Cause:
     setting: str
     who: str
     what: str
+    why: str
+    """The end of a service deployment's statusReason."""
 
 
-BREAKER = Cause("deploymentCircuitBreaker", "circuit breaker", "tasks failed to start")
-ALARMS = Cause("alarms", "alarms", "alarm detected")
+BREAKER = Cause(
+    "deploymentCircuitBreaker",
+    "circuit breaker",
+    "tasks failed to start",
+    "because the circuit breaker threshold was exceeded",
+)
+ALARMS = Cause("alarms", "alarms", "alarm detected", "because an alarm was triggered")
+USER = Cause("", "user", "Service deployment rolled back by user", "by user")
 
 
 @dataclass
 class Deployment:
     """A deployment. Decisions use times of the monotonic clock; the other times are for the API."""
 
-    definition: LiveTaskDefinition
-    settings: dict[str, Any]
+    revision: ServiceRevision
     desired_count: int
     alarms: list[str] = field(default_factory=list)
     is_rollback: bool = False
+    cause: Cause | None = None  # why it ended early
+    rolls_back: bool = False  # whether that is to be rolled back
+    triggered: list[str] = field(default_factory=list)  # the alarms that ended it
+    rollback: Deployment | None = None  # what replaced it when it was rolled back
     id: str = field(default_factory=lambda: f"ecs-svc/{digits()}")
     status: str = "PRIMARY"
     rollout_state: str = "IN_PROGRESS"
@@ -62,6 +81,16 @@ class Deployment:
     pending_count: int = 0
     created_at: datetime = field(default_factory=utcnow)
     updated_at: datetime = field(default_factory=utcnow)
+
+    @property
+    def definition(self) -> LiveTaskDefinition:
+        """The task definition that it deploys."""
+        return self.revision.definition
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the service that it deploys."""
+        return self.revision.settings
 
     def record(self) -> dict[str, Any]:
         """The deployment as in DescribeServices."""

@@ -7,13 +7,15 @@ scheduler thread moves on.
     clusters, capacity_providers, task_definitions, service_actions, task_actions
                                                     the actions of the API
     service, deployment, scheduler, service_tasks   a service and its deployments
+    service_deployment_actions, service_deployment_states, service_deployment, service_revision
+                                                    the history of a service's deployments
     task, containers, placement, images, awslogs    a task: its states, place, behaviour and logs
     container_instances                             instances of Auto Scaling groups
     alarms, service_discovery, events               what ECS reads and causes in other services
     state                                           the lock, the backend and the times that all share
 
-Task sets, StartTask, DAEMON services, lifecycle hooks, every strategy but ROLLING, managed instances,
-and service deployments and revisions are refused. Placement strategies and constraints, Availability
+Task sets, StartTask, DAEMON services, lifecycle hooks with ContinueServiceDeployment, every strategy but
+ROLLING, and managed instances are refused. Placement strategies and constraints, Availability
 Zone rebalancing of running tasks and ECS Exec are recorded only.
 """
 
@@ -36,6 +38,7 @@ from localaws.ecs import (
     clusters,
     events,
     service_actions,
+    service_deployment_actions,
     task_actions,
     task_definitions,
 )
@@ -62,19 +65,24 @@ ACTIONS: dict[str, Action] = {
     "delete_service": service_actions.delete,
     "describe_services": service_actions.describe,
     "list_services": service_actions.list_arns,
+    "list_service_deployments": service_deployment_actions.list_briefs,
+    "describe_service_deployments": service_deployment_actions.describe,
+    "describe_service_revisions": service_deployment_actions.describe_revisions,
+    "stop_service_deployment": service_deployment_actions.stop,
     "run_task": task_actions.run,
     "list_tasks": task_actions.list_arns,
     "describe_tasks": task_actions.describe,
     "stop_task": task_actions.stop,
 }
 
-# Actions and methods of moto's that would work on its static records.
+# Actions that are not simulated, and methods of moto's that would work on its static records.
 STATIC_ACTIONS = (
     "start_task",
     "create_task_set",
     "update_task_set",
     "delete_task_set",
     "update_service_primary_task_set",
+    "continue_service_deployment",
 )
 STATIC_BACKEND = (
     "register_task_definition",

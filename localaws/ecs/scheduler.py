@@ -12,7 +12,7 @@ from collections import Counter
 from typing import Any
 
 from localaws import clock
-from localaws.ecs import container_instances
+from localaws.ecs import container_instances, service_deployment_states
 from localaws.ecs.alarms import in_alarm, reflect_regressions
 from localaws.ecs.deployment import ALARMS, BREAKER, Deployment, threshold
 from localaws.ecs.service import LiveService, live_services
@@ -33,6 +33,7 @@ def tick() -> None:
             _scale(service, now)
             _report_targets(service)
             _conclude(service, now)
+            service_deployment_states.advance(service, now)
     tasks: list[Task] = [t for known in backend().tasks.values() for t in known.values()]  # type: ignore[misc]
     for task in tasks:
         if not task.record["group"].startswith("service:"):

@@ -16,9 +16,11 @@ from moto.ecs.models import Cluster, Service
 from localaws.aws import ACCOUNT
 from localaws.ecs import events
 from localaws.ecs import service_validation as checks
-from localaws.ecs.alarms import watched
-from localaws.ecs.deployment import REVISION_FIELDS, Cause, Deployment
-from localaws.ecs.state import backend, utcnow
+from localaws.ecs.alarms import in_alarm, watched
+from localaws.ecs.deployment import ALARMS, REVISION_FIELDS, USER, Cause, Deployment
+from localaws.ecs.service_deployment import ServiceDeployment, summary
+from localaws.ecs.service_revision import ServiceRevision
+from localaws.ecs.state import backend, digits, utcnow
 from localaws.ecs.task import Task
 from localaws.ecs.task_definitions import LiveTaskDefinition
 
@@ -43,6 +45,7 @@ class LiveService(Service):
         )
         self.settings: dict[str, Any] = {}
         self.deployments: list[Deployment] = []  # type: ignore[assignment]
+        self.service_deployments: list[ServiceDeployment] = []  # newest first
         self.tasks: list[Task] = []  # those that have not stopped
         self.seen: dict[str, str] = {}  # the tasks' statuses in the scheduler's last round
         self.last_completed: Deployment | None = None
@@ -81,6 +84,8 @@ class LiveService(Service):
         """The service as in DescribeServices."""
         shape = get_service_model("ecs").shape_for("Service")
         settings = {k: v for k, v in self.settings.items() if k in shape.members}  # type: ignore[attr-defined]
+        revisions = {d.revision.arn: d.revision for d in self.deployments}
+        ongoing = [each.arn for each in self.service_deployments if each.ongoing]
         return {
             "loadBalancers": [],
             "serviceRegistries": [],
@@ -101,35 +106,70 @@ class LiveService(Service):
             "roleArn": self.role_arn,
             "createdAt": self.created_at,
             "createdBy": f"arn:aws:iam::{ACCOUNT}:root",
+            **({"currentServiceDeployment": ongoing[0]} if ongoing else {}),
+            **(
+                {
+                    "currentServiceRevisions": [
+                        summary(self.deployments, r) for r in revisions.values()
+                    ]
+                }
+                if self.is_rolling
+                else {}
+            ),
             **({"tags": self.tags} if tags else {}),
         }
 
-    def begin_deployment(
-        self,
-        definition: LiveTaskDefinition,
-        *,
-        rolled_back_by: Cause | None = None,
-    ) -> None:
-        """Begin a PRIMARY deployment of the present settings."""
-        for former in self.deployments:
-            former.status = "ACTIVE"
-        settings = {k: v for k, v in self.settings.items() if k in REVISION_FIELDS}
-        deployment = Deployment(
+    @property
+    def is_rolling(self) -> bool:
+        """Whether ECS itself deploys it, so that it has service deployments and revisions."""
+        return bool(self.deployment_controller["type"] == "ECS")
+
+    def begin_deployment(self, definition: LiveTaskDefinition) -> None:
+        """Begin a PRIMARY deployment of the present settings, as a new service revision."""
+        number = digits()
+        revision = ServiceRevision(
+            f"{self.arn.replace(':service/', ':service-revision/')}/{number}",
+            self.arn,
+            self.cluster_arn,
             definition,
-            settings,
+            {k: v for k, v in self.settings.items() if k in REVISION_FIELDS},
+        )
+        deployment = Deployment(
+            revision,
             self.desired_count,
             alarms=watched(self.settings["deploymentConfiguration"]),
-            is_rollback=rolled_back_by is not None,
+            id=f"ecs-svc/{number}",
         )
         deployment.reason = f"ECS deployment {deployment.id} in progress."
-        if rolled_back_by and self.last_completed:
-            deployment.reason = (
-                f"ECS deployment {rolled_back_by.who}: rolling back to deploymentId"
-                f" {self.last_completed.id}."
-            )
-            self.add_event(f"rolling back to deployment {self.last_completed.id}.")
+        if self.is_rolling:
+            sources = {former.revision.arn: former.revision for former in self.deployments}
+            self.service_deployments.insert(0, ServiceDeployment(deployment, [*sources.values()]))
+        self._replace_primary(deployment)
+
+    def roll_back(self, cause: Cause) -> None:
+        """Replace the PRIMARY deployment by one of the last revision that was deployed
+        successfully, if there is one.
+        """
+        failed, good = self.deployments[0], self.last_completed
+        if good is None:
+            return
+        others = {k: v for k, v in self.settings.items() if k not in REVISION_FIELDS}
+        self.settings = {**others, **good.settings}
+        failed.rollback = Deployment(
+            good.revision,
+            self.desired_count,
+            alarms=watched(self.settings["deploymentConfiguration"]),
+            is_rollback=True,
+            reason=f"ECS deployment {cause.who}: rolling back to deploymentId {good.id}.",
+        )
+        self.add_event(f"rolling back to deployment {good.id}.")
+        self._replace_primary(failed.rollback)
+
+    def _replace_primary(self, deployment: Deployment) -> None:
+        for former in self.deployments:
+            former.status = "ACTIVE"
         self.deployments.insert(0, deployment)
-        self.task_definition = definition.arn
+        self.task_definition = deployment.definition.arn
         events.deployment_changed(
             self.arn, "SERVICE_DEPLOYMENT_IN_PROGRESS", deployment.id, deployment.reason
         )
@@ -150,22 +190,23 @@ class LiveService(Service):
 
     def fail_deployment(self, cause: Cause) -> None:
         """Fail the deployment: start no more tasks, and roll back to the last completed one if so
-        configured.
+        configured, or if a user asks for it.
         """
         deployment = self.deployments[0]
+        deployment.cause = cause
+        deployment.triggered = in_alarm(deployment.alarms) if cause is ALARMS else []
         deployment.rollout_state = "FAILED"
         deployment.reason = f"ECS deployment {cause.who}: {cause.what}."
         deployment.updated_at = utcnow()
         self.add_event(f"(deployment {deployment.id}) deployment failed: {cause.what}.")
-        events.deployment_changed(
-            self.arn, "SERVICE_DEPLOYMENT_FAILED", deployment.id, deployment.reason
-        )
-        good = self.last_completed
-        rollback = self.settings["deploymentConfiguration"].get(cause.setting, {}).get("rollback")
-        if rollback and good and not deployment.is_rollback:
-            others = {k: v for k, v in self.settings.items() if k not in REVISION_FIELDS}
-            self.settings = {**others, **good.settings}
-            self.begin_deployment(good.definition, rolled_back_by=cause)
+        if cause is not USER:  # the event is documented for failures that ECS detects
+            events.deployment_changed(
+                self.arn, "SERVICE_DEPLOYMENT_FAILED", deployment.id, deployment.reason
+            )
+        configured = self.settings["deploymentConfiguration"].get(cause.setting, {})
+        deployment.rolls_back = cause is USER or bool(configured.get("rollback"))
+        if deployment.rolls_back and not deployment.is_rollback:
+            self.roll_back(cause)
 
 
 def live_services() -> list[LiveService]:

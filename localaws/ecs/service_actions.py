@@ -10,7 +10,7 @@ from moto.ecs.exceptions import (
 )
 
 from localaws.ecs import service_validation as checks
-from localaws.ecs.deployment import REVISION_FIELDS
+from localaws.ecs.deployment import TRIGGERING_FIELDS
 from localaws.ecs.service import LiveService, find, live_services
 from localaws.ecs.state import active_cluster, arn, backend, page, refuse
 from localaws.ecs.task_definitions import deployable
@@ -51,12 +51,13 @@ def update(params: dict[str, Any]) -> dict[str, Any]:
     definition = deployable(params["taskDefinition"]) if params.get("taskDefinition") else None
     cluster = backend()._get_cluster(service.cluster_name)
     checks.check_capacity(params, cluster)
+    checks.check_changed_strategy(params, service.settings)
     settings = checks.with_capacity(service.settings_after(params), cluster)
     moved = definition is not None and definition.arn != service.task_definition
     needs_tasks = (
         moved
         or params.get("forceNewDeployment")
-        or any(settings.get(k) != service.settings.get(k) for k in REVISION_FIELDS)
+        or any(settings.get(k) != service.settings.get(k) for k in TRIGGERING_FIELDS)
     )
     if needs_tasks:
         checks.check_rollout(settings)
@@ -80,6 +81,7 @@ def delete(params: dict[str, Any]) -> dict[str, Any]:
     if service.status == "ACTIVE":
         service.status = "DRAINING" if service.deployments else "INACTIVE"
         service.desired_count = 0
+        service.service_deployments = []
     return {"service": service.record(tags=True)}
 
 

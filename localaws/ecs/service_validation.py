@@ -95,6 +95,26 @@ def check_capacity(settings: dict[str, Any], cluster: Cluster) -> None:
     ecs_capacity_providers.check_strategy(strategy, cluster.capacity_providers)
 
 
+def check_changed_strategy(params: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Refuse to change the strategy of a service without the deployment that the change needs."""
+    wanted = params.get("capacityProviderStrategy")
+    if wanted is None or params.get("forceNewDeployment"):
+        return
+    if _comparable(wanted) != _comparable(settings.get("capacityProviderStrategy") or []):
+        raise InvalidParameterException(
+            "When switching from launch type to capacity provider strategy on an existing service,"
+            " or making a change to a capacity provider strategy on a service that is already using"
+            " one, you must force a new deployment."
+        )
+
+
+def _comparable(strategy: list[dict[str, Any]]) -> list[tuple[str, int, int]]:
+    return [
+        (item["capacityProvider"], int(item.get("weight") or 0), int(item.get("base") or 0))
+        for item in strategy
+    ]
+
+
 def check_rollout(settings: dict[str, Any]) -> None:
     """Refuse deployments other than rolling updates."""
     controller = settings["deploymentController"]["type"]

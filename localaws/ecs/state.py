@@ -27,6 +27,7 @@ PENDING = 0.15  # pulling the image and starting the containers: 10 to 60 s
 CRASH = 0.1  # from RUNNING to the exit of an image that crashes
 CONTAINER_CHECK = 0.15  # the first result of a container health check: its interval, 30 s
 SETTLED = 0.25  # how long a task must run before it counts as healthy; longer than CRASH
+REGISTRATION = 0.05  # until a service deployment exists, and until it starts: 1.6 s each
 THROTTLE = 0.1  # the pause after a failed task, doubled by each further one in a row
 THROTTLE_MOST = 10.0  # AWS: 27 minutes
 STOPPED_TASKS_STAY = 3600.0  # stopped tasks stay listed for about an hour, as on AWS
@@ -67,7 +68,7 @@ def refuse(action: str, params: dict[str, Any], fields: tuple[str, ...]) -> None
             raise NotImplementedError(f"ecs: {action}: {field} is not simulated")
 
 
-def page(params: dict[str, Any], name: str, items: list[str]) -> dict[str, Any]:
+def page(params: dict[str, Any], name: str, items: list[Any]) -> dict[str, Any]:
     """One page of a List action. The token is the offset of the next page."""
     start = int(params.get("nextToken") or 0)
     end = start + min(int(params.get("maxResults") or 100), 100)

@@ -17,6 +17,7 @@ CONDITION_KEYS = frozenset(
         "dynamodb:LeadingKeys",
         "ecs:CreateAction",
         "ecs:cluster",
+        "ecs:service",
         "iam:PassedToService",
         "kms:EncryptionContext:PARAMETER_ARN",
         "kms:EncryptionContext:SecretARN",

@@ -52,6 +52,29 @@ def _in_cluster(kind: str, parameter: str) -> Rule:
     return rule
 
 
+def _list_service_deployments(action: str, parameters: Parameters) -> list[Access]:
+    service = parameters["service"]
+    if service.startswith("arn:") and service.count("/") == 2:  # names its cluster
+        parameters = {**parameters, "cluster": service.split("/")[1]}
+    return _in_cluster("service", "service")(action, parameters)
+
+
+def _of_service(parameter: str) -> Rule:
+    """An ECS action on service deployments or revisions. Each needs permission for its service, too."""
+
+    def rule(action: str, parameters: Parameters) -> list[Access]:
+        needed: dict[str, Access] = {}
+        for name in listed(parameters[parameter]):
+            cluster, service = name.split("/")[1:3] if name.count("/") == 3 else ("*", "*")
+            context = {"ecs:cluster": arn("ecs", "cluster/", cluster)}
+            service_arn = arn("ecs", "service/", f"{cluster}/{service}")
+            needed.setdefault(service_arn, Access(action, service_arn, context))
+            needed[name] = Access(action, name, {**context, "ecs:service": service_arn})
+        return list(needed.values())
+
+    return rule
+
+
 def _invoke(_action: str, parameters: Parameters) -> list[Access]:
     # The permission has another name than the call: Actions of Lambda in AWS's service authorization
     # reference.
@@ -198,12 +221,16 @@ RULES: dict[str, Rule] = {
     "ecr:DescribeImages": _on_each("ecr", "repository/", "repositoryName"),
     "ecr:DescribeRepositories": _on_each("ecr", "repository/", "repositoryNames"),
     "ecs:DescribeContainerInstances": _in_cluster("container-instance", "containerInstances"),
+    "ecs:DescribeServiceDeployments": _of_service("serviceDeploymentArns"),
+    "ecs:DescribeServiceRevisions": _of_service("serviceRevisionArns"),
     "ecs:DescribeServices": _in_cluster("service", "services"),
     "ecs:DescribeTaskDefinition": _on_everything,
     "ecs:DescribeTasks": _in_cluster("task", "tasks"),
+    "ecs:ListServiceDeployments": _list_service_deployments,
     "ecs:ListTaskDefinitions": _on_everything,
     "ecs:ListTasks": _list_tasks,
     "ecs:RegisterTaskDefinition": _register_task_definition,
+    "ecs:StopServiceDeployment": _of_service("serviceDeploymentArn"),
     "ecs:UpdateService": _in_cluster("service", "service"),
     "elasticloadbalancing:DescribeTargetHealth": _on_everything,
     "iam:AttachRolePolicy": _on_role,

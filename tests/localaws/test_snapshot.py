@@ -59,6 +59,15 @@ def test_a_snapshot_restores_the_services_in_another_process_on_another_port(tmp
             events.put_targets(Rule="r", Targets=[{"Id": "0", "Arn": arn}])
             aws.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")
             aws.client("acm").request_certificate(DomainName="api.example.com")
+            ecs, app = aws.client("ecs"), {"name": "app", "image": "nginx", "memory": 9}
+            ecs.create_cluster(clusterName="c")
+            ecs.register_task_definition(family="f", containerDefinitions=[app])
+            made = {"cluster": "c", "serviceName": "s", "taskDefinition": "f", "desiredCount": 0}
+            ecs.create_service(**made)
+            while not ecs.list_service_deployments(
+                cluster="c", service="s", status=["SUCCESSFUL"]
+            )["serviceDeployments"]:
+                pass
             aws.save(Path(sys.argv[1]))
         """,
         file,
@@ -95,6 +104,17 @@ def test_a_snapshot_restores_the_services_in_another_process_on_another_port(tmp
             assert len(aws.client("ec2").describe_vpcs()["Vpcs"]) == 2
             (certificate,) = aws.client("acm").list_certificates()["CertificateSummaryList"]
             assert certificate["DomainName"] == "api.example.com"
+            ecs, service = aws.client("ecs"), {"cluster": "c", "service": "s"}
+            (old,) = ecs.list_service_deployments(**service)["serviceDeployments"]
+            ecs.update_service(**service, forceNewDeployment=True)
+            while len(found := ecs.list_service_deployments(**service)["serviceDeployments"]) == 1:
+                pass
+            assert found[1] == old
+            (new,) = ecs.describe_service_deployments(
+                serviceDeploymentArns=[found[0]["serviceDeploymentArn"]]
+            )["serviceDeployments"]
+            (source,) = new["sourceServiceRevisions"]
+            assert source["arn"] == old["targetServiceRevisionArn"]
         """,
         file,
     )

@@ -82,7 +82,7 @@ class Outcome(StrEnum):
     SUCCEEDED = (
         "SUCCEEDED",
         Facts(
-            meaning="the new version is live, and stayed healthy for its whole bake",
+            meaning="the new version is live, and was healthy at the end of its bake",
             symbol="✅",
             succeeds=True,
             goes_on=True,
@@ -112,7 +112,7 @@ class Outcome(StrEnum):
     NO_CHANGE = (
         "NO_CHANGE",
         Facts(
-            meaning="nothing was changed: the service ran this version already",
+            meaning="nothing was changed: the service already ran what was to be deployed",
             symbol="🟰",
             succeeds=True,
             goes_on=True,
@@ -141,7 +141,7 @@ class Outcome(StrEnum):
             quarantines=True,
         ),
         {
-            "meaning": "the version that a person asked for is live, and stayed healthy for its whole bake",
+            "meaning": "the version that a person asked for is live, and was healthy at the end of its bake",
             "succeeds": True,
             "calls_people": False,
         },

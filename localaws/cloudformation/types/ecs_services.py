@@ -80,6 +80,8 @@ class Service(Resource):
         for name, value in pick(previous, *self.settings).items():
             if name not in given and isinstance(value, list):
                 given[name] = []  # ECS keeps a setting that is left out
+        if given.get("CapacityProviderStrategy") != previous.get("CapacityProviderStrategy"):
+            given["ForceNewDeployment"] = True  # ECS refuses the change without it
         cluster, service = _names(physical_id)
         answer = call(
             "ecs", "UpdateService", Cluster=cluster, Service=service, **in_api_names(given)

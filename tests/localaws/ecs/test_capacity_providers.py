@@ -159,12 +159,20 @@ def test_a_changed_strategy_is_a_new_deployment_in_place_of_the_launch_type(
     world.create(world.definition("nginx"))
     before = world.settle()["deployments"][0]["id"]
 
-    world.update(capacityProviderStrategy=[item("FARGATE_SPOT", weight=1)])
+    spot = {"capacityProviderStrategy": [item("FARGATE_SPOT", weight=1)]}
+    with pytest.raises(ClientError, match="you must force a new deployment") as refused:
+        world.update(**spot)
+    assert code(refused) == "InvalidParameterException"
+    world.update(**spot, forceNewDeployment=True)
 
     service = world.settle()
     assert service["deployments"][0]["id"] != before
     assert "launchType" not in service
     assert world.tasks()[0]["capacityProviderName"] == "FARGATE_SPOT"
+    world.update(capacityProviderStrategy=[item("FARGATE_SPOT", weight=1, base=0)])
+    assert world.primary()["id"] == service["deployments"][0]["id"]
+    with pytest.raises(ClientError, match="you must force a new deployment"):
+        world.update(capacityProviderStrategy=[])
 
 
 def test_strategies_that_ecs_refuses(world: CapacityWorld) -> None:

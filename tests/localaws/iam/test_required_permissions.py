@@ -27,6 +27,58 @@ def test_each_of_the_resources_of_a_call_has_to_be_allowed(aws: LocalAws) -> Non
     assert f"on resource: {services[1]} because" in refusal
 
 
+SERVICE_DEPLOYMENT = f"arn:aws:ecs:{HERE}:service-deployment/production/api/Yz0-_a"
+
+
+@pytest.mark.parametrize(
+    ("call", "parameters", "resource"),
+    [
+        (
+            "describe_service_deployments",
+            {"serviceDeploymentArns": [SERVICE_DEPLOYMENT]},
+            SERVICE_DEPLOYMENT,
+        ),
+        (
+            "describe_service_revisions",
+            {"serviceRevisionArns": [f"arn:aws:ecs:{HERE}:service-revision/production/api/12"]},
+            f"arn:aws:ecs:{HERE}:service-revision/production/api/12",
+        ),
+        (
+            "stop_service_deployment",
+            {"serviceDeploymentArn": SERVICE_DEPLOYMENT},
+            SERVICE_DEPLOYMENT,
+        ),
+    ],
+)
+def test_a_service_deployment_or_revision_needs_permission_for_its_service_too(
+    aws: LocalAws, call: str, parameters: dict[str, Any], resource: str
+) -> None:
+    action = "ecs:" + "".join(word.capitalize() for word in call.split("_"))
+    function = Function(aws, allow(action, resource))
+    assert f"{action} on resource: {SERVICE} because" in function.refusal("ecs", call, **parameters)
+    function.may(allow(action, SERVICE))
+    refusal = function.refusal("ecs", call, **parameters)
+    assert f"{action} on resource: {resource} because" in refusal
+    kind = resource.split(":")[5].partition("/")[0]
+    of_service = {"ArnEquals": {"ecs:service": SERVICE}}
+    function.may(
+        allow(action, SERVICE),
+        allow(action, f"arn:aws:ecs:{HERE}:{kind}/*", Condition=of_service),
+    )
+    assert function.refusal("ecs", call, **parameters) == ""
+
+
+def test_listing_service_deployments_needs_permission_for_the_service(aws: LocalAws) -> None:
+    in_production = {"ArnEquals": {"ecs:cluster": f"arn:aws:ecs:{HERE}:cluster/production"}}
+    function = Function(aws)
+    for parameters in ({"cluster": "production", "service": "api"}, {"service": SERVICE}):
+        function.may(allow("ecs:ListServiceDeployments", SERVICE_DEPLOYMENT))
+        refusal = function.refusal("ecs", "list_service_deployments", **parameters)
+        assert f"ecs:ListServiceDeployments on resource: {SERVICE} because" in refusal
+        function.may(allow("ecs:ListServiceDeployments", SERVICE, Condition=in_production))
+        assert function.refusal("ecs", "list_service_deployments", **parameters) == ""
+
+
 def test_an_action_that_aws_does_not_narrow_to_a_resource_needs_every_resource(
     aws: LocalAws,
 ) -> None:

@@ -128,6 +128,7 @@ LET_THROUGH = {
     "AWS.SimpleQueueService.PurgeQueueInProgress",
     "ClusterNotFoundException",
     "ParameterNotFound",
+    "ServiceDeploymentNotFoundException",
     "ServiceNotFoundException",
 }
 

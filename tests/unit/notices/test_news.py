@@ -128,7 +128,7 @@ def test_the_notice_of_a_finished_manual_rollback_says_that_the_requested_versio
 
     assert (
         meaning
-        == "the version that a person asked for is live, and stayed healthy for its whole bake"
+        == "the version that a person asked for is live, and was healthy at the end of its bake"
     )
 
 

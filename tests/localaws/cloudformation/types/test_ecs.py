@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from localaws.server import LocalAws
@@ -159,6 +161,24 @@ def test_tags_of_a_service_are_changed_without_a_rollout(world: World) -> None:
     service = service_of(world, stack)
     assert service["tags"] == [{"key": "kept", "value": "no"}]
     assert service["deployments"][0]["id"] == before
+
+
+def test_a_changed_capacity_provider_strategy_is_rolled_out(world: World) -> None:
+    def on(provider: str) -> str:
+        made = json.loads(stack_of(world, world.push(), DesiredCount=0))
+        providers = {"CapacityProviders": ["FARGATE", "FARGATE_SPOT"]}
+        made["Resources"]["Cluster"]["Properties"] = providers
+        properties = made["Resources"]["Service"]["Properties"]
+        del properties["LaunchType"]
+        strategy = [{"CapacityProvider": provider, "Weight": 1}]
+        properties["CapacityProviderStrategy"] = strategy
+        return json.dumps(made)
+
+    stack = create(world.aws, on("FARGATE"))
+    update(world.aws, stack, on("FARGATE_SPOT"))
+
+    (used,) = service_of(world, stack)["capacityProviderStrategy"]
+    assert used["capacityProvider"] == "FARGATE_SPOT"
 
 
 def test_a_deleted_stack_leaves_no_service_no_task_and_no_cluster(world: World) -> None:
