@@ -26,7 +26,7 @@ def reflect_regressions(tasks: Iterable[Task], now: float) -> None:
     raised: set[str] = vars(backend()).setdefault("raised_alarms", set())  # reset with moto
     due = set()
     for task in tasks:
-        for behaviour in task.behaviours.values():
+        for behaviour in task.behaviours:
             if behaviour.kind != "regression" or task.status == "STOPPED":
                 continue
             healthy_for = now - task.healthy_since if task.healthy_since is not None else -1.0

@@ -9,13 +9,15 @@ scheduler thread moves on.
     service, deployment, scheduler, service_tasks   a service and its deployments
     service_deployment_actions, service_deployment_states, service_deployment, service_revision
                                                     the history of a service's deployments
-    task, containers, placement, images, awslogs    a task: its states, place, behaviour and logs
+    daemons                                         the services with one task on each instance
+    task, containers, dependencies, placement, images, awslogs
+                                                    a task: its states, place, behaviour and logs
     container_instances                             instances of Auto Scaling groups
     alarms, service_discovery, events               what ECS reads and causes in other services
     state                                           the lock, the backend and the times that all share
 
-Task sets, StartTask, DAEMON services, lifecycle hooks with ContinueServiceDeployment, every strategy but
-ROLLING, and managed instances are refused. Placement strategies and constraints, Availability
+Task sets, StartTask, lifecycle hooks with ContinueServiceDeployment, every strategy but ROLLING, and
+managed instances are refused. Placement strategies and constraints, Availability
 Zone rebalancing of running tasks and ECS Exec are recorded only.
 """
 

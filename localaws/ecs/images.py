@@ -3,7 +3,7 @@
 ``localaws.behaviour`` is one of
 
 * ``healthy``, the default, and the behaviour of every image outside of the account's registry;
-* ``crash``: exits after the start with ``localaws.exit-code`` (1);
+* ``crash``: exits ``localaws.exit-seconds`` (0.1) after its start with ``localaws.exit-code`` (1);
 * ``unpullable``: can't be pulled, like an image that ECR does not have;
 * ``unhealthy``: health checks of targets get ``localaws.health-status`` (502), and container health
   checks fail;
@@ -11,23 +11,26 @@
 * ``regression``: is healthy, but ``localaws.alarm-after-seconds`` (0) after its task became healthy the
   CloudWatch alarm ``localaws.alarm`` goes to ALARM, and to OK once no such task runs any more.
 
-With any behaviour the containers first write the lines of ``localaws.log``.
+With any behaviour the containers first write the lines of ``localaws.log``, and their task gets the
+containers that ``localaws.inject`` and ``localaws.inject-first`` name, as AWS adds some: separated by
+spaces, each with ``:unpullable`` or ``:crash`` if it does not just run.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from moto.ecr.models import ecr_backends
 
 from localaws import ecr
 from localaws.aws import ACCOUNT, REGION
-from localaws.ecs.state import PENDING
+from localaws.ecs.state import CRASH, PENDING
 
+INJECTED = ("healthy", "unpullable", "crash")
 BEHAVIOURS = ("healthy", "crash", "unpullable", "unhealthy", "slow", "regression")
 
 _REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
@@ -37,7 +40,19 @@ _IMAGE = re.compile(
 
 
 class StartError(Exception):
-    """The container does not start. The message is the reason that ECS gives."""
+    """The task does not start. The message is the reason that ECS gives, or says what can't be
+    simulated.
+    """
+
+
+@dataclass(frozen=True)
+class Injection:
+    """A container that AWS adds to the task, such as GuardDuty's agent or Service Connect's proxy."""
+
+    name: str
+    kind: str
+    first: bool
+    """Whether DescribeTasks lists it before the containers of the task definition."""
 
 
 @dataclass(frozen=True)
@@ -46,26 +61,31 @@ class Behaviour:
 
     digest: str | None = None
     kind: str = "healthy"
+    pull_error: str = ""
+    """ECS's reason if it can't be pulled."""
     exit_code: int = 1
+    exit_seconds: float = CRASH
     health_status: int = 502
     start_seconds: float = PENDING
     alarm: str = ""
     alarm_after_seconds: float = 0.0
     log: tuple[str, ...] = ()
     """The lines that the container writes at its start."""
+    injections: tuple[Injection, ...] = ()
 
 
 def behaviour_of(image: str) -> Behaviour:
-    """Pull an image and return its behaviour. Raises StartError."""
+    """Pull an image and return its behaviour. Raises StartError if that can't be simulated."""
     match = _IMAGE.fullmatch(image)
     if match is None:
         return Behaviour()
     reference = match["digest"] or match["tag"] or "latest"
     pulled = _pull(match["repository"], reference)
     if pulled is None:
-        raise StartError(
-            f"CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to"
-            f" resolve ref {image}: {image}: not found"
+        return Behaviour(
+            kind="unpullable",
+            pull_error=f"CannotPullContainerError: pull image manifest has been retried 1 time(s):"
+            f" failed to resolve ref {image}: {image}: not found",
         )
     digest, manifest = pulled
     try:
@@ -74,9 +94,12 @@ def behaviour_of(image: str) -> Behaviour:
         print(f"localaws: {image}: {error}", file=sys.stderr)  # noqa: T201
         raise StartError(f"localaws: {error}") from error
     if behaviour.kind == "unpullable":
-        raise StartError(
-            f"CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to"
-            f" copy: httpReadSeeker: failed open: unexpected status code for {image}: 403 Forbidden"
+        return replace(
+            behaviour,
+            digest=None,
+            pull_error=f"CannotPullContainerError: pull image manifest has been retried 5 time(s):"
+            f" failed to copy: httpReadSeeker: failed open: unexpected status code for {image}:"
+            " 403 Forbidden",
         )
     return behaviour
 
@@ -92,13 +115,26 @@ def _read(digest: str, annotations: Mapping[str, str]) -> Behaviour:
         digest=digest,
         kind=kind,
         exit_code=int(annotations.get("localaws.exit-code", 1)),
+        exit_seconds=float(annotations.get("localaws.exit-seconds", CRASH)),
         health_status=int(annotations.get("localaws.health-status", 502)),
         start_seconds=float(annotations.get("localaws.start-seconds", PENDING)),
         alarm=annotations.get("localaws.alarm", ""),
         alarm_after_seconds=float(annotations.get("localaws.alarm-after-seconds", 0)),
         # The driver omits empty lines, because CloudWatch Logs refuses empty events.
         log=tuple(filter(None, annotations.get("localaws.log", "").split("\n"))),
+        injections=(
+            *_injections("localaws.inject-first", annotations),
+            *_injections("localaws.inject", annotations),
+        ),
     )
+
+
+def _injections(key: str, annotations: Mapping[str, str]) -> Iterator[Injection]:
+    for item in annotations.get(key, "").split():
+        name, _, kind = item.partition(":")
+        if (kind or "healthy") not in INJECTED:
+            raise ValueError(f"{key}: {item}: not one of {', '.join(INJECTED)}")
+        yield Injection(name, kind or "healthy", first=key.endswith("-first"))
 
 
 def _pull(repository: str, reference: str) -> tuple[str, dict[str, Any]] | None:

@@ -76,8 +76,9 @@ def place(
     neighbours: Iterable[Placement],
     siblings: Iterable[Placement] = (),
     provider: str | None = None,
+    instance: Any = None,
 ) -> Placement:
-    """Find a place for a task, apart from its siblings. Raises PlacementError."""
+    """Find a place for a task, apart from its siblings, or on one instance. Raises PlacementError."""
     placement, siblings = Placement(cluster), list(siblings)
     mappings = [
         (container["name"], mapping["containerPort"], mapping["hostPort"])
@@ -85,21 +86,40 @@ def place(
         for mapping in container["portMappings"]
         if "containerPort" in mapping
     ]
-    subnets = []
+    subnets = _subnets(definition, network)
     if definition.awsvpc:
-        vpc = (network or {})["awsvpcConfiguration"]
-        subnets = [ec2_backends[ACCOUNT][REGION].get_subnet(name) for name in vpc["subnets"]]
         placement.ports = {(name, port): port for name, port, _ in mappings}
     if not fargate:
-        instances = _instances(cluster, provider, {s.availability_zone for s in subnets})
+        zones = {s.availability_zone for s in subnets}
+        instances = [instance] if instance else _instances(cluster, provider, zones)
         used = Counter(sibling.zone for sibling in siblings)
         instances.sort(key=lambda i: (used[_zone(i)], i.running_tasks_count))
         _choose_instance(placement, instances, mappings, list(neighbours), awsvpc=definition.awsvpc)
         subnets = [s for s in subnets if s.availability_zone == placement.zone]
     if subnets:
         taken = Counter(sibling.subnet for sibling in siblings)
+        vpc = (network or {})["awsvpcConfiguration"]
         _attach_interface(placement, min(subnets, key=lambda s: taken[s.id]), vpc)
     return placement
+
+
+def instances_for(
+    definition: LiveTaskDefinition, cluster: str, network: dict[str, Any] | None
+) -> list[Any]:
+    """Every container instance on which such a task can run, whatever runs there."""
+    zones = {subnet.availability_zone for subnet in _subnets(definition, network)}
+    try:
+        return _instances(cluster, None, zones)
+    except PlacementError:
+        return []
+
+
+def _subnets(definition: LiveTaskDefinition, network: dict[str, Any] | None) -> list[Any]:
+    """The subnets for the task's network interface; none if it has none."""
+    if not definition.awsvpc:
+        return []
+    names = (network or {})["awsvpcConfiguration"]["subnets"]
+    return [ec2_backends[ACCOUNT][REGION].get_subnet(name) for name in names]
 
 
 def _instances(cluster: str, provider: str | None, zones: set[str]) -> list[Any]:

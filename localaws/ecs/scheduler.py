@@ -12,11 +12,11 @@ from collections import Counter
 from typing import Any
 
 from localaws import clock
-from localaws.ecs import container_instances, service_deployment_states
+from localaws.ecs import container_instances, daemons, service_deployment_states, task_definitions
 from localaws.ecs.alarms import in_alarm, reflect_regressions
 from localaws.ecs.deployment import ALARMS, BREAKER, Deployment, threshold
 from localaws.ecs.service import LiveService, live_services
-from localaws.ecs.service_tasks import start
+from localaws.ecs.service_tasks import start, stop
 from localaws.ecs.state import STOPPED_TASKS_STAY, backend
 from localaws.ecs.task import Task
 
@@ -30,7 +30,10 @@ def tick() -> None:
             for task in service.tasks:
                 task.advance(now)
             _judge(service, now)
-            _scale(service, now)
+            if service.settings["schedulingStrategy"] == "DAEMON":
+                daemons.scale(service, now)
+            else:
+                _scale(service, now)
             _report_targets(service)
             _conclude(service, now)
             service_deployment_states.advance(service, now)
@@ -43,6 +46,10 @@ def tick() -> None:
         cluster.active_services_count = services[cluster.name]
         _sum_up(cluster, now)
     reflect_regressions(tasks, now)
+    if task_definitions.deleting():
+        services_use = {d.definition.arn for s in live_services() for d in s.deployments}
+        tasks_use = {task.definition.arn for task in tasks if task.status != "STOPPED"}
+        task_definitions.finish_deletions(services_use | tasks_use)
 
 
 def _judge(service: LiveService, now: float) -> None:
@@ -105,21 +112,11 @@ def _scale(service: LiveService, now: float) -> None:
             spare -= 1
         stopped.append(task)
         surplus, needed = surplus - 1, needed - 1
-    _scale_in(service, primary, stopped)
+    stop(service, stopped)
     remaining = sum(not task.stopping for task in service.tasks)
     room = min(missing, maximum - remaining)
     if room > 0 and now >= primary.not_before:
-        start(service, primary, room, now)
-
-
-def _scale_in(service: LiveService, primary: Deployment, tasks: list[Task]) -> None:
-    if not tasks:
-        return
-    for task in tasks:
-        reason = f"Scaling activity initiated by (deployment {primary.id})"
-        task.stop(reason, "ServiceSchedulerInitiated")
-    names = " ".join(f"(task {task.id})" for task in tasks)
-    service.add_event(f"has stopped {len(tasks)} running tasks: {names}.")
+        start(service, primary, [None] * room, now)
 
 
 def _report_targets(service: LiveService) -> None:

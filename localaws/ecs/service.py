@@ -15,7 +15,6 @@ from moto.ecs.models import Cluster, Service
 
 from localaws.aws import ACCOUNT
 from localaws.ecs import events
-from localaws.ecs import service_validation as checks
 from localaws.ecs.alarms import in_alarm, watched
 from localaws.ecs.deployment import ALARMS, REVISION_FIELDS, USER, Cause, Deployment
 from localaws.ecs.service_deployment import ServiceDeployment, summary
@@ -73,7 +72,7 @@ class LiveService(Service):
         """The settings after a request is applied to them."""
         kept = {k: v for k, v in params.items() if k not in (*_NAMES, *_ONCE) and v is not None}
         if "deploymentConfiguration" in kept:
-            former = self.settings.get("deploymentConfiguration", checks.DEPLOYMENT_DEFAULTS)
+            former = self.settings.get("deploymentConfiguration", {})
             kept["deploymentConfiguration"] = {**former, **kept["deploymentConfiguration"]}
         before = self.settings
         if "capacityProviderStrategy" in kept:  # replaces the launch type

@@ -31,6 +31,7 @@ def create(params: dict[str, Any]) -> dict[str, Any]:
         raise InvalidParameterException("Creation of service was not idempotent.")
     service = LiveService(cluster, params)  # type: ignore[abstract]
     service.settings = service.settings_after(checks.with_defaults(params, cluster))
+    checks.check_daemon(params, service.settings)
     if service.deployment_controller["type"] == "EXTERNAL":
         backend().services[key] = service  # recorded only: its tasks would belong to task sets
         return {"service": service.record(tags=True)}
@@ -53,6 +54,7 @@ def update(params: dict[str, Any]) -> dict[str, Any]:
     checks.check_capacity(params, cluster)
     checks.check_changed_strategy(params, service.settings)
     settings = checks.with_capacity(service.settings_after(params), cluster)
+    checks.check_daemon(params, settings)
     moved = definition is not None and definition.arn != service.task_definition
     needs_tasks = (
         moved
@@ -76,7 +78,8 @@ def update(params: dict[str, Any]) -> dict[str, Any]:
 def delete(params: dict[str, Any]) -> dict[str, Any]:
     """DeleteService: the service is DRAINING until its tasks have stopped, then INACTIVE."""
     service = find(params.get("cluster", "default"), params["service"])
-    if service.desired_count > 0 and not params.get("force"):
+    replicas = service.settings["schedulingStrategy"] == "REPLICA"
+    if replicas and service.desired_count > 0 and not params.get("force"):
         raise InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
     if service.status == "ACTIVE":
         service.status = "DRAINING" if service.deployments else "INACTIVE"

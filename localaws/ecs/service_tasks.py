@@ -1,8 +1,9 @@
-"""The start of tasks of a service: their capacity provider, placement, load balancers and tags."""
+"""The tasks of a service: their capacity provider, placement, load balancers and tags, and their stop."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from localaws.ecs.capacity_providers import choose
@@ -15,22 +16,40 @@ from localaws.ecs.task import Task
 from localaws.ecs.task_actions import placements
 
 
-def start(service: LiveService, deployment: Deployment, count: int, now: float) -> None:
-    """Start tasks of a deployment, as many as can be placed."""
+def start(
+    service: LiveService, deployment: Deployment, instances: Sequence[Any], now: float
+) -> None:
+    """Start tasks of a deployment, as many as can be placed.
+
+    There is one for each container instance; None stands for any that has room, and for Fargate.
+    """
     tasks = backend().tasks.setdefault(service.cluster_name, {})
     started = []
-    for _ in range(count):
+    for instance in instances:
         try:
-            task = _new_task(service, deployment)
+            task = _new_task(service, deployment, instance)
         except PlacementError as reason:
             _report_no_place(service, deployment, reason, now)
-            break
+            if instance is None:  # nor is there room for another one
+                break
+            continue
         service.tasks.append(task)
         tasks[task.task_arn] = task  # type: ignore[assignment]
         started.append(task)
     if started:
         names = " ".join(f"(task {task.id})" for task in started)
         service.add_event(f"has started {len(started)} tasks: {names}.")
+
+
+def stop(service: LiveService, tasks: Sequence[Task]) -> None:
+    """Stop tasks that the primary deployment has no place for."""
+    if not tasks:
+        return
+    for task in tasks:
+        reason = f"Scaling activity initiated by (deployment {service.deployments[0].id})"
+        task.stop(reason, "ServiceSchedulerInitiated")
+    names = " ".join(f"(task {task.id})" for task in tasks)
+    service.add_event(f"has stopped {len(tasks)} running tasks: {names}.")
 
 
 def _report_no_place(
@@ -50,7 +69,7 @@ def _report_no_place(
         service.add_event(message)
 
 
-def _new_task(service: LiveService, deployment: Deployment) -> Task:
+def _new_task(service: LiveService, deployment: Deployment, instance: Any) -> Task:
     settings, definition = deployment.settings, deployment.definition
     siblings = [
         task
@@ -79,6 +98,7 @@ def _new_task(service: LiveService, deployment: Deployment) -> Task:
         neighbours=placements(service.cluster_name),
         siblings=[task.placement for task in siblings],
         provider=provider,
+        instance=instance,
     )
     return Task(
         definition,

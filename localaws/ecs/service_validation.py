@@ -24,9 +24,18 @@ DEPLOYMENT_DEFAULTS: dict[str, Any] = {
 }
 
 
+DAEMON_DEFAULTS: dict[str, Any] = {
+    **DEPLOYMENT_DEFAULTS,
+    "maximumPercent": 100,
+    "minimumHealthyPercent": 0,
+}
+
+
 def with_defaults(params: dict[str, Any], cluster: Cluster) -> dict[str, Any]:
     """A CreateService request with ECS's defaults."""
-    limits = {**DEPLOYMENT_DEFAULTS, **(params.get("deploymentConfiguration") or {})}
+    daemon = params.get("schedulingStrategy") == "DAEMON"
+    defaults = DAEMON_DEFAULTS if daemon else DEPLOYMENT_DEFAULTS
+    limits = {**defaults, **(params.get("deploymentConfiguration") or {})}
     rebalanced = limits["maximumPercent"] > 100  # rebalancing starts a task before it stops one
     filled = {
         "schedulingStrategy": "REPLICA",
@@ -35,8 +44,8 @@ def with_defaults(params: dict[str, Any], cluster: Cluster) -> dict[str, Any]:
         "propagateTags": "NONE",
         "enableExecuteCommand": False,
         "availabilityZoneRebalancing": "ENABLED" if rebalanced else "DISABLED",
-        "deploymentConfiguration": {},
         **deepcopy({k: v for k, v in params.items() if v is not None}),
+        "deploymentConfiguration": deepcopy(limits),
     }
     if params.get("loadBalancers"):
         filled.setdefault("healthCheckGracePeriodSeconds", 0)
@@ -69,8 +78,6 @@ def on_fargate(settings: dict[str, Any]) -> bool:
 
 def check(settings: dict[str, Any], definition: LiveTaskDefinition, action: str) -> None:
     """Refuse what ECS refuses and what is not simulated."""
-    if settings.get("schedulingStrategy") == "DAEMON":
-        raise NotImplementedError(f"ecs: {action}: schedulingStrategy DAEMON is not simulated")
     configuration = settings.get("deploymentConfiguration", {})
     if configuration.get("lifecycleHooks"):
         raise NotImplementedError(f"ecs: {action}: lifecycleHooks are not simulated")
@@ -82,6 +89,45 @@ def check(settings: dict[str, Any], definition: LiveTaskDefinition, action: str)
     service_discovery.check(settings.get("serviceRegistries") or [], definition)
     for balancer in settings.get("loadBalancers") or []:
         _check_load_balancer(balancer, definition, action)
+
+
+def check_daemon(params: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Refuse what a service with the strategy DAEMON can't have.
+
+    ``settings`` are those after the request ``params``. ECS's words for the launch type and the
+    deployment controller are not published.
+    """
+    if settings["schedulingStrategy"] != "DAEMON":
+        return
+    if settings.get("capacityProviderStrategy"):
+        raise InvalidParameterException(
+            "Specifying a capacity provider strategy is not supported when you create a service"
+            " using the DAEMON scheduling strategy."
+        )
+    controller = settings["deploymentController"]["type"]
+    for kind, value in (
+        ("launch", settings.get("launchType")),
+        ("deployment controller", controller),
+    ):
+        if value in ("FARGATE", "CODE_DEPLOY", "EXTERNAL"):
+            raise InvalidParameterException(
+                f"The daemon scheduling strategy does not support the {kind} type {value}."
+            )
+    if params.get("desiredCount") is not None:
+        raise InvalidParameterException(
+            "The daemon scheduling strategy does not support a desired count for services. Remove"
+            " the desired count value and try again"
+        )
+    if params.get("placementStrategy") is not None:  # not even an empty list
+        raise InvalidParameterException(
+            "The daemon scheduling strategy does not support placement strategies. Remove the"
+            " placement strategy and try again"
+        )
+    if settings["deploymentConfiguration"]["maximumPercent"] > 100:
+        raise InvalidParameterException(
+            "The daemon scheduling strategy does not support values above 100 for maximumPercent on"
+            " a deployment configuration. Change the maximumPercent value to 100, and try again"
+        )
 
 
 def check_capacity(settings: dict[str, Any], cluster: Cluster) -> None:

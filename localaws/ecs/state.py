@@ -24,7 +24,8 @@ TICK = 0.05  # seconds between two rounds of the scheduler
 # shortened; durations that a caller sets (a grace period, an image's start-seconds) are kept.
 PROVISIONING = 0.05  # attaching a network interface: 5 to 20 s
 PENDING = 0.15  # pulling the image and starting the containers: 10 to 60 s
-CRASH = 0.1  # from RUNNING to the exit of an image that crashes
+PENDING_MOST = 3 * 3600.0  # a task whose containers wait for each other is stopped then, as on AWS
+CRASH = 0.1  # from the start to the exit of an image that crashes
 CONTAINER_CHECK = 0.15  # the first result of a container health check: its interval, 30 s
 SETTLED = 0.25  # how long a task must run before it counts as healthy; longer than CRASH
 REGISTRATION = 0.05  # until a service deployment exists, and until it starts: 1.6 s each

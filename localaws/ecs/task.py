@@ -7,18 +7,17 @@ moves it on, and its images decide how.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from copy import deepcopy
 from functools import partial
 from typing import Any
 
 from localaws import clock, elbv2
-from localaws.ecs import awslogs, events
-from localaws.ecs.containers import container_record, network_bindings
-from localaws.ecs.images import Behaviour, StartError, behaviour_of
+from localaws.ecs import awslogs, dependencies, events
+from localaws.ecs.containers import Container, defined_container, injected_container
+from localaws.ecs.images import Behaviour, StartError
 from localaws.ecs.placement import Placement
 from localaws.ecs.service_discovery import Registration
-from localaws.ecs.state import CONTAINER_CHECK, CRASH, PENDING, PROVISIONING, SETTLED, arn, utcnow
+from localaws.ecs.state import PENDING_MOST, PROVISIONING, SETTLED, arn, utcnow
 from localaws.ecs.task_definitions import LiveTaskDefinition
 
 
@@ -40,15 +39,16 @@ class Task:
         self.tags = tags
         self.id = uuid.uuid4().hex
         self.task_arn = arn(f"task/{placement.cluster}/{self.id}")
-        self.behaviours: dict[str, Behaviour] = {}
+        self.containers = [
+            defined_container(self.task_arn, c, placement)
+            for c in definition.record["containerDefinitions"]
+        ]
         self.targets: list[tuple[str, elbv2.Target]] = []
         self.since = clock.monotonic()  # when it got its status
         self.healthy_since: float | None = None
-        self.checked = {
-            container["name"]
-            for container in definition.record["containerDefinitions"]
-            if container.get("healthCheck") and container["essential"]
-        }
+        self.checked = [
+            c for c in self.containers if c.definition.get("healthCheck") and c.essential
+        ]
         self.failed = False  # it ended through its own fault and was never healthy
         self.record: dict[str, Any] = {
             "taskArn": self.task_arn,
@@ -56,10 +56,7 @@ class Task:
             "taskDefinitionArn": definition.arn,
             "availabilityZone": placement.zone,
             "attachments": [placement.attachment] if placement.attachment else [],
-            "containers": [
-                container_record(self.task_arn, c, placement)
-                for c in definition.record["containerDefinitions"]
-            ],
+            "containers": [container.record for container in self.containers],
             "cpu": definition.record.get("cpu"),
             "memory": definition.record.get("memory"),
             "overrides": {"containerOverrides": []},
@@ -91,6 +88,11 @@ class Task:
         """Whether it is stopping or has stopped."""
         return bool(self.record["desiredStatus"] == "STOPPED")
 
+    @property
+    def behaviours(self) -> list[Behaviour]:
+        """The behaviours of its images."""
+        return [container.behaviour for container in self.containers]
+
     def snapshot(self) -> dict[str, Any]:
         """The record as DescribeTasks returns it now."""
         return {**deepcopy(self.record), "tags": list(self.tags)}
@@ -99,11 +101,11 @@ class Task:
         """Go on to the next status if it is due."""
         age = now - self.since
         if self.status == "PROVISIONING" and age >= PROVISIONING:
-            self._pull()
-        elif self.status == "PENDING" and age >= self._start_seconds():
-            self._start()
-        elif self.status == "RUNNING":
-            self._run(age)
+            self._pull(now)
+        elif self.status == "PENDING" and age >= PENDING_MOST:
+            self.stop("Task failed to start", "TaskFailedToStart", failed=True)
+        elif self.status in ("PENDING", "RUNNING"):
+            self._progress(now)
         elif self.status == "DEACTIVATING" and not self._draining():
             self._end()
 
@@ -148,45 +150,83 @@ class Task:
         self.record["version"] += 1
         events.task_changed(self.record)
 
-    def _pull(self) -> None:
+    def _pull(self, now: float) -> None:
         self.record["pullStartedAt"] = utcnow()
-        for container in self.record["containers"]:
+        for container in self.containers:
             try:
-                behaviour = behaviour_of(container["image"])
+                container.pull()
             except StartError as error:
-                self._fail_to_start(container, error)
+                self._fail_to_start(container, str(error))
                 return
-            self.behaviours[container["name"]] = behaviour
-            if behaviour.digest:
-                container["imageDigest"] = behaviour.digest
+        self._inject_containers()
+        for container in self.containers:
+            if container.behaviour.pull_error:
+                container.give_up(container.behaviour.pull_error)
+        for container in self.containers:
+            if container.ended and container.essential:
+                self._fail_to_start(container, container.behaviour.pull_error)
+                return
         self._enter("PENDING")
+        self._progress(now)
 
-    def _fail_to_start(self, container: dict[str, Any], error: StartError) -> None:
-        container["reason"] = str(error)
-        self.stop(str(error), "TaskFailedToStart", failed=True)
+    def _inject_containers(self) -> None:
+        """Add the containers that AWS adds to the task, each one once."""
+        named = {i.name: i for behaviour in self.behaviours for i in behaviour.injections}
+        first: list[Container] = []
+        last: list[Container] = []
+        for injection in named.values():
+            container = injected_container(self.task_arn, injection, self.placement)
+            (first if injection.first else last).append(container)
+        self.containers = [*first, *self.containers, *last]
+        self.record["containers"] = [container.record for container in self.containers]
 
-    def _start_seconds(self) -> float:
-        return max([PENDING, *(b.start_seconds for b in self.behaviours.values())])
+    def _fail_to_start(self, container: Container, reason: str) -> None:
+        container.give_up(reason)
+        self.stop(reason, "TaskFailedToStart", failed=True)
 
-    def _start(self) -> None:
-        for container, definition in self._containers():
-            runtime_id = f"{self.id}-{uuid.uuid4().int % 10**10}"
-            log = self.behaviours[container["name"]].log
-            try:
-                awslogs.start(
-                    definition,
-                    self.id,
-                    runtime_id,
-                    log,
-                    on_instance=bool(self.placement.instance),
-                )
-            except StartError as error:
-                self._fail_to_start(container, error)
+    def _progress(self, now: float) -> None:
+        """Go on with each container."""
+        for container in self.containers:
+            if container.running:
+                self._run(container, now)
+            elif not container.ended:
+                self._start_if_due(container, now)
+            if self.stopping:
                 return
-            container["runtimeId"] = runtime_id
-        for container in self.record["containers"]:
-            container["lastStatus"] = "RUNNING"
-            container["networkBindings"] = network_bindings(container["name"], self.placement)
+        self._sum_up_health()
+        if self.status == "PENDING" and all(c.running or c.ended for c in self.containers):
+            self._start_to_run()
+
+    def _start_if_due(self, container: Container, now: float) -> None:
+        if container.may_start_since is None:
+            try:
+                if not dependencies.may_start(container, self.containers, now):
+                    return
+            except dependencies.NeverResolvedError as reason:
+                container.give_up(f"CannotStartContainerError: {reason}", exit_code=143)
+                if container.essential:
+                    self.stop("Task failed to start", "TaskFailedToStart", failed=True)
+                return
+            container.may_start_since = now
+        if now - container.may_start_since >= container.behaviour.start_seconds:
+            self._start(container, now)
+
+    def _start(self, container: Container, now: float) -> None:
+        runtime_id = f"{self.id}-{uuid.uuid4().int % 10**10}"
+        try:
+            awslogs.start(
+                container.definition,
+                self.id,
+                runtime_id,
+                container.behaviour.log,
+                on_instance=bool(self.placement.instance),
+            )
+        except StartError as error:
+            self._fail_to_start(container, str(error))
+        else:
+            container.start(now, runtime_id, self.placement)
+
+    def _start_to_run(self) -> None:
         self.record.update(pullStoppedAt=utcnow(), startedAt=utcnow(), connectivity="CONNECTED")
         self._enter("RUNNING")
         for balancer in self.load_balancers:
@@ -207,49 +247,38 @@ class Task:
         self.targets.append((group.arn, target))
 
     def _answer(self, container_name: str) -> int | None:
-        container = next(c for c in self.record["containers"] if c["name"] == container_name)
-        if container["lastStatus"] != "RUNNING":
+        container = next(c for c in self.containers if c.name == container_name)
+        if not container.running:
             raise ConnectionRefusedError
-        behaviour = self.behaviours[container_name]
+        behaviour = container.behaviour
         return behaviour.health_status if behaviour.kind == "unhealthy" else None
 
-    def _run(self, age: float) -> None:
-        for container, definition in self._containers():
-            behaviour = self.behaviours[container["name"]]
-            if behaviour.kind == "crash" and age >= CRASH and "exitCode" not in container:
-                container.update(lastStatus="STOPPED", exitCode=behaviour.exit_code)
-                if definition["essential"]:
-                    reason = "Essential container in task exited"
-                    self.stop(reason, "EssentialContainerExited", failed=True)
-                    return
-            elif definition.get("healthCheck") and age >= CONTAINER_CHECK:
-                passed = behaviour.kind != "unhealthy"
-                container["healthStatus"] = "HEALTHY" if passed else "UNHEALTHY"
-        self._sum_up_health()
+    def _run(self, container: Container, now: float) -> None:
+        if not container.is_due_to_exit(now):
+            container.check_health(now)
+        elif container.is_restarted(now):
+            self._start(container, now)
+        else:
+            container.stop(container.behaviour.exit_code)
+            if container.essential:
+                reason = "Essential container in task exited"
+                self.stop(reason, "EssentialContainerExited", failed=True)
 
     def _sum_up_health(self) -> None:
-        containers = self.record["containers"]
-        seen = {c["healthStatus"] for c in containers if c["name"] in self.checked}
+        seen = {container.record["healthStatus"] for container in self.checked}
         for status in ("UNHEALTHY", "UNKNOWN", "HEALTHY"):
             if status in seen:
                 self.record["healthStatus"] = status
                 self.registration.report_health(healthy=status == "HEALTHY")
                 return
 
-    def _containers(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        """The record of each container with its definition."""
-        definitions = self.definition.record["containerDefinitions"]
-        return zip(self.record["containers"], definitions, strict=True)
-
     def _draining(self) -> bool:
         return any(elbv2.health(group, target)[0] == "draining" for group, target in self.targets)
 
     def _end(self) -> None:
         now = utcnow()
-        for container in self.record["containers"]:
-            if "startedAt" in self.record:
-                container.setdefault("exitCode", 0)
-            container["lastStatus"] = "STOPPED"
+        for container in self.containers:
+            container.stop(0)
         self.placement.release()
         self.record.update(executionStoppedAt=now, stoppedAt=now)
         self._enter("STOPPED")

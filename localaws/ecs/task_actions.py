@@ -79,7 +79,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
     """RunTask: tasks without a service, which end when an essential container exits."""
     refuse("RunTask", params, _NOT_SIMULATED)
     cluster = active_cluster(params.get("cluster", "default"))
-    definition = deployable(params["taskDefinition"])
+    definition = deployable(params["taskDefinition"], refusal=InvalidParameterException)
     check_network(params, definition)
     check_capacity(params, cluster)
     params = with_capacity(params, cluster)

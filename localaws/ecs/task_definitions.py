@@ -8,14 +8,16 @@ fields added.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 from moto.core.utils import utcnow
-from moto.ecs.exceptions import EcsClientException, InvalidParameterException
+from moto.ecs.exceptions import EcsClientException, ECSException, InvalidParameterException
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 
 from localaws.aws import ACCOUNT, REGION
+from localaws.ecs import dependencies
 from localaws.ecs.state import backend, page
 
 _CONTAINER_DEFAULTS: dict[str, Any] = {
@@ -51,6 +53,11 @@ class LiveTaskDefinition(TaskDefinition):
             "registeredBy": f"arn:aws:iam::{ACCOUNT}:root",
         }
 
+    def enter(self, status: str, moment: str) -> None:
+        """Take on another status. ``moment`` is the field that tells since when."""
+        self.status = status
+        self.record.update({"status": status, moment: utcnow()})
+
     @property
     def awsvpc(self) -> bool:
         """Whether the network mode is awsvpc."""
@@ -72,11 +79,15 @@ def register(params: dict[str, Any]) -> dict[str, Any]:
                 "Fargate requires that 'cpu' and 'memory' be defined at the task level."
             )
     _check_network_mode(params.get("networkMode", "bridge"), containers)
+    if params.get("tags") == []:
+        raise EcsClientException("Tags can not be empty.")
     EC2ContainerServiceBackend._validate_container_defs(
         params.get("memory"), containers, params.get("requiresCompatibilities")
     )
     if not any(container.get("essential", True) for container in containers):
         raise EcsClientException("A container must be marked as essential.")
+    dependencies.check(containers)
+    _check_restart_policies(containers)
     revisions = backend().task_definitions.setdefault(family, {})
     # A revision number is never used again, even after the revision was deleted. The last one is
     # kept in moto's backend, whose reset deletes it.
@@ -120,20 +131,50 @@ def deregister(params: dict[str, Any]) -> dict[str, Any]:
     definition = find(params["taskDefinition"])
     if definition is None:
         raise EcsClientException("Unable to describe task definition.")
-    if definition.status != "INACTIVE":
-        definition.status = "INACTIVE"
-        definition.record.update(status="INACTIVE", deregisteredAt=utcnow())
+    if definition.status == "ACTIVE":
+        definition.enter("INACTIVE", "deregisteredAt")
     return {"taskDefinition": definition.record}
 
 
 def delete(params: dict[str, Any]) -> dict[str, Any]:
-    """DeleteTaskDefinitions."""
-    deleted, failures = backend().delete_task_definitions(params["taskDefinitions"])
-    records = [{**d.record, "status": d.status} for d in deleted]  # type: ignore[attr-defined]
-    return {
-        "taskDefinitions": records,
-        "failures": [{"arn": failure.arn, "reason": failure.reason} for failure in failures],
-    }
+    """DeleteTaskDefinitions: a revision is DELETE_IN_PROGRESS while tasks or services use it."""
+    names = params["taskDefinitions"]
+    if not 1 <= len(names) <= 10:
+        raise InvalidParameterException("Specify 1 to 10 task definitions.")  # not ECS's words
+    deleted, failures = [], []
+    for name in names:
+        definition = find(name) if ":" in _short(name) else None
+        if definition is None:
+            reason = "The specified task definition does not exist."
+        elif definition.status == "ACTIVE":
+            reason = (
+                "The specified task definition is still in ACTIVE status. Please deregister the"
+                " target and try again."
+            )
+        else:
+            if definition.status != "DELETE_IN_PROGRESS":
+                definition.enter("DELETE_IN_PROGRESS", "deleteRequestedAt")
+                deleting().append(definition)
+            deleted.append(definition.record)
+            continue
+        failures.append({"arn": name, "reason": reason})
+    return {"taskDefinitions": deleted, "failures": failures}
+
+
+def deleting() -> list[LiveTaskDefinition]:
+    """The revisions that are DELETE_IN_PROGRESS. They are kept in moto's backend, whose reset
+    empties the list.
+    """
+    waiting: list[LiveTaskDefinition] = vars(backend()).setdefault("deleting", [])
+    return waiting
+
+
+def finish_deletions(in_use: set[str]) -> None:
+    """Delete the revisions that are DELETE_IN_PROGRESS, except those with these ARNs."""
+    for definition in list(deleting()):
+        if definition.arn not in in_use:
+            deleting().remove(definition)
+            del backend().task_definitions[definition.family][definition.revision]
 
 
 def find(name: str) -> LiveTaskDefinition | None:
@@ -148,13 +189,18 @@ def find(name: str) -> LiveTaskDefinition | None:
     return revisions.get(int(revision))
 
 
-def deployable(name: str) -> LiveTaskDefinition:
-    """The revision to start tasks from, which has to be ACTIVE."""
+def deployable(
+    name: str, *, refusal: Callable[[str], ECSException] = EcsClientException
+) -> LiveTaskDefinition:
+    """The revision to start tasks from, which has to be ACTIVE.
+
+    ``refusal`` is the error for one that is not: RunTask has another code than the calls for services.
+    """
     definition = find(name)
     if definition is None:
         raise EcsClientException("TaskDefinition not found.")
     if definition.status != "ACTIVE":
-        raise EcsClientException("TaskDefinition is inactive")
+        raise refusal("TaskDefinition is inactive")
     return definition
 
 
@@ -172,6 +218,15 @@ def _check_network_mode(mode: str, containers: list[dict[str, Any]]) -> None:
                 f"When networkMode={mode}, the host ports and container ports in port mappings must"
                 " match."
             )
+
+
+def _check_restart_policies(containers: list[dict[str, Any]]) -> None:
+    """Refuse what the API's reference rules out. ECS's words for it are not published."""
+    for policy in (c["restartPolicy"] for c in containers if c.get("restartPolicy")):
+        if not 60 <= policy.get("restartAttemptPeriod", 60) <= 1800:
+            raise EcsClientException("The restartAttemptPeriod has to be 60 to 1800 seconds.")
+        if len(policy.get("ignoredExitCodes") or []) > 50:
+            raise EcsClientException("The ignoredExitCodes have to be 50 at most.")
 
 
 def _container(container: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:

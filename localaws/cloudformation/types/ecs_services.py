@@ -63,9 +63,10 @@ class Service(Resource):
     def create(self, properties: Properties, naming: Naming) -> str:
         given = {
             "ServiceName": naming.unique(255),
-            "DesiredCount": 1,  # CloudFormation's default; ECS has none
             **in_api_names(properties),
         }
+        if properties.get("SchedulingStrategy") != "DAEMON":
+            given.setdefault("DesiredCount", 1)  # CloudFormation's default; ECS has none
         return str(call("ecs", "CreateService", **given)["service"]["serviceArn"])
 
     @override

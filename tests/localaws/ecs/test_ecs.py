@@ -205,7 +205,6 @@ def test_code_deploy_services_refuse_a_task_definition_in_the_words_of_ecs(world
 @pytest.mark.parametrize(
     "settings",
     [
-        {"schedulingStrategy": "DAEMON"},
         {"deploymentConfiguration": {"earlySuccessCriteria": {"enable": True}}},
         {"vpcLatticeConfigurations": [{"roleArn": "r", "targetGroupArn": "t", "portName": "p"}]},
     ],

@@ -15,7 +15,14 @@ from tests.support.localaws.ecs import unique
 MODEL = botocore.session.get_session().get_service_model("ecs")
 INPUT = MODEL.operation_model("RegisterTaskDefinition").input_shape
 # Where any value of the right type will not do.
-VALUES = {"networkMode": "awsvpc", "hostPort": 80, "containerPort": 80, "family": "", "memory": 512}
+VALUES = {
+    "networkMode": "awsvpc",
+    "hostPort": 80,
+    "containerPort": 80,
+    "family": "",
+    "memory": 512,
+    "restartAttemptPeriod": 60,
+}
 
 
 def filled(shape: Shape, name: str = "") -> Any:
@@ -51,7 +58,10 @@ def register(ecs: Any, family: str, **fields: Any) -> dict[str, Any]:
 def test_every_field_of_the_request_comes_back(ecs: Any) -> None:
     given = filled(INPUT)
     given.update(family=unique("all"), tags=[{"key": "release", "value": "v1"}])
-    given["containerDefinitions"][0]["links"] = []  # for bridge mode only, which others are not for
+    first = given["containerDefinitions"][0]
+    first["links"] = []  # for bridge mode only, which others are not for
+    awaited = {**first, "name": first["dependsOn"][0]["containerName"], "dependsOn": []}
+    given["containerDefinitions"].append(awaited)
 
     arn = ecs.register_task_definition(**given)["taskDefinition"]["taskDefinitionArn"]
 
@@ -126,6 +136,16 @@ def test_a_task_definition_that_does_not_exist_cannot_be_described(ecs: Any) -> 
     assert refused.value.response["Error"]["Code"] == "ClientException"
 
 
+def test_an_empty_list_of_tags_is_refused_and_no_list_at_all_is_not(ecs: Any) -> None:
+    family = unique("tags")
+
+    with pytest.raises(ClientError, match=r"Tags can not be empty\.") as refused:
+        register(ecs, family, tags=[])
+
+    assert refused.value.response["Error"]["Code"] == "ClientException"
+    assert register(ecs, family)["revision"] == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -158,3 +178,72 @@ def test_a_task_definition_that_does_not_exist_cannot_be_described(ecs: Any) -> 
 def test_mistakes_are_refused(ecs: Any, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ClientError, match=message):
         register(ecs, unique("bad"), **fields)
+
+
+def awaiting(name: str, condition: str = "START") -> list[dict[str, str]]:
+    return [{"containerName": name, "condition": condition}]
+
+
+def container(name: str, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "image": "nginx", "memory": 64, **fields}
+
+
+@pytest.mark.parametrize(
+    ("containers", "message"),
+    [
+        (
+            [container("a", dependsOn=awaiting("b"))],
+            r"Cannot depend on container \+ 'b' because it does not exist",
+        ),
+        ([container("a", dependsOn=awaiting("a"))], "cycle: a"),
+        (
+            [container("a", dependsOn=awaiting("b")), container("b", dependsOn=awaiting("a"))],
+            "cycle: a, b",
+        ),
+        (
+            [
+                container("a"),
+                container("b", dependsOn=[*awaiting("a"), *awaiting("d")]),
+                container("c", dependsOn=awaiting("b")),
+                container("d", dependsOn=awaiting("c")),
+            ],
+            "cycle: b, c, d",
+        ),
+        (
+            [container("a", dependsOn=awaiting("b", "COMPLETE")), container("b")],
+            "with SUCCESS or COMPLETE condition cannot be an essential container",
+        ),
+        (
+            [container("a", dependsOn=awaiting("b", "SUCCESS")), container("b", essential=True)],
+            "with SUCCESS or COMPLETE condition cannot be an essential container",
+        ),
+        (
+            [container("a", dependsOn=awaiting("b", "HEALTHY")), container("b")],
+            "needs a health check: b",
+        ),
+        ([container("a", dependsOn=awaiting("b", "DONE")), container("b")], "condition DONE"),
+        ([container("a", restartPolicy={"enabled": True, "restartAttemptPeriod": 59})], "60 to"),
+        ([container("a", restartPolicy={"enabled": True, "restartAttemptPeriod": 1801})], "60 to"),
+        ([container("a", restartPolicy={"enabled": True, "ignoredExitCodes": [1] * 51})], "50 at"),
+    ],
+)
+def test_container_dependencies_and_restart_policies_that_cannot_work_are_refused(
+    ecs: Any, containers: list[dict[str, Any]], message: str
+) -> None:
+    family = unique("bad")
+    with pytest.raises(ClientError, match=message) as refused:
+        register(ecs, family, containerDefinitions=containers)
+    assert refused.value.response["Error"]["Code"] == "ClientException"
+    assert ecs.list_task_definitions(familyPrefix=family)["taskDefinitionArns"] == []
+
+
+def test_containers_may_depend_on_each_other_without_a_cycle(ecs: Any) -> None:
+    check = {"command": ["CMD-SHELL", "true"]}
+    policy = {"enabled": True, "restartAttemptPeriod": 1800, "ignoredExitCodes": [0] * 50}
+    containers = [
+        container("d", dependsOn=[*awaiting("b", "HEALTHY"), *awaiting("c", "COMPLETE")]),
+        container("b", dependsOn=awaiting("a", "SUCCESS"), healthCheck=check),
+        container("c", dependsOn=awaiting("a", "SUCCESS"), essential=False),
+        container("a", essential=False, restartPolicy=policy),
+    ]
+    assert register(ecs, unique("diamond"), containerDefinitions=containers)["revision"] == 1

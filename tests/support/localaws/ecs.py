@@ -10,6 +10,7 @@ from typing import Any
 
 from moto.ec2.models.amis import AMIS
 
+from localaws import clock
 from localaws.server import LocalAws
 from tests.support.waiting import wait_for
 
@@ -20,6 +21,16 @@ BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
 
 def unique(name: str) -> str:
     return f"{name}-{uuid.uuid4().hex[:8]}"
+
+
+def app(image: str, **container: Any) -> dict[str, Any]:
+    """The definition of the container ``app`` on port 80."""
+    return {"name": "app", "image": image, "portMappings": [{"containerPort": 80}], **container}
+
+
+def let_pass(seconds: float) -> None:
+    """Let the local AWS believe that so much time has passed, instead of waiting for it."""
+    clock.go_on_from(clock.monotonic() + seconds)
 
 
 class World:
@@ -58,14 +69,17 @@ class World:
 
     def definition(self, image: str, **container: Any) -> str:
         """Register a Fargate task definition with one container, ``app``, on port 80; its ARN."""
-        app = {"name": "app", "image": image, "portMappings": [{"containerPort": 80}], **container}
+        return self.define(app(image, **container))
+
+    def define(self, *containers: dict[str, Any]) -> str:
+        """Register a Fargate task definition with these containers; its ARN."""
         answer = self.ecs.register_task_definition(
             family=self.service,
             networkMode="awsvpc",
             requiresCompatibilities=["FARGATE"],
             cpu="256",
             memory="512",
-            containerDefinitions=[app],
+            containerDefinitions=list(containers),
         )
         return str(answer["taskDefinition"]["taskDefinitionArn"])
 
@@ -101,6 +115,21 @@ class World:
                 **settings,
             },
         )
+
+    def run(self, definition: str, **settings: Any) -> list[str]:
+        """Run a Fargate task without a service; the ARNs of the tasks."""
+        answer = self.ecs.run_task(
+            cluster=self.cluster,
+            taskDefinition=definition,
+            launchType="FARGATE",
+            networkConfiguration={"awsvpcConfiguration": {"subnets": self.subnets}},
+            **settings,
+        )
+        return [task["taskArn"] for task in answer["tasks"]]
+
+    def task(self, arn: str) -> dict[str, Any]:
+        """The task with this ARN, stopped or not."""
+        return dict(self.ecs.describe_tasks(cluster=self.cluster, tasks=[arn])["tasks"][0])
 
     def update(self, **changes: Any) -> dict[str, Any]:
         answer = self.ecs.update_service(cluster=self.cluster, service=self.service, **changes)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from localaws.server import LocalAws
-from tests.support.localaws.ecs import unique
+from tests.support.localaws.ecs import register_instance, unique
 from tests.support.localaws.ecs_capacity import CapacityWorld
 from tests.support.localaws.ecs_stacks import service_of, stack_of, template
 from tests.support.localaws.stacks import create, delete, outputs, reasons, update
@@ -134,6 +134,32 @@ def test_a_service_is_given_alarms_and_registries(world: CapacityWorld) -> None:
 
     assert service_of(world, stack)["serviceRegistries"] == []
     assert discovery.list_instances(ServiceId=registry["Id"])["Instances"] == []
+
+
+def test_a_stack_waits_for_a_daemon_on_each_instance_and_gives_it_no_desired_count(
+    world: CapacityWorld,
+) -> None:
+    register_instance(world)
+    container = {"Name": "app", "Image": "nginx", "Memory": 64}
+    service = {
+        "Cluster": world.cluster,
+        "ServiceName": world.service,
+        "TaskDefinition": {"Ref": "Definition"},
+        "SchedulingStrategy": "DAEMON",
+    }
+    stack = {
+        "Definition": {
+            "Type": "AWS::ECS::TaskDefinition",
+            "Properties": {"ContainerDefinitions": [container]},
+        },
+        "Service": {"Type": "AWS::ECS::Service", "Properties": service},
+    }
+
+    name = create(world.aws, template(stack))
+
+    assert (world.describe()["runningCount"], world.describe()["desiredCount"]) == (1, 1)
+    delete(world.aws, name)
+    assert world.describe()["status"] == "INACTIVE"
 
 
 def stack_with_instances(world: CapacityWorld, group: dict[str, Any], target: int) -> str:
