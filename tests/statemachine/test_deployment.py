@@ -27,6 +27,7 @@ UP_TO_THE_CHECK = [
     "RegisterTaskDefinition",
     "DecideChange",
     "UpdateService",
+    "DecideUpdate",
     "WaitForTasks",
     "CheckDeployment",
     "JudgeDeployment",
@@ -183,3 +184,9 @@ def test_the_ledger_is_given_all_that_is_known_of_the_end(machine: Machine) -> N
         "update": {"deployment_id": OURS, "started_at": moment(5)},
         "restored": None,
     }
+
+
+def test_a_deployment_without_a_task_ends_unproven(machine: Machine) -> None:
+    run = machine.run(deployment(), CheckDeployment=healthy(baked=True) | {"proven": False})
+    assert (run.status, run.output["outcome"]) == ("SUCCEEDED", "UNPROVEN")
+    assert run.called("FinishDeployment")["proven"] is False
