@@ -13,6 +13,8 @@ READY := $(VENV)/.ready
 CHECKOV := .venv-checkov
 CHECKOV_READY := $(CHECKOV)/.ready
 TEMPLATES := template.yaml $(wildcard environment/*.yaml)
+# One of each partition, because not every type and property is in each.
+REGIONS := us-east-1 cn-north-1 us-gov-west-1
 # checkov reads copies of TEMPLATES, without the conditions of resources.
 UNCONDITIONAL := .cache/checkov
 
@@ -81,7 +83,7 @@ lint: $(READY) $(CHECKOV_READY) ## Check code, templates and state machines
 	ruff check .
 	ruff format --check .
 	mypy functions localaws tools
-	cfn-lint $(TEMPLATES)
+	cfn-lint --regions $(REGIONS) -- $(TEMPLATES)
 	AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	python -m tools.lint_state_machines
 	PYTHONPATH=functions lint-imports --no-logo --no-cache

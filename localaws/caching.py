@@ -1,6 +1,7 @@
 """Keeps what moto works out anew for each request, or for each backend, though it can't change.
 
-Together these take a third of the time in which moto answers a short request.
+Together these take a third of the time in which moto answers a short request. And it makes more key pairs
+than it needs.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from moto.core import responses, utils
 from moto.core.base_backend import AccountSpecificBackend, BackendDict
 from moto.core.serialize import (
@@ -17,7 +19,9 @@ from moto.core.serialize import (
     AttributePickerContext,
     XFormedAttributePicker,
 )
+from moto.kms import models as kms
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+from moto.sns.models import Subscription
 from typing_extensions import override
 
 from localaws import aws
@@ -25,6 +29,7 @@ from localaws import aws
 _possible_keys = AttributePicker.get_possible_keys
 _possible_xformed_keys = XFormedAttributePicker.get_possible_keys
 _create_account = BackendDict._create_account_specific_backend
+_generate_key_pair = kms.generate_private_key  # type: ignore[attr-defined]
 
 
 class Dispatcher(DomainDispatcherApplication):
@@ -54,6 +59,8 @@ def install() -> None:
     XFormedAttributePicker.get_possible_keys = _xformed_keys  # type: ignore[method-assign, assignment]
     BackendDict._create_account_specific_backend = _create_if_missing  # type: ignore[method-assign, assignment]
     AccountSpecificBackend._generate_regions = lambda _, service: _regions(service)  # type: ignore[method-assign, assignment]
+    Subscription.private_key = lambda _: _signing_key()  # type: ignore[assignment, method-assign]
+    kms.generate_private_key = _key_pair_of  # type: ignore[assignment, attr-defined]
 
 
 def _keys(self: AttributePicker, context: AttributePickerContext) -> Iterable[str]:
@@ -97,3 +104,14 @@ def _regions(service: str) -> list[str]:
         for partition in session.get_available_partitions()
         for region in session.get_available_regions(service, partition_name=partition)
     ]
+
+
+@cache
+def _signing_key() -> RSAPrivateKey:
+    # moto makes one for each subscription, which takes a tenth of a second; SNS has one in a region.
+    return generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _key_pair_of(spec: str) -> Any:
+    # moto makes an RSA key for a symmetric key, too, and nothing ever uses it.
+    return None if spec == "SYMMETRIC_DEFAULT" else _generate_key_pair(spec)

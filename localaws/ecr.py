@@ -1,7 +1,7 @@
 """ECR, whose PutImage is a push: ``aws ecr put-image`` is all that the pipeline needs.
 
 moto's PutImage makes up a digest, deletes the image that loses its tag, has no errors for wrong
-digests and tags, emits no event, rounds the time of a push to seconds, and describes all images on
+digests, tags and types, emits no event, rounds the time of a push to seconds, and describes all images on
 one page. Here the digest is the OCI digest of the manifest's bytes, a tag moves to the new image
 unless it is immutable, and pushes and deletions emit "ECR Image Action" events.
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from copy import copy
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ _MEDIA_TYPES = {
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.oci.image.index.v1+json",
 }
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_ASKED_TAG = re.compile(r"[a-zA-Z0-9-_.]{1,300}")
 _lock = threading.RLock()
 
 
@@ -71,6 +74,8 @@ def _put_image(
     digest: str | None = None,
 ) -> Image:
     repository = self._get_repository(repository_name)
+    if image_tag is not None and not _TAG.fullmatch(image_tag):
+        raise _wrong_tag()
     media_type = _media_type(image_manifest, image_manifest_mediatype)
     actual = "sha256:" + hashlib.sha256(image_manifest.encode()).hexdigest()
     if digest is not None and digest != actual:
@@ -91,6 +96,7 @@ def _put_image(
             image = Image(self.account_id, "", image_manifest, repository_name, media_type, actual)
             image.image_tags.clear()
             image.image_pushed_at = datetime.now(UTC)  # type: ignore[assignment] # not whole seconds
+            image.artifact_media_type = _artifact_type(image_manifest)  # type: ignore[attr-defined]
             repository.images.append(image)
         image.image_tag = image_tag  # type: ignore[assignment]
         if image_tag:
@@ -102,10 +108,11 @@ def _put_image(
 
 def _media_type(text: str, given: str | None) -> str:
     constraint = "Invalid parameter at 'ImageManifest' failed to satisfy constraint: "
+    syntax = InvalidParameterException(f"{constraint}'Invalid JSON syntax'")
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise InvalidParameterException(f"{constraint}'Invalid JSON syntax'") from error
+        raise syntax from error
     if not isinstance(content, dict) or content.get("schemaVersion") != 2:
         raise InvalidParameterException(f"{constraint}'schemaVersion must be 2'")
     own = content.get("mediaType")
@@ -114,9 +121,31 @@ def _media_type(text: str, given: str | None) -> str:
             f"{constraint}'mediaType is {own}, imageManifestMediaType {given}'"
         )
     media_type = own or given
+    if media_type is None:
+        raise syntax
     if media_type not in _MEDIA_TYPES:
         raise InvalidParameterException(f"{constraint}'unsupported media type {media_type}'")
+    # Types with parameters are refused, as is an index of layers, which older build caches are.
+    parts = [content.get("config") or {}, *content.get("layers", [])]
+    kinds = [content.get("artifactType"), *(part.get("mediaType") for part in parts)]
+    members = {member.get("mediaType") for member in content.get("manifests", [])}
+    if any(";" in kind for kind in kinds if kind) or members - _MEDIA_TYPES:
+        raise syntax
     return str(media_type)
+
+
+def _artifact_type(manifest: str) -> str | None:
+    """The type by the rule of OCI; None for an index that has none."""
+    content = json.loads(manifest)
+    kind: str | None = content.get("artifactType") or (content.get("config") or {}).get("mediaType")
+    return kind
+
+
+def _wrong_tag() -> InvalidParameterException:
+    return InvalidParameterException(
+        "Invalid parameter at 'imageTag' failed to satisfy constraint: 'must satisfy regular"
+        " expression '[a-zA-Z0-9-_.]+''"
+    )
 
 
 def _image(
@@ -144,7 +173,6 @@ def _untag(image: Image, tag: str) -> None:
 
 
 def _emit(action: str, image: Image, tag: str | None) -> None:
-    content = json.loads(image.image_manifest)
     detail = {
         "result": "SUCCESS",
         "repository-name": image.repository_name,
@@ -152,7 +180,7 @@ def _emit(action: str, image: Image, tag: str | None) -> None:
         "action-type": action,
         "image-tag": tag,
         "manifest-media-type": image.image_manifest_media_type,
-        "artifact-media-type": (content.get("config") or {}).get("mediaType"),
+        "artifact-media-type": _artifact_type(image.image_manifest),
     }
     known = {name: value for name, value in detail.items() if value}
     aws.emit("aws.ecr", "ECR Image Action", known, [])
@@ -230,7 +258,9 @@ def _describe_images_in_pages(self: ECRResponse) -> ActionResult:
     if set(wanted) - {"tagStatus"}:
         raise NotImplementedError(f"ECR: DescribeImages with filter {sorted(wanted)}")
     token, size = self._get_param("nextToken"), self._get_param("maxResults")
-    if self._get_param("imageIds"):
+    if asked := self._get_param("imageIds"):
+        if not all(_ASKED_TAG.fullmatch(each.get("imageTag", "v1")) for each in asked):
+            raise _wrong_tag()
         for name, value in (("nextToken", token), ("maxResults", size)):
             if value is not None:
                 raise InvalidParameterException(f"{name} can't be used together with imageIds")

@@ -33,6 +33,18 @@ def manifest(name: str, annotations: Mapping[str, str] | None = None) -> str:
     )
 
 
+def artifact(name: str, kind: str) -> str:
+    """An OCI manifest of something that is no image; ``kind`` is the media type of its config."""
+    return json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {"mediaType": kind, "digest": _digest(f"{name} config"), "size": 1024},
+            "layers": [{"mediaType": LAYER, "digest": _digest(f"{name} layer"), "size": 2048}],
+        }
+    )
+
+
 def index(manifests: Sequence[str]) -> str:
     """An OCI image index, which is a multi-arch image, of these manifests."""
     platforms = ("amd64", "arm64")

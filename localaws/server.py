@@ -20,9 +20,8 @@ from moto.core.base_backend import BackendDict, BaseBackend
 from moto.core.config import default_user_config
 from moto.ec2.models.subnets import Subnet
 from moto.moto_api._internal.models import moto_api_backend
-from moto.sns.models import Subscription
 
-from localaws import aws, caching, ecr, elbv2, servicediscovery, sqs
+from localaws import aws, caching, ecr, elbv2, servicediscovery, sqs, ssm
 from localaws.application import Application
 from localaws.applicationautoscaling import scaling_policies
 from localaws.autoscaling import autoscaling
@@ -58,6 +57,7 @@ _MODULES = (
     servicediscovery,
     sessions,
     sqs,
+    ssm,
 )
 _installed = False
 _running = threading.Lock()
@@ -211,17 +211,13 @@ def _stop_executions() -> None:
 
 
 def _empty() -> None:
-    """Drop moto's backends, and the caches of its methods, which keep their objects alive."""
+    """Drop moto's backends, and the cache of a method, which keeps its objects alive."""
     for backends in BackendDict._instances:  # type: ignore[misc]
         # There is nothing to close, and reset() would create it again, which takes a second for IAM.
         if backends.backend.reset is BaseBackend.reset:
             backends.clear()
     moto_api_backend.reset()
-    for method in (
-        Subnet._base_avail_ip_iterator,
-        Subscription.private_key,
-    ):
-        method.cache_clear()
+    Subnet._base_avail_ip_iterator.cache_clear()
 
 
 def _install() -> None:

@@ -57,6 +57,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("exhaustive")
 
 
+def pytest_collection_finish() -> None:
+    # All modules and tests are there for good now. To search them for garbage again and again would take a
+    # tenth of the unit tests' time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
+
+
 def _order(files: set[Path]) -> dict[Path, tuple[int, int, bool]]:
     """The turn of each file; xdist hands out work in this order.
 

@@ -2,9 +2,44 @@
 
 from __future__ import annotations
 
+import re
+from typing import NamedTuple
+
 from slipway.model import Model
 
 SHORT_DIGEST = 12
+
+# A registry of ECR has several host names: for IPv4, dual-stack, and FIPS forms of both. The names for IPv4
+# and those of the dual-stack end in different domains, one of each for every partition of AWS.
+_DOMAINS = (
+    "amazonaws.com",
+    "on.aws",
+    "amazonaws.com.cn",
+    "on.amazonwebservices.com.cn",
+    "amazonaws.eu",
+    "on.amazonwebservices.eu",
+    "c2s.ic.gov",
+    "on.aws.ic.gov",
+    "sc2s.sgov.gov",
+    "on.aws.scloud",
+    "cloud.adc-e.uk",
+    "on.cloud-aws.adc-e.uk",
+    "csp.hci.ic.gov",
+    "on.aws.hci.ic.gov",
+)
+_REGISTRY = re.compile(
+    r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\."
+    rf"(?:{'|'.join(map(re.escape, _DOMAINS))})"
+)
+
+
+class EcrRepository(NamedTuple):
+    """A repository of ECR, whichever host name a reference calls its registry by."""
+
+    account: str
+    region: str
+    name: str
+    """Such as ``shop/api``."""
 
 
 class Image(Model):
@@ -27,6 +62,21 @@ class Image(Model):
         """
         return f"{self.uri}@{self.digest}"
 
+    def is_version_of(self, reference: str) -> bool:
+        """Whether ``reference`` is to this image's repository, by any host name of the registry."""
+        found = source(reference)
+        return found == self.uri or (
+            ecr_repository(found) is not None and ecr_repository(found) == ecr_repository(self.uri)
+        )
+
+    def reference_instead_of(self, running: str) -> str:
+        """The reference for a container that has ``running`` so far.
+
+        If that is to the same repository, the host name of its registry stays: a network may reach only that
+        one, as a network without IPv4 reaches only the dual-stack name.
+        """
+        return f"{source(running)}@{self.digest}" if self.is_version_of(running) else self.reference
+
     def __str__(self) -> str:
         """The image as people read it, such as ``shop/api:v2 (0123456789ab)``."""
         return (
@@ -43,6 +93,17 @@ def source(reference: str) -> str:
     name = reference.partition("@")[0]
     head, slash, last = name.rpartition("/")
     return head + slash + last.partition(":")[0]
+
+
+def ecr_repository(uri: str) -> EcrRepository | None:
+    """The repository of ECR with this ``registry/repository``; None if the registry is not ECR's.
+
+    >>> ecr_repository("123456789012.dkr-ecr.eu-west-1.on.aws/shop/api")
+    EcrRepository(account='123456789012', region='eu-west-1', name='shop/api')
+    """
+    host, _, name = uri.partition("/")
+    registry = _REGISTRY.fullmatch(host)
+    return EcrRepository(registry["account"], registry["region"], name) if registry else None
 
 
 def short_digest(digest: str) -> str:

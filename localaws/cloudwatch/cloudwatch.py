@@ -34,6 +34,9 @@ _NOT_SIMULATED = (
     "ActionsSuppressor",
 )
 
+_TYPES = ("CompositeAlarm", "MetricAlarm", "LogAlarm")
+_LONGEST_REASON, _LONGEST_DATA = 1023, 4000
+
 _lock = threading.RLock()
 _asked = threading.local()
 """The WarmUpConfiguration of the request that this thread answers, which moto does not pass on."""
@@ -88,6 +91,15 @@ def evaluate() -> None:
 def _set(
     self: CloudWatchBackend, alarm_name: str, reason: str, reason_data: str | None, state_value: str
 ) -> None:
+    for field, value, longest in (
+        ("stateReason", reason, _LONGEST_REASON),
+        ("stateReasonData", reason_data or "", _LONGEST_DATA),
+    ):
+        if len(value) > longest:
+            raise ValidationError(
+                f"1 validation error detected: Value '{value}' at '{field}' failed to satisfy"
+                f" constraint: Member must have length less than or equal to {longest}"
+            )
     with _lock:
         changes = _changes_by(
             self, lambda: _moto_set(self, alarm_name, reason, reason_data or "{}", state_value)
@@ -169,7 +181,8 @@ def _evaluate(backend: CloudWatchBackend, alarm: Alarm) -> bool:
     value = "ALARM" if parse(alarm.rule).holds(state_of) else "OK"
     if value == alarm.state_value:
         return False
-    alarm.update_state(f"The alarm rule {alarm.rule} evaluates to {value}", "{}", value)
+    reason = f"The alarm rule {alarm.rule} evaluates to {value}"
+    alarm.update_state(reason[:_LONGEST_REASON], "{}", value)
     return True
 
 
@@ -211,6 +224,12 @@ def _describe(self: CloudWatchResponse) -> ActionResult:
     action_prefix = self._get_param("ActionPrefix", "")
     value = self._get_param("StateValue")
     types = self._get_param("AlarmTypes", []) or ["MetricAlarm"]
+    if not set(types) <= set(_TYPES):
+        raise ValidationError(
+            f"1 validation error detected: Value '[{', '.join(types)}]' at 'alarmTypes' failed to"
+            " satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value"
+            f" set: [{', '.join(_TYPES)}]]"
+        )
     with _lock:
         found = [
             alarm

@@ -11,15 +11,17 @@ serializes all actions. Beyond that:
 - An item of more than 400 KB is refused however it has grown.
 - A query that ends at its limit returns LastEvaluatedKey, even after the last item, as DynamoDB does.
 
-Expressions are in dynamodb/expressions.py, tables in cloudformation/types/dynamodb.py.
+Expressions are in dynamodb/expressions.py, tables in cloudformation/types/dynamodb.py, and what saves
+time is in dynamodb/shortcuts.py.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 import threading
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -44,7 +46,7 @@ from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 
 from localaws import clock
-from localaws.dynamodb import expressions
+from localaws.dynamodb import expressions, shortcuts
 
 ITEM_BYTES = 400 * 1024
 TOKEN_SECONDS = 600
@@ -197,7 +199,7 @@ def _once_per_token(
 ) -> Callable[[DynamoHandler], ActionResult]:
     @wraps(action)
     def once(self: DynamoHandler) -> ActionResult:
-        token, request = self.body.get("ClientRequestToken"), copy.deepcopy(self.body)
+        token, request = self.body.get("ClientRequestToken"), json.dumps(self.body, sort_keys=True)
         # Kept in moto's backend, whose reset deletes them.
         done: dict[str, Any] = vars(self.dynamodb_backend).setdefault("transactions_done", {})
         for old in [t for t, (at, _) in done.items() if clock.monotonic() - at >= TOKEN_SECONDS]:
@@ -234,8 +236,9 @@ def _query_to_the_limit(
     **more: Any,
 ) -> tuple[list[Item], int, dict[str, Any] | None]:
     keys = hash_key, range_comparison, range_objs
+    table = self if index or hash_key is None else shortcuts.only_partition(self, hash_key)
     found, scanned, last = _query(
-        self, *keys, limit, start, forward, None, index, consistent, None, **more
+        table, *keys, limit, start, forward, None, index, consistent, None, **more
     )
     if last is None and found and scanned == limit:
         last = self._get_last_evaluated_key(found[-1], index)
@@ -246,6 +249,7 @@ def _query_to_the_limit(
 # --- installation ---------------------------------------------------------------------------------
 
 
+@cache
 def install() -> None:
     """Serialize DynamoDB's actions, and make each of them atomic."""
     lock = threading.RLock()
@@ -265,3 +269,4 @@ def install() -> None:
     DynamoHandler.transact_write_items = once  # type: ignore[assignment, method-assign]
     Table.query = _query_to_the_limit  # type: ignore[assignment, method-assign]
     expressions.install()
+    shortcuts.install()

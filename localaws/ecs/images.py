@@ -33,9 +33,11 @@ from localaws.ecs.state import CRASH, PENDING
 INJECTED = ("healthy", "unpullable", "crash")
 BEHAVIOURS = ("healthy", "crash", "unpullable", "unhealthy", "slow", "regression")
 
-_REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+_REGISTRY = (
+    rf"{ACCOUNT}\.dkr(\.ecr(-fips)?\.{REGION}\.amazonaws\.com|-ecr(-fips)?\.{REGION}\.on\.aws)"
+)
 _IMAGE = re.compile(
-    rf"{re.escape(_REGISTRY)}/(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@(?P<digest>sha256:\S+))?"
+    rf"{_REGISTRY}/(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@(?P<digest>sha256:\S+))?"
 )
 
 

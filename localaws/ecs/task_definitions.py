@@ -252,7 +252,7 @@ def _required_attributes(params: dict[str, Any]) -> list[str]:
         "ecs.capability.task-eni": params.get("networkMode") == "awsvpc",
         "com.amazonaws.ecs.capability.task-iam-role": params.get("taskRoleArn"),
         "com.amazonaws.ecs.capability.ecr-auth": any(
-            ".dkr.ecr." in container["image"] for container in containers
+            re.search(r"\.dkr[.-]ecr(-fips)?\.", container["image"]) for container in containers
         ),
         "ecs.capability.container-health-check": any(c.get("healthCheck") for c in containers),
         "ecs.capability.secrets.asm.environment-variables": any(

@@ -4,6 +4,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html: the client reque
 posts the response or the error. Between invocations its request stays unanswered, so no thread is
 needed: the thread that invokes serves the API until it has the answer.
 
+A process that exits, or does not keep to the API, is ended, and its invocation fails with
+Runtime.ExitError: what such a process sends later must not be taken for the answer to another
+invocation.
+
 Not simulated: the memory limit, and freezing the process between invocations.
 """
 
@@ -18,13 +22,15 @@ import tempfile
 import time
 import uuid
 from dataclasses import dataclass
-from http.client import parse_headers
 from typing import BinaryIO
 
 from localaws.lambda_.processes import Zygote
 
 # The init phase has 10 s on AWS. A laptop that compiles the modules of an artifact needs more.
 INIT_SECONDS = 60.0
+LARGEST_PAYLOAD = (
+    6 * 1024 * 1024 + 100
+)  # bytes; "6 MB" in Lambda's quotas, this number in its errors
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,10 @@ class _ExitedError(Exception):
     """The process ended before it answered."""
 
 
+class _BrokenError(Exception):
+    """The process has sent what is no answer to its invocation."""
+
+
 class ExecutionEnvironment:
     """A process that serves one invocation at a time."""
 
@@ -80,28 +90,35 @@ class ExecutionEnvironment:
 
     def invoke(self, event: bytes, request_id: str, arn: str, seconds: float) -> Answer:
         """Pass one event to the process, and wait for its answer until the timeout."""
-        began = time.monotonic()
+        began = started = time.monotonic()
+        limit = INIT_SECONDS
         try:
-            request = self._receive(INIT_SECONDS)
-        except TimeoutError:
-            return self._timed_out(request_id, INIT_SECONDS, began, began)
-        except _ExitedError:
-            return self._exited(request_id, began, began)
-        started = began if self._warm else time.monotonic()
-        if request.path.endswith("/init/error"):
+            request = self._receive(limit)
+            started = began if self._warm else time.monotonic()
+            if request.path.endswith("/init/error"):
+                request.answer("202 Accepted", {})
+                self.kill()
+                return _answer(request.body, True, began, started)
+            _expect(request, "next")
+            self._warm = True
+            limit = seconds
+            request.answer("200 OK", _headers(request_id, arn, seconds), event)
+            request = self._receive(limit)
+            how = _expect(request, f"{request_id}/response", f"{request_id}/error")
+            if len(request.body) > LARGEST_PAYLOAD:
+                return self._too_large(request, began, started)
             request.answer("202 Accepted", {})
-            self.kill()
-            return _answer(request.body, True, began, started)
-        self._warm = True
-        request.answer("200 OK", _headers(request_id, arn, seconds), event)
-        try:
-            request = self._receive(seconds)
+            return _answer(request.body, how.endswith("/error"), began, started)
         except TimeoutError:
-            return self._timed_out(request_id, seconds, began, started)
+            return self._timed_out(request_id, limit, began, started)
         except _ExitedError:
             return self._exited(request_id, began, started)
-        request.answer("202 Accepted", {})
-        return _answer(request.body, request.path.endswith("/error"), began, started)
+        except (_BrokenError, ConnectionError):
+            self.kill()
+            return self._exited(request_id, began, started)
+        except BaseException:
+            self.kill()
+            raise
 
     def read_logs(self) -> list[str]:
         """The lines that the process wrote since the last call."""
@@ -136,6 +153,8 @@ class ExecutionEnvironment:
                     raise _ExitedError
                 else:
                     assert isinstance(key.fileobj, socket.socket)
+                    # Whoever begins a request and does not end it is out of time, too.
+                    key.fileobj.settimeout(max(0.01, deadline - time.monotonic()))
                     if request := _read(key.fileobj, key.data):
                         return request
                     self._selector.unregister(key.fileobj)
@@ -146,6 +165,14 @@ class ExecutionEnvironment:
         self.kill()
         message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
         return _answer(_error("Sandbox.Timedout", message), True, began, started)
+
+    def _too_large(self, request: _Request, began: float, started: float) -> Answer:
+        """The runtime client is told so, and exits, as a process does that is not frozen here."""
+        told = f"Exceeded maximum allowed payload size ({LARGEST_PAYLOAD} bytes)."
+        request.answer("413 Request Entity Too Large", {}, _error("RequestEntityTooLarge", told))
+        self.kill()
+        message = f"Response payload size exceeded maximum allowed payload size ({LARGEST_PAYLOAD} bytes)."
+        return _answer(_error("Function.ResponseSizeTooLarge", message), True, began, started)
 
     def _exited(self, request_id: str, began: float, started: float) -> Answer:
         code = self._process.wait()
@@ -177,11 +204,31 @@ def _headers(request_id: str, arn: str, seconds: float) -> dict[str, str]:
     }
 
 
+def _expect(request: _Request, *names: str) -> str:
+    """The one of these requests of an invocation that it is. Raises _BrokenError."""
+    for name in names:
+        if request.path == f"/2018-06-01/runtime/invocation/{name}":
+            return name
+    raise _BrokenError
+
+
 def _read(connection: socket.socket, file: BinaryIO) -> _Request | None:
-    """Read one request; None if the client closed the connection."""
+    """Read one request; None if the client closed the connection. Raises _BrokenError.
+
+    The client puts the cause of an error into a header of up to a megabyte, so that http.client, which
+    takes 64 KB, can't read the headers.
+    """
     start = file.readline().split()
     if not start:
         return None
-    headers = parse_headers(file)
-    body = file.read(int(headers.get("Content-Length", 0)))
-    return _Request(connection, start[1].decode(), body)
+    length = b"0"
+    while (line := file.readline()).strip():
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length":
+            length = value.strip()
+    if len(start) != 3 or not length.isdigit():
+        raise _BrokenError
+    body = file.read(int(length))
+    if len(body) < int(length):
+        raise _BrokenError
+    return _Request(connection, start[1].decode(errors="replace"), body)

@@ -214,6 +214,82 @@ def test_the_media_type_may_come_beside_the_manifest(aws, repository, events):
     assert events(1)[0]["detail"]["manifest-media-type"] == MANIFEST
 
 
+@pytest.mark.parametrize(
+    "tag",
+    ["a b", ".v1", "-v1", "v1+2", "v1/2", "ü", "a" * 129],
+    ids=["space", "dot", "hyphen", "plus", "slash", "umlaut", "long"],
+)
+def test_a_tag_that_is_none_is_refused(aws, repository, tag):
+    assert refused(aws, repository, image("a"), tag) == "InvalidParameterException"
+
+
+@pytest.mark.parametrize(
+    "tag", ["_", "1.0.0-rc.1", "A_b-c.", "a" * 128], ids=["least", "digits", "letters", "longest"]
+)
+def test_a_tag_may_have_letters_digits_and_three_signs(aws, repository, tag):
+    push(aws, repository, image("a"), tag)
+    assert list(tags(aws, repository).values()) == [[tag]]
+
+
+@pytest.mark.parametrize("tag", ["a b", "v1+2", "a" * 301], ids=["space", "plus", "long"])
+def test_images_with_a_tag_that_is_none_are_not_described(aws, repository, tag):
+    with pytest.raises(ClientError, match=r"InvalidParameterException.*imageTag"):
+        described(aws, repository, imageIds=[{"imageTag": tag}])
+
+
+def artifact(config: str, **more: Any) -> str:
+    return json.dumps(json.loads(image("a")) | {"config": {"mediaType": config}} | more)
+
+
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [
+        ({"config": "application/vnd.buildkit.cacheconfig.v0"}, "buildkit.cacheconfig.v0"),
+        ({"config": "application/vnd.cncf.helm.config.v1+json"}, "cncf.helm.config.v1+json"),
+        (
+            {
+                "config": "application/vnd.oci.empty.v1+json",
+                "artifactType": "application/vnd.cncf.notary.signature",
+            },
+            "cncf.notary.signature",
+        ),
+        ({"config": CONFIG}, "oci.image.config.v1+json"),
+    ],
+    ids=["cache", "chart", "signature", "image"],
+)
+def test_the_type_of_an_artifact_is_in_its_event_and_its_description(
+    aws, repository, events, more, kind
+):
+    push(aws, repository, artifact(**more), "v1")
+    [event] = events(1)
+    [detail] = described(aws, repository)["imageDetails"]
+    assert (
+        event["detail"]["artifact-media-type"]
+        == detail["artifactMediaType"]
+        == (f"application/vnd.{kind}")
+    )
+    assert detail["imageManifestMediaType"] == MANIFEST
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        artifact(CONFIG, artifactType="application/vnd.dev.sigstore.bundle+json;version=0.2"),
+        artifact(CONFIG, layers=[{"mediaType": "application/x;version=1"}]),
+        json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": INDEX,
+                "manifests": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip"}],
+            }
+        ),
+    ],
+    ids=["type", "layer", "a cache that is an index"],
+)
+def test_an_artifact_whose_types_ecr_does_not_take_is_refused(aws, repository, text):
+    assert refused(aws, repository, text, "v1") == "InvalidParameterException"
+
+
 def test_a_repository_that_does_not_exist_is_refused(aws):
     assert refused(aws, "nowhere", image("a"), "v1") == "RepositoryNotFoundException"
 
@@ -226,6 +302,7 @@ def test_an_index_is_an_image(aws, repository, events):
         repositoryName=repository, imageIds=[{"imageTag": "v1"}]
     )["imageDetails"]
     assert (detail["imageDigest"], detail["imageManifestMediaType"]) == (digest, INDEX)
+    assert "artifactMediaType" not in detail
 
 
 def test_deletions_are_events_and_the_last_tag_takes_the_image_along(aws, repository, events):

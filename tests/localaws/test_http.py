@@ -64,6 +64,13 @@ def test_the_next_request_is_understood_after_any(connection, method, path, body
     assert connection.sock is first
 
 
+def test_the_head_and_the_body_of_an_answer_arrive_together(connection):
+    for _ in range(20):
+        connection.request("GET", f"/{BUCKET}/key", headers=SIGNED)
+        assert connection.sock.recv(1000).endswith(b"\r\n\r\n0123456789")
+        connection.close()
+
+
 def test_a_body_in_chunks_is_read_to_its_end(connection):
     for _ in range(2):
         body = iter([b"one ", b"two"])

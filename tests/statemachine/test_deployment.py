@@ -106,6 +106,14 @@ def test_the_first_wait_is_the_policys_and_later_waits_are_those_of_the_check(
     assert run.pauses == [("WaitForTasks", 20), ("WaitForTasks", 7), ("WaitForTasks", 0)]
 
 
+def test_a_wait_is_a_third_longer_for_each_retry_of_the_check_before_it(machine: Machine) -> None:
+    late = Failure("AwsUnavailable")
+    checks: list[Any] = [late, pending(), late, late, late, pending(), healthy(baked=True)]
+    run = machine.run(deployment(), CheckDeployment=checks)
+    waits = [pause for pause in run.pauses if pause[0] == "WaitForTasks"]
+    assert waits == [("WaitForTasks", 15), ("WaitForTasks", 20), ("WaitForTasks", 30)]
+
+
 def test_a_healthy_deployment_bakes_until_a_check_finds_it_baked(machine: Machine) -> None:
     checks = [healthy(wait_seconds=15), healthy(wait_seconds=3), healthy(baked=True)]
     run = machine.run(deployment(), CheckDeployment=checks)

@@ -21,10 +21,16 @@ class Page:
 
     Args:
         environment: variables with which the commands run besides those of this process, such as credentials.
+        one_shell: whether to set up one shell for all commands, as a person does, instead of one for each.
+            Set-up takes seconds. Such a page can be used as long as what its variables name does not change.
     """
 
-    def __init__(self, name: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, environment: Mapping[str, str] | None = None, *, one_shell: bool = False
+    ) -> None:
         self._environment = environment or {}
+        self._one_shell = one_shell
+        self._shell = ""
         blocks = re.findall(r"```sh\n(.*?)```", (REPO / "docs" / name).read_text(), re.DOTALL)
         self.commands = {block for block in blocks if block.startswith("# ")}
         self._once = [block for block in blocks if not block.startswith("# ")]
@@ -46,10 +52,24 @@ class Page:
         (found,) = (b for b in self.commands if re.match(rf"# {re.escape(title)}[:;,\n]", b))
         self._ran.add(found)
         settings = [f"{name}='{value}'" for name, value in variables.items()]
-        before = self._once if once else []
+        return self._execute(title, [self._set_up(title) if once else "", *settings, found])
+
+    def _set_up(self, title: str) -> str:
+        """The commands that give a shell the functions and variables of the blocks without a title."""
+        blocks = "\n".join(self._once)
+        if not self._one_shell:
+            return blocks
+        if not self._shell:
+            names = re.findall(r"(?:^|\s)([A-Z_]+)=", blocks)
+            self._shell = self._execute(
+                title, [blocks, "declare -f", f"declare -p {' '.join(names)}"]
+            )
+        return self._shell
+
+    def _execute(self, title: str, commands: list[str]) -> str:
         path = [aws_cli.on_path(), Path(sys.executable).parent, os.environ["PATH"]]
         done = subprocess.run(
-            ["bash", "-c", "\n".join(["set -euo pipefail", *before, *settings, found])],
+            ["bash", "-c", "\n".join(["set -euo pipefail", *commands])],
             cwd=REPO,
             env={
                 **os.environ,

@@ -19,6 +19,7 @@ from moto.dynamodb.exceptions import DynamodbException, TransactionCanceledExcep
 from moto.dynamodb.parsing.key_condition_expression import parse_expression
 
 from localaws import caching
+from localaws.dynamodb import dynamodb
 from slipway import aws
 from slipway.ledger.items import Items, Update
 from slipway.ledger.ledger import VERSIONS, Ledger
@@ -32,6 +33,7 @@ PARTITION_KEY_BYTES, SORT_KEY_BYTES = 2048, 1024
 WRITE_UNIT_BYTES = 1024
 
 caching.install()
+dynamodb.install()
 
 
 @pytest.fixture
@@ -119,7 +121,7 @@ class Directly:
         self.meta = SimpleNamespace(client=self)
 
     def empty(self) -> None:
-        """Delete every item. moto copies the whole table in every transaction."""
+        """Delete every item."""
         self._moto.tables[self.name].items.clear()
 
     def get_item(self, *, Key: dict[str, str], ConsistentRead: bool = False) -> dict[str, Any]:  # noqa: N803

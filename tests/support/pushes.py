@@ -69,12 +69,16 @@ def guarded(ssm: Stubbed, service: str, text: str | None = None, **policy: Any) 
 
 
 def found(
-    ecr: Stubbed, digest: str = DIGEST, by: dict[str, str] | None = None, **changes: Any
+    ecr: Stubbed,
+    digest: str = DIGEST,
+    by: dict[str, str] | None = None,
+    registry: str | None = None,
+    **changes: Any,
 ) -> None:
-    """Expect DescribeImages; ECR has the image."""
-    image_id = by or {"imageTag": "v2"}
-    answer = image_detail(digest, **changes)
-    ecr.answers("describe_images", answer, repositoryName="shop/api", imageIds=[image_id])
+    """Expect DescribeImages, of the registry of this account if one is given; ECR has the image."""
+    asked: dict[str, Any] = {"registryId": registry} if registry else {}
+    asked |= {"repositoryName": "shop/api", "imageIds": [by or {"imageTag": "v2"}]}
+    ecr.answers("describe_images", image_detail(digest, **changes), **asked)
 
 
 def unfrozen(ssm: Stubbed) -> None:

@@ -17,6 +17,7 @@ from slipway.errors import AwsRefused, AwsUnavailable, Refused
 from slipway.health.alarms import read_alarms
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
+from slipway.image import Image
 from slipway.ledger.ledger import TAKEN_UP
 from slipway.ledger.records import Good, ServiceRecord
 from slipway.release.named import NamedRelease
@@ -75,7 +76,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     # baseline is then what the service ran before that, as the ledger has it, not what it runs now.
     before = last_completed_task_definition(found)
     baseline, was_claimed = record.before or before, record.before is not None
-    if has_settled(found) and _is_good(record, running, containers, image.reference):
+    if has_settled(found) and _is_good(record, running, containers, image):
         return _no_change(case, world, running.arn)
     # If an earlier try of this step has claimed the service and its answer was lost, the deployment has
     # passed the gates already. It must go on, because it answers for the unproven version that it took over.
@@ -143,16 +144,14 @@ def _drift(running: Revision, good: Revision) -> str:
     )
 
 
-def _is_good(
-    record: ServiceRecord, running: Revision, containers: list[str], reference: str
-) -> bool:
+def _is_good(record: ServiceRecord, running: Revision, containers: list[str], image: Image) -> bool:
     """Whether the service runs this image, in the very task definition that was last recorded as good."""
     images = running.images
     good = record.last_good
     return (
         good is not None
         and good.task_definition == running.arn
-        and all(images[container] == reference for container in containers)
+        and all(images[name] == image.reference_instead_of(images[name]) for name in containers)
     )
 
 

@@ -15,14 +15,14 @@ from slipway.ecs.service import read_service
 from slipway.ecs.task_definition import Revision, read_task_definition
 from slipway.errors import AwsRefused, InvalidInput
 from slipway.health.cause import Cause
-from slipway.image import Image, source
+from slipway.image import Image
 from slipway.ledger.records import Good, RollbackRecord, ServiceRecord
 from slipway.model import Model, parse_written
 from slipway.reasons import MASKING
 from slipway.release.named import NamedRollback
 from slipway.release.parameters import read_plan, read_service_policy
 from slipway.release.plan import Policy, ServiceName
-from slipway.release.registry import find_image, image_of
+from slipway.release.registry import artifact_type, find_image_at, image_of
 from slipway.release.release import Deployment, Release, StartedBy, started_id, unique_name
 from slipway.release.service_policy import policy_of
 
@@ -200,7 +200,7 @@ def _named(
             f"family is {family(running.arn)}; name one of that family, a tag or a digest",
         )
     # Only containers of the release's repository count: a sidecar's image says nothing about the release.
-    ours = [image for image in revision.images.values() if source(image) == abandoned.uri]
+    ours = [image for image in revision.images.values() if abandoned.is_version_of(image)]
     digests = [image_of(reference, world.ecr).digest for reference in ours]
     return Good(
         task_definition=revision.arn,
@@ -225,11 +225,11 @@ def _of_image(
     refused = None
     for image in images:
         try:
-            found = find_image(image.repository, by, world.ecr)
+            found = find_image_at(image.uri, by, world.ecr)
         except AwsRefused as error:
             refused = error  # Slipway may not read it, but may know another place
             continue
-        if found:
+        if found and not artifact_type(found):
             digest = str(found["imageDigest"])
             if known := [good for good in record.good if good.digest == digest]:
                 return {"good": known[0]}

@@ -16,7 +16,7 @@ from slipway.ledger.ledger import CLOCKS_APART_SECONDS, Ledger
 from slipway.ledger.records import ServiceRecord, timestamp
 from slipway.release.parameter_names import plans_path
 from slipway.release.plan import Plan, Route, parse_plan
-from slipway.release.registry import tagged_images
+from slipway.release.registry import artifact_type, tagged_images
 from slipway.release.release import unique_name
 from slipway.release.resolve import SWEPT
 
@@ -257,7 +257,7 @@ def newest_of_each_route(
     """
     newest: dict[int, _Pushed] = {}  # by the identity of the route
     for detail in images:
-        if detail["imagePushedAt"] <= since:
+        if detail["imagePushedAt"] <= since or artifact_type(detail):
             continue
         for tag in detail.get("imageTags", []):
             if tag.startswith("sha256-"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from slipway.aws import calling
 from slipway.ecs.service import Copied, copied_from, read_service
 from slipway.errors import InvalidInput
-from slipway.image import Image, source
+from slipway.image import Image
 from slipway.model import Model
 from slipway.release.release import Deployment
 
@@ -182,7 +182,7 @@ def containers_for(
     """
     containers = content["containerDefinitions"]
     if container is None:
-        chosen = [c["name"] for c in containers if source(c["image"]) == image.uri]
+        chosen = [c["name"] for c in containers if image.is_version_of(c["image"])]
         missing = f"no container of service {service} runs an image of {image.uri}"
         advice = 'name the one that should get it as "container" in the plan'
     else:
@@ -205,7 +205,7 @@ def with_image(
     """
     chosen = containers_for(content, image, container, service)
     containers = [
-        {**c, "image": image.reference} if c["name"] in chosen else c
+        {**c, "image": image.reference_instead_of(c["image"])} if c["name"] in chosen else c
         for c in content["containerDefinitions"]
     ]
     return {**content, "containerDefinitions": containers}

@@ -13,8 +13,10 @@ from slipway.model import Model
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
 
-# DescribeAlarms returns only the kinds that the request names, and only metric alarms by default.
+# DescribeAlarms returns only the kinds that the request names, and only metric alarms by default. It refuses
+# a request that names a kind which the region does not have, and there are no log alarms in other partitions.
 KINDS: list[Any] = ["MetricAlarm", "CompositeAlarm", "LogAlarm"]
+WITHOUT_LOG_ALARMS = ("me-central-1",)
 
 
 class Alarm(Model):
@@ -80,10 +82,11 @@ def read_alarms(names: Iterable[str], cloudwatch: CloudWatchClient) -> dict[str,
     names = sorted(set(names))
     if not names:
         return {}
+    kinds = _kinds(cloudwatch.meta.partition, cloudwatch.meta.region_name)
     with calling("cloudwatch:DescribeAlarms", f"alarms {', '.join(names)}"):
-        found: Any = cloudwatch.describe_alarms(AlarmNames=names, AlarmTypes=KINDS, MaxRecords=100)
+        found: Any = cloudwatch.describe_alarms(AlarmNames=names, AlarmTypes=kinds, MaxRecords=100)
     # The answer has a list for each kind: MetricAlarms, CompositeAlarms, LogAlarms.
-    alarms: list[Any] = [alarm for kind in KINDS for alarm in found.get(f"{kind}s", [])]
+    alarms: list[Any] = [alarm for kind in kinds for alarm in found.get(f"{kind}s", [])]
     return {
         alarm["AlarmName"]: Alarm(
             name=alarm["AlarmName"],
@@ -95,3 +98,9 @@ def read_alarms(names: Iterable[str], cloudwatch: CloudWatchClient) -> dict[str,
         )
         for alarm in alarms
     }
+
+
+def _kinds(partition: str, region: str) -> list[Any]:
+    """The kinds of alarms that CloudWatch has in a region."""
+    with_log_alarms = partition == "aws" and region not in WITHOUT_LOG_ALARMS
+    return [kind for kind in KINDS if kind != "LogAlarm" or with_log_alarms]

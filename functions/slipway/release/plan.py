@@ -24,9 +24,11 @@ from slipway.model import Model, parse_member, parse_written, read_json
 from slipway.release.freeze import Windows
 from slipway.release.parameter_names import plan_parameter
 
-# One check adds about ten events to an execution's history, and Step Functions ends an execution whose
-# history reaches 25,000 (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
-MAXIMUM_POLLS = 2000
+# One check adds nine events to an execution's history, and Step Functions ends an execution whose history
+# reaches 25,000 (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html). A check that was
+# tried again adds three more each time, for which the state machine waits longer: so it comes to no more in
+# the same time. The other states need the rest.
+MAXIMUM_POLLS = 2500
 
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 ServiceName = Annotated[
@@ -124,9 +126,9 @@ class Policy(Model):
 
     @model_validator(mode="after")
     def _fits_into_one_execution(self) -> Policy:
-        # The timeout applies three times: until the service is healthy, until it has recovered after the
-        # bake, and until the rollback is healthy.
-        longest = 3 * self.timeout_seconds + self.bake_seconds
+        # The timeout applies four times: until the deployment can begin, until the service is healthy, until
+        # it has recovered after the bake, and until the rollback is healthy.
+        longest = 4 * self.timeout_seconds + self.bake_seconds
         if longest > MAXIMUM_POLLS * self.poll_seconds:
             least = -(-longest // MAXIMUM_POLLS)
             raise ValueError(

@@ -7,31 +7,69 @@ from typing import TYPE_CHECKING, Any
 
 from slipway.aws import calling, error_code
 from slipway.errors import AwsRefused, InvalidInput
-from slipway.image import Image, source
+from slipway.image import Image, ecr_repository, source
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
 
 PAGE = 1000  # the most images that DescribeImages returns at once
 
+# What a registry holds has the type of its config, and these are the ones of images that ECS can run. A build
+# cache, a chart or a signature has another one.
+_IMAGE_TYPES = (
+    "application/vnd.docker.container.image.v1+json",
+    "application/vnd.oci.image.config.v1+json",
+)
 
-def find_image(repository: str, image_id: dict[str, Any], ecr: ECRClient) -> Any:
+
+def find_image(
+    repository: str, image_id: dict[str, Any], ecr: ECRClient, account: str | None = None
+) -> Any:
     """ECR's ``imageDetail`` of a tag or digest, or None if the repository or the image does not exist.
 
     Args:
         image_id: ``{"imageTag": ...}`` or ``{"imageDigest": ...}``, as DescribeImages takes it.
+        account: whose registry it is; by default the caller's.
 
     Raises:
         AwsUnavailable, AwsRefused: from ECR.
     """
+    registry: Any = {"registryId": account} if account else {}
     try:
         with calling("ecr:DescribeImages", f"repository {repository}"):
-            found = ecr.describe_images(repositoryName=repository, imageIds=[image_id])  # type: ignore[list-item]
+            found = ecr.describe_images(
+                repositoryName=repository,
+                imageIds=[image_id],  # type: ignore[list-item]
+                **registry,
+            )
     except AwsRefused as error:
         if error_code(error.__cause__) in {"ImageNotFoundException", "RepositoryNotFoundException"}:
             return None
         raise
     return found["imageDetails"][0]
+
+
+def artifact_type(detail: Any) -> str | None:
+    """The type of an artifact that is no image, such as a build cache; None for an image.
+
+    An index, with the images of several platforms, has no config and so no type: it counts as an image.
+
+    Args:
+        detail: ECR's ``imageDetail``.
+    """
+    kind: str | None = detail.get("artifactMediaType")
+    return kind if kind and kind not in _IMAGE_TYPES else None
+
+
+def find_image_at(uri: str, image_id: dict[str, Any], ecr: ECRClient) -> Any:
+    """As `find_image`, in the repository with this URI; None if it is not in ECR, or in another region.
+
+    A repository of another account may have the name of one of this account's, and other images.
+    """
+    found = ecr_repository(uri)
+    if found is None or found.region != ecr.meta.region_name:
+        return None
+    return find_image(found.name, image_id, ecr, found.account)
 
 
 def uri_of(repository: str, ecr: ECRClient) -> str:
@@ -94,7 +132,8 @@ def image_of(reference: str, ecr: ECRClient) -> Image:
     """The image that a container of a task definition names.
 
     If the reference has a tag and no digest, the digest is the one to which the tag points in ECR now. It
-    is empty if the image is not in ECR, if ECR no longer has the tag, or if ECR refuses the answer.
+    is empty if the image is not in ECR or in another region, if ECR no longer has the tag, or if ECR refuses
+    the answer.
 
     Args:
         reference: ``registry/repository@sha256:...`` or ``registry/repository:tag``.
@@ -103,12 +142,12 @@ def image_of(reference: str, ecr: ECRClient) -> Image:
         AwsUnavailable: from ECR.
     """
     uri = source(reference)
-    registry, _, repository = uri.partition("/")
+    repository = uri.partition("/")[2]
     named, _, digest = reference.partition("@")
     tag = named.removeprefix(uri).removeprefix(":") or None
-    if not digest and (".dkr.ecr." in registry or ".dkr-ecr." in registry):
+    if not digest:
         try:
-            found = find_image(repository, {"imageTag": tag or "latest"}, ecr)
+            found = find_image_at(uri, {"imageTag": tag or "latest"}, ecr)
         except AwsRefused:
             found = None  # Slipway need not be allowed to read the repository of a sidecar
         digest = str(found["imageDigest"]) if found else ""

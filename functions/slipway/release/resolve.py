@@ -14,7 +14,7 @@ from slipway.reasons import MASKING
 from slipway.release.parameter_names import plan_parameter
 from slipway.release.parameters import read_plan, read_service_policy
 from slipway.release.plan import Policy, Route
-from slipway.release.registry import find_image, uri_of
+from slipway.release.registry import artifact_type, find_image, uri_of
 from slipway.release.release import (
     PlannedDeployment,
     Release,
@@ -41,7 +41,7 @@ class ManualStart(Model):
     """The input with which a person starts the release state machine: a repository, and a tag or a digest."""
 
     repository: str = Field(min_length=1)
-    tag: str | None = Field(default=None, min_length=1)
+    tag: str | None = Field(default=None, pattern=r"^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$")
     digest: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
     force: bool = Field(default=False, strict=True)
     by: Annotated[str, MASKING] | None = Field(default=None, min_length=1, max_length=256)
@@ -96,8 +96,8 @@ def resolve(
 ) -> Resolved:
     """Resolve ``start``, the input of the release state machine, to a release or to a reason to ignore it.
 
-    A push is ignored if no plan or route is for it. A manual start is never ignored: if nothing can be
-    deployed, that is an error, because a person waits for the result.
+    A push is ignored if no plan or route is for it, or if it is no image. A manual start is never ignored: if
+    nothing can be deployed, that is an error, because a person waits for the result.
 
     Args:
         start: an EventBridge event ``ECR Image Action``, or a ManualStart.
@@ -168,6 +168,8 @@ def _resolve_push(
     # is a release.
     if detail.digest and detail.digest != digest:
         raise _Ignored(f"tag {tag} has moved on to {digest}, which has an event of its own")
+    if kind := artifact_type(found):
+        raise _Ignored(f"tag {tag} is on an artifact of type {kind}, which is no image")
     image = Image(repository=repository, uri=uri_of(repository, ecr), digest=digest, tag=tag)
     release = Release(
         id=push.id,
@@ -217,6 +219,11 @@ def _resolve_manual_start(
     if found is None:
         named = f"tag {manual.tag}" if manual.tag else f"digest {manual.digest}"
         raise InvalidInput(f"repository {repository} holds no image with {named}")
+    if kind := artifact_type(found):
+        raise InvalidInput(
+            f"{manual.tag or manual.digest} of repository {repository} is an artifact of type {kind}, which "
+            "is no image; name an image"
+        )
     tags = [manual.tag] if manual.tag else sorted(found.get("imageTags", []))
     for tag in tags:
         if route := plan.route_for(tag):

@@ -170,3 +170,44 @@ def test_alarms_are_described_by_name_and_type(cloudwatch: Any) -> None:
     assert both["CompositeAlarms"][0]["AlarmRule"] == f"ALARM({child})"
     with pytest.raises(ClientError, match="100"):
         cloudwatch.describe_alarms(AlarmNames=["a"] * 101)
+
+
+@pytest.mark.parametrize("kind", ["MetricAlarms", "LogAlarms", "metric", ""])
+def test_alarms_of_a_kind_that_does_not_exist_are_refused(cloudwatch: Any, kind: str) -> None:
+    with pytest.raises(ClientError, match=r"ValidationError.*alarmTypes.*enum value set") as error:
+        cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm", kind])
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_log_alarms_are_a_kind(cloudwatch: Any) -> None:
+    name = put_alarm(cloudwatch)
+    answer = cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=["LogAlarm"])
+    assert answer["MetricAlarms"] == []
+
+
+def test_the_reason_of_a_state_has_1023_characters_at_most(cloudwatch: Any) -> None:
+    name = put_alarm(cloudwatch)
+    set_state(cloudwatch, name, "ALARM", "r" * 1023)
+    with pytest.raises(ClientError, match=r"ValidationError.*stateReason.*1023"):
+        set_state(cloudwatch, name, "OK", "r" * 1024)
+    assert alarm(cloudwatch, name)["StateReason"] == "r" * 1023
+
+
+def test_the_data_of_a_reason_have_4000_characters_at_most(cloudwatch: Any) -> None:
+    name = put_alarm(cloudwatch)
+    data = json.dumps({"data": "d" * 3988})
+    wanted = {"AlarmName": name, "StateValue": "ALARM", "StateReason": "r"}
+    cloudwatch.set_alarm_state(**wanted, StateReasonData=data)
+    with pytest.raises(ClientError, match=r"ValidationError.*stateReasonData.*4000"):
+        cloudwatch.set_alarm_state(**wanted, StateReasonData=data + " ")
+
+
+def test_a_composite_alarm_with_a_long_rule_has_a_reason_that_is_short_enough(
+    cloudwatch: Any,
+) -> None:
+    children = [put_alarm(cloudwatch, unique("child" * 20)) for _ in range(12)]
+    rule = " OR ".join(f'ALARM("{child}")' for child in children)
+    cloudwatch.put_composite_alarm(AlarmName="long-rule", AlarmRule=rule)
+    set_state(cloudwatch, children[-1], "ALARM")
+    found = alarm(cloudwatch, "long-rule")
+    assert (found["StateValue"], len(found["StateReason"])) == ("ALARM", 1023)

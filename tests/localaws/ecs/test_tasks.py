@@ -107,6 +107,18 @@ def test_an_image_that_ecr_does_not_hold_cannot_be_pulled(world: World, referenc
     assert "exitCode" not in task["containers"][0]
 
 
+@pytest.mark.parametrize(
+    "host", ["dkr-ecr.us-east-1.on.aws", "dkr.ecr-fips.us-east-1.amazonaws.com"]
+)
+def test_an_image_is_pulled_by_every_host_name_of_the_registry(world: World, host: str) -> None:
+    image = world.push("crash", exit_code="3").replace(REGISTRY, f"123456789012.{host}")
+    world.create(world.definition(image))
+
+    task = world.stopped(lambda t: t["stopCode"] == "EssentialContainerExited")
+
+    assert task["containers"][0]["exitCode"] == 3
+
+
 @pytest.mark.parametrize("image", ["nginx", "public.ecr.aws/nginx/nginx:latest"])
 def test_images_of_other_registries_are_healthy(world: World, image: str) -> None:
     world.create(world.definition(image))

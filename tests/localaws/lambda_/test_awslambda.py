@@ -156,6 +156,78 @@ def test_an_exception_is_a_function_error_with_its_type_message_and_trace(
     assert "app.py" in error["stackTrace"][0]
 
 
+LONG = """
+    import os
+    def handler(event, context):
+        if isinstance(event, int):
+            raise ValueError("é" * event)
+        if isinstance(event, str):
+            return event * 1_000_000
+        return os.getpid()
+"""
+
+
+@pytest.mark.parametrize("length", [20_000, 500_000, 1_000_000], ids=["120 KB", "3 MB", "6 MB"])
+def test_an_error_may_be_long_and_the_next_invocation_has_its_own_answer(
+    aws: LocalAws, make: Make, length: int
+) -> None:
+    name = make(LONG)
+    process = _invoke(aws, name)
+    error = _invoke(aws, name, length)
+    assert (error["errorType"], len(error["errorMessage"])) == ("ValueError", length)
+    assert _invoke(aws, name) == process
+
+
+@pytest.mark.parametrize("event", ["1234567", 3_500_000], ids=["result", "error"])
+def test_a_payload_that_is_too_large_is_an_error_and_the_next_invocation_gets_another_process(
+    aws: LocalAws, make: Make, event: Any
+) -> None:
+    name = make(LONG)
+    process = _invoke(aws, name)
+    error = _invoke(aws, name, event)
+    assert error["errorType"] == "Function.ResponseSizeTooLarge"
+    assert "maximum allowed payload size (6291556 bytes)" in error["errorMessage"]
+    assert _invoke(aws, name) not in (None, process)
+
+
+CLIENT = """
+    import os, socket, time
+    def handler(event, context):
+        if event is None:
+            return "the next one"
+        host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+        with socket.create_connection((host, int(port))) as line:
+            line.sendall(event.encode())
+            time.sleep(600)
+"""
+
+
+def test_a_process_that_does_not_end_its_answer_is_out_of_time(aws: LocalAws, make: Make) -> None:
+    name = make(CLIENT, Timeout=1)
+    begun = "POST /2018-06-01/runtime/invocation/x/response HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"
+    assert _invoke(aws, name, begun)["errorType"] == "Sandbox.Timedout"
+    assert _invoke(aws, name) == "the next one"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "POST /2018-06-01/runtime/invocation/another/response HTTP/1.1",
+        "GET /2018-06-01/runtime/invocation/next HTTP/1.1",
+        "no request",
+    ],
+    ids=["another invocation's", "asks for the next", "no HTTP"],
+)
+def test_a_process_that_answers_what_it_was_not_asked_is_killed(
+    aws: LocalAws, make: Make, line: str
+) -> None:
+    name = make(CLIENT)
+    error = _invoke(aws, name, f"{line}\r\nContent-Length: 2\r\n\r\n{{}}")
+    assert error["errorType"] == "Runtime.ExitError"
+    assert error["errorMessage"].endswith("Error: Runtime exited with error: signal: SIGKILL")
+    assert _invoke(aws, name) == "the next one"
+
+
 def test_a_timeout_kills_the_process_and_what_it_started(
     aws: LocalAws, make: Make, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from tests.support.commands import Page
 from tests.support.stories import PATIENCE_SECONDS, has_ended
 from tests.support.waiting import wait_for
 
-PAGE = Page("operations.md")
+PAGE = Page("operations.md", one_shell=True)
 ELSEWHERE = {"delete old versions of the functions", "delete the versions of a failed update"}
 """The commands that tests/pipeline/upgrades/test_commands.py runs, in an account of its own."""
 
@@ -250,13 +250,24 @@ def test_parameters_are_copied_to_another_prefix_but_not_the_reservation(
     ssm, plan = account.aws.client("ssm"), f"repositories/{shop.repository}"
     ssm.put_parameter(Name="/copied/images/a/b", Value="newer", Type="String")
     ssm.put_parameter(Name="/slipway/images/a/b", Value="older", Type="String")
+    longest = {"Value": "v" * 8192, "Type": "String", "Tier": "Advanced"}
+    ssm.put_parameter(Name="/slipway/images/a/longest", **longest)
     run("copy the parameters to another prefix", shop, OLD="/slipway", NEW="/copied")
     found = ssm.get_parameters(
-        Names=[f"/copied/{plan}", "/copied/images/a/b", "/copied/slipway-stack"]
+        Names=[
+            f"/copied/{plan}",
+            "/copied/images/a/b",
+            "/copied/images/a/longest",
+            "/copied/slipway-stack",
+        ]
     )
     copied = {parameter["Name"]: parameter["Value"] for parameter in found["Parameters"]}
     original = ssm.get_parameter(Name=f"/slipway/{plan}")["Parameter"]["Value"]
-    assert copied == {f"/copied/{plan}": original, "/copied/images/a/b": "newer"}
+    assert copied == {
+        f"/copied/{plan}": original,
+        "/copied/images/a/b": "newer",
+        "/copied/images/a/longest": longest["Value"],
+    }
     assert found["InvalidParameters"] == ["/copied/slipway-stack"]
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -84,7 +85,13 @@ def persona(account: Account, name: str, *statements: dict[str, Any]) -> Session
 def run(session: Session, title: str, shop: Shop, **options: Any) -> str:
     """What a command of docs/operations.md prints in this session."""
     variables = {"SERVICE": shop.service, "REPOSITORY": shop.repository, "DIGEST": shop.v1}
-    return Page("operations.md", session.environment).run(title, **variables, **options)
+    return page(**session.environment).run(title, **variables, **options)
+
+
+@cache
+def page(**credentials: str) -> Page:
+    """The commands in one shell with these credentials."""
+    return Page("operations.md", credentials, one_shell=True)
 
 
 # ---------------------------------------------------------------- what each may
@@ -142,10 +149,10 @@ def test_a_deployer_deploys_and_operates(account: Account, sessions: dict[str, S
     wait_for(lambda: len(shop.history()) > 1 and has_ended(shop), "the rollback", PATIENCE_SECONDS)
     v2 = shop.history()[0]["deployment"]["release"]["image"]["digest"]
     assert v2 in shop.record().quarantined
-    page = Page("operations.md", deployer.environment)
+    commands = page(**deployer.environment)
     named = {"SERVICE": shop.service, "REPOSITORY": shop.repository, "DIGEST": v2}
-    page.run("lift the quarantine of a digest", **named)
-    page.run("deploy an image that the repository has", **named)
+    commands.run("lift the quarantine of a digest", **named)
+    commands.run("deploy an image that the repository has", **named)
     wait_for(lambda: len(shop.history()) > 2 and has_ended(shop), "v2", PATIENCE_SECONDS)
     assert shop.history()[-1]["outcome"] == "SUCCEEDED"
     assert shop.running() == v2

@@ -99,6 +99,20 @@ def test_signatures_and_images_without_a_tag_start_nothing(account: Account) -> 
     assert tags == ["v2", "v1"]
 
 
+def test_a_build_cache_under_a_tag_of_the_plan_is_ignored_and_supersedes_no_image(
+    account: Account,
+) -> None:
+    shop = account.shop()
+    digest = shop.push("v2")
+    cache = seed.artifact(f"{shop.name} cache", "application/vnd.buildkit.cacheconfig.v0")
+    seed.push(shop.repository, "v2-cache", cache)
+    ignored = shop.released("v2-cache")
+    assert ignored.outcome == "IGNORED"
+    assert "application/vnd.buildkit.cacheconfig.v0, which is no image" in ignored.reason
+    assert shop.released("v2").outcome == "SUCCEEDED"
+    assert shop.running() == digest
+
+
 def test_the_image_that_runs_already_is_no_change(account: Account) -> None:
     shop = account.shop()
     digest = shop.push("v2")

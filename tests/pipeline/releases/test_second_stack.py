@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.support.account import STACK, Account
 from tests.support.deployed import TEMPLATE
 from tests.support.localaws.stacks import change, finished, reasons
@@ -42,6 +44,7 @@ def test_a_second_stack_with_the_prefix_of_the_first_is_not_created(account: Acc
     cloudformation.delete_stack(StackName=SECOND)
 
 
+@pytest.mark.exhaustive
 def test_a_stack_keeps_its_prefix_until_it_has_another_and_frees_it_at_its_end(
     account: Account,
 ) -> None:

@@ -74,6 +74,7 @@ class Session:
         assumed = aws.client("sts").assume_role(RoleArn=arn, RoleSessionName=name)
         self.arn = assumed["AssumedRoleUser"]["Arn"]
         self.credentials = assumed["Credentials"]
+        self._clients: dict[str, Any] = {}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -85,12 +86,14 @@ class Session:
         }
 
     def client(self, service: str) -> Any:
-        return SESSION.client(
-            service,
-            endpoint_url=self.aws.url,
-            config=Config(retries={"total_max_attempts": 1}),
-            **{name.lower(): value for name, value in self.environment.items()},
-        )
+        if service not in self._clients:
+            self._clients[service] = SESSION.client(
+                service,
+                endpoint_url=self.aws.url,
+                config=Config(retries={"total_max_attempts": 1}),
+                **{name.lower(): value for name, value in self.environment.items()},
+            )
+        return self._clients[service]
 
     def refusal(self, service: str, call: str, /, **parameters: Any) -> str:
         """The code, status and message with which IAM refuses a call; "" if IAM allows the call."""

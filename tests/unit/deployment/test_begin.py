@@ -418,6 +418,17 @@ def test_a_settled_service_whose_last_good_runs_the_image_is_not_changed(world, 
     assert beginning.reason == "the service runs this image already, and it is good"
 
 
+def test_an_image_that_runs_by_the_dual_stack_name_of_its_registry_is_not_deployed_again(
+    world, ecs, ledger
+):
+    ended(ledger, found=good(NEW, DIGEST))
+    dual_stack = OURS.replace(".dkr.ecr.", ".dkr-ecr.").replace(".amazonaws.com", ".on.aws")
+    runs_ours(ecs, image=dual_stack)
+    described(ecs)
+
+    assert begun(world).outcome == "NO_CHANGE"
+
+
 def test_a_release_that_changes_nothing_takes_the_claim_of_an_older_one_under_way(
     world, ecs, ledger
 ):

@@ -431,7 +431,7 @@ def test_a_digest_stands_for_the_good_task_definition_that_has_it(world, ecs, ss
     ended(ledger, found=good(NEW, DIGEST))
     runs(ecs)
     planned_twice(ssm)
-    found(ecr, OLD_DIGEST, by={"imageDigest": OLD_DIGEST})
+    found(ecr, OLD_DIGEST, by={"imageDigest": OLD_DIGEST}, registry=ACCOUNT)
 
     assert resolved(world, to=OLD_DIGEST).good == good(OLD)
 
@@ -441,7 +441,7 @@ def test_a_tag_stands_for_the_image_that_it_points_to(world, ecs, ssm, ecr, ledg
     ended(ledger, found=good(OLD, tag="v1"))
     runs(ecs)
     planned_twice(ssm)
-    found(ecr, ANOTHER_DIGEST, by={"imageTag": "v1"})
+    found(ecr, ANOTHER_DIGEST, by={"imageTag": "v1"}, registry=ACCOUNT)
 
     assert resolved(world, to="v1").good == good(OTHER, ANOTHER_DIGEST, tag="v0")
 
@@ -466,7 +466,7 @@ def test_an_image_without_a_known_task_definition_is_to_be_registered(
 ):
     runs(ecs)
     planned_twice(ssm)
-    found(ecr, OLD_DIGEST, by=by)
+    found(ecr, OLD_DIGEST, by=by, registry=ACCOUNT)
 
     record = resolved(world, to=to)
 
@@ -481,6 +481,15 @@ def test_an_image_that_nobody_knows_is_rejected(world, ecs, ssm, ecr, ledger, to
     ecr.refuses("describe_images", "ImageNotFoundException")
 
     assert rejected(resolved(world, to=to)) == (f"repository shop/api holds no image {to}")
+
+
+def test_an_artifact_that_is_no_image_is_rejected(world, ecs, ssm, ecr, ledger):
+    runs(ecs)
+    planned_twice(ssm)
+    kind = "application/vnd.buildkit.cacheconfig.v0"
+    found(ecr, OLD_DIGEST, by={"imageTag": "v1"}, registry=ACCOUNT, artifactMediaType=kind)
+
+    assert rejected(resolved(world, to="v1")) == "repository shop/api holds no image v1"
 
 
 def test_a_repository_that_may_not_be_read_is_not_taken_for_empty(world, ecs, ssm, ecr):
@@ -515,7 +524,11 @@ def looked_up(ecr, repository, digest=None):
         ecr.refuses("describe_images", "ImageNotFoundException")
         return
     answer = {"imageDetails": [{"repositoryName": repository, "imageDigest": digest}]}
-    asked = {"repositoryName": repository, "imageIds": [{"imageTag": "v7"}]}
+    asked = {
+        "registryId": ACCOUNT,
+        "repositoryName": repository,
+        "imageIds": [{"imageTag": "v7"}],
+    }
     ecr.answers("describe_images", answer, **asked)
 
 

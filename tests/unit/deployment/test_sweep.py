@@ -166,6 +166,19 @@ def test_the_newest_image_of_each_route_is_released(sweeper, ssm, ecr, stepfunct
     assert digests == [DIGEST, OLD_DIGEST]
 
 
+def test_a_build_cache_that_is_newer_than_an_image_hides_it_not(sweeper, ssm, ecr, stepfunctions):
+    cache = pushed("v2-cache", digest=OLD_DIGEST, when=at(-3_600))
+    plans(ssm, plan())
+    images(
+        ecr,
+        pushed("v2", when=at(-7_200)),
+        cache | {"artifactMediaType": "application/vnd.buildkit.cacheconfig.v0"},
+    )
+    starts(stepfunctions)
+
+    assert sweeper.sweep(NOW)["released"] == ["shop/api:v2"]
+
+
 def test_a_tag_goes_the_way_of_the_first_route_that_matches(sweeper, ssm, ecr, stepfunctions):
     plans(ssm, plan(route("v*"), route("*", staging=["staging/api"])))
     images(ecr, pushed("v2"))

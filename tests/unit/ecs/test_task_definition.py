@@ -13,15 +13,18 @@ from slipway.ecs.task_definition import (
     register,
     tagged,
     usable_revision,
+    with_image,
 )
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from tests.support.builders import (
+    ACCOUNT,
     DIGEST,
     NEW,
     NOW,
     OLD,
     OLD_DIGEST,
     OTHER,
+    REGION,
     SERVICE,
     THEIRS,
     URI,
@@ -73,6 +76,15 @@ def test_every_container_whose_image_is_of_the_repository_gets_the_new_image():
 @pytest.mark.parametrize("version", [":v1", "@" + DIGEST, f":v1@{DIGEST}", ""])
 def test_a_container_is_recognised_whatever_version_it_runs(version):
     assert chosen(container(image=URI + version)) == ["api"]
+
+
+def test_a_container_keeps_the_dual_stack_name_of_the_registry():
+    dual_stack = f"{ACCOUNT}.dkr-ecr.{REGION}.on.aws/shop/api"
+    content = {"containerDefinitions": [container(image=f"{dual_stack}:v1")]}
+
+    [changed] = with_image(content, image(), None, SERVICE)["containerDefinitions"]
+
+    assert changed["image"] == f"{dual_stack}@{DIGEST}"
 
 
 def test_an_image_of_a_repository_whose_name_only_begins_alike_does_not_match():

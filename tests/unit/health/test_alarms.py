@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import boto3
 import pytest
 
 from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.health.alarms import read_alarms
 from tests.support.builders import NOW, at
+from tests.support.stubs import Stubbed
 
 
 def answered(name: str, **changes: Any) -> dict[str, Any]:
@@ -57,6 +59,17 @@ def test_every_kind_of_alarm_that_cloudwatch_has_is_asked_for(cloudwatch):
     )
 
     assert set(asked) == set(kinds)
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1", "me-central-1"])
+def test_log_alarms_are_not_asked_for_where_cloudwatch_has_none(region):
+    kinds = ["MetricAlarm", "CompositeAlarm"]
+    with Stubbed(boto3.client("cloudwatch", region_name=region)) as there:
+        asked = {"AlarmNames": ["m"], "AlarmTypes": kinds, "MaxRecords": 100}
+        answer = {"MetricAlarms": [answered("m")], "CompositeAlarms": []}
+        there.answers("describe_alarms", answer, **asked)
+
+        assert set(read_alarms(["m"], there.client)) == {"m"}
 
 
 def test_each_name_is_asked_for_once(cloudwatch):

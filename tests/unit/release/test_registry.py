@@ -9,7 +9,7 @@ import pytest
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.image import Image
 from slipway.release.registry import find_image, image_of, tagged_images, uri_of
-from tests.support.builders import DIGEST, OLD_DIGEST, URI, image
+from tests.support.builders import ACCOUNT, DIGEST, OLD_DIGEST, REGION, URI, image
 from tests.support.ecs_answers import image_detail
 from tests.support.pushes import found, located
 
@@ -120,7 +120,7 @@ def test_a_container_that_names_a_digest_needs_no_lookup(reference, tag):
 
 @pytest.mark.parametrize(("suffix", "tag"), [(":v2", "v2"), ("", None)])
 def test_a_container_that_names_a_tag_has_the_digest_that_the_tag_points_to(ecr, suffix, tag):
-    found(ecr, by={"imageTag": tag or "latest"})
+    found(ecr, by={"imageTag": tag or "latest"}, registry=ACCOUNT)
 
     assert image_of(URI + suffix, ecr.client) == image(tag=tag)
 
@@ -139,14 +139,24 @@ def test_a_tag_is_asked_for_again_where_ecr_did_not_answer(ecr):
         image_of(f"{URI}:v2", ecr.client)
 
 
-@pytest.mark.parametrize(
-    "host", ["dkr.ecr.cn-north-1.amazonaws.com.cn", "dkr-ecr.eu-west-1.on.aws"]
-)
-def test_a_registry_of_ecr_is_known_in_every_partition(ecr, host):
-    found(ecr)
-    uri = f"123456789012.{host}/shop/api"
+def test_a_registry_is_asked_by_whatever_host_name_the_container_has(ecr):
+    found(ecr, registry=ACCOUNT)
+    uri = f"{ACCOUNT}.dkr-ecr.{REGION}.on.aws/shop/api"
 
     assert image_of(f"{uri}:v2", ecr.client) == image(uri=uri)
+
+
+def test_a_repository_of_another_account_is_not_taken_for_ours(ecr):
+    found(ecr, registry="210987654321")
+    uri = f"210987654321.dkr.ecr.{REGION}.amazonaws.com/shop/api"
+
+    assert image_of(f"{uri}:v2", ecr.client) == image(uri=uri)
+
+
+def test_a_repository_of_another_region_is_not_taken_for_ours(ecr):
+    uri = f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn/shop/api"
+
+    assert image_of(f"{uri}:v2", ecr.client) == image(uri=uri, digest="")
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,28 @@ def test_an_image_that_no_route_takes_is_an_error_that_names_its_tags(ssm, ecr, 
         resolved(BY_DIGEST, ssm, ecr)
 
 
+@pytest.mark.parametrize(
+    ("start", "by"), [(BY_TAG, {"imageTag": "v2"}), (BY_DIGEST, {"imageDigest": DIGEST})]
+)
+def test_an_artifact_that_is_no_image_is_an_error_that_names_its_type(ssm, ecr, start, by):
+    located(ecr)
+    planned(ssm)
+    found(ecr, by=by, artifactMediaType="application/vnd.cncf.helm.config.v1+json")
+
+    named = next(iter(by.values()))
+    with pytest.raises(
+        InvalidInput,
+        match=rf"{named} of repository shop/api is an artifact of type .*helm.*; name an image",
+    ):
+        resolved(start, ssm, ecr)
+
+
+@pytest.mark.parametrize("tag", ["", "a b", "-v1", "v1+2", "a" * 129])
+def test_a_tag_that_ecr_can_not_have_is_refused_before_ecr_is_asked(ssm, ecr, tag):
+    with pytest.raises(InvalidInput, match="tag: "):
+        resolved({"repository": "shop/api", "tag": tag}, ssm, ecr)
+
+
 NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 

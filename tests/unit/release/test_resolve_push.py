@@ -239,6 +239,45 @@ def test_a_tag_that_has_moved_on_is_ignored_in_favour_of_its_other_event(ssm, ec
     assert ignored == f"tag v2 has moved on to {OLD_DIGEST}, which has an event of its own"
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/vnd.buildkit.cacheconfig.v0",
+        "application/vnd.cncf.helm.config.v1+json",
+        "application/vnd.cncf.notary.signature",
+        "application/vnd.dev.sigstore.bundle.v0.3+json",
+        "application/vnd.amazon.soci.index.v1+json",
+        "application/vnd.oci.empty.v1+json",
+    ],
+)
+def test_an_artifact_that_is_no_image_is_ignored_and_its_type_is_named(ssm, ecr, kind):
+    planned(ssm)
+    found(ecr, artifactMediaType=kind)
+
+    ignored = resolved(push(), ssm, ecr).ignored
+
+    assert ignored == f"tag v2 is on an artifact of type {kind}, which is no image"
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        {"artifactMediaType": "application/vnd.docker.container.image.v1+json"},
+        {"artifactMediaType": "application/vnd.oci.image.config.v1+json"},
+        {"imageManifestMediaType": "application/vnd.oci.image.index.v1+json"},
+        {"imageManifestMediaType": "application/vnd.docker.distribution.manifest.list.v2+json"},
+        {"artifactMediaType": ""},
+    ],
+)
+def test_an_image_of_one_platform_and_an_index_of_several_are_released(ssm, ecr, described):
+    planned(ssm)
+    unguarded(ssm)
+    found(ecr, **described)
+    located(ecr)
+
+    assert resolved(push(), ssm, ecr).release.image.digest == DIGEST
+
+
 def test_a_wrong_plan_is_not_ignored(ssm, ecr):
     planned(ssm, text="{")
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from slipway.errors import InvalidInput
 from slipway.model import DEEPEST, MESSAGE_BYTES
 from slipway.release.freeze import parse_freeze
-from slipway.release.plan import parse_plan
+from slipway.release.plan import MAXIMUM_POLLS, parse_plan
 from slipway.release.service_policy import parse_service_policy
 from tests.support.builders import NOW, SERVICE
 from tools import schemas
@@ -162,7 +162,7 @@ def twice(names: list[Any]) -> bool:
 
 def too_many_checks(service: dict[str, Any]) -> bool:
     timeout, bake = service.get("timeout_seconds", 1800), service.get("bake_seconds", 300)
-    return 3 * timeout + bake > 2000 * service.get("poll_seconds", 15)
+    return 4 * timeout + bake > MAXIMUM_POLLS * service.get("poll_seconds", 15)
 
 
 def moment(text: str) -> datetime:

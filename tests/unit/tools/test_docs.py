@@ -68,6 +68,21 @@ def test_every_link_and_path_of_a_page_leads_somewhere(page: Path) -> None:
     assert missing(page) == []
 
 
+SHORT = ("/slipway/images/", "/slipway/slack")
+"""Parameters that never need the advanced tier."""
+
+
+def test_every_command_that_puts_a_plan_or_a_freeze_takes_the_tier_that_it_needs() -> None:
+    puts = [
+        put.partition("--value")[0]
+        for page in PAGES
+        for put in page.read_text().split("aws ssm put-parameter ")[1:]
+    ]
+    long = [put for put in puts if not any(f"--name {name}" in put for name in SHORT)]
+    assert len(long) >= 5
+    assert [put for put in long if "--tier Intelligent-Tiering" not in put] == []
+
+
 def test_a_link_or_path_that_leads_nowhere_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(

@@ -343,3 +343,50 @@ def test_a_parameter_prefix_is_one_level_of_the_names_in_ssm(prefix):
 )
 def test_a_parameter_prefix_that_ssm_refuses_or_another_stack_could_share_is_refused(prefix):
     assert not is_allowed("ParameterPrefix", prefix)
+
+
+CHINA = {
+    "AWS::Region": "cn-north-1",
+    "AWS::Partition": "aws-cn",
+    "AWS::URLSuffix": "amazonaws.com.cn",
+}
+
+
+def in_china(value: Any) -> str:
+    """What a text of a template is in China: its Fn::If takes the first way."""
+    if "Fn::If" in value:
+        condition, there, _ = value["Fn::If"]
+        assert condition == "InChina"
+        return in_china(there)
+    return re.sub(r"\$\{([\w:]+)\}", lambda found: CHINA[found[1]], value["Fn::Sub"])
+
+
+def test_the_endpoints_of_the_network_are_those_that_china_has() -> None:
+    network = parse((REPO / "environment/network.yaml").read_text())
+    assert network["Conditions"]["InChina"] == {
+        "Fn::Equals": [{"Ref": "AWS::Partition"}, CHINA["AWS::Partition"]]
+    }
+    names = {
+        in_china(resource["Properties"]["ServiceName"])
+        for resource in network["Resources"].values()
+        if resource["Type"] == "AWS::EC2::VPCEndpoint"
+    }
+    assert names == {
+        "cn.com.amazonaws.cn-north-1.ecr.api",
+        "cn.com.amazonaws.cn-north-1.ecr.dkr",
+        "com.amazonaws.cn-north-1.dynamodb",
+        "com.amazonaws.cn-north-1.logs",
+        "com.amazonaws.cn-north-1.s3",
+    }
+
+
+def test_a_service_that_uses_a_key_has_the_name_that_it_has_in_china(
+    template: dict[str, Any],
+) -> None:
+    named = [
+        in_china(name)
+        for node in everything(template)
+        if isinstance(node, dict)
+        for name in node.get("kms:ViaService", [])
+    ]
+    assert [name for name in named if not name.endswith(".cn-north-1.amazonaws.com.cn")] == []
