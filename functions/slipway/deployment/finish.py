@@ -277,6 +277,8 @@ def _quarantine(
     """The entry that quarantines the release's image on this service; None if it is not to blame."""
     if not end.outcome.facts.quarantines or end.cause is None or not end.cause.quarantines:
         return None
+    if deployment.release.manual_rollback:
+        return None  # BeginDeployment has quarantined it, with the reason
     if good and good.digest == deployment.release.image.digest:
         return None  # the rollback target is another task definition of the same image
     return Quarantined(at=now, reason=end.reason[:QUARANTINE_REASON], deployment=claim.deployment)

@@ -567,13 +567,17 @@ def test_an_image_that_was_never_on_the_service_is_not_quarantined(ecs, ledger):
     assert dict(ledger.service(SERVICE).quarantined) == {}
 
 
-def test_the_quarantine_of_what_a_manual_rollback_abandons_keeps_its_reason(ecs, ledger):
+@pytest.mark.parametrize(
+    ("outcome", "cause"), [("ROLLED_BACK", Cause.PERSON), ("ROLLBACK_FAILED", Cause.ALARM)]
+)
+def test_the_quarantine_of_what_a_manual_rollback_abandons_keeps_its_reason(
+    outcome, cause, ecs, ledger
+):
     manual_rollback = deployment(release=release(started_by="manual rollback"), stage=None)
     own = accepted(ledger, "e-1", good_target=good(OLD), release=manual_rollback.release)
     ledger.quarantine(own, DIGEST, quarantined("a manual rollback has abandoned it"))
-    end = ending("ROLLED_BACK", deployment=manual_rollback, restored=OLD, cause=Cause.PERSON)
 
-    finished(end, ledger, ecs)
+    finished(ending(outcome, deployment=manual_rollback, restored=OLD, cause=cause), ledger, ecs)
 
     [(digest, why)] = ledger.service(SERVICE).quarantined.items()
     assert (digest, why.reason) == (DIGEST, "a manual rollback has abandoned it")
