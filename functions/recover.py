@@ -24,9 +24,10 @@ DEPLOYMENT_STATE_MACHINE_ARN = os.environ["DEPLOYMENT_STATE_MACHINE_ARN"]
 
 
 class Detail(BaseModel):
-    """The execution that ended. Its status is read from Step Functions, not from the event."""
+    """The execution that ended. How it ended is read from Step Functions, not from the event."""
 
     execution: str = Field(alias="executionArn")
+    redrives: int = Field(default=0, alias="redriveCount")
 
 
 class Input(BaseModel):
@@ -41,9 +42,9 @@ class Input(BaseModel):
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return ``{"done": ...}``, a sentence that says what was done."""
-    execution = parse(Input, event, "the event").detail.execution
+    ended = parse(Input, event, "the event").detail
     ledger = Ledger(aws.table())
     recoverer = Recoverer(DEPLOYMENT_STATE_MACHINE_ARN, ledger, aws.stepfunctions())
-    done = recoverer.recover(execution)
-    logger.info("recovered", extra={"execution": execution, "done": done})
+    done = recoverer.recover_ended(ended.execution, ended.redrives)
+    logger.info("recovered", extra={"execution": ended.execution, "done": done})
     return {"done": done}

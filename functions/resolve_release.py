@@ -8,13 +8,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import AwareDatetime
 
 from slipway import aws
 from slipway.ledger.ledger import Ledger
 from slipway.ledger.records import ReleaseRecord
-from slipway.model import Model, parse
-from slipway.release.release import Resolution, Resolved
+from slipway.model import parse
+from slipway.release.release import Resolution, Resolved, Started
 from slipway.release.resolve import resolve
 
 logger = Logger()
@@ -22,18 +21,10 @@ logger = Logger()
 HISTORY = timedelta(days=int(os.environ["HISTORY_DAYS"]))
 
 
-class Input(Model):
-    """The input of the release state machine, and its execution's ARN and start time."""
-
-    start: dict[str, Any]
-    execution: str
-    started_at: AwareDatetime
-
-
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return a Resolution: the release and its stages, or why the push is ignored."""
-    given = parse(Input, event, "the input of ResolveRelease")
+    given = parse(Started, event, "the input of ResolveRelease")
     resolved = resolve(
         given.start,
         given.execution,
@@ -47,7 +38,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     return resolution.to_json()
 
 
-def _recorded(resolved: Resolved, given: Input) -> Resolved:
+def _recorded(resolved: Resolved, given: Started) -> Resolved:
     """The same, once the ledger has the release; ignored if another delivery of the event is that release."""
     if resolved.release is None:
         return resolved

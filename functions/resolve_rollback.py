@@ -8,31 +8,23 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import AwareDatetime
 
 from slipway import aws
 from slipway.deployment.beginning import World
 from slipway.deployment.resolve_rollback import resolve_rollback
 from slipway.ledger.ledger import Ledger
-from slipway.model import Model, parse
+from slipway.model import parse
+from slipway.release.release import Started
 
 logger = Logger()
 
 HISTORY = timedelta(days=int(os.environ["HISTORY_DAYS"]))
 
 
-class Input(Model):
-    """The input of the rollback state machine, and its execution's ARN and start time."""
-
-    start: dict[str, Any]
-    execution: str
-    started_at: AwareDatetime
-
-
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return a RollbackDeployment: the deployment that carries the rollback out."""
-    given = parse(Input, event, "the input of ResolveRollback")
+    given = parse(Started, event, "the input of ResolveRollback")
     world = World(
         Ledger(aws.table()),
         aws.ecs(),

@@ -10,7 +10,7 @@ from urllib.parse import unquote, unquote_plus
 
 from moto.core.model import OperationModel
 
-from localaws.faults import errors, faults
+from localaws.faults import errors, faults, stale
 from localaws.faults.errors import Answer
 from localaws.faults.faults import Call
 from localaws.lambda_ import pool
@@ -54,6 +54,12 @@ def answer(
         fault.removed.wait()
         if fault.forgotten:
             _hang_up(environ)
+    if fault and how == "stale":
+        with stale.reading(fault.seconds) as reading:
+            done = do()
+        if not reading.hit:
+            faults.missed(fault)
+        return done
     done = do()
     if how == "lose":
         _hang_up(environ)

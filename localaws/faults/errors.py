@@ -25,7 +25,6 @@ _SERVER_ERRORS = (
     "InternalServiceFault",
     "InternalException",
 )
-_IAM_NAMES = {"lambda:Invoke": "lambda:InvokeFunction"}  # where IAM's name differs from the API's
 _REFUSALS = {"query": ("AccessDenied", 403), "rest-json": ("AccessDeniedException", 403)}
 
 COMMON_ERROR_CODES.extend(("Throttling", "ThrottlingException"))  # or moto logs warnings about them
@@ -39,10 +38,12 @@ class Answer(NamedTuple):
     status: int
 
 
-def check(how: str, operation: OperationModel) -> None:
-    """Raise ValueError if the wording of the service for such a fault is not known here."""
+def check(how: str, action: str, operation: OperationModel) -> None:
+    """Raise ValueError if AWS has no such error, or its wording is not known here."""
     if how == "throttle":
         throttled(operation)
+    if how == "deny" and required_permissions.RULES.get(action) is required_permissions.nothing:
+        raise ValueError(f"{action} needs no permission, so that nobody can be denied it")
 
 
 def throttled(operation: OperationModel) -> Answer:
@@ -79,7 +80,7 @@ def denied(
     if action in required_permissions.RULES:
         access = required_permissions.rule_for(action)(action, parameters())[0]
     else:
-        access = Access(_IAM_NAMES.get(action, action), "*")
+        access = Access(action, "*")
     # The local AWS's own key belongs to no role that the message could name.
     session = f"{iam._role(function).name}/{function}" if function else "localaws/localaws"
     service = action.partition(":")[0]

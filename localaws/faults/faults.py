@@ -19,13 +19,13 @@ from typing import Any
 import flask
 
 from localaws import action_names
-from localaws.faults import errors
+from localaws.faults import errors, stale
 
 TASK_HEADER = "X-Localaws-Task"
 """The header that marks the invocation of a Task on which there is a fault."""
 
-_CALL_FIELDS = ("action", "how", "function", "containing", "call", "times")
-_CALL_HOWS = ("throttle", "error", "lose", "deny", "kill", "hang")
+_CALL_FIELDS = ("action", "how", "function", "containing", "call", "times", "seconds")
+_CALL_HOWS = ("throttle", "error", "lose", "deny", "kill", "hang", "stale")
 _STATE_FIELDS = ("state", "how", "when", "machine", "containing", "error", "cause", "call", "times")
 _STATE_HOWS = ("stop",)
 _WHENS = ("entered", "running")
@@ -74,6 +74,7 @@ class Fault:
     containing: str = ""
     call: int = 1
     times: int = 1
+    seconds: float | None = None
     seen: int = 0
     hits: int = 0
 
@@ -95,11 +96,15 @@ class Fault:
 
     def is_due(self) -> bool:
         """Whether the fault hits what it has just matched."""
+        if self.seconds is not None:
+            return self.seen >= self.call
         return self.call <= self.seen < self.call + self.times
 
     def describe(self) -> dict[str, Any]:
         """The fields and the counts of the fault."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
+        if self.seconds is not None:
+            del values["times"]
         return {name: value for name, value in values.items() if value not in (None, "")}
 
 
@@ -187,6 +192,12 @@ def meet(met: Call | Entry) -> Fault | None:
         return hit
 
 
+def missed(fault: Fault) -> None:
+    """Take a hit back that had no effect."""
+    with _lock:
+        fault.hits -= 1
+
+
 @contextmanager
 def flight(tell: Callable[[], None]) -> Iterator[str]:
     """Yield a value for TASK_HEADER. ``tell`` is called once the invocation with this header is in
@@ -218,9 +229,18 @@ def _checked(given: dict[str, Any]) -> Fault:
     if "action" in given:
         _check_fields(given, _CALL_FIELDS, _CALL_HOWS)
         try:
-            errors.check(given["how"], action_names.operation(given["action"]))
+            action = given["action"]
+            errors.check(given["how"], action, action_names.operation(action))
         except ValueError as error:
             raise FaultError(f"action: {error}") from error
+        if given["how"] == "stale" and given["action"] not in stale.ACTIONS:
+            raise FaultError(
+                f"action: {given['action']} can't be stale here, only {', '.join(sorted(stale.ACTIONS))}"
+            )
+        if "seconds" in given and given["how"] != "stale":
+            raise FaultError("seconds: only for how stale")
+        if "seconds" in given and "times" in given:
+            raise FaultError("seconds, or times: not both")
         return Fault(**given)
     if "state" in given:
         given = {"when": _WHENS[0], **given}
@@ -240,6 +260,9 @@ def _check_fields(given: dict[str, Any], known: tuple[str, ...], hows: tuple[str
         if name in ("call", "times"):
             if type(value) is not int or value < 1:
                 raise FaultError(f"{name}: must be a whole number from 1, but is {value!r}")
+        elif name == "seconds":
+            if type(value) not in (int, float) or value <= 0:
+                raise FaultError(f"{name}: must be a number greater than 0, but is {value!r}")
         elif not isinstance(value, str) or not value:
             raise FaultError(f"{name}: must be a non-empty string, but is {value!r}")
     if given.get("how") not in hows:

@@ -142,13 +142,22 @@ def _on_queue(action: str, parameters: Parameters) -> list[Access]:
     return [Access(action, arn("sqs", "", parameters["QueueUrl"].rpartition("/")[2]))]
 
 
+def _on_rule(action: str, parameters: Parameters) -> list[Access]:
+    if parameters.get("EventBusName", "default") != "default":
+        raise NotImplementedError(f"{action} on another event bus than the default one")
+    return [Access(action, arn("events", "rule/", parameters["Name"]))]
+
+
 def _on_role(action: str, parameters: Parameters) -> list[Access]:
     role = iam_backends[ACCOUNT]["aws"].get_role(parameters["RoleName"])
     return [Access(action, role.arn)]
 
 
-def _nothing(_action: str, _parameters: Parameters) -> list[Access]:
-    # GetCallerIdentity: "No permissions are required", says botocore's model.
+def nothing(_action: str, _parameters: Parameters) -> list[Access]:
+    """The rule of a call that everybody may make.
+
+    GetCallerIdentity: "No permissions are required", says botocore's model.
+    """
     return []
 
 
@@ -235,6 +244,7 @@ RULES: dict[str, Rule] = {
     "ecs:StopServiceDeployment": _of_service("serviceDeploymentArn"),
     "ecs:UpdateService": _in_cluster("service", "service"),
     "elasticloadbalancing:DescribeTargetHealth": _on_everything,
+    "events:DescribeRule": _on_rule,
     "iam:AttachRolePolicy": _on_role,
     "iam:CreatePolicyVersion": _on_each("iam", "", "PolicyArn"),
     "iam:PutRolePolicy": _on_role,
@@ -260,7 +270,7 @@ RULES: dict[str, Rule] = {
     "states:ListExecutions": _on_each("states", "stateMachine:", "stateMachineArn"),
     "states:StartExecution": _on_each("states", "stateMachine:", "stateMachineArn"),
     "states:StopExecution": _on_each("states", "execution:", "executionArn"),
-    "sts:GetCallerIdentity": _nothing,
+    "sts:GetCallerIdentity": nothing,
 }
 
 

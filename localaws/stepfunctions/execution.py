@@ -31,6 +31,7 @@ from moto.stepfunctions.parser.backend import execution as moto_execution
 
 from localaws import aws, changes
 from localaws.cloudwatch import datapoints
+from localaws.faults.stale import Past
 from localaws.stepfunctions.jsonata import iso
 
 _log = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ class Execution(moto_execution.Execution):
         super().__init__(**details)
         self.ended = threading.Event()
         self.wakers: set[threading.Event] = set()  # set at the end of the execution
+        self.past: Past[dict[str, Any] | None] = Past()
+        """Its earlier descriptions; None before its start."""
         self._environment: Any = None
 
     def get_start_execution_details(self) -> ExecutionDetails:
@@ -63,6 +66,7 @@ class Execution(moto_execution.Execution):
         self.exec_worker = self._get_start_execution_worker()
         self._environment = self.exec_worker.env = self.exec_worker._get_evaluation_environment()
         self._environment._program_state = ProgramRunning()  # type: ignore[no-untyped-call]
+        self.past.keep(None)
         self.exec_status = ExecutionStatus.RUNNING
         threading.Thread(target=self._run, name=self.exec_arn, daemon=True).start()
 
@@ -125,6 +129,7 @@ class Execution(moto_execution.Execution):
 
     def _end(self) -> None:
         end = self._environment.program_state()
+        self.past.keep(self.describe())
         status = ExecutionStatus.FAILED
         if isinstance(end, ProgramEnded):
             status = ExecutionStatus.SUCCEEDED

@@ -26,6 +26,7 @@ from typing import Any
 
 from moto.core.exceptions import AWSError
 from moto.core.responses import ActionResult, EmptyResult
+from moto.stepfunctions.exceptions import ExecutionDoesNotExist
 from moto.stepfunctions.parser import api as parser_api
 from moto.stepfunctions.parser.api import InvalidExecutionInput, StateMachineAlreadyExists
 from moto.stepfunctions.parser.asl.antlr.runtime.ASLLexer import ASLLexer
@@ -37,6 +38,7 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from localaws import changes
+from localaws.faults import stale
 from localaws.stepfunctions import (
     child_execution,
     errors,
@@ -160,7 +162,9 @@ def _stop_execution(self: StepFunctionResponse) -> ActionResult:
 
 def _describe_execution(self: StepFunctionResponse) -> ActionResult:
     execution: Any = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
-    described = execution.describe()
+    described = execution.past.read(execution.describe)
+    if described is None:
+        raise ExecutionDoesNotExist(f"Execution Does Not Exist: '{execution.exec_arn}'")
     return ActionResult({field: value for field, value in described.items() if value is not None})
 
 
@@ -223,6 +227,7 @@ def install() -> None:
     Preprocessor.__init__ = _begin_preprocessing  # type: ignore[assignment,method-assign]
     Preprocessor._inner_string_of = staticmethod(_inner_string_of)  # type: ignore[method-assign]
     EvalComponent.heap_key = property(_heap_key)  # type: ignore[method-assign,assignment]
+    stale.ACTIONS.add("states:DescribeExecution")
     backend = StepFunctionsParserBackend
     backend.create_state_machine = _create_state_machine  # type: ignore[method-assign]
     backend.start_execution = _start_execution  # type: ignore[method-assign]

@@ -58,28 +58,40 @@ def recorded(ledger: Ledger, asked: Deployment) -> dict[str, Any]:
     return part_of(asked).to_json()
 
 
-def taken_up(ledger: Ledger, asked: Deployment, name: str = "e-1") -> dict[str, Any]:
-    """The same, and the execution of this name carries it out."""
+def taken_up(
+    ledger: Ledger, asked: Deployment, name: str = "e-1", **changes: Any
+) -> dict[str, Any]:
+    """The same, and the execution of this name carries it out.
+
+    Args:
+        changes: the fields of its ClaimId.
+    """
     start = recorded(ledger, asked)
-    own = claim(name, service=asked.service)
+    own = claim(name, service=asked.service, **changes)
     ledger.take_up(own, part_of(asked), EXPIRES_AT)
     return start
 
 
 def rollback_recorded(
-    ledger: Ledger, asked: Deployment, name: str | None = "e-1", **facts: Any
+    ledger: Ledger,
+    asked: Deployment,
+    name: str | None = "e-1",
+    deployment: str | None = None,
+    **facts: Any,
 ) -> dict[str, Any]:
     """Record a manual rollback; the input that names it.
 
     Args:
         name: of the execution that carries it out; None if none does so far.
+        deployment: the id of its deployment, if it is another one than `claim` makes.
         facts: the fields of RollbackRecord.
     """
     known = {"running": OLD, "execution": ROLLBACK, "expires_at": EXPIRES_AT}
     ledger.record_rollback("rollback-1", RollbackRecord(deployment=asked, **known | facts))
     named = NamedRollback(rollback="rollback-1")
     if name:
-        ledger.take_up(claim(name, service=asked.service), named, EXPIRES_AT)
+        changes = {"deployment": deployment} if deployment else {}
+        ledger.take_up(claim(name, service=asked.service, **changes), named, EXPIRES_AT)
     return named.to_json()
 
 

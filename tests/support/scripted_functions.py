@@ -17,7 +17,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
 from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import LambdaFunction
 from pydantic import ValidationError
@@ -31,16 +30,12 @@ from slipway.deployment.beginning import Start
 from slipway.deployment.finish import Ending
 from slipway.model import Model
 from slipway.notices.news import News
+from slipway.release.release import Started
 from tests.support import step_answers
 
-with pytest.MonkeyPatch.context() as patch:
-    patch.setenv("HISTORY_DAYS", "400")  # they read it when they are loaded
-    import resolve_release
-    import resolve_rollback
-
 INPUTS: dict[str, type[Model]] = {
-    "ResolveRelease": resolve_release.Input,
-    "ResolveRollback": resolve_rollback.Input,
+    "ResolveRelease": Started,
+    "ResolveRollback": Started,
     "BeginDeployment": Start,
     "RegisterTaskDefinition": register_task_definition.Input,
     "UpdateService": update_service.Input,

@@ -26,6 +26,8 @@ class Asked:
     """ARN of the execution that started it: of the release, or of the manual rollback."""
     owner: str | None
     """Id of the deployment that carries this out; None until one has begun."""
+    carried_out_in: str | None
+    """ARN of that deployment's first execution; None likewise."""
     has_come: bool
     """Whether its stage may start."""
     expires_at: int
@@ -81,6 +83,7 @@ def _of_release(named: NamedRelease, deployment: str, execution: str, ledger: Le
         named=named,
         parent=record.execution,
         owner=progress.deployment if progress else None,
+        carried_out_in=progress.execution if progress else None,
         has_come=record.has_come(named.stage),
         expires_at=record.expires_at,
     )
@@ -98,6 +101,7 @@ def _of_rollback(named: NamedRollback, deployment: str, execution: str, ledger: 
         named=named,
         parent=record.execution,
         owner=record.carried_out_by,
+        carried_out_in=record.carried_out_in,
         has_come=True,
         expires_at=record.expires_at,
         rollback=record,

@@ -24,6 +24,8 @@ class Execution:
     """The input; any JSON. None if it is nested too deep to be read."""
     error: str
     cause: str
+    redrives: int
+    """How often a person has redriven it after its end."""
 
     @property
     def is_running(self) -> bool:
@@ -34,7 +36,8 @@ class Execution:
 def read_execution(arn: str, stepfunctions: SFNClient) -> Execution | None:
     """The execution, or None if Step Functions has none of this ARN, or none yet.
 
-    DescribeExecution is eventually consistent (its API reference).
+    DescribeExecution is eventually consistent (its API reference): an execution that has just ended may be
+    RUNNING here, and one that has just started may be None.
 
     Raises:
         AwsUnavailable, AwsRefused: from Step Functions.
@@ -52,6 +55,7 @@ def read_execution(arn: str, stepfunctions: SFNClient) -> Execution | None:
         start=_read(found["input"]),
         error=found.get("error", ""),
         cause=found.get("cause", ""),
+        redrives=found.get("redriveCount", 0),
     )
 
 

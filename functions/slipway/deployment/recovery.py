@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from slipway.aws import calling, error_code
-from slipway.deployment.asked import read_asked
+from slipway.deployment.asked import Asked, read_asked
 from slipway.deployment.executions import Execution, read_execution
-from slipway.errors import AwsRefused, Refused, SlipwayError
+from slipway.errors import AwsRefused, AwsUnavailable, Refused, SlipwayError
 from slipway.ledger.ledger import TAKEN_UP, Ledger, Unreadable
 from slipway.ledger.records import ClaimId, DeploymentRecord, Recovery
 from slipway.release.named import NamedRecovery, parse_named
@@ -39,6 +39,23 @@ class Recoverer:
     ledger: Ledger
     stepfunctions: SFNClient
 
+    def recover_ended(self, execution: str, redrives: int) -> str:
+        """Do as `recover` does for an execution whose end Step Functions has announced.
+
+        Args:
+            redrives: how often a person had redriven the execution when it ended.
+
+        Raises:
+            AwsUnavailable: also if Step Functions does not show the end yet. The caller tries again: nobody
+                else may ever ask for this execution, if it has no claim.
+        """
+        found = read_execution(execution, self.stepfunctions)
+        if found and found.is_running and found.redrives <= redrives:
+            raise AwsUnavailable(
+                f"execution {execution} has ended, and Step Functions describes it as running still"
+            )
+        return self._recover(execution, found)
+
     def recover(self, execution: str, *, claimed: bool = False) -> str:
         """Start the recovery of a deployment whose execution died, if anything is left to do.
 
@@ -57,6 +74,9 @@ class Recoverer:
             AwsUnavailable, AwsRefused, Unreadable: from AWS and the ledger.
         """
         found = read_execution(execution, self.stepfunctions)
+        return self._recover(execution, found, claimed=claimed)
+
+    def _recover(self, execution: str, found: Execution | None, *, claimed: bool = False) -> str:
         if found is None:
             raise NotRecovered(
                 f"Step Functions has no execution {execution}, or forgot it (docs/operations.md)"
@@ -75,7 +95,7 @@ class Recoverer:
                     "at the service, and free it (docs/operations.md)"
                 ) from refused
             return f"it can't have changed anything: {refused}"
-        claim = asked.claim
+        claim = self._known(asked)
         if asked.owner not in (None, claim.deployment):
             return f"it can't have changed anything: {TAKEN_UP}"
         record = self.ledger.deployment(claim)
@@ -98,6 +118,21 @@ class Recoverer:
             start=asked.named,
         )
         return self._begin(claim, recovery, last)
+
+    def _known(self, asked: Asked) -> ClaimId:
+        """The claim of the deployment, under the id that the ledger has for it.
+
+        The id is found by the execution's ARN. It was made of the time that Step Functions told the states,
+        and AWS does not say that DescribeExecution shows the same.
+        """
+        claim = asked.claim
+        if asked.recovery:
+            return claim  # its input names it
+        if asked.owner is None:
+            known = self.ledger.deployment_of(claim)
+        else:
+            known = asked.owner if asked.carried_out_in == claim.execution else None
+        return claim.model_copy(update={"deployment": known}) if known else claim
 
     def _later(
         self, start: Any, execution: str
@@ -123,13 +158,19 @@ class Recoverer:
             return _BEGUN
         return self._start(claim, recovery)
 
-    def _go_on(self, claim: ClaimId, recovery: Recovery) -> str:
-        """Go on with a recovery that is in the ledger: it may not have been started, or have died."""
+    def _go_on(self, claim: ClaimId, recovery: Recovery, *, exists: bool = False) -> str:
+        """Go on with a recovery that is in the ledger: it may not have been started, or have died.
+
+        Args:
+            exists: whether its execution is known to exist, even if Step Functions does not show it yet.
+        """
         found = read_execution(recovery.execution, self.stepfunctions)
+        if found is None and exists:
+            raise AwsUnavailable(f"execution {recovery.execution} is not there yet")
         if found is None:
             return self._start(claim, recovery)
         if found.start == _input(claim):
-            return self.recover(recovery.execution)
+            return self._recover(recovery.execution, found)
         renamed = recovery.model_copy(update={"execution": self._new_execution(claim.service)})
         return self._begin(claim, renamed, recovery)  # somebody else has taken the name
 
@@ -143,7 +184,7 @@ class Recoverer:
         except AwsRefused as refused:
             if error_code(refused.__cause__) != "ExecutionAlreadyExists":
                 raise
-            return self._go_on(claim, recovery)
+            return self._go_on(claim, recovery, exists=True)
         return f"execution {name} recovers it"
 
     def _new_execution(self, service: str) -> str:

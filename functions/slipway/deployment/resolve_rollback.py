@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -21,15 +20,18 @@ from slipway.model import Model, parse_written
 from slipway.reasons import MASKING
 from slipway.release.named import NamedRollback
 from slipway.release.parameters import read_plan, read_service_policy
-from slipway.release.plan import Policy, ServiceName
+from slipway.release.plan import Plan, Policy, ServiceName
 from slipway.release.registry import artifact_type, find_image_at, image_of
 from slipway.release.release import Deployment, Release, StartedBy, started_id, unique_name
-from slipway.release.service_policy import policy_of
+from slipway.release.service_policy import ServicePolicy, policy_of
 
 # ECR's own patterns: imageDigest and imageTag in its API reference.
 _IMAGE = re.compile(r"sha256:[0-9a-f]{64}|[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 GOOD_NAMED = 3
 """How many good versions a refusal names."""
+
+_Planned = list[tuple[Image, Policy]]
+"""The images that a service runs of repositories whose plan names it, each with its policy there."""
 
 
 class ManualRollback(Model):
@@ -87,14 +89,16 @@ def resolve_rollback(
     running = read_task_definition(found["taskDefinition"], world.ecs)
     record = world.ledger.service(service)
     rollback = started_id(execution, started_at)
-    image, policy = _abandoned(service, running, world)
+    planned = _planned(service, running, world)
+    guarded_by = _policy_of_service(service, world)
+    image, policy = _abandoned(planned, running, world)
     facts: dict[str, Any]
     try:
-        facts = _target(wanted.to, record, running, image, started_at, world)
+        facts = _target(wanted.to, record, running, image, planned, started_at, world)
     except _Rejected as rejected:
         facts = {"refusal": str(rejected), "cause": rejected.cause}
     if "image" in facts:  # it replaces the image of its own repository, by that repository's plan
-        image, policy = _abandoned(service, running, world, facts["image"].repository)
+        image, policy = _abandoned(planned, running, world, facts["image"].repository)
     release = Release(
         id=rollback,
         image=image,
@@ -103,7 +107,12 @@ def resolve_rollback(
         by=wanted.by,
     )
     asked = RollbackRecord(
-        deployment=Deployment(release=release, stage=None, service=service, policy=policy),
+        deployment=Deployment(
+            release=release,
+            stage=None,
+            service=service,
+            policy=_guarded(service, policy, guarded_by),
+        ),
         running=running.arn,
         execution=execution,
         expires_at=int((started_at + history).timestamp()),
@@ -120,6 +129,7 @@ def _target(
     record: ServiceRecord,
     running: Revision,
     abandoned: Image,
+    planned: _Planned,
     now: datetime,
     world: World,
 ) -> dict[str, Any]:
@@ -132,7 +142,7 @@ def _target(
         return {"good": _last_good_before(record, running, abandoned.digest)}
     if ":" in to.removeprefix("sha256:"):
         return {"good": _named(to, record, running, abandoned, now, world)}
-    return _of_image(to, record, running, abandoned, world)
+    return _of_image(to, record, _of_service(planned, abandoned), world)
 
 
 def _last_good_before(record: ServiceRecord, running: Revision, abandoned: str) -> Good:
@@ -214,14 +224,11 @@ def family(arn: str) -> str:
     return resource_name(arn).rpartition(":")[0]
 
 
-def _of_image(
-    to: str, record: ServiceRecord, running: Revision, abandoned: Image, world: World
-) -> dict[str, Any]:
-    """The target for a digest or a tag in one of the service's repositories."""
+def _of_image(to: str, record: ServiceRecord, images: list[Image], world: World) -> dict[str, Any]:
+    """The target for a digest or a tag in one of the repositories of these images."""
     if not _IMAGE.fullmatch(to):
         raise _Rejected(Cause.NO_TARGET, f"{to} is neither a digest nor a tag of ECR")
     by: dict[str, Any] = {"imageDigest": to} if to.startswith("sha256:") else {"imageTag": to}
-    images = list(_of_service(record.service, running, abandoned, world))
     refused = None
     for image in images:
         try:
@@ -243,15 +250,13 @@ def _of_image(
     raise _Rejected(Cause.NO_TARGET, f"repository {repositories} holds no image {to}")
 
 
-def _of_service(service: str, running: Revision, abandoned: Image, world: World) -> Iterator[Image]:
+def _of_service(planned: _Planned, abandoned: Image) -> list[Image]:
     """The images that the service runs of repositories whose plan names the service.
 
     The first is the one that is abandoned, even if no plan names the service.
     """
-    yield abandoned
-    for image, _ in _planned(service, running, world):
-        if image.repository != abandoned.repository:
-            yield image
+    others = [image for image, _ in planned if image.repository != abandoned.repository]
+    return [abandoned, *others]
 
 
 def abandoning(deployment: Deployment, running: Revision, world: World) -> Deployment:
@@ -260,14 +265,15 @@ def abandoning(deployment: Deployment, running: Revision, world: World) -> Deplo
     Raises:
         AwsUnavailable: from AWS.
     """
-    repository = deployment.release.image.repository
-    image, policy = _abandoned(deployment.service, running, world, repository)
+    service, repository = deployment.service, deployment.release.image.repository
+    image, policy = _abandoned(_planned(service, running, world), running, world, repository)
     release = deployment.release.model_copy(update={"image": image})
+    policy = _guarded(service, policy, _policy_of_service(service, world))
     return deployment.model_copy(update={"release": release, "policy": policy})
 
 
 def _abandoned(
-    service: str, running: Revision, world: World, repository: str | None = None
+    planned: _Planned, running: Revision, world: World, repository: str | None = None
 ) -> tuple[Image, Policy]:
     """The image that the service runs, and the service's policy in the plan of the image's repository.
 
@@ -277,31 +283,44 @@ def _abandoned(
     Returns:
         With the default policy if no plan names the service.
     """
-    planned = list(_planned(service, running, world))
     of_it = [found for found in planned if found[0].repository == repository]
     if found := (of_it or planned):
-        image, policy = found[0]
-    else:
-        first = next(iter(running.images.values()))
-        image, policy = image_of(first, world.ecr), Policy()
-    return image, _policy(service, policy, world)
+        return found[0]
+    first = next(iter(running.images.values()))
+    return image_of(first, world.ecr), Policy()
 
 
-def _planned(service: str, running: Revision, world: World) -> Iterator[tuple[Image, Policy]]:
+def _planned(service: str, running: Revision, world: World) -> _Planned:
     """The images that the service runs, and its policy in the plan of each one's repository."""
+    plans: dict[str, Plan | None] = {}
+    found = []
     for reference in running.images.values():
         image = image_of(reference, world.ecr)
-        try:
-            plan = read_plan(image.repository, world.ssm)
-        except (InvalidInput, AwsRefused):
-            continue  # a plan that can't be read must not prevent a rollback
+        if image.repository not in plans:
+            plans[image.repository] = _plan(image.repository, world)
+        plan = plans[image.repository]
         if plan and (policy := plan.policy_of(service)):
-            yield image, policy
+            found.append((image, policy))
+    return found
 
 
-def _policy(service: str, planned: Policy, world: World) -> Policy:
-    """The policy of the plan, with the gates of the service's own policy."""
+def _plan(repository: str, world: World) -> Plan | None:
     try:
-        return policy_of(service, planned, read_service_policy(service, world.ssm))
+        return read_plan(repository, world.ssm)
     except (InvalidInput, AwsRefused):
-        return planned  # a policy that can't be read must not prevent a rollback
+        return None  # a plan that can't be read must not prevent a rollback
+
+
+def _policy_of_service(service: str, world: World) -> ServicePolicy | None:
+    try:
+        return read_service_policy(service, world.ssm)
+    except (InvalidInput, AwsRefused):
+        return None  # nor must a policy
+
+
+def _guarded(service: str, planned: Policy, of_service: ServicePolicy | None) -> Policy:
+    """The policy of the plan, with the gates of the service's own policy if they fit together."""
+    try:
+        return policy_of(service, planned, of_service)
+    except InvalidInput:
+        return planned

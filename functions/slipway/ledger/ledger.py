@@ -139,6 +139,12 @@ class Ledger:
         found = self._items.get(_history(claim))
         return _read(DeploymentRecord, found, _history(claim)) if found else None
 
+    def deployment_of(self, claim: ClaimId) -> str | None:
+        """The id of the service's deployment that the ledger has of this execution, or None."""
+        values = {":execution": claim.execution}
+        found = self._items.query(claim.service, DEPLOYMENT, "#execution = :execution", values)
+        return found[0]["sk"].removeprefix(DEPLOYMENT) if found else None
+
     def release(self, release: str) -> ReleaseRecord | None:
         """The record of a release, given by its id, or None if ResolveRelease has not recorded it."""
         pk = f"release#{release}"
@@ -200,7 +206,7 @@ class Ledger:
 
     def record_rollback(self, rollback: str, record: RollbackRecord) -> None:
         """Record a manual rollback under its id; does nothing if an earlier attempt has."""
-        facts = record.model_dump(mode="json", exclude={"carried_out_by"})
+        facts = record.model_dump(mode="json", exclude={"carried_out_by", "carried_out_in"})
         self._record(_rollback(rollback), facts)
 
     def _record(self, key: Key, facts: Mapping[str, Any]) -> None:
@@ -222,6 +228,7 @@ class Ledger:
             facts = {"execution": claim.execution, "expires_at": expires_at}
         else:
             key, owner = _rollback(named.rollback), "carried_out_by"
+            facts = {"carried_out_in": claim.execution}
         nobody = f"attribute_not_exists(#{owner})"
         try:
             self._items.update(Update.setting(key, {owner: claim.deployment, **facts}, nobody))
@@ -347,17 +354,17 @@ class Ledger:
         """Create the record of a deployment that has claimed its service.
 
         The arguments become the fields of the same names of DeploymentRecord. If the record was opened
-        before, it stays as it is.
+        before, it stays as it is. So does the record of a deployment that has ended, which a slow try of
+        BeginDeployment may outlive.
         """
         facts = {
             "rollback_target": rollback_target,
             "good_target": good_target.to_json() if good_target else None,
             "task_definition": task_definition,
             "steps": {"BeginDeployment": timestamp(now)},
-            "notified": {},
             **_asked(claim, deployment),
         }
-        not_yet = "attribute_not_exists(#steps)"
+        not_yet = f"attribute_not_exists(#steps) AND {_NOT_ENDED}"
         with suppress(NoLonger):  # an earlier attempt opened it, and its answer was lost
             self._items.update(Update.setting(_history(claim), facts, not_yet))
 
@@ -406,12 +413,16 @@ class Ledger:
 
     def note_notified(self, claim: ClaimId, kind: str, now: datetime) -> None:
         """Record that people were notified of the deployment's ``start`` or ``end``."""
-        at = {f"notified.{kind}": timestamp(now)}
+        first = Update.setting(
+            _history(claim),
+            {"notified": {kind: timestamp(now)}},
+            "attribute_not_exists(#notified)",
+        )
         try:
-            self._items.update(Update.setting(_history(claim), at, "attribute_exists(#notified)"))
-        except NoLonger:  # the deployment never claimed its service, so its record was not opened
-            notified = {"notified": {kind: timestamp(now)}}
-            self._items.update(Update.setting(_history(claim), notified))
+            self._items.update(first)
+        except NoLonger:  # nothing removes it any more
+            at = {f"notified.{kind}": timestamp(now)}
+            self._items.update(Update.setting(_history(claim), at))
 
     def note_notified_of(self, about: str, kind: str, now: datetime, expires: datetime) -> None:
         """Record that people were notified of an event that belongs to no deployment.
@@ -444,7 +455,7 @@ class Ledger:
     def finish(
         self,
         claim: ClaimId,
-        deployment: Deployment | None,
+        deployment: Deployment,
         ending: Mapping[str, Any],
         good: Good | None,
         quarantine: Quarantined | None,
@@ -453,7 +464,6 @@ class Ledger:
         """Record how the deployment ended and free the service, in one transaction.
 
         Args:
-            deployment: None if the input of the execution could not be read.
             ending: the attributes that describe the end: outcome, reason, evidence, when the item expires.
             good: the newest good version from now on; None if the deployment proved none.
             quarantine: why the deployment's digest is quarantined; None if it is not.
@@ -463,7 +473,7 @@ class Ledger:
             True if the end was written. False if the execution has no claim on the service or the
             deployment's end was recorded before; nothing was written then.
         """
-        digest = deployment.release.image.digest if deployment else ""
+        digest = deployment.release.image.digest
         facts = {**_asked(claim, deployment), **ending}
         for _ in range(WRITES_TRIED):
             record = self.service(claim.service)
@@ -489,7 +499,7 @@ class Ledger:
         raise never_still(claim.service)
 
     def finish_without_service(
-        self, claim: ClaimId, deployment: Deployment | None, ending: Mapping[str, Any]
+        self, claim: ClaimId, deployment: Deployment, ending: Mapping[str, Any]
     ) -> DeploymentRecord | None:
         """Record how a deployment without a claim on its service ended, if no end is recorded yet.
 
@@ -507,7 +517,7 @@ class Ledger:
         return self.end(claim, deployment, ending)
 
     def end(
-        self, claim: ClaimId, deployment: Deployment | None, ending: Mapping[str, Any]
+        self, claim: ClaimId, deployment: Deployment, ending: Mapping[str, Any]
     ) -> DeploymentRecord | None:
         """Record how a deployment ended, if no end is recorded yet, whatever the service's item says.
 
@@ -661,9 +671,8 @@ def _name(record: ServiceRecord) -> str:
     return f"release {record.claim.release}" if record.claim else "a newer release"
 
 
-def _asked(claim: ClaimId, deployment: Deployment | None) -> dict[str, Any]:
-    asked = {"deployment": deployment.to_json()} if deployment else {}
-    return {**asked, "execution": claim.execution}
+def _asked(claim: ClaimId, deployment: Deployment) -> dict[str, Any]:
+    return {"deployment": deployment.to_json(), "execution": claim.execution}
 
 
 def _after(now: datetime, seconds: float) -> str:

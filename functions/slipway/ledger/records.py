@@ -368,6 +368,8 @@ class RollbackRecord(Model):
     """When DynamoDB may delete it, in seconds since 1970."""
     carried_out_by: str | None = None
     """Id of the deployment that carries it out; None until it has begun."""
+    carried_out_in: str | None = None
+    """ARN of that deployment's first execution."""
 
 
 def progress_key(stage: str, service: str) -> str:
@@ -378,8 +380,8 @@ def progress_key(stage: str, service: str) -> str:
 def deployment_id(started_at: datetime, execution: str) -> str:
     """The id of a deployment: the start of its first execution, and that execution's name.
 
-    The time has milliseconds, because Step Functions gives it so both to a state (the context object) and
-    by DescribeExecution. So both lead to the same id.
+    The time has milliseconds, as Step Functions gives it to a state (the context object). DescribeExecution
+    may show another one, so who knows only that finds the id in the ledger, by the execution's ARN.
 
     Args:
         started_at: when the first execution started.

@@ -6,6 +6,7 @@ import hashlib
 import re
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from pydantic import AwareDatetime
 
@@ -123,6 +124,16 @@ def _named(release: Release, stage: str, service: str) -> NamedDeployment:
         name=execution_name(release, stage, service),
         input=NamedRelease(release=release.id, stage=stage, service=service),
     )
+
+
+class Started(Model):
+    """The input of ResolveRelease and ResolveRollback: what came in by the front door, and when."""
+
+    start: dict[str, Any]
+    """The input of the release or the rollback state machine."""
+    execution: str
+    """ARN of that machine's execution."""
+    started_at: AwareDatetime
 
 
 def started_id(execution: str, started_at: datetime) -> str:

@@ -402,6 +402,7 @@ def test_a_fault_is_added_looked_at_and_removed_over_http(aws: LocalAws) -> None
         ({"action": "ecz:ListTasks", "how": "error"}, "no service 'ecz'"),
         ({"action": "ListTasks", "how": "error"}, "no service 'ListTasks'"),
         ({"action": "s3:PutObject", "how": "throttle"}, "how s3 PutObject is throttled"),
+        ({"action": "sts:GetCallerIdentity", "how": "deny"}, "needs no permission"),
         ({"action": LIST}, "how: must be one of throttle, error"),
         ({"action": LIST, "how": "stop"}, "how: must be one of throttle, error"),
         ({"action": LIST, "how": "throtle"}, "not 'throtle'"),

@@ -302,6 +302,18 @@ def test_a_role_is_the_resource_with_its_path(aws: LocalAws) -> None:
     assert f"iam:AttachRolePolicy on resource: {made['Role']['Arn']} because" in refusal
 
 
+def test_a_rule_of_the_default_event_bus_is_the_resource_with_its_name(aws: LocalAws) -> None:
+    name = unique("rule")
+    rule = aws.client("events").put_rule(Name=name, ScheduleExpression="rate(480 minutes)")
+    function = Function(aws, allow("events:DescribeRule", f"{rule['RuleArn']}-other"))
+    refusal = function.refusal("events", "describe_rule", Name=name)
+    assert f"events:DescribeRule on resource: {rule['RuleArn']} because" in refusal
+    function.may(allow("events:DescribeRule", rule["RuleArn"]))
+    assert function.refusal("events", "describe_rule", Name=name) == ""
+    elsewhere = function.refusal("events", "describe_rule", Name=name, EventBusName="other")
+    assert elsewhere.startswith("NotImplemented 501")
+
+
 def test_everybody_may_ask_who_they_are(aws: LocalAws) -> None:
     function = Function(aws, deny("*"))
     assert function.refusal("sts", "get_caller_identity") == ""
@@ -340,6 +352,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "ecs:RegisterTaskDefinition": {"family": "f", "tags": [{}], "taskRoleArn": "r"},
     "ecs:UpdateService": {"service": "s"},
     "elasticloadbalancing:DescribeTargetHealth": {},
+    "events:DescribeRule": {"Name": "r"},
     "iam:AttachRolePolicy": {"RoleName": "sample"},
     "iam:CreatePolicyVersion": {"PolicyArn": "arn:aws:iam::123456789012:policy/p"},
     "iam:PutRolePolicy": {"RoleName": "sample"},

@@ -30,6 +30,7 @@ READS = (
     "the last actions",
     "releases that were stopped or ran out of time",
     "the items of a service",
+    "whether the schedule of the sweep is on",
 )
 """The commands of docs/operations.md that a Viewer may run."""
 OPERATIONS = (
@@ -53,7 +54,6 @@ NOBODY = ("remove an attribute", "delete a ledger")
 """Commands that change the ledger, for whoever administers the account."""
 ELSEWHERE = (
     "what the containers wrote",  # in logs that are not Slipway's
-    "whether the schedule of the sweep is on",
     "copy the parameters to another prefix",
     "delete old versions of the functions",
     "delete the versions of a failed update",

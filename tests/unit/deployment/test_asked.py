@@ -114,6 +114,7 @@ def test_the_image_and_the_policy_of_a_deployment_are_what_the_release_has_recor
         named=NamedRelease(release="event-1", stage="production", service=SERVICE),
         parent=RELEASE,
         owner=None,
+        carried_out_in=None,
         has_come=True,
         expires_at=EXPIRES_AT,
     )
@@ -140,6 +141,7 @@ def test_a_manual_rollback_is_what_the_rollback_state_machine_has_recorded(ledge
         named=NamedRollback(rollback="rollback-1"),
         parent=ROLLBACK,
         owner=None,
+        carried_out_in=None,
         has_come=True,
         expires_at=EXPIRES_AT,
         rollback=ledger.rollback("rollback-1"),

@@ -159,7 +159,9 @@ def test_the_rollback_target_during_a_service_deployment_is_the_version_that_com
 
 def test_the_baseline_of_a_deployment_that_has_ended_is_no_rollback_target(world, ecs, ssm, ledger):
     own = accepted(ledger, "e-0", baseline=OTHER, release=OLDER)
-    ledger.finish(own, None, {"outcome": "FAILED", "reason": "", "evidence": []}, None, None)
+    ledger.finish(
+        own, deployment(), {"outcome": "FAILED", "reason": "", "evidence": []}, None, None
+    )
     may_begin(ecs, ssm)
 
     assert begun(world).rollback_target == OLD
@@ -341,7 +343,7 @@ def test_a_version_that_became_good_meanwhile_is_the_rollback_target(
 ):
     own = accepted(ledger, "e-0", release=OLDER)
     ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
-    late = lambda: ledger.finish(own, None, ending, good(NEW), None)  # noqa: E731
+    late = lambda: ledger.finish(own, deployment(), ending, good(NEW), None)  # noqa: E731
     while_it_checks(monkeypatch, ledger, late)
     runs(ecs, ON_NEW, on=NEW)
     unfrozen(ssm)

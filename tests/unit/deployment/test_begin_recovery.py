@@ -132,7 +132,7 @@ def test_an_unproven_version_is_rolled_back_though_the_dead_execution_did_not_wr
 def test_an_unproven_version_is_rolled_back_to_the_last_good_one(world, ecs, ledger):
     own = accepted(ledger, "e-00", release=release(id="event-00", released_at=at(-120)))
     ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
-    ledger.finish(own, None, ending, good(NEW), None)
+    ledger.finish(own, deployment(), ending, good(NEW), None)
     left_by_another_one(ledger)
     defined(ecs, asked=NEW)
 
@@ -258,7 +258,7 @@ def test_a_deployment_that_took_the_service_over_and_has_ended_leaves_nothing_to
 ):
     """To go back now would take the service off the version that the other deployment found good."""
     changes(ledger)
-    ledger.finish(takes_over(ledger), None, WELL, good(OTHER), None)
+    ledger.finish(takes_over(ledger), deployment(), WELL, good(OTHER), None)
     before = ledger.service(SERVICE)
 
     is_superseded(begun(world), "a newer release has claimed service production/api")
@@ -284,7 +284,7 @@ def test_a_service_stays_with_whatever_has_claimed_it_since(world, ledger, other
     changes(ledger)
     own = takes_over(ledger, **other)
     if ended:
-        ledger.finish(own, None, WELL, good(OTHER), None)
+        ledger.finish(own, deployment(), WELL, good(OTHER), None)
     before = ledger.service(SERVICE)
 
     assert begun(world).outcome == "SUPERSEDED"
@@ -331,7 +331,7 @@ def test_a_deployment_is_superseded_where_another_one_comes_and_ends_while_it_ch
 
     def late():
         other = accepted(ledger, "e-2", release=NEWER)
-        ledger.finish(other, None, WELL, good(OTHER), None)
+        ledger.finish(other, deployment(), WELL, good(OTHER), None)
 
     while_it_checks(monkeypatch, ledger, late)
 

@@ -22,6 +22,7 @@ from tests.support.builders import (
     accepted,
     at,
     claim,
+    deployment,
     ended,
     execution,
     good,
@@ -484,7 +485,7 @@ def test_the_baseline_of_a_deployment_that_has_ended_is_no_baseline_of_a_rollbac
 ):
     own = accepted(ledger, "e-0", baseline=OTHER, release=EARLIER)
     ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
-    ledger.finish(own, None, ending, good(OLD), None)
+    ledger.finish(own, deployment(), ending, good(OLD), None)
     may_roll_back(ecs)
     begun(world)
 

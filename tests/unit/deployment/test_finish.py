@@ -613,9 +613,12 @@ def test_only_a_rollback_and_a_failed_rollback_quarantine_an_image(outcome, ecs,
 
 def test_a_rollback_of_an_unknown_image_quarantines_nothing(ecs, ledger):
     accepted(ledger, "e-1")
+    tried(ledger)
+    unknown = deployment(release=release(image=image(digest="")))
 
-    finished(ending("ROLLED_BACK", deployment=None), ledger, ecs)
+    finished(ending("ROLLED_BACK", deployment=unknown), ledger, ecs)
 
+    assert ledger.deployment(claim()).outcome == "ROLLED_BACK"
     assert dict(ledger.service(SERVICE).quarantined) == {}
 
 

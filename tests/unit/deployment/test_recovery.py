@@ -25,6 +25,7 @@ from tests.support.asked import (
 from tests.support.builders import (
     DEPLOYMENTS,
     NOW,
+    OLD,
     SERVICE,
     accepted,
     at,
@@ -48,9 +49,8 @@ def died(stepfunctions, start, name="e-1", **changes):
 
 
 def recovery_died(stepfunctions, name, **changes):
-    """The recovery of this name is looked at twice: for its input, and for how it ended."""
-    for _ in range(2):
-        died(stepfunctions, NAMED, name, **changes)
+    """Step Functions describes the recovery of this name."""
+    died(stepfunctions, NAMED, name, **changes)
 
 
 def unknown(stepfunctions):
@@ -93,6 +93,12 @@ def starts(stepfunctions):
 
 def recovered(stepfunctions, ledger, name="e-1"):
     return Recoverer(DEPLOYMENTS, ledger, stepfunctions.client).recover(execution(name))
+
+
+def announced(stepfunctions, ledger, name="e-1", redrives=0):
+    """Step Functions has announced that the execution has ended, after so many redrives."""
+    recoverer = Recoverer(DEPLOYMENTS, ledger, stepfunctions.client)
+    return recoverer.recover_ended(execution(name), redrives)
 
 
 def recovery(ledger) -> Recovery | None:
@@ -349,6 +355,125 @@ def test_of_two_calls_that_find_its_name_taken_one_starts_the_recovery(
 
     assert recovered(stepfunctions, ledger) == "another call has begun its recovery"
     assert (started.names, recovery(ledger).execution) == ([], execution("recover-7"))
+
+
+# --- a description that is behind -------------------------------------------------------------------
+
+LATER = "2026-11-22T03:00:00.001Z#e-1"
+"""The id of the deployment of e-1, if its state is told another millisecond than DescribeExecution shows."""
+
+
+def test_an_execution_that_has_ended_and_is_still_described_as_running_is_tried_again(
+    stepfunctions, ledger, started
+):
+    start = taken_up(ledger, deployment())
+    died(stepfunctions, start, status="RUNNING")
+
+    with pytest.raises(AwsUnavailable) as raised:
+        announced(stepfunctions, ledger)
+
+    assert str(raised.value) == (
+        f"execution {execution()} has ended, and Step Functions describes it as running still"
+    )
+    assert recovery(ledger) is None
+    died(stepfunctions, start)
+    starts(stepfunctions)
+    announced(stepfunctions, ledger)
+    assert len(started.names) == 1
+
+
+def test_an_execution_that_a_person_has_redriven_since_its_end_is_left_alone(stepfunctions, ledger):
+    died(stepfunctions, taken_up(ledger, deployment()), status="RUNNING", redriveCount=2)
+
+    assert announced(stepfunctions, ledger, redrives=1) == "it is running"
+
+
+def test_a_recovery_that_exists_and_is_not_described_yet_is_tried_again(
+    stepfunctions, ledger, started
+):
+    """It has ended already, so that StartExecution does not return it as the one that runs."""
+    start = taken_up(ledger, deployment())
+    recovery_recorded(ledger, start, "recover-0")
+    died(stepfunctions, start)
+    unknown(stepfunctions)
+    stepfunctions.refuses("start_execution", "ExecutionAlreadyExists")
+    unknown(stepfunctions)
+
+    with pytest.raises(
+        AwsUnavailable, match=f"execution {execution('recover-0')} is not there yet"
+    ):
+        recovered(stepfunctions, ledger)
+
+    assert recovery(ledger).execution == execution("recover-0")
+
+
+@pytest.mark.parametrize("outcome", ["FAILED", "ROLLED_BACK"])
+def test_an_end_is_found_though_the_descriptions_start_is_not_the_one_that_the_states_were_told(
+    stepfunctions, ledger, outcome
+):
+    own = claim(deployment=LATER)
+    start = taken_up(ledger, deployment(), deployment=LATER)
+    ledger.claim(own, deployment(), OLD, NOW)
+    ending = {"outcome": outcome, "reason": "because", "evidence": []}
+    ledger.finish(own, deployment(), ending, None, None)
+    ledger.note_notified(own, "end", NOW)
+    died(stepfunctions, start, status="FAILED")
+
+    assert recovered(stepfunctions, ledger) == "it has come to its end"
+
+
+def test_a_deployment_is_recovered_though_the_descriptions_start_is_not_the_one_that_the_states_were_told(
+    stepfunctions, ledger, started
+):
+    start = taken_up(ledger, deployment(), deployment=LATER)
+    ledger.claim(claim(deployment=LATER), deployment(), OLD, NOW)
+    died(stepfunctions, start)
+    starts(stepfunctions)
+    recovered(stepfunctions, ledger)
+
+    assert json.loads(started.given[0]["input"]) == {"recover": LATER, "service": SERVICE}
+    assert ledger.deployment(claim(deployment=LATER)).recovery.attempt == 1
+
+
+def test_a_manual_rollback_is_recovered_though_the_descriptions_start_is_another_one(
+    stepfunctions, ledger, started
+):
+    start = rollback_recorded(ledger, manual_rollback(), deployment=LATER)
+    died(stepfunctions, start)
+    starts(stepfunctions)
+    recovered(stepfunctions, ledger)
+
+    assert json.loads(started.given[0]["input"]) == {"recover": LATER, "service": SERVICE}
+
+
+def test_an_execution_that_was_refused_has_ended_though_the_descriptions_start_is_another_one(
+    stepfunctions, ledger
+):
+    own = claim(deployment=LATER)
+    ending = {"outcome": "FAILED", "reason": "the stage has not come", "evidence": []}
+    ledger.finish_without_service(own, deployment(), ending)
+    ledger.note_notified(own, "end", NOW)
+    died(stepfunctions, recorded(ledger, deployment()), status="FAILED")
+
+    assert recovered(stepfunctions, ledger) == "it has come to its end"
+    assert recovery(ledger) is None
+
+
+def test_a_recovery_that_never_began_is_followed_by_another_though_its_own_end_is_recorded(
+    stepfunctions, ledger, started
+):
+    start = recorded(ledger, deployment())
+    recovery_recorded(ledger, start, "recover-0")
+    own = claim("recover-0")
+    ending = {"outcome": "ROLLBACK_FAILED", "reason": "ECS did not answer", "evidence": []}
+    ledger.finish_without_service(own, deployment(), ending)
+    ledger.note_notified(own, "end", NOW)
+    died(stepfunctions, NAMED, "recover-0", status="FAILED")
+    starts(stepfunctions)
+    recovered(stepfunctions, ledger, "recover-0")
+
+    assert len(started.names) == 1
+    assert recovery(ledger).attempt == 2
 
 
 # --- what is not recovered --------------------------------------------------------------------------

@@ -101,12 +101,6 @@ def unplanned(ssm):
     unguarded(ssm)
 
 
-def planned_twice(ssm):
-    """Once for what is abandoned, and once for the repositories in which to look."""
-    planned(ssm)
-    pushes.planned(ssm)
-
-
 def admin_planned(ssm, service=SERVICE):
     """The plan of repository shop/admin names this service."""
     plan = json.dumps({"routes": [route("v*", production=[service])]})
@@ -408,7 +402,7 @@ def test_a_plain_rollback_goes_on_where_a_deployment_has_succeeded_since_the_ser
     gone_back_to_old(ledger, good(OTHER, ANOTHER_DIGEST))
     own = accepted(ledger, "e-10", release=release(id="event-10", released_at=at(-10)))
     ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
-    ledger.finish(own, None, ending, good(OLD), None)
+    ledger.finish(own, deployment(), ending, good(OLD), None)
     runs_old(ecs, ssm)
 
     assert resolved(world).good == good(OTHER, ANOTHER_DIGEST)
@@ -430,7 +424,7 @@ def test_a_digest_stands_for_the_good_task_definition_that_has_it(world, ecs, ss
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST))
     runs(ecs)
-    planned_twice(ssm)
+    planned(ssm)
     found(ecr, OLD_DIGEST, by={"imageDigest": OLD_DIGEST}, registry=ACCOUNT)
 
     assert resolved(world, to=OLD_DIGEST).good == good(OLD)
@@ -440,7 +434,7 @@ def test_a_tag_stands_for_the_image_that_it_points_to(world, ecs, ssm, ecr, ledg
     ended(ledger, found=good(OTHER, ANOTHER_DIGEST, tag="v0"))
     ended(ledger, found=good(OLD, tag="v1"))
     runs(ecs)
-    planned_twice(ssm)
+    planned(ssm)
     found(ecr, ANOTHER_DIGEST, by={"imageTag": "v1"}, registry=ACCOUNT)
 
     assert resolved(world, to="v1").good == good(OTHER, ANOTHER_DIGEST, tag="v0")
@@ -451,7 +445,7 @@ def test_a_good_version_is_a_target_though_ecr_has_it_no_longer(world, ecs, ssm,
     """ECS may have the image still, and has the task definition."""
     ended(ledger, found=good(OLD, tag="v1"))
     runs(ecs)
-    planned_twice(ssm)
+    planned(ssm)
     ecr.refuses("describe_images", "ImageNotFoundException")
 
     assert resolved(world, to=to).good == good(OLD, tag="v1")
@@ -465,7 +459,7 @@ def test_an_image_without_a_known_task_definition_is_to_be_registered(
     world, ecs, ssm, ecr, ledger, to, by, tag
 ):
     runs(ecs)
-    planned_twice(ssm)
+    planned(ssm)
     found(ecr, OLD_DIGEST, by=by, registry=ACCOUNT)
 
     record = resolved(world, to=to)
@@ -477,7 +471,7 @@ def test_an_image_without_a_known_task_definition_is_to_be_registered(
 def test_an_image_that_nobody_knows_is_rejected(world, ecs, ssm, ecr, ledger, to):
     ended(ledger, found=good(OLD, tag="v1"))
     runs(ecs)
-    planned_twice(ssm)
+    planned(ssm)
     ecr.refuses("describe_images", "ImageNotFoundException")
 
     assert rejected(resolved(world, to=to)) == (f"repository shop/api holds no image {to}")
@@ -485,7 +479,7 @@ def test_an_image_that_nobody_knows_is_rejected(world, ecs, ssm, ecr, ledger, to
 
 def test_an_artifact_that_is_no_image_is_rejected(world, ecs, ssm, ecr, ledger):
     runs(ecs)
-    planned_twice(ssm)
+    planned(ssm)
     kind = "application/vnd.buildkit.cacheconfig.v0"
     found(ecr, OLD_DIGEST, by={"imageTag": "v1"}, registry=ACCOUNT, artifactMediaType=kind)
 
@@ -494,7 +488,7 @@ def test_an_artifact_that_is_no_image_is_rejected(world, ecs, ssm, ecr, ledger):
 
 def test_a_repository_that_may_not_be_read_is_not_taken_for_empty(world, ecs, ssm, ecr):
     runs(ecs)
-    planned_twice(ssm)
+    planned(ssm)
     ecr.refuses("describe_images", "AccessDeniedException")
 
     with pytest.raises(AwsRefused, match="ecr:DescribeImages on repository shop/api"):
@@ -505,17 +499,12 @@ def test_a_repository_that_may_not_be_read_is_not_taken_for_empty(world, ecs, ss
 
 
 def runs_both(ecs, ssm, admin_plans_for=SERVICE):
-    """Images of shop/api and shop/admin, and one of a place that is not in ECR."""
+    """Images of shop/api and shop/admin, and one of a place that is not in ECR. Each plan is read once."""
     runs(ecs, container(image=BAD), SIDECAR, ADMIN)
-    all_planned(ssm, admin_plans_for)
-    unguarded(ssm)
-
-
-def all_planned(ssm, admin_plans_for=SERVICE):
-    """The plans of the images of runs_both are read, in the order of its containers."""
     pushes.planned(ssm)
     without_plan(ssm)
     admin_planned(ssm, admin_plans_for)
+    unguarded(ssm)
 
 
 def looked_up(ecr, repository, digest=None):
@@ -545,9 +534,6 @@ def test_a_tag_is_looked_up_in_each_repository_whose_plan_names_the_service(
     world, ecs, ssm, ecr, ledger
 ):
     runs_both(ecs, ssm)
-    all_planned(ssm)
-    all_planned(ssm)  # it abandons the image of the same repository
-    unguarded(ssm)
     looked_up(ecr, "shop/api")
     looked_up(ecr, "shop/admin", OLD_DIGEST)
 
@@ -560,7 +546,6 @@ def test_a_tag_is_not_looked_up_in_a_repository_whose_plan_does_not_name_the_ser
     world, ecs, ssm, ecr, ledger
 ):
     runs_both(ecs, ssm, admin_plans_for="production/other")
-    all_planned(ssm, "production/other")
     looked_up(ecr, "shop/api")
 
     assert rejected(resolved(world, to="v7")) == "repository shop/api holds no image v7"
@@ -570,7 +555,6 @@ def test_a_tag_that_no_repository_of_the_service_has_is_rejected_with_the_names_
     world, ecs, ssm, ecr, ledger
 ):
     runs_both(ecs, ssm)
-    all_planned(ssm)
     looked_up(ecr, "shop/api")
     looked_up(ecr, "shop/admin")
 
@@ -579,11 +563,11 @@ def test_a_tag_that_no_repository_of_the_service_has_is_rejected_with_the_names_
     )
 
 
-def test_a_repository_that_two_containers_run_is_asked_once(world, ecs, ssm, ecr, ledger):
+def test_a_repository_that_two_containers_run_is_asked_once_and_so_is_its_plan(
+    world, ecs, ssm, ecr, ledger
+):
     runs(ecs, container(image=BAD), container(name="worker", image=BAD))
-    pushes.planned(ssm)
-    planned_twice(ssm)
-    pushes.planned(ssm)
+    planned(ssm)
     looked_up(ecr, "shop/api")
 
     assert rejected(resolved(world, to="v7")) == "repository shop/api holds no image v7"
@@ -594,7 +578,6 @@ def test_a_tag_is_looked_up_in_the_repository_that_runs_though_no_plan_names_the
 ):
     runs(ecs)
     unplanned(ssm)
-    without_plan(ssm)
     looked_up(ecr, "shop/api", OLD_DIGEST)
 
     assert resolved(world, to="v7").image == image(digest=OLD_DIGEST, tag="v7")
@@ -690,7 +673,7 @@ def test_a_version_of_a_family_that_was_good_here_is_a_target_though_it_was_neve
 def test_a_version_that_was_good_on_another_service_only_is_rejected(world, ecs, ssm, ledger):
     own = accepted(ledger, "e-0", service="production/payments")
     ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
-    ledger.finish(own, None, ending, good(PAYMENTS), None)
+    ledger.finish(own, deployment(), ending, good(PAYMENTS), None)
     runs(ecs)
     planned(ssm)
     defined(ecs, asked="payments-admin:1", taskDefinitionArn=PAYMENTS)
@@ -895,10 +878,9 @@ def test_an_image_of_a_second_repository_abandons_its_own_image_by_its_own_plan(
     api = route("v*", production=[SERVICE])
     api["stages"][0]["services"][0]["container"] = "api"
     runs(ecs, container(image=BAD), ADMIN)
-    for guarded_by in (unguarded, lambda _: None, unguarded):
-        pushes.planned(ssm, api)
-        admin_planned(ssm)
-        guarded_by(ssm)
+    pushes.planned(ssm, api)
+    admin_planned(ssm)
+    unguarded(ssm)
     looked_up(ecr, "shop/api")
     looked_up(ecr, "shop/admin", OLD_DIGEST)
 
@@ -942,7 +924,6 @@ def test_an_image_that_ecr_refuses_to_look_up_does_not_hide_a_good_version(
     ended(ledger, found=good(OLD, tag="v1"))
     runs(ecs)
     unplanned(ssm)
-    without_plan(ssm)
     ecr.refuses("describe_images", "AccessDeniedException")
 
     assert resolved(world, to="v1").good == good(OLD, tag="v1")

@@ -12,11 +12,11 @@ from botocore.stub import ANY
 from slipway import aws
 from slipway.deployment.beginning import Start
 from slipway.deployment.finish import Ending
-from slipway.errors import InvalidInput
+from slipway.errors import AwsUnavailable, InvalidInput
 from slipway.model import parse
 from slipway.notices.news import News
 from slipway.release.plan import Policy
-from slipway.release.release import Deployment
+from slipway.release.release import Deployment, Started
 from tests.support.asked import ROLLBACK, part_of, taken_up
 from tests.support.builders import (
     DEPLOYMENTS,
@@ -433,6 +433,16 @@ def test_recover_starts_an_execution_that_ends_the_deployment_of_the_dead_execut
     assert (recovery.attempt, recovery.start) == (1, part_of(deployment()))
 
 
+def test_recover_fails_while_the_execution_that_has_ended_is_described_as_running(
+    ours, stepfunctions
+):
+    """Lambda tries the event again, a minute and three minutes later."""
+    described_execution(stepfunctions, execution(), "RUNNING", taken_up(ours, deployment()))
+
+    with pytest.raises(AwsUnavailable, match="has ended, and Step Functions describes it as runn"):
+        invoked("recover", DIED)
+
+
 def test_recover_names_the_field_that_an_event_misses():
     with pytest.raises(InvalidInput, match=r"detail.executionArn: Field required"):
         invoked("recover", DIED | {"detail": {}})
@@ -531,8 +541,8 @@ def of_another_version(value):
 @pytest.mark.parametrize(
     ("model", "given"),
     [
-        ("resolve_release", INPUTS["resolve_release"]),
-        ("resolve_rollback", INPUTS["resolve_rollback"]),
+        (Started, INPUTS["resolve_release"]),
+        (Started, INPUTS["resolve_rollback"]),
         (Start, INPUTS["begin_deployment"]),
         (Deployment, deployment(policy={"alarms": ALARMS, "freeze": WINDOWS}).to_json()),
         ("register_task_definition", INPUTS["register_task_definition"]),

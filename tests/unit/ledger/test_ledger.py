@@ -8,6 +8,7 @@ import pytest
 
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable, Superseded
+from slipway.ledger.items import Items
 from slipway.ledger.ledger import (
     CHANGE_SECONDS,
     CLOCKS_APART_SECONDS,
@@ -435,6 +436,49 @@ def test_the_notifications_of_a_deployment_without_a_history_are_noted_too(ledge
     assert ledger.deployment(claim()) == DeploymentRecord(notified={"start": NOW, "end": NOW})
 
 
+def test_a_notification_that_was_noted_before_the_history_began_stays_noted(ledger):
+    """People were notified of the end, and a slow try of BeginDeployment outlives it."""
+    ledger.note_notified(claim(), "end", NOW)
+    ledger.claim(claim(), deployment(), OLD, at(1))
+
+    ledger.open(claim(), deployment(), OLD, None, None, at(1))
+
+    assert ledger.deployment(claim()).notified == {"end": NOW}
+    assert ledger.deployment(claim()).steps == {"BeginDeployment": at(1)}
+
+
+def test_a_deployment_that_has_ended_does_not_begin_any_more(ledger):
+    ledger.finish_without_service(claim(), deployment(), {**BAD, "outcome": "FAILED"})
+    ledger.note_notified(claim(), "end", NOW)
+    before = ledger.deployment(claim())
+
+    ledger.claim(claim(), deployment(), OLD, at(1))
+    ledger.open(claim(), deployment(), OLD, None, None, at(1))
+
+    assert ledger.deployment(claim()) == before
+
+
+@pytest.mark.parametrize("writes", [0, 1])
+def test_of_two_notifications_at_once_both_are_noted(ledger, monkeypatch, writes):
+    """The start is noted before the first or the second write of the end's note, or after it."""
+    update, left = Items.update, [None] * writes
+
+    def overtaken(self, given):
+        if left:
+            left.pop()
+        else:
+            monkeypatch.undo()
+            ledger.note_notified(claim(), "start", at(1))
+        update(self, given)
+
+    monkeypatch.setattr(Items, "update", overtaken)
+    ledger.note_notified(claim(), "end", at(2))
+    if Items.update is overtaken:
+        ledger.note_notified(claim(), "start", at(1))
+
+    assert ledger.deployment(claim()).notified == {"start": at(1), "end": at(2)}
+
+
 def test_the_deployments_of_one_service_have_a_history_each(ledger, lost):
     ledger.note(lost, "HEALTHY", at(1))
 
@@ -460,8 +504,9 @@ def test_the_end_is_written_and_the_service_is_free(ledger, own):
     assert item["execution"] == own.execution
 
 
-def test_the_end_of_a_deployment_whose_input_could_not_be_read_is_written_too(ledger, own):
-    assert ledger.finish(own, None, BAD, None, quarantined())
+def test_the_end_of_a_deployment_of_an_unknown_image_quarantines_nothing(ledger, own):
+    unknown = deployment(release=release(image=image(digest="")))
+    assert ledger.finish(own, unknown, BAD, None, quarantined())
 
     assert ledger.deployment(own).outcome == "ROLLED_BACK"
     assert ledger.service(SERVICE).quarantined == {}
@@ -526,12 +571,11 @@ def test_the_end_of_a_deployment_without_its_service_is_written(ledger, lost):
     assert ledger.service(SERVICE) == before
 
 
-@pytest.mark.parametrize("asked", [deployment(), None])
-def test_the_end_of_a_deployment_that_never_began_is_written(ledger, asked):
-    ledger.finish_without_service(claim(), asked, {**WELL, "outcome": "REJECTED"})
+def test_the_end_of_a_deployment_that_never_began_is_written(ledger):
+    ledger.finish_without_service(claim(), deployment(), {**WELL, "outcome": "REJECTED"})
 
     record = ledger.deployment(claim())
-    assert (record.outcome, record.deployment) == ("REJECTED", asked)
+    assert (record.outcome, record.deployment) == ("REJECTED", deployment())
     assert ledger.claimed() == ([], [])
 
 
@@ -755,12 +799,12 @@ CALLS = {
         lambda ledger: ledger.note_notified_of("event-1", "end", NOW, at(60)),
         "update_item",
     ),
-    "finish": (lambda ledger: ledger.finish(claim(), None, WELL, None, None), "query"),
+    "finish": (lambda ledger: ledger.finish(claim(), deployment(), WELL, None, None), "query"),
     "finish_without_service": (
-        lambda ledger: ledger.finish_without_service(claim(), None, WELL),
+        lambda ledger: ledger.finish_without_service(claim(), deployment(), WELL),
         "query",
     ),
-    "end": (lambda ledger: ledger.end(claim(), None, WELL), "update_item"),
+    "end": (lambda ledger: ledger.end(claim(), deployment(), WELL), "update_item"),
     "free": (lambda ledger: ledger.free(claim()), "transact_write_items"),
 }
 

@@ -86,7 +86,7 @@ def everything_is_written(ledger):
     ledger.note_outcome(own, PART, Outcome.ROLLED_BACK)
     accepted(ledger, "e-5")
     ledger.free(claim("e-5"))
-    ledger.finish_without_service(claim("e-6"), None, {**WELL, "outcome": "SUPERSEDED"})
+    ledger.finish_without_service(claim("e-6"), deployment(), {**WELL, "outcome": "SUPERSEDED"})
 
 
 def read(ledger):
@@ -382,7 +382,7 @@ def test_a_deployment_that_proves_nothing_leaves_what_runs_in_the_list_of_servic
 
 LEAVES = {
     "free": lambda ledger, own: ledger.free(own),
-    "finish": lambda ledger, own: ledger.finish(own, None, BAD, None, None),
+    "finish": lambda ledger, own: ledger.finish(own, deployment(), BAD, None, None),
 }
 
 

@@ -18,6 +18,7 @@ from slipway.notices.news import News
 from slipway.notices.notice import Notice
 from slipway.notices.publish import attributes_of
 from slipway.release.named import NamedRecovery, NamedRelease, parse_named
+from slipway.release.release import Started
 from slipway.release.resolve import ManualStart
 from tests.support.paths import REPO
 
@@ -27,6 +28,8 @@ INPUTS: dict[str, type[BaseModel]] = {
     "finish_deployment": Ending,
     "notify": News,
     "operate": Action,
+    "resolve_release": Started,
+    "resolve_rollback": Started,
 }
 # Sweep looks at no field of its own, and NotifySlack reads a message's body. Both have tests here.
 READ_OTHERWISE = {"sweep", "notify_slack"}

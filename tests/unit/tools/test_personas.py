@@ -25,6 +25,7 @@ MAY: dict[str, list[Any]] = {
     "lambda:InvokeFunction": [{"Fn::GetAtt": ["Operate", "Arn"]}],
     "dynamodb:GetItem": [{"Fn::GetAtt": ["Ledger", "Arn"]}],
     "dynamodb:Query": [{"Fn::GetAtt": ["Ledger", "Arn"]}],
+    "events:DescribeRule": [{"Fn::GetAtt": ["SweepEverySoOften", "Arn"]}],
 }
 """Actions with the only resources on which a persona may have them."""
 READS = {
@@ -74,6 +75,11 @@ def wrong(statement: Statement) -> list[str]:
     return found
 
 
+def test_a_viewer_sees_the_schedule_of_the_sweep_and_no_other_rule() -> None:
+    sees = [each for each in PERSONAS["Viewer"] if "events:DescribeRule" in listed(each["Action"])]
+    assert [each["Resource"] for each in sees] == MAY["events:DescribeRule"]
+
+
 def test_the_template_has_four_personas() -> None:
     assert set(PERSONAS) == {"Viewer", "Operator", "Deployer", "Planner"}
 
@@ -93,6 +99,8 @@ def test_a_persona_starts_no_deployment_writes_no_ledger_and_passes_no_role(name
         {"Action": "*", "Resource": {"Ref": "ReleaseStateMachine"}},
         {"Action": "states:ListExecutions", "Resource": "*"},
         {"Action": "states:ListExecutions"},
+        {"Action": "events:DescribeRule", "Resource": {"Fn::Sub": f"{ARN % 'events'}rule/*"}},
+        {"Action": "events:PutRule", "Resource": {"Fn::GetAtt": ["SweepEverySoOften", "Arn"]}},
         {"Action": "dynamodb:UpdateItem", "Resource": {"Fn::GetAtt": ["Ledger", "Arn"]}},
         {"Action": "dynamodb:PartiQLUpdate", "Resource": {"Fn::GetAtt": ["Ledger", "Arn"]}},
         {"Action": "dynamodb:*", "Resource": {"Fn::GetAtt": ["Ledger", "Arn"]}},
