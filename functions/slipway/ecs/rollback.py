@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from slipway.aws import resource_name
 from slipway.ecs.service import (
     Update,
+    predates,
     primary_deployment,
     read_service,
     stale,
@@ -88,7 +89,7 @@ def roll_back(
     found = read_service(service, ecs)
     now_running = primary_deployment(found)
     running = now_running["taskDefinition"]
-    if update and now_running["createdAt"] < update.started_at:
+    if update and predates(now_running, update):
         raise stale(service, now_running)
     # If the service still lists a version to abandon, it was updated, whatever `updated` says: the answer
     # of an attempt can be lost, and after a rollback the abandoned version stays listed while it drains.
