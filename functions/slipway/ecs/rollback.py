@@ -75,10 +75,10 @@ def roll_back(
             whether it was ever good or not.
         updated: whether this deployment is known to have updated the service.
         update: its update, if more is known of it.
-        known_after: when it is certain that an update whose answer was lost is visible; None if there is
-        none. since: when the deployment began. If the rollback target was deregistered, a revision with the
-        same
+        known_after: when an update whose answer was lost is certain to be visible; None if none was lost.
+        since: when the deployment began. If the rollback target was deregistered, a revision with the same
             content that was registered after this time is used instead of another new one.
+        now: the time of this call.
         ecs: a client without retries, see `slipway.aws.ecs_once`.
 
     Raises:
