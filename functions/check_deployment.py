@@ -54,7 +54,7 @@ def _check(claim: ClaimId, watch: Watch, release: Release | None, ledger: Ledger
     policy = watch.policy
     observation = observe(
         claim.service,
-        watch.deployment_id,
+        watch.update,
         policy.alarm_names,
         aws.ecs(),
         aws.elbv2(),
