@@ -70,11 +70,11 @@ def _digest(notice: Notice, room: Room) -> list[Element]:
 def _log(log: ContainerLog | None, room: Room) -> list[Element]:
     if log is None:
         return []
+    stream = room.truncate(f"{log.group} {log.stream}", 300)
+    place = [f"task {room.truncate(log.task, 40)}", *([stream] if stream else [])]
     where = line(
         text(f"Last lines of container {room.truncate(log.container, 200)}", "bold"),
-        text(
-            f" (task {room.truncate(log.task, 40)}, {room.truncate(f'{log.group} {log.stream}', 300)})"
-        ),
+        text(f" ({', '.join(place)})"),
     )
     if log.problem:
         return [where, line(text(room.truncate(log.problem, 500)))]

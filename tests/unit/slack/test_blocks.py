@@ -232,7 +232,10 @@ def test_a_log_that_can_not_be_read_says_why():
     unread = log.model_copy(update={"lines": (), "problem": "AccessDenied"})
     silent = log.model_copy(update={"lines": (" ",)})
 
+    elsewhere = unread.model_copy(update={"group": "", "stream": ""})
+
     assert "AccessDenied" in said(details_of(later(NOTICES["crashed"], 0, log=unread)))
+    assert f"(task {log.task})" in said(details_of(later(NOTICES["crashed"], 0, log=elsewhere)))
     assert "It wrote nothing." in said(details_of(later(NOTICES["crashed"], 0, log=silent)))
 
 
