@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from slipway.errors import AwsRefused, InvalidInput
+from slipway.notices.email import text_of
 from slipway.notices.news import News, without_registries
 from slipway.notices.notice import Kind, Notice, Running, Tasks
+from slipway.text import truncate
 from tests.support.builders import DIGEST, NEW, NOW, OLD_DIGEST, SERVICE, URI, claim, image
 from tests.support.endings import (
     EXECUTION,
@@ -24,6 +26,9 @@ from tests.support.endings import (
     stage,
     start,
 )
+
+LONG = "Threshold Crossed: 1 datapoint [17.0 (22/11/26 03:01:00)] was greater than the threshold (5.0)."
+AS_ABOVE = ("alarm a is in ALARM: as said above",)
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
@@ -229,6 +234,52 @@ def test_a_notice_has_the_log_and_the_running_version():
     assert noticed(ending("ROLLED_BACK"), running=running).running == running
 
 
+def test_a_reason_of_5000_characters_is_shown_once_and_cut():
+    long = "CannotPullContainerError: " + "x" * 4974
+    notice = noticed(
+        ending(
+            "ROLLED_BACK",
+            reason=f"a task can never start: {long}",
+            evidence=[truncate(f"stopped: {long}", 1000), "0 of 2 tasks are running"],
+        )
+    )
+    mail = text_of(notice)
+
+    assert notice.reason.endswith("x… (the execution has the rest)")
+    assert notice.evidence == ("stopped: as said above", "0 of 2 tasks are running")
+    assert mail.count("CannotPullContainerError") == 1
+    assert mail.count("x") < 1100
+    assert "execution" in [link.title for link in notice.links]
+
+
+def test_a_secret_across_the_end_of_a_cut_reason_is_masked():
+    notice = noticed(ending("ROLLED_BACK", reason="y" * 985 + " xoxb-123456789012-abcdef"))
+
+    assert "xoxb" not in notice.reason
+
+
+def test_a_reason_of_many_lines_keeps_them_all():
+    reason = "\n".join(f"routes.{n}: {'y' * 300}" for n in range(21))
+
+    assert noticed(failed_release(reason=reason)).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("reason", "fact", "shown"),
+    [
+        ("not healthy: 0 of 2 tasks are running", "0 of 2 tasks are running", ()),
+        (f"alarm a went to ALARM: {LONG}", f"alarm a is in ALARM: {LONG}", AS_ABOVE),
+        ("alarm a can't be read: denied", "alarm b can't be read: denied", None),
+        ("11 of 12 tasks are running", "1 of 12 tasks are running", None),
+        ("too slow", f"alarm a is in ALARM: {LONG}", None),
+    ],
+)
+def test_evidence_does_not_repeat_what_the_reason_says(reason, fact, shown):
+    notice = noticed(ending("ROLLED_BACK", reason=reason, evidence=[fact]))
+
+    assert notice.evidence == ((fact,) if shown is None else shown)
+
+
 def test_an_unknown_fact_is_not_shown():
     known = {name for name, value in noticed(failed_release()).to_json().items() if value}
 
@@ -283,7 +334,7 @@ def test_text_from_outside_is_harmless_in_every_field():
         ending(
             "ROLLED_BACK",
             reason=nasty,
-            evidence=[nasty],
+            evidence=[f"{nasty}?"],
             stage=nasty,
             image=image(tag=nasty),
             by=nasty,
@@ -292,7 +343,7 @@ def test_text_from_outside_is_harmless_in_every_field():
         )
     )
 
-    assert (notice.reason, notice.evidence) == ("a\ufffdb\nc", ("a\ufffdb\nc",))
+    assert (notice.reason, notice.evidence) == ("a\ufffdb\nc", ("a\ufffdb\nc?",))
     one = "a\ufffdb c"
     assert (notice.stage, notice.tag, notice.image.tag, notice.by) == (one,) * 4
     assert (notice.alarms_firing, notice.rollback_target_images) == ((one,), {one: one})
