@@ -18,6 +18,8 @@ from slipway.text import ELLIPSIS, one_line, truncate
 
 LINE_LENGTH = 1_000
 """Characters of a line of the reason. A plan's wrong fields are more characters, but have a line each."""
+STOPPED_BY_LENGTH = 300
+"""Characters of such a line about a deployment that people have been notified of before."""
 REPEATED_LENGTH = 60
 REST = "(the execution has the rest)"
 
@@ -31,7 +33,8 @@ def notice_of(news: News, state: CurrentState, now: datetime, operate: str) -> N
     """
     # Masked before it is cut: half a secret would not look like one.
     [reason] = masked([news.sentence if news.kind == "end" else ""])
-    shown = "\n".join(_shown(line) for line in reason.split("\n"))
+    longest = STOPPED_BY_LENGTH if news.stopped_by else LINE_LENGTH
+    shown = "\n".join(_shown(line, longest) for line in reason.split("\n"))
     facts = (_not_said(reason_of(fact), reason, shown) for fact in news.evidence)
     notice = Notice(
         kind=Kind(news.kind),
@@ -44,6 +47,7 @@ def notice_of(news: News, state: CurrentState, now: datetime, operate: str) -> N
         cause=news.cause,
         evidence=tuple(filter(None, facts)),
         log=state.log,
+        remaining_stages=news.remaining_stages,
         service=news.service,
         stage=news.stage,
         repository=news.image.repository if news.image else news.repository,
@@ -64,9 +68,9 @@ def notice_of(news: News, state: CurrentState, now: datetime, operate: str) -> N
     return harmless(notice)
 
 
-def _shown(line: str) -> str:
+def _shown(line: str, longest: int) -> str:
     """A line of the reason, cut: the execution has the rest."""
-    return line if len(line) <= LINE_LENGTH else f"{truncate(line, LINE_LENGTH)} {REST}"
+    return line if len(line) <= longest else f"{truncate(line, longest)} {REST}"
 
 
 def _not_said(fact: str, reason: str, shown: str) -> str:

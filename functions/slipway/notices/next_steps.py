@@ -57,7 +57,10 @@ def _commands(news: News, operate: str) -> Iterator[Command]:
         return
     facts = news.facts
     if news.service is None:
-        if facts and facts.may_start_again and (start := _release_again(news)):
+        if news.stopped_by and news.image:
+            title = f"Go on with the release of {news.image_name}, {_when_to_go_on(news)}"
+            yield _start_release(news, title, _by_digest(news.image))
+        elif facts and facts.may_start_again and (start := _release_again(news)):
             yield _start_release(news, _again(news), start)
         return
     yield from _roll_back(news, news.service)
@@ -68,6 +71,17 @@ def _commands(news: News, operate: str) -> Iterator[Command]:
         yield _lift_quarantine(news, news.service, image, operate)
     elif facts.may_start_again and not news.manual_rollback:
         yield from _start_again(news, news.service, image, operate)
+
+
+def _when_to_go_on(news: News) -> str:
+    """When a release that stopped can go on. On services that run its image already, it changes nothing."""
+    outcomes = {each.outcome for each in news.stopped_by}
+    if outcomes == {Outcome.SUPERSEDED}:
+        return "if it is still wanted"
+    removed = "once the cause is removed"
+    if any(outcome.facts.quarantines for outcome in Outcome if outcome in outcomes):
+        return f"{removed}, and the image is released from quarantine if it is in one"
+    return removed
 
 
 def _start_again(news: News, service: str, image: Image, operate: str) -> Iterator[Command]:

@@ -25,6 +25,7 @@ from tests.support.endings import (
     noticed,
     stage,
     start,
+    stopped_release,
 )
 
 LONG = "Threshold Crossed: 1 datapoint [17.0 (22/11/26 03:01:00)] was greater than the threshold (5.0)."
@@ -232,6 +233,57 @@ def test_a_notice_has_the_log_and_the_running_version():
     running = Running(task_definition="shop-api:41", images={}, tasks=Tasks(desired=2, healthy=1))
 
     assert noticed(ending("ROLLED_BACK"), running=running).running == running
+
+
+def test_a_release_that_stopped_says_for_what_and_which_stages_it_did_not_reach():
+    notice = noticed(stopped_release())
+
+    assert notice.title == "FAILED: release of shop/api:v2 did not reach production"
+    assert notice.meaning == "the release stopped in stage 2 of 3, canary: no later stage starts"
+    assert notice.reason == "canary/web ROLLED_BACK: too many 5xx"
+    assert [stage.line for stage in notice.remaining_stages] == [
+        "stage production: production/api, production/worker"
+    ]
+    assert (notice.kind, notice.service, notice.stage) == (Kind.END, None, "canary")
+
+
+def test_all_stages_that_a_release_did_not_reach_are_in_its_title():
+    stages = [{"name": name, "services": ["a/b"]} for name in ("canary", "eu", "us")]
+
+    assert noticed(stopped_release(remaining_stages=stages)).title.endswith(
+        "did not reach canary, eu and us"
+    )
+
+
+def test_a_stage_that_did_not_start_names_ten_services_and_counts_the_others():
+    services = tuple(f"a/{n}" for n in range(30))
+    notice = noticed(stopped_release(remaining_stages=[{"name": "eu", "services": services}]))
+    [stage] = notice.remaining_stages
+
+    assert stage.line == f"stage eu: {', '.join(services[:10])}, and 20 more"
+    assert stage.services == services
+
+
+def test_each_deployment_that_stopped_a_release_is_one_line_which_is_cut():
+    long = {"service": "a/a", "outcome": "ROLLBACK_FAILED", "reason": "one\ntwo " + "x" * 5000}
+    died = {
+        "service": "a/b",
+        "outcome": "FAILED",
+        "reason": lambda_cause(AwsRefused("denied")),
+    }
+    first, second = noticed(stopped_release(stopped_by=[long, died])).reason.split("\n")
+
+    assert first.startswith("a/a ROLLBACK_FAILED: one two xxx")
+    assert first.endswith("x… (the execution has the rest)")
+    assert len(first) == 300 + len(" (the execution has the rest)")
+    assert second == "a/b FAILED: denied"
+
+
+def test_a_stopped_release_is_notified_as_one_event_of_the_release():
+    news = stopped_release()
+
+    assert (news.about, news.event) == ("release#e-1", "end")
+    assert news.event != stage().event
 
 
 def test_a_reason_of_5000_characters_is_shown_once_and_cut():

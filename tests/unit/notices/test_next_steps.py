@@ -40,6 +40,7 @@ from tests.support.endings import (
     noticed,
     stage,
     start,
+    stopped_release,
 )
 
 QUARANTINED = {"cause": Cause.QUARANTINED, "reason": "it was bad"}
@@ -248,6 +249,29 @@ def test_a_release_that_failed_can_be_started_again_by_its_tag():
 
     assert (machine, ManualStart.model_validate(given).tag) == (RELEASES, "v5")
     assert started(failed_release(image=image()))[1] == {"repository": "shop/api", "tag": "v2"}
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "when"),
+    [
+        (
+            ["ROLLED_BACK"],
+            "once the cause is removed, and the image is released from quarantine if it is in one",
+        ),
+        (["REJECTED"], "once the cause is removed"),
+        (["ABORTED"], "once the cause is removed"),
+        (["SUPERSEDED"], "if it is still wanted"),
+        (["SUPERSEDED", "REJECTED"], "once the cause is removed"),
+    ],
+)
+def test_a_release_that_stopped_has_the_command_that_goes_on_with_the_same_image(outcomes, when):
+    ends = [{"service": f"a/{one}", "outcome": one, "reason": "x"} for one in outcomes]
+    news = stopped_release(outcome="FAILED", stopped_by=ends)
+    machine, given = started(news)
+
+    assert list(commands(news)) == [f"Go on with the release of shop/api:v2, {when}"]
+    assert machine == RELEASES
+    assert ManualStart.model_validate(given).digest == DIGEST
 
 
 @pytest.mark.parametrize(
