@@ -138,6 +138,27 @@ def test_a_release_that_a_person_superseded_before_its_last_stage_is_notified_as
     assert [stage.name for stage in news.remaining_stages] == ["production"]
 
 
+def test_a_release_whose_service_ran_no_task_is_notified_as_unproven_with_what_remains(
+    machine: Machine,
+) -> None:
+    idle = healthy(baked=True) | {"proven": False, "reason": "no task runs"}
+    run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES), CheckDeployment=idle)
+    [news] = stopped(run)
+    assert (news.outcome, run.output["outcome"]) == ("UNPROVEN", "UNPROVEN")
+    assert news.sentence == "staging/api UNPROVEN: no task runs"
+    assert [stage.name for stage in news.remaining_stages] == ["production"]
+
+
+def test_a_single_stage_that_ran_no_task_is_notified_by_its_deployment_only(
+    machine: Machine,
+) -> None:
+    idle = healthy(baked=True) | {"proven": False}
+    found = resolution(production=["production/api"])
+    run = machine.run(PUSH, ResolveRelease=found, CheckDeployment=idle)
+    assert run.states[-2:] == ["DecideNextStage", "Unproven"]
+    assert stopped(run) == []
+
+
 def test_a_release_that_a_newer_one_took_over_is_not_notified_because_that_one_goes_on(
     machine: Machine,
 ) -> None:
