@@ -20,6 +20,13 @@ from slipway.notices.notice import Command, ContainerLog, Link, LinkKind
 LONGEST = 1500
 ALARMS_LINKED = 3
 REMOVED = "once the cause is removed"
+WHEN = {
+    Cause.CAPACITY: "once ECS has a place for its tasks",
+    Cause.UNREADABLE: "once the service and its alarms can be read",
+    Cause.CONFIGURATION: "once what the reason names is corrected",
+    Cause.TIMEOUT: "once its tasks become healthy within timeout_seconds of the plan, or with more of them",
+}
+"""When an image can be deployed again that is not to blame, by what was. A REJECTED one was not tried."""
 _USER = "SLIPWAY_USER"
 # What a shell interprets within quotes, or a chat anywhere, and JSON can write as an escape.
 _SPECIAL = re.compile("['`<>&@#\x7f]|(?<=/)/|(?i:(?<=www)[.])")
@@ -105,7 +112,7 @@ def _start_again(news: News, service: str, image: Image, operate: str) -> Iterat
 
 
 def _again(news: News) -> str:
-    when = REMOVED
+    when = WHEN.get(news.cause, REMOVED) if news.cause else REMOVED
     if news.outcome is Outcome.REJECTED:
         when = "once nothing prevents it any more"
     elif news.outcome is Outcome.UNPROVEN:
