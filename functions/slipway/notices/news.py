@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from slipway.aws import resource_name
 from slipway.errors import reason_of
@@ -27,8 +27,8 @@ class StoppedBy(Model):
     service: str
     outcome: str
     """Its outcome or, if its execution came to none, how that execution ended."""
-    reason: str
-    """A sentence, or the Cause of a failed task."""
+    reason: Annotated[str, AfterValidator(reason_of)]
+    """A sentence; it may be given as the Cause of a failed task."""
 
 
 class News(Model):
@@ -94,8 +94,7 @@ class News(Model):
         if not self.stopped_by:
             return reason_of(self.reason)
         return "\n".join(
-            f"{each.service} {each.outcome}: {one_line(reason_of(each.reason))}"
-            for each in self.stopped_by
+            f"{each.service} {each.outcome}: {one_line(each.reason)}" for each in self.stopped_by
         )
 
     @property

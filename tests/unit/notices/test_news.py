@@ -310,6 +310,13 @@ def test_a_secret_across_the_end_of_a_cut_reason_is_masked():
     assert "xoxb" not in notice.reason
 
 
+def test_a_secret_in_the_reason_of_a_deployment_that_stopped_a_release_is_masked():
+    cause = lambda_cause(AwsRefused("DB_PASSWORD=hunter2 is wrong"))
+    news = stopped_release(stopped_by=[{"service": "a/b", "outcome": "FAILED", "reason": cause}])
+
+    assert noticed(news).reason == "a/b FAILED: DB_PASSWORD=***** is wrong"
+
+
 def test_a_reason_of_many_lines_keeps_them_all():
     reason = "\n".join(f"routes.{n}: {'y' * 300}" for n in range(21))
 
