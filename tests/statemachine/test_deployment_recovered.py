@@ -47,6 +47,14 @@ def run(machine: Machine, **script: Any) -> Any:
     return machine.run(recovery(), **{"BeginDeployment": back(), "CheckDeployment": WELL, **script})
 
 
+@pytest.mark.parametrize("updated", [True, False])
+def test_the_answer_of_an_update_that_a_dead_execution_has_not_noted_may_be_lost(
+    machine: Machine, updated: bool
+) -> None:
+    ended = run(machine, BeginDeployment=back(updated=updated))
+    assert ended.called("RollBack")["answer_lost"] is not updated
+
+
 def test_a_service_that_a_dead_execution_changed_is_rolled_back_without_a_notice_of_a_start(
     machine: Machine,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from slipway.aws import resource_name
 from slipway.ecs.service import (
     Update,
+    predates,
     primary_deployment,
     read_service,
     stale,
@@ -74,10 +75,10 @@ def roll_back(
             whether it was ever good or not.
         updated: whether this deployment is known to have updated the service.
         update: its update, if more is known of it.
-        known_after: when it is certain that an update whose answer was lost is visible; None if there is
-        none. since: when the deployment began. If the rollback target was deregistered, a revision with the
-        same
+        known_after: when an update whose answer was lost is certain to be visible; None if none was lost.
+        since: when the deployment began. If the rollback target was deregistered, a revision with the same
             content that was registered after this time is used instead of another new one.
+        now: the time of this call.
         ecs: a client without retries, see `slipway.aws.ecs_once`.
 
     Raises:
@@ -88,7 +89,7 @@ def roll_back(
     found = read_service(service, ecs)
     now_running = primary_deployment(found)
     running = now_running["taskDefinition"]
-    if update and now_running["createdAt"] < update.started_at:
+    if update and predates(now_running, update):
         raise stale(service, now_running)
     # If the service still lists a version to abandon, it was updated, whatever `updated` says: the answer
     # of an attempt can be lost, and after a rollback the abandoned version stays listed while it drains.

@@ -29,9 +29,7 @@ class Alarm(Model):
     changed_at: datetime
     """When it last went from one state to another."""
     was_firing: str | None = None
-    """The reason of the last time that it was in ALARM, if it has left that state since the deployment
-    started;
-    otherwise None."""
+    """Why it was in ALARM last, if it has gone there and left it since the deployment started."""
 
 
 def read_alarms_since(
