@@ -49,7 +49,8 @@ NOTES = """\
   is checked then, and its next stage starts if it is good. A manual rollback, and a rollback of a failed
   deployment, make nothing good either while no task runs.
 - FAILED is also the outcome of a release that fails before its first deployment, for example because its
-  plan is invalid, or that can't start one of its deployments.
+  plan is invalid, or that can't start one of its deployments. If stages remain when a release stops, it has
+  a notice of its own: FAILED or, if none of its deployments failed, SUPERSEDED or UNPROVEN.
 - IGNORED ends a release, not a deployment: the repository has no plan, no route matches the tag, what was
   pushed is no image, or by now the tag is gone or points to another image.
 - `LedgerNotWritten` is no outcome, only the `Error` of an execution. Only a version that the ledger records

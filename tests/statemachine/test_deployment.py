@@ -53,6 +53,7 @@ def test_an_image_that_is_healthy_and_baked_ends_succeeded(machine: Machine) -> 
     assert run.status == "SUCCEEDED"
     assert run.output == {
         "outcome": "SUCCEEDED",
+        "cause": None,
         "reason": "every task is healthy",
         "service": SERVICE,
         "task_definition": NEW,

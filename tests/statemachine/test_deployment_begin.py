@@ -64,6 +64,7 @@ def test_a_service_that_runs_the_image_and_is_good_is_left_alone_and_nobody_is_n
     assert run.states[1:] == [*BEGIN, *NOTIFY[:2], "EndDeployment", "EndedWell"]
     assert run.output == {
         "outcome": "NO_CHANGE",
+        "cause": None,
         "reason": why,
         "service": SERVICE,
         "task_definition": None,

@@ -87,6 +87,7 @@ def test_every_end_is_notified_once_with_all_that_is_known(ended: tuple[str, str
     name, outcome, run = ended
     notified = notified_of_the_end(run)
     of_others = {"release", "repository", "tag", "gates", "stage_number", "stage_count", "services"}
+    of_others |= {"stopped_by", "remaining_stages"}
     assert notified.keys() == News.model_fields.keys() - of_others
     assert notified["reason"]
     gone_on = name not in NOT_GONE_ON
@@ -187,6 +188,7 @@ def test_a_good_end_that_was_recorded_before_is_kept_though_the_deployment_could
         "SUCCEEDED",
         {
             "outcome": outcome,
+            "cause": None,
             "reason": "it was recorded before",
             "service": SERVICE,
             "task_definition": None,

@@ -57,6 +57,7 @@ def test_a_manual_rollback_starts_at_once_and_ends_well_as_rolled_back(
     assert ended.states == [*UP_TO_THE_DIRECTION, *CHECK, *NOTIFY, "EndedWell"]
     assert ended.output == {
         "outcome": "ROLLED_BACK",
+        "cause": "PERSON",
         "reason": rolled_back()["reason"],
         "service": SERVICE,
         "task_definition": None,

@@ -9,9 +9,28 @@ import pytest
 from slipway.notices.news import News
 from tests.support.builders import image
 from tests.support.machines import Machine, Machines, Run
-from tests.support.step_answers import MANUAL, PUSH, Failure, end, failed, ignored, resolution
+from tests.support.scripted_functions import by_service
+from tests.support.step_answers import (
+    MANUAL,
+    PUSH,
+    Failure,
+    end,
+    failed,
+    go,
+    healthy,
+    ignored,
+    notified,
+    resolution,
+    superseded,
+)
 
 TWO_STAGES = {"staging": ["staging/api"], "production": ["production/api", "production/worker"]}
+THREE_STAGES = {
+    "staging": ["staging/api"],
+    "canary": ["canary/web"],
+    "production": ["production/api", "production/worker"],
+}
+WELL = healthy(baked=True)
 NO_PLAN = "repository shop/api has no plan"
 
 
@@ -63,6 +82,174 @@ def test_a_single_stage_is_notified_by_its_deployments_only(machine: Machine) ->
 def test_a_stage_that_does_not_start_is_not_notified(machine: Machine) -> None:
     run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES), CheckDeployment=[failed()] * 2)
     assert [notified["stage"] for notified in stages(run)] == ["staging"]
+
+
+def stopped(run: Run) -> list[News]:
+    """What Notify was given about the release's end."""
+    given = (News.model_validate(notified) for notified in run.calls["Notify"])
+    return [news for news in given if news.kind == "end" and news.service is None]
+
+
+def test_the_stages_that_a_failed_one_keeps_from_starting_are_notified_once(
+    machine: Machine,
+) -> None:
+    found = resolution(**THREE_STAGES)
+    run = machine.run(
+        PUSH,
+        ResolveRelease=found,
+        CheckDeployment=by_service(None, api=[WELL], web=[failed("too many 5xx"), WELL]),
+    )
+    [news] = stopped(run)
+    assert (news.outcome, news.cause, news.release) == ("FAILED", None, found["release"]["id"])
+    assert (news.stage, news.stage_number, news.stage_count) == ("canary", 2, 3)
+    assert [end.model_dump() for end in news.stopped_by] == [
+        {"service": "canary/web", "outcome": "ROLLED_BACK", "reason": "too many 5xx"}
+    ]
+    assert [stage.model_dump() for stage in news.remaining_stages] == [
+        {"name": "production", "services": ("production/api", "production/worker")}
+    ]
+    assert (news.image, news.started_by, news.by) == (image(), "push", None)
+    assert run.cause == "canary/web ROLLED_BACK: too many 5xx"
+
+
+def test_every_deployment_that_stopped_the_release_is_notified(machine: Machine) -> None:
+    found = resolution(staging=["staging/api", "staging/web", "staging/worker"], production=["p/a"])
+    run = machine.run(
+        PUSH,
+        ResolveRelease=found,
+        CheckDeployment=by_service(
+            None, api=[failed("slow"), WELL], web=[superseded()], worker=[WELL]
+        ),
+    )
+    [news] = stopped(run)
+    assert news.sentence.split("\n") == [
+        "staging/api ROLLED_BACK: slow",
+        f"staging/web SUPERSEDED: {superseded()['reason']}",
+    ]
+    assert [stage.services for stage in news.remaining_stages] == [("p/a",)]
+
+
+def test_a_release_that_a_person_superseded_before_its_last_stage_is_notified_as_superseded(
+    machine: Machine,
+) -> None:
+    run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES), CheckDeployment=superseded())
+    [news] = stopped(run)
+    assert (news.outcome, run.output["outcome"]) == ("SUPERSEDED", "SUPERSEDED")
+    assert [stage.name for stage in news.remaining_stages] == ["production"]
+
+
+def test_a_release_whose_service_ran_no_task_is_notified_as_unproven_with_what_remains(
+    machine: Machine,
+) -> None:
+    idle = healthy(baked=True) | {"proven": False, "reason": "no task runs"}
+    run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES), CheckDeployment=idle)
+    [news] = stopped(run)
+    assert (news.outcome, run.output["outcome"]) == ("UNPROVEN", "UNPROVEN")
+    assert news.sentence == "staging/api UNPROVEN: no task runs"
+    assert [stage.name for stage in news.remaining_stages] == ["production"]
+
+
+def test_a_single_stage_that_ran_no_task_is_notified_by_its_deployment_only(
+    machine: Machine,
+) -> None:
+    idle = healthy(baked=True) | {"proven": False}
+    found = resolution(production=["production/api"])
+    run = machine.run(PUSH, ResolveRelease=found, CheckDeployment=idle)
+    assert run.states[-2:] == ["DecideNextStage", "Unproven"]
+    assert stopped(run) == []
+
+
+def test_a_release_that_a_newer_one_took_over_is_not_notified_because_that_one_goes_on(
+    machine: Machine,
+) -> None:
+    taken = superseded() | {"cause": "NEWER_RELEASE", "reason": "v3 has claimed staging/api"}
+    run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES), CheckDeployment=taken)
+    assert run.states[-2:] == ["DecideNextStage", "Superseded"]
+    assert stopped(run) == []
+
+
+def test_a_second_delivery_that_finds_its_deployments_made_is_not_notified(
+    machine: Machine,
+) -> None:
+    found = resolution(**TWO_STAGES)
+    assert machine.run(PUSH, ResolveRelease=found).output["outcome"] == "SUCCEEDED"
+    again = machine.run(PUSH, ResolveRelease=found)
+    assert again.output["outcome"] == "SUPERSEDED"
+    assert stopped(again) == []
+
+
+def test_a_release_that_failed_in_its_last_stage_has_no_notice_beside_its_deployments(
+    machine: Machine,
+) -> None:
+    run = machine.run(
+        PUSH,
+        ResolveRelease=resolution(**TWO_STAGES),
+        CheckDeployment=by_service([failed(), WELL], api=[WELL, WELL]),
+    )
+    assert run.error == "ReleaseFailed"
+    assert stopped(run) == []
+
+
+def test_a_deployment_that_can_not_be_started_is_notified_once_with_the_stages_that_remain(
+    machines: Machines,
+) -> None:
+    gone = machines.deployment.arn + "-gone"
+    run = machines.release_but(of=gone).run(PUSH, ResolveRelease=resolution(**TWO_STAGES))
+    [news] = stopped(run)
+    assert (news.outcome, news.cause) == ("FAILED", "ERROR")
+    assert gone in news.sentence
+    assert [stage.name for stage in news.remaining_stages] == ["production"]
+
+
+def test_a_release_that_stopped_ends_as_it_is_where_it_can_not_be_notified(
+    machine: Machine,
+) -> None:
+    refused = Failure("AwsRefused", "no such topic")
+    run = machine.run(
+        PUSH,
+        ResolveRelease=resolution(**TWO_STAGES),
+        CheckDeployment=[failed("slow"), WELL],
+        Notify=refused,
+    )
+    assert run.states[-3:] == ["NotifyStopped", "DecideEnd", "Failed"]
+    assert run.cause == "staging/api ROLLED_BACK: slow"
+
+
+def test_a_stopped_release_with_the_longest_reasons_is_notified(machine: Machine) -> None:
+    services = [f"staging/s{number}" for number in range(6)]
+    found = resolution(staging=services, production=["production/api"])
+    checks = {f"s{number}": [failed("\u20ac" * 10_000), WELL] for number in range(6)}
+    run = machine.run(
+        PUSH, ResolveRelease=found, CheckDeployment=by_service(None, **checks), Notify=notified
+    )
+    [news] = stopped(run)
+    assert len(news.stopped_by) == 6
+    assert run.error == "ReleaseFailed"
+
+
+def test_a_deployment_that_gave_no_reason_is_notified_all_the_same(machine: Machine) -> None:
+    run = machine.run(
+        PUSH,
+        ResolveRelease=resolution(**TWO_STAGES),
+        BeginDeployment=end("REJECTED", ""),
+    )
+    [news] = stopped(run)
+    assert news.sentence == "staging/api REJECTED: "
+
+
+def test_an_execution_without_an_outcome_is_notified_as_one_that_a_recovery_finishes(
+    machine: Machine, machines: Machines
+) -> None:
+    def abort(event: Any) -> Any:
+        machines.deployment.client.stop_execution(executionArn=event["execution"], cause="enough")
+        return go(event)
+
+    run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES), BeginDeployment=abort)
+    [news] = stopped(run)
+    assert news.sentence == (
+        "staging/api ABORTED: its execution ended without an outcome; a recovery finishes it, and "
+        "notifies people"
+    )
 
 
 def test_the_notices_of_stages_name_who_started_the_release(machine: Machine) -> None:

@@ -39,10 +39,11 @@ def deployed(run: Run) -> list[str]:
     return [given["start"]["service"] for given in run.calls["BeginDeployment"]]
 
 
-def result(service: str, outcome: str = "SUCCEEDED", reason: str = "every task is healthy") -> Any:
+def result(service: str, outcome: str = "SUCCEEDED", **facts: Any) -> Any:
     """A deployment as the release reports it."""
     stage = service.partition("/")[0]
-    return {"service": service, "stage": stage, "outcome": outcome, "reason": reason}
+    known = {"service": service, "stage": stage, "outcome": outcome}
+    return {**known, "reason": "every task is healthy", "cause": None, **facts}
 
 
 def test_a_release_to_one_service_of_one_stage_succeeds(machine: Machine) -> None:
@@ -117,14 +118,21 @@ def test_a_service_that_runs_the_image_already_is_as_good_as_deployed(machine: M
 
 def test_the_stage_after_one_that_was_rolled_back_does_not_start(machine: Machine) -> None:
     run = machine.run(MANUAL, ResolveRelease=resolution(**TWO_STAGES), CheckDeployment=[BAD, WELL])
-    assert run.states[-4:] == [*STAGE[1:], "DecideNextStage", "Failed"]
+    assert run.states[-6:] == [
+        *STAGE[1:],
+        "DecideNextStage",
+        "NotifyStopped",
+        "DecideEnd",
+        "Failed",
+    ]
     assert deployed(run) == ["staging/api"]
     assert (run.status, run.error) == ("FAILED", "ReleaseFailed")
     assert run.cause == "staging/api ROLLED_BACK: two tasks failed"
-    kinds = [notified["kind"] for notified in run.calls["Notify"]]
-    assert kinds == ["stage", "start", "end"], (
-        "the deployment notifies, the release does not repeat it"
-    )
+    ends = [notified for notified in run.calls["Notify"] if notified["kind"] == "end"]
+    assert [(end.get("service"), end["outcome"]) for end in ends] == [
+        ("staging/api", "ROLLED_BACK"),
+        (None, "FAILED"),
+    ]
 
 
 @pytest.mark.parametrize("outcome", ["REJECTED", "FAILED"])
@@ -141,7 +149,7 @@ def test_the_stage_after_one_that_could_not_begin_does_not_start(
         "ReleaseFailed",
         f"staging/api {outcome}: deployments are frozen",
     )
-    assert [notified["kind"] for notified in run.calls["Notify"]] == ["stage", "end"]
+    assert [notified["kind"] for notified in run.calls["Notify"]] == ["stage", "end", "end"]
 
 
 def test_a_success_that_is_superseded_when_it_is_written_ends_the_release(
@@ -191,13 +199,15 @@ def test_every_deployment_that_failed_is_named(machine: Machine) -> None:
 def test_a_superseded_deployment_ends_the_release_without_failing_it(machine: Machine) -> None:
     found = resolution(**TWO_STAGES)
     run = machine.run(MANUAL, ResolveRelease=found, CheckDeployment=superseded())
-    assert run.states[-2:] == ["DecideNextStage", "Superseded"]
+    assert run.states[-2:] == ["DecideEnd", "Superseded"]
     assert deployed(run) == ["staging/api"], "the next stage does not start"
     assert run.status == "SUCCEEDED"
     assert run.output == {
         "outcome": "SUPERSEDED",
         "release": found["release"],
-        "deployments": [result("staging/api", "SUPERSEDED", superseded()["reason"])],
+        "deployments": [
+            result("staging/api", "SUPERSEDED", reason=superseded()["reason"], cause="PERSON")
+        ],
     }
 
 
@@ -205,13 +215,13 @@ def test_an_unproven_deployment_ends_the_release_before_its_next_stage(machine: 
     found = resolution(**TWO_STAGES)
     idle = healthy(baked=True) | {"proven": False}
     run = machine.run(MANUAL, ResolveRelease=found, CheckDeployment=idle)
-    assert run.states[-2:] == ["DecideNextStage", "Unproven"]
+    assert run.states[-3:] == ["NotifyStopped", "DecideEnd", "Unproven"]
     assert deployed(run) == ["staging/api"], "the next stage does not start"
     assert run.status == "SUCCEEDED"
     assert run.output == {
         "outcome": "UNPROVEN",
         "release": found["release"],
-        "deployments": [result("staging/api", "UNPROVEN", "every task is healthy")],
+        "deployments": [result("staging/api", "UNPROVEN")],
     }
 
 

@@ -44,6 +44,7 @@ def test_a_rollback_succeeds_when_its_deployment_has_rolled_back(machine: Machin
     assert run.status == "SUCCEEDED"
     assert run.output == {
         "outcome": "ROLLED_BACK",
+        "cause": "PERSON",
         "reason": rolled_back()["reason"],
         "service": SERVICE,
         "task_definition": None,

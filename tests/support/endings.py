@@ -78,6 +78,28 @@ def failed_release(**changes: object) -> News:
     return News(**defaults | changes)
 
 
+def stopped_release(**changes: object) -> News:
+    """The news that a release stopped in the second of its three stages."""
+    defaults = {
+        "outcome": "FAILED",
+        "reason": "",
+        "execution": RELEASE,
+        "release": "e-1",
+        "stopped_by": (
+            {"service": "canary/web", "outcome": "ROLLED_BACK", "reason": "too many 5xx"},
+        ),
+        "remaining_stages": (
+            {"name": "production", "services": ("production/api", "production/worker")},
+        ),
+        "stage": "canary",
+        "stage_number": 2,
+        "stage_count": 3,
+        "image": image(),
+        "started_by": "push",
+    }
+    return News(**defaults | changes)
+
+
 def noticed(news: News, **state: object) -> Notice:
     """The notice of this news, made at NOW."""
     return notice_of(news, CurrentState(**state), NOW, OPERATE)

@@ -303,6 +303,30 @@ NOTICES: dict[str, Notice] = {
         "elsewhere",
         cause=Cause.CONFIGURATION,
     ),
+    "release_stopped": of_release(
+        "FAILED",
+        stopped_by=(
+            {
+                "service": "staging/api",
+                "outcome": "ROLLED_BACK",
+                "reason": "2 tasks of container app exited with code 1",
+            },
+            {
+                "service": "staging/worker",
+                "outcome": "SUPERSEDED",
+                "reason": "someone else has put shop-worker:9 on the service",
+            },
+        ),
+        remaining_stages=(
+            {"name": "canary", "services": ("production/canary",)},
+            {"name": "production", "services": ("production/api", "production/worker")},
+        ),
+        stage="staging",
+        stage_number=1,
+        stage_count=3,
+        image=IMAGE,
+        started_by="push",
+    ),
     "ignored": of_release("IGNORED", "no route of repository shop/api matches tag v2"),
     "alarm_undelivered": of_alarm("slipway-UndeliveredPushesNotEmpty-1A2B3C4D5E6F"),
     "alarm_undelivered_slack": of_alarm("slipway-UndeliveredSlackNotEmpty-1A2B3C4D5E6F"),

@@ -125,6 +125,7 @@ def _rendered(notice: Notice, share: float) -> str:
     first, rest = ("Why", "Now"), ("Running now", "Image", "Started by", "Before")
     lines = [
         *_facts(facts, first),
+        *listed("Not started", [stage.line for stage in notice.remaining_stages]),
         *listed("Evidence", notice.evidence),
         *_log(notice, room(1000)),
         *_facts(facts, rest),

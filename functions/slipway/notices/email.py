@@ -33,6 +33,7 @@ def text_of(notice: Notice) -> str:
         return f"{one_line(f'{notice.title}: {notice.reason}')}\n"
     sections = [
         [*_labelled("Why:", notice.reason), *_labelled("Now:", notice.meaning)],
+        _section("NOT STARTED", _bullets(stage.line for stage in notice.remaining_stages)),
         _section("EVIDENCE", _bullets(notice.evidence)),
         _log(notice.log),
         _section("RUNNING NOW", _running(notice.running)),

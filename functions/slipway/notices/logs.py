@@ -10,7 +10,8 @@ from slipway.aws import calling, error_code
 from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.health.failed_tasks import Failed
 from slipway.notices.notice import ContainerLog
-from slipway.redaction import redacted
+from slipway.redaction import masked, redacted
+from slipway.text import truncate
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
@@ -22,6 +23,17 @@ LONGEST = 500
 """Characters of a line in the notice, which says where the whole log is."""
 LONGEST_READ = 4000
 """Characters of a line that are searched for secrets. Half a secret would not look like one."""
+
+# The options of other drivers that say where a log goes. Fluent Bit and Fluentd, behind awsfirelens, have
+# hundreds of options. Some of them are secrets (apikey, splunk-token, the path of a URL), so only these are
+# shown. See https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html.
+DESTINATION = {
+    *("name", "@type", "region", "log_group_name", "log_stream_name", "log_stream_prefix"),
+    *("delivery_stream", "delivery_stream_name", "stream", "stream_name", "bucket", "s3_bucket"),
+    *("host", "port", "endpoint", "index", "topics"),
+    *("splunk-url", "splunk-index", "fluentd-address", "gelf-address", "syslog-address"),
+}
+LONGEST_OPTION = 200
 
 # Control sequences of ECMA-48, such as colours. One between a name and its value would hide a secret.
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -38,7 +50,8 @@ def read_log(
         logs_for: makes the client for a region. A container may log to another region than its own.
 
     Returns:
-        None if the container does not have the log driver ``awslogs``.
+        None if the task definition names no log driver for the container. If that is another one than
+        ``awslogs``, ``problem`` says where the log goes.
     """
     where = f"task definition {failed.task_definition}"
     try:
@@ -46,9 +59,11 @@ def read_log(
             found: Any = ecs.describe_task_definition(taskDefinition=failed.task_definition)
     except (AwsRefused, AwsUnavailable) as error:
         return _log(failed, problem=str(error))
-    options = _awslogs(found["taskDefinition"]["containerDefinitions"], failed.container)
-    if options is None:
+    driver, options = _driver(found["taskDefinition"]["containerDefinitions"], failed.container)
+    if not driver:
         return None
+    if driver != "awslogs":
+        return _log(failed, problem=_elsewhere(driver, options))
     group, stream = options.get("awslogs-group", ""), _stream(options, failed)
     region = options.get("awslogs-region") or failed.task_definition.split(":")[3]
     if not (group and stream):
@@ -89,13 +104,22 @@ def _never_written_to(error: BaseException | None) -> bool:
     return error_code(error) == "ResourceNotFoundException" and "log stream" in str(error)
 
 
-def _awslogs(containers: list[dict[str, Any]], name: str) -> dict[str, str] | None:
-    """The options of the container's log driver; None if the driver is not ``awslogs``."""
+def _driver(containers: list[dict[str, Any]], name: str) -> tuple[str, dict[str, str]]:
+    """The container's log driver and its options; an empty name if the task definition names none."""
     for container in containers:
-        configuration = container.get("logConfiguration", {})
-        if container["name"] == name and configuration.get("logDriver") == "awslogs":
-            return dict(configuration.get("options", {}))
-    return None
+        if container["name"] == name and "logConfiguration" in container:
+            configuration = container["logConfiguration"]
+            return configuration["logDriver"], configuration.get("options", {})
+    return "", {}
+
+
+def _elsewhere(driver: str, options: dict[str, str]) -> str:
+    shown = [f"{name} {of}" for name, of in options.items() if name.lower() in DESTINATION]
+    where = ", ".join(truncate(one, LONGEST_OPTION) for one in masked(shown))
+    return (
+        f"it logs with the driver {driver} ({where or 'its options name no destination'}), and Slipway "
+        "reads logs of awslogs only"
+    )
 
 
 def _stream(options: dict[str, str], failed: Failed) -> str:

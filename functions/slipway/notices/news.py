@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from slipway.aws import resource_name
 from slipway.errors import reason_of
@@ -15,9 +15,22 @@ from slipway.health.outcome import Facts, Outcome
 from slipway.image import Image, RepositoryName, Tag, short_digest
 from slipway.ledger.records import ClaimId
 from slipway.model import IfReadable, Model
+from slipway.notices.notice import RemainingStage
 from slipway.redaction import masked
 from slipway.release.plan import ServiceName
 from slipway.release.release import StartedBy
+from slipway.text import one_line
+
+
+class StoppedBy(Model):
+    """A deployment for which a release stopped before its last stage."""
+
+    service: str
+    outcome: str
+    """Its outcome or, if its execution came to none, how that execution ended."""
+    reason: Annotated[str, AfterValidator(reason_of)]
+    """A sentence; it may be given as the Cause of a failed task."""
+
 
 IDENTIFYING = {
     "kind",
@@ -62,9 +75,13 @@ class News(Model):
     """``cluster/service``; None for a release."""
     services: tuple[str, ...] = ()
     """The services of a stage; otherwise empty."""
+    stopped_by: tuple[StoppedBy, ...] = ()
+    """The deployments for which the release stopped; empty if this is about something else."""
+    remaining_stages: tuple[RemainingStage, ...] = ()
+    """The stages that do not start because of them."""
     stage: Annotated[str | None, IfReadable] = None
     stage_number: int = 0
-    """1 for the first stage; 0 if this is not about a stage."""
+    """1 for the first stage; 0 if this is neither about a stage nor about a release that stopped in one."""
     stage_count: int = 0
     image: Annotated[Image | None, IfReadable] = None
     """None if it is not known, as in a release with an invalid plan. A manual rollback abandons it."""
@@ -92,8 +109,12 @@ class News(Model):
 
     @property
     def sentence(self) -> str:
-        """The reason, as a sentence for people."""
-        return reason_of(self.reason)
+        """The reason, as a sentence for people; if the release stopped, a line for each such deployment."""
+        if not self.stopped_by:
+            return reason_of(self.reason)
+        return "\n".join(
+            f"{each.service} {each.outcome}: {one_line(each.reason)}" for each in self.stopped_by
+        )
 
     @property
     def about(self) -> str:

@@ -19,6 +19,14 @@ from slipway.notices.notice import Command, ContainerLog, Link, LinkKind
 # Characters of an address or a command. No valid input makes a longer one; if one is longer, it is left out.
 LONGEST = 1500
 ALARMS_LINKED = 3
+REMOVED = "once the cause is removed"
+WHEN = {
+    Cause.CAPACITY: "once ECS has a place for its tasks",
+    Cause.UNREADABLE: "once the service and its alarms can be read",
+    Cause.CONFIGURATION: "once what the reason names is corrected",
+    Cause.TIMEOUT: "once its tasks become healthy within timeout_seconds of the plan, or with more of them",
+}
+"""When an image can be deployed again that is not to blame, by what was. A REJECTED one was not tried."""
 _USER = "SLIPWAY_USER"
 # What a shell interprets within quotes, or a chat anywhere, and JSON can write as an escape.
 _SPECIAL = re.compile("['`<>&@#\x7f]|(?<=/)/|(?i:(?<=www)[.])")
@@ -58,7 +66,10 @@ def _commands(news: News, operate: str) -> Iterator[Command]:
         return
     facts = news.facts
     if news.service is None:
-        if facts and facts.may_start_again and (start := _release_again(news)):
+        if news.stopped_by and news.image:
+            title = f"Go on with the release of {news.image_name}, {_when_to_go_on(news)}"
+            yield _start_release(news, title, _by_digest(news.image))
+        elif facts and facts.may_start_again and (start := _release_again(news)):
             yield _start_release(news, _again(news), start)
         return
     if news.outcome is Outcome.UNPROVEN:
@@ -71,6 +82,18 @@ def _commands(news: News, operate: str) -> Iterator[Command]:
         yield _lift_quarantine(news, news.service, image, operate)
     elif facts.may_start_again and not news.manual_rollback:
         yield from _start_again(news, news.service, image, operate)
+
+
+def _when_to_go_on(news: News) -> str:
+    """When a release that stopped can go on. On services that run its image already, it changes nothing."""
+    outcomes = {each.outcome for each in news.stopped_by}
+    if outcomes == {Outcome.SUPERSEDED}:
+        return "if it is still wanted"
+    if outcomes == {Outcome.UNPROVEN}:
+        return "once its services run tasks"
+    if any(outcome.facts.quarantines for outcome in Outcome if outcome in outcomes):
+        return f"{REMOVED}, and the image is released from quarantine if it is in one"
+    return REMOVED
 
 
 def _is_to_blame(news: News) -> bool:
@@ -89,7 +112,7 @@ def _start_again(news: News, service: str, image: Image, operate: str) -> Iterat
 
 
 def _again(news: News) -> str:
-    when = "once the cause is removed"
+    when = WHEN.get(news.cause, REMOVED) if news.cause else REMOVED
     if news.outcome is Outcome.REJECTED:
         when = "once nothing prevents it any more"
     elif news.outcome is Outcome.UNPROVEN:

@@ -16,9 +16,11 @@ from slipway.health.cause import Cause
 from slipway.health.outcome import Facts, Outcome
 from slipway.image import Image
 from slipway.model import Model
+from slipway.reasons import and_more
 from slipway.release.release import StartedBy
 
 TITLE_LENGTH = 200
+SERVICES_NAMED = 11
 
 
 class Kind(StrEnum):
@@ -26,7 +28,7 @@ class Kind(StrEnum):
 
     START = "start"  # a deployment starts
     PROGRESS = "progress"  # a check found something new; only Slack's bot shows it
-    END = "end"  # a deployment has ended, or a release that started none
+    END = "end"  # a deployment has ended, or a release that started none or stopped before its last stage
     STAGE = "stage"  # the next stage of a release starts
     ALARM = "alarm"  # one of Slipway's own alarms changed its state
 
@@ -92,6 +94,18 @@ class Command(Model):
     """One shell command. It may have several lines; all but the last then end with a backslash."""
 
 
+class RemainingStage(Model):
+    """A stage that does not start, because the release stopped before it."""
+
+    name: str
+    services: tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        """The stage in one line: ``stage production: production/api, production/worker``."""
+        return f"stage {self.name}: {', '.join(and_more(list(self.services), SERVICES_NAMED))}"
+
+
 class Notice(Model):
     """One message to people, about one event."""
 
@@ -115,9 +129,12 @@ class Notice(Model):
     evidence: tuple[str, ...] = ()
     """One fact each, the strongest first."""
     log: ContainerLog | None = None
+    remaining_stages: tuple[RemainingStage, ...] = ()
+    """The stages that do not start, if a release stopped before its last one."""
     service: str | None = None
     """``cluster/service``; None for a release and for an alarm."""
     stage: str | None = None
+    """The stage in the plan; of a release that stopped, the one that it stopped in."""
     repository: str | None = None
     image: Image | None = None
     tag: str | None = None

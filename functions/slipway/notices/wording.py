@@ -18,7 +18,9 @@ def title_of(news: News) -> str:
         return f"{stage}: {', '.join(filter(None, [news.stage, news.image_name]))}"
     event = news.outcome or "STARTED"
     if news.service is None:
-        return f"{event}: {f'release of {news.image_name}' if news.image_name else 'a release'}"
+        what = f"release of {news.image_name}" if news.image_name else "a release"
+        names = [stage.name for stage in news.remaining_stages]
+        return f"{event}: {what}{f' did not reach {_listed(names)}' if names else ''}"
     if not news.manual_rollback:
         return f"{event}: {', '.join(filter(None, [news.service, news.image_name]))}"
     way = [f"from {news.image_name}"] if news.image_name else []
@@ -31,6 +33,9 @@ def meaning_of(news: News) -> str:
     """What the event means for the service, in a few words."""
     if news.kind == "stage":
         return f"it goes to {_listed(news.services)}"
+    if news.remaining_stages:
+        where = f"stage {news.stage_number} of {news.stage_count}, {news.stage}"
+        return f"the release stopped in {where}: no later stage starts"
     if news.facts:
         return news.facts.meaning
     return MEANING_OF_START_OF_ROLLBACK if news.manual_rollback else MEANING_OF_START

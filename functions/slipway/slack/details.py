@@ -21,6 +21,7 @@ def details(notice: Notice, room: Room) -> list[Element]:
         return []
     before = "Rolls back to" if notice.manual_rollback else "Replaces"
     return [
+        *_listed("Not started", room.first(_remaining(notice), 2000, 500)),
         *_listed("Evidence", room.first(notice.evidence, EVIDENCE, 500)),
         *_log(notice.log, room),
         *_listed("Passed", room.first(notice.gates, 1000, 300)),
@@ -33,6 +34,10 @@ def details(notice: Notice, room: Room) -> list[Element]:
         *_digest(notice, room),
         *_commands(notice, room),
     ]
+
+
+def _remaining(notice: Notice) -> tuple[str, ...]:
+    return tuple(stage.line for stage in notice.remaining_stages)
 
 
 def _alarms(notice: Notice, room: Room) -> list[str]:
@@ -70,11 +75,11 @@ def _digest(notice: Notice, room: Room) -> list[Element]:
 def _log(log: ContainerLog | None, room: Room) -> list[Element]:
     if log is None:
         return []
+    stream = room.truncate(f"{log.group} {log.stream}", 300)
+    place = [f"task {room.truncate(log.task, 40)}", *([stream] if stream else [])]
     where = line(
         text(f"Last lines of container {room.truncate(log.container, 200)}", "bold"),
-        text(
-            f" (task {room.truncate(log.task, 40)}, {room.truncate(f'{log.group} {log.stream}', 300)})"
-        ),
+        text(f" ({', '.join(place)})"),
     )
     if log.problem:
         return [where, line(text(room.truncate(log.problem, 500)))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from localaws.sns import sns
 from tests.support.account import Account, Shop
 
 
@@ -45,6 +46,16 @@ def test_the_next_stage_does_not_start_after_a_failure(account: Account) -> None
     assert f"staging/{shop.name} ROLLED_BACK" in release.reason
     assert list(account.deployments_of(shop.repository, "v2")) == [f"staging/{shop.name}"]
     assert shop.running() == shop.v1
+    [mail] = [
+        mail
+        for mail in sns.mails()
+        if mail["attributes"].get("repository") == shop.repository
+        and mail["attributes"]["kind"] == "end"
+        and "service" not in mail["attributes"]
+    ]
+    assert mail["subject"] == f"FAILED: release of {shop.repository}:v2 did not reach production"
+    named = f"stage production: {shop.service}, production/{shop.name}-worker"
+    assert named in " ".join(mail["text"].split())
 
 
 def test_the_other_services_of_a_stage_go_on_when_one_fails(account: Account) -> None:

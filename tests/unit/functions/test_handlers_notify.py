@@ -15,7 +15,7 @@ from tests.support.alarm_events import event as alarm_event
 from tests.support.builders import NEW, OLD, SERVICE, accepted, claim, image
 from tests.support.container_logs import AWSLOGS
 from tests.support.ecs_answers import before, container, defined, described
-from tests.support.endings import RELEASE
+from tests.support.endings import RELEASE, stopped_release
 from tests.support.handlers import INPUTS, NEWS_OF_DEPLOYMENT, invoked
 from tests.support.secrets import FORMS, SECRET
 from tests.support.stubs import stubbed
@@ -94,6 +94,20 @@ def test_notify_publishes_the_start_and_the_end(ours, published, ecs):
 
     assert notified == ["m-1", "m-2"]
     assert [sent(message)["kind"] for message in published] == ["start", "end"]
+
+
+def test_a_release_that_stopped_is_notified_once_however_often_notify_is_called(ledger, published):
+    news = stopped_release().to_json()
+
+    answers = [invoked("notify", news) for _ in range(2)]
+
+    assert [answer["message_id"] for answer in answers] == ["m-1", None]
+    assert {answer["reason"] for answer in answers} == {"canary/web ROLLED_BACK: too many 5xx"}
+    [message] = published
+    assert sent(message)["remaining_stages"] == [
+        {"name": "production", "services": ["production/api", "production/worker"]}
+    ]
+    assert message["MessageAttributes"]["outcome"]["StringValue"] == "FAILED"
 
 
 def test_an_end_is_notified_with_the_running_version_and_the_failed_containers_log(

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from slipway.notices.chat import TEXT_LENGTH, chat_of
 from slipway.notices.notice import Command, ContainerLog, Kind, Notice, Running
 from tests.support.builders import NOW, SERVICE, image
-from tests.support.endings import EXECUTION, ending, failed_release, noticed, stage, start
+from tests.support.endings import (
+    EXECUTION,
+    ending,
+    failed_release,
+    noticed,
+    stage,
+    start,
+    stopped_release,
+)
 from tests.support.notices import NOTICES
 
 LOG = ContainerLog(container="app", task="t-1", group="g", stream="s", lines=("one", "two"))
@@ -94,6 +102,13 @@ def test_the_reason_comes_first_then_what_it_means_then_the_evidence_and_the_log
         "one",
         "two",
     ]
+
+
+def test_a_stopped_release_lists_the_stages_that_did_not_start():
+    shown = description(stopped_release())
+
+    assert "*Not started:*" in shown
+    assert "\u2022 `stage production: production/api, production/worker`" in shown
 
 
 @pytest.mark.parametrize(("problem", "said"), [("denied", "`denied`"), ("", "it wrote nothing")])

@@ -19,6 +19,7 @@ from tests.support.endings import (
     noticed,
     stage,
     start,
+    stopped_release,
 )
 from tests.support.notices import NOTICES
 
@@ -74,6 +75,12 @@ def test_a_failure_is_shown_in_the_order_in_which_it_is_needed():
         "DEPLOYMENT",
         "LINKS",
         "COMMANDS",
+    ]
+
+
+def test_the_email_of_a_stopped_release_lists_the_stages_that_did_not_start():
+    assert emailed("NOT STARTED", stopped_release()) == [
+        "- stage production: production/api, production/worker"
     ]
 
 

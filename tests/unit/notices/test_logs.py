@@ -191,10 +191,73 @@ def test_a_log_without_a_known_name_is_a_problem_not_an_error(ecs, changes, fail
     assert read(ecs, failed).problem == "it is not known which log it writes to"
 
 
-def test_another_driver_than_awslogs_has_no_log_to_read(ecs):
-    writes(ecs, "awsfirelens")
+def logs_with(ecs, driver, **options):
+    configuration = {"logDriver": driver, **({"options": options} if options else {})}
+    defined(ecs, container(logConfiguration=configuration))
 
-    assert read(ecs) is None
+
+@pytest.mark.parametrize(
+    ("driver", "options", "where"),
+    [
+        (
+            "awsfirelens",
+            {
+                "Name": "cloudwatch_logs",
+                "region": "eu-west-1",
+                "log_group_name": "/ecs/api",
+                "log_key": "log",
+            },
+            "Name cloudwatch_logs, region eu-west-1, log_group_name /ecs/api",
+        ),
+        (
+            "awsfirelens",
+            {"@type": "kinesis_firehose", "delivery_stream_name": "logs"},
+            "@type kinesis_firehose, delivery_stream_name logs",
+        ),
+        (
+            "splunk",
+            {"splunk-url": "https://splunk.example:8088", "splunk-index": "shop"},
+            "splunk-url https://splunk.example:8088, splunk-index shop",
+        ),
+        ("gelf", {"gelf-address": "udp://10.0.0.1:12201"}, "gelf-address udp://10.0.0.1:12201"),
+        ("awsfirelens", {}, "its options name no destination"),
+        ("json-file", {"max-size": "10m"}, "its options name no destination"),
+    ],
+)
+def test_a_log_that_another_driver_takes_says_where_it_goes(ecs, driver, options, where):
+    logs_with(ecs, driver, **options)
+
+    log = read(ecs)
+
+    assert (log.container, log.task, log.group, log.stream) == ("api", TASK, "", "")
+    assert log.lines == ()
+    assert log.problem == (
+        f"it logs with the driver {driver} ({where}), and Slipway reads logs of awslogs only"
+    )
+
+
+def test_where_a_log_goes_names_no_secret(ecs):
+    logs_with(
+        ecs,
+        "awsfirelens",
+        Name="http",
+        Host="logs.example",
+        URI="/receiver/v1/http/ZaVnC4dhaV3xSecret",
+        apikey="0123456789abcdef",
+        **{"splunk-token": "176FCEBF-4CF5-4EDF", "endpoint": "https://app:hunter2@logs.example"},
+    )
+
+    problem = read(ecs).problem
+
+    assert "Name http, Host logs.example" in problem
+    for secret in ("ZaVnC4dhaV3xSecret", "0123456789abcdef", "176FCEBF", "https://app:hunter2@"):
+        assert secret not in problem
+
+
+def test_a_long_name_of_a_destination_is_cut(ecs):
+    logs_with(ecs, "awsfirelens", Name="x" * 1000)
+
+    assert len(read(ecs).problem) < 400
 
 
 def test_a_container_without_a_log_configuration_has_no_log_to_read(ecs):

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from slipway.errors import AwsRefused, InvalidInput
+from slipway.notices.email import text_of
 from slipway.notices.news import News, without_registries
 from slipway.notices.notice import Kind, Notice, Running, Tasks
+from slipway.text import truncate
 from tests.support.builders import DIGEST, NEW, NOW, OLD_DIGEST, SERVICE, URI, claim, image
 from tests.support.endings import (
     EXECUTION,
@@ -23,7 +25,11 @@ from tests.support.endings import (
     noticed,
     stage,
     start,
+    stopped_release,
 )
+
+LONG = "Threshold Crossed: 1 datapoint [17.0 (22/11/26 03:01:00)] was greater than the threshold (5.0)."
+AS_ABOVE = ("alarm a is in ALARM: as said above",)
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
@@ -234,6 +240,110 @@ def test_a_notice_has_the_log_and_the_running_version():
     assert noticed(ending("ROLLED_BACK"), running=running).running == running
 
 
+def test_a_release_that_stopped_says_for_what_and_which_stages_it_did_not_reach():
+    notice = noticed(stopped_release())
+
+    assert notice.title == "FAILED: release of shop/api:v2 did not reach production"
+    assert notice.meaning == "the release stopped in stage 2 of 3, canary: no later stage starts"
+    assert notice.reason == "canary/web ROLLED_BACK: too many 5xx"
+    assert [stage.line for stage in notice.remaining_stages] == [
+        "stage production: production/api, production/worker"
+    ]
+    assert (notice.kind, notice.service, notice.stage) == (Kind.END, None, "canary")
+
+
+def test_all_stages_that_a_release_did_not_reach_are_in_its_title():
+    stages = [{"name": name, "services": ["a/b"]} for name in ("canary", "eu", "us")]
+
+    assert noticed(stopped_release(remaining_stages=stages)).title.endswith(
+        "did not reach canary, eu and us"
+    )
+
+
+def test_a_stage_that_did_not_start_names_ten_services_and_counts_the_others():
+    services = tuple(f"a/{n}" for n in range(30))
+    notice = noticed(stopped_release(remaining_stages=[{"name": "eu", "services": services}]))
+    [stage] = notice.remaining_stages
+
+    assert stage.line == f"stage eu: {', '.join(services[:10])}, and 20 more"
+    assert stage.services == services
+
+
+def test_each_deployment_that_stopped_a_release_is_one_line_which_is_cut():
+    long = {"service": "a/a", "outcome": "ROLLBACK_FAILED", "reason": "one\ntwo " + "x" * 5000}
+    died = {
+        "service": "a/b",
+        "outcome": "FAILED",
+        "reason": lambda_cause(AwsRefused("denied")),
+    }
+    first, second = noticed(stopped_release(stopped_by=[long, died])).reason.split("\n")
+
+    assert first.startswith("a/a ROLLBACK_FAILED: one two xxx")
+    assert first.endswith("x… (the execution has the rest)")
+    assert len(first) == 300 + len(" (the execution has the rest)")
+    assert second == "a/b FAILED: denied"
+
+
+def test_a_stopped_release_is_notified_as_one_event_of_the_release():
+    news = stopped_release()
+
+    assert (news.about, news.event) == ("release#e-1", "end")
+    assert news.event != stage().event
+
+
+def test_a_reason_of_5000_characters_is_shown_once_and_cut():
+    long = "CannotPullContainerError: " + "x" * 4974
+    notice = noticed(
+        ending(
+            "ROLLED_BACK",
+            reason=f"a task can never start: {long}",
+            evidence=[truncate(f"stopped: {long}", 1000), "0 of 2 tasks are running"],
+        )
+    )
+    mail = text_of(notice)
+
+    assert notice.reason.endswith("x… (the execution has the rest)")
+    assert notice.evidence == ("stopped: as said above", "0 of 2 tasks are running")
+    assert mail.count("CannotPullContainerError") == 1
+    assert mail.count("x") < 1100
+    assert "execution" in [link.title for link in notice.links]
+
+
+def test_a_secret_across_the_end_of_a_cut_reason_is_masked():
+    notice = noticed(ending("ROLLED_BACK", reason="y" * 985 + " xoxb-123456789012-abcdef"))
+
+    assert "xoxb" not in notice.reason
+
+
+def test_a_secret_in_the_reason_of_a_deployment_that_stopped_a_release_is_masked():
+    cause = lambda_cause(AwsRefused("DB_PASSWORD=hunter2 is wrong"))
+    news = stopped_release(stopped_by=[{"service": "a/b", "outcome": "FAILED", "reason": cause}])
+
+    assert noticed(news).reason == "a/b FAILED: DB_PASSWORD=***** is wrong"
+
+
+def test_a_reason_of_many_lines_keeps_them_all():
+    reason = "\n".join(f"routes.{n}: {'y' * 300}" for n in range(21))
+
+    assert noticed(failed_release(reason=reason)).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("reason", "fact", "shown"),
+    [
+        ("not healthy: 0 of 2 tasks are running", "0 of 2 tasks are running", ()),
+        (f"alarm a went to ALARM: {LONG}", f"alarm a is in ALARM: {LONG}", AS_ABOVE),
+        ("alarm a can't be read: denied", "alarm b can't be read: denied", None),
+        ("11 of 12 tasks are running", "1 of 12 tasks are running", None),
+        ("too slow", f"alarm a is in ALARM: {LONG}", None),
+    ],
+)
+def test_evidence_does_not_repeat_what_the_reason_says(reason, fact, shown):
+    notice = noticed(ending("ROLLED_BACK", reason=reason, evidence=[fact]))
+
+    assert notice.evidence == ((fact,) if shown is None else shown)
+
+
 def test_an_unknown_fact_is_not_shown():
     known = {name for name, value in noticed(failed_release()).to_json().items() if value}
 
@@ -288,7 +398,7 @@ def test_text_from_outside_is_harmless_in_every_field():
         ending(
             "ROLLED_BACK",
             reason=nasty,
-            evidence=[nasty],
+            evidence=[f"{nasty}?"],
             stage=nasty,
             image=image(tag=nasty),
             by=nasty,
@@ -297,7 +407,7 @@ def test_text_from_outside_is_harmless_in_every_field():
         )
     )
 
-    assert (notice.reason, notice.evidence) == ("a\ufffdb\nc", ("a\ufffdb\nc",))
+    assert (notice.reason, notice.evidence) == ("a\ufffdb\nc", ("a\ufffdb\nc?",))
     one = "a\ufffdb c"
     assert (notice.stage, notice.tag, notice.image.tag, notice.by) == (one,) * 4
     assert (notice.alarms_firing, notice.rollback_target_images) == ((one,), {one: one})

@@ -41,6 +41,7 @@ from tests.support.endings import (
     noticed,
     stage,
     start,
+    stopped_release,
 )
 
 QUARANTINED = {"cause": Cause.QUARANTINED, "reason": "it was bad"}
@@ -231,8 +232,36 @@ def test_an_image_that_was_rolled_back_for_want_of_capacity_can_be_deployed_agai
 
     assert (machine, given) == (RELEASES, {"repository": "shop/api", "digest": DIGEST})
     assert list(commands(news)) == [
-        "Start the release of shop/api:v2 again, once the cause is removed"
+        "Start the release of shop/api:v2 again, once ECS has a place for its tasks"
     ]
+
+
+@pytest.mark.parametrize(
+    ("cause", "when"),
+    [
+        (Cause.CAPACITY, "once ECS has a place for its tasks"),
+        (Cause.UNREADABLE, "once the service and its alarms can be read"),
+        (Cause.CONFIGURATION, "once what the reason names is corrected"),
+        (
+            Cause.TIMEOUT,
+            "once its tasks become healthy within timeout_seconds of the plan, or with more of them",
+        ),
+        (Cause.ERROR, "once the cause is removed"),
+    ],
+)
+def test_what_is_not_the_images_fault_says_what_to_do_before_it_is_deployed_again(cause, when):
+    titles = list(commands(ending("ROLLED_BACK", cause=cause)))
+
+    assert titles == [f"Start the release of shop/api:v2 again, {when}"]
+
+
+@pytest.mark.parametrize(
+    "cause", [Cause.CAPACITY, Cause.UNREADABLE, Cause.CONFIGURATION, Cause.TIMEOUT]
+)
+def test_a_rollback_that_failed_offers_no_release_from_a_quarantine_that_there_is_not(cause):
+    titles = list(commands(ending("ROLLBACK_FAILED", cause=cause)))
+
+    assert titles == ["Try again to roll back to shop-api:41"]
 
 
 def test_an_unproven_version_has_the_commands_that_run_it_and_that_go_on_with_its_release():
@@ -286,6 +315,30 @@ def test_a_release_that_failed_can_be_started_again_by_its_tag():
 
     assert (machine, ManualStart.model_validate(given).tag) == (RELEASES, "v5")
     assert started(failed_release(image=image()))[1] == {"repository": "shop/api", "tag": "v2"}
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "when"),
+    [
+        (
+            ["ROLLED_BACK"],
+            "once the cause is removed, and the image is released from quarantine if it is in one",
+        ),
+        (["REJECTED"], "once the cause is removed"),
+        (["ABORTED"], "once the cause is removed"),
+        (["SUPERSEDED"], "if it is still wanted"),
+        (["UNPROVEN"], "once its services run tasks"),
+        (["SUPERSEDED", "REJECTED"], "once the cause is removed"),
+    ],
+)
+def test_a_release_that_stopped_has_the_command_that_goes_on_with_the_same_image(outcomes, when):
+    ends = [{"service": f"a/{one}", "outcome": one, "reason": "x"} for one in outcomes]
+    news = stopped_release(outcome="FAILED", stopped_by=ends)
+    machine, given = started(news)
+
+    assert list(commands(news)) == [f"Go on with the release of shop/api:v2, {when}"]
+    assert machine == RELEASES
+    assert ManualStart.model_validate(given).digest == DIGEST
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from slipway.notices.notice import (
     Link,
     LinkKind,
     Notice,
+    RemainingStage,
     Running,
     Tasks,
 )
@@ -74,6 +75,9 @@ NOTHING_LIVE = st.builds(
     cause=st.none() | st.sampled_from(Cause),
     evidence=SOME,
     log=st.none() | LOGS,
+    remaining_stages=st.lists(
+        st.builds(RemainingStage, name=OUTSIDE, services=SOME), max_size=3
+    ).map(tuple),
     service=MAYBE,
     stage=MAYBE,
     image=st.none() | st.builds(Image, repository=OUTSIDE, uri=OUTSIDE, digest=OUTSIDE, tag=MAYBE),
@@ -232,8 +236,18 @@ def test_a_log_that_can_not_be_read_says_why():
     unread = log.model_copy(update={"lines": (), "problem": "AccessDenied"})
     silent = log.model_copy(update={"lines": (" ",)})
 
+    elsewhere = unread.model_copy(update={"group": "", "stream": ""})
+
     assert "AccessDenied" in said(details_of(later(NOTICES["crashed"], 0, log=unread)))
+    assert f"(task {log.task})" in said(details_of(later(NOTICES["crashed"], 0, log=elsewhere)))
     assert "It wrote nothing." in said(details_of(later(NOTICES["crashed"], 0, log=silent)))
+
+
+def test_the_thread_of_a_stopped_release_lists_the_stages_that_did_not_start():
+    shown = said(details_of(NOTICES["release_stopped"]))
+
+    assert "Not started" in shown
+    assert "stage production: production/api, production/worker" in shown
 
 
 def test_a_command_is_shown_whole_or_not_at_all():
