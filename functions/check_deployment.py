@@ -49,7 +49,7 @@ def _check(claim: ClaimId, watch: Watch, ledger: Ledger) -> CheckResult:
     policy = watch.policy
     observation = observe(
         claim.service,
-        watch.deployment_id,
+        watch.update,
         policy.alarm_names,
         aws.ecs(),
         aws.elbv2(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -12,12 +12,16 @@ from pydantic import AwareDatetime, Field
 
 from slipway import aws
 from slipway.ecs.rollback import roll_back
+from slipway.ecs.service import Update
 from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.ledger.ledger import Ledger
 from slipway.ledger.records import ClaimId
 from slipway.model import Model, parse
 
 logger = Logger()
+
+# ECS gives no time after which a change is visible to all reads. Its users report seconds.
+VISIBLE_AFTER = timedelta(seconds=15)
 
 
 class Input(Model):
@@ -30,6 +34,12 @@ class Input(Model):
     """ARN of the task definition that the service ran before the deployment."""
     updated: bool
     """Whether UpdateService is known to have been done."""
+    update: Update | None
+    """Its answer, if that is known."""
+    answer_lost: bool
+    """Whether UpdateService may have been done without an answer."""
+    entered_at: AwareDatetime
+    """When the execution came here."""
     since: AwareDatetime
 
 
@@ -47,7 +57,10 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         given.rollback_target,
         given.replaced,
         given.updated,
+        given.update,
+        given.entered_at + VISIBLE_AFTER if given.answer_lost else None,
         given.since,
+        datetime.now(UTC),
         aws.ecs_once(),
     )
     if marked:

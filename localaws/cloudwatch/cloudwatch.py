@@ -19,7 +19,7 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
 from localaws.aws import ACCOUNT, REGION
-from localaws.cloudwatch import datapoints, metrics, state_change
+from localaws.cloudwatch import datapoints, history, metrics, state_change
 from localaws.cloudwatch.alarm_rule import parse
 from localaws.cloudwatch.state_change import SCALING
 
@@ -52,6 +52,7 @@ def install() -> None:
     CloudWatchResponse.put_metric_alarm = _respond_to_put  # type: ignore[method-assign]
     CloudWatchResponse.put_composite_alarm = _respond_to_put  # type: ignore[attr-defined]
     CloudWatchResponse.describe_alarms = _describe  # type: ignore[method-assign]
+    CloudWatchResponse.describe_alarm_history = history.describe  # type: ignore[attr-defined]
 
 
 def set_state(name: str, value: str, reason: str) -> None:
@@ -163,6 +164,7 @@ def _changes_by(backend: CloudWatchBackend, action: Callable[[], None]) -> list[
             alarm.state_transitioned_timestamp = (  # type: ignore[attr-defined]
                 alarm.state_updated_timestamp
             )
+            history.note(backend, alarm, before[alarm.name], after)
             changes.append((alarm, before[alarm.name], after))
     return changes
 

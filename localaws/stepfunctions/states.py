@@ -85,8 +85,13 @@ def _frame_with_map(cls: type[Environment], env: Environment, *args: Any, **kwar
     return frame
 
 
+def now() -> datetime.datetime:
+    """The time that an execution sees."""
+    return datetime.datetime.now(datetime.UTC)
+
+
 def _state_data(**fields: Any) -> dict[str, Any]:
-    return {**fields, "EnteredTime": iso(datetime.datetime.now(datetime.UTC))}
+    return {**fields, "EnteredTime": iso(now())}
 
 
 def _choose(self: StateChoice, env: Environment) -> None:

@@ -9,7 +9,7 @@ import pytest
 from moto.awslambda.models import LambdaFunction
 
 from localaws.server import LocalAws
-from localaws.stepfunctions import stop
+from localaws.stepfunctions import states, stop
 from tests.support.machines import Clock, Machines
 from tests.support.scripted_functions import Functions
 
@@ -27,6 +27,7 @@ def machines() -> Iterator[Machines]:
 
         patch.setattr(LambdaFunction, "_invoke_lambda", invoke)
         patch.setattr(stop, "pause", clock.pause)
+        patch.setattr(states, "now", clock.now)
         yield Machines(aws, functions, clock)
 
 

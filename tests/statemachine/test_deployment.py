@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.builders import NEW, OLD, OURS, SERVICE, at
+from tests.support.builders import NEW, OLD, SERVICE, at, copied, update
 from tests.support.machines import Machine, Machines
 from tests.support.step_answers import (
     Failure,
@@ -27,6 +27,7 @@ UP_TO_THE_CHECK = [
     "RegisterTaskDefinition",
     "DecideChange",
     "UpdateService",
+    "DecideUpdate",
     "WaitForTasks",
     "CheckDeployment",
     "JudgeDeployment",
@@ -71,18 +72,19 @@ def test_each_step_is_given_the_fields_that_it_needs_and_no_more(machine: Machin
         "claim": claim,
         "deployment": recorded(given),
         "image": None,
+        "base": {"unproven": [], "rollback_target": OLD, "changed": False},
         "since": moment(0),
     }
     assert run.called("UpdateService") == {
         "claim": claim,
         "task_definition": NEW,
+        "copied": copied().to_json(),
         "since": moment(0),
     }
     assert run.called("CheckDeployment") == {
         "claim": claim,
         "watch": {
-            "deployment_id": OURS,
-            "started_at": moment(5),
+            "update": update(started_at=at(5)).to_json(),
             "healthy_at": None,
             "progress": "",
             "policy": recorded(given)["policy"],
@@ -188,6 +190,13 @@ def test_the_ledger_is_given_all_that_is_known_of_the_end(machine: Machine) -> N
         "part": given,
         "image": None,
         "task_definition": NEW,
-        "update": {"deployment_id": OURS, "started_at": moment(5)},
+        "update": update(started_at=at(5)).to_json(),
         "restored": None,
+        "proven": True,
     }
+
+
+def test_a_deployment_without_a_task_ends_unproven(machine: Machine) -> None:
+    run = machine.run(deployment(), CheckDeployment=healthy(baked=True) | {"proven": False})
+    assert (run.status, run.output["outcome"]) == ("SUCCEEDED", "UNPROVEN")
+    assert run.called("FinishDeployment")["proven"] is False

@@ -16,6 +16,7 @@ from tests.support.step_answers import (
     GOOD,
     Failure,
     Rejection,
+    changed,
     deciding,
     deployment,
     failed,
@@ -26,7 +27,8 @@ from tests.support.step_answers import (
 
 BAD = failed("two tasks failed")
 WELL = healthy(baked=True)
-RETRIED = definitions.unfilled("deployment")["States"]["BeginDeployment"]["Retry"][0]
+STATES = definitions.unfilled("deployment")["States"]
+RETRIED = STATES["BeginDeployment"]["Retry"][0]
 ATTEMPTS = 1 + RETRIED["MaxAttempts"]
 
 # Every Task but FinishDeployment: its function, what the script has to say so that it is reached, and what
@@ -44,7 +46,11 @@ TASKS: dict[str, tuple[str, dict[str, Any], list[Any], Any]] = {
 STUBBORN = {"Notify", "RollBack"}
 """Tried again whatever the error; see test_definitions.py."""
 # What else its function is asked for where it does not answer.
-AFTER = {"CheckDeployment": [WELL], "NotifyStart": [GOOD["Notify"]]}
+AFTER = {
+    "CheckDeployment": [WELL],
+    "CheckRollBack": [WELL],
+    "NotifyStart": [GOOD["Notify"]],
+}
 
 OTHERS = ("InvalidInput", "KeyError", "Sandbox.Unknown")
 
@@ -96,7 +102,8 @@ def test_an_error_that_will_not_pass_is_not_tried_again(
     function, script, before, _ = TASKS[state]
     after = AFTER.get(state, [])
     run = machine.run(deployment(), **{**script, function: [*before, Failure(name), *after]})
-    assert run.states.count(state) == 1
+    checked_again = state in ("CheckDeployment", "CheckRollBack")
+    assert run.states.count(state) == 1 + checked_again
     assert all("Wait" in waiting or waiting == "Bake" for waiting, _ in run.pauses)
 
 
@@ -107,8 +114,8 @@ def test_an_error_that_will_not_pass_is_not_tried_again(
         ("NotifyStart", "DecideDirection", "SUCCEEDED"),
         ("RegisterTaskDefinition", "DecideUndo", "FAILED"),
         ("UpdateService", "RollBack", "ROLLED_BACK"),
-        ("CheckDeployment", "RollBack", "ROLLED_BACK"),
-        ("CheckRollBack", "FinishDeployment", "ROLLBACK_FAILED"),
+        ("CheckDeployment", "DecideUnchecked", "SUCCEEDED"),
+        ("CheckRollBack", "DecideRollBackUnchecked", "ROLLED_BACK"),
     ],
 )
 def test_retries_that_run_out_land_in_the_catch(
@@ -116,12 +123,90 @@ def test_retries_that_run_out_land_in_the_catch(
 ) -> None:
     function, script, before, _ = TASKS[state]
     after = AFTER.get(state, [])
-    tries = [Failure("AwsUnavailable", "ECS is away")] * ATTEMPTS
+    attempts = 1 + STATES[state]["Retry"][0]["MaxAttempts"]
+    tries = [Failure("AwsUnavailable", "ECS is away")] * attempts
     run = machine.run(deployment(), **{**script, function: [*before, *tries, *after]})
     assert run.states[run.states.index(state) + 1] == next_state
     assert (run.error or run.output["outcome"]) == outcome
-    if function != "Notify":
+    if outcome == "FAILED":
         assert "ECS is away" in str(run.cause)
+
+
+AWAY = Failure("AwsUnavailable", "ECS is away")
+
+
+def test_a_service_that_can_not_be_checked_is_rolled_back_when_the_deployment_is_out_of_time(
+    machine: Machine,
+) -> None:
+    policy = {"timeout_seconds": 60, "poll_seconds": 15}
+    run = machine.run(deployment(policy=policy), CheckDeployment=by_call(AWAY, BACK=WELL))
+    assert run.states.count("CheckDeployment") in (3, 4)
+    end = run.called("FinishDeployment")
+    assert (end["outcome"], end["cause"]) == ("ROLLED_BACK", "UNREADABLE")
+    assert "ECS is away" in str(run.cause)
+
+
+def test_a_rollback_that_can_not_be_checked_fails_when_it_is_out_of_time(machine: Machine) -> None:
+    policy = {"timeout_seconds": 60, "poll_seconds": 15}
+    run = machine.run(deployment(policy=policy), CheckDeployment=by_call(BAD, BACK=AWAY))
+    assert run.states.count("CheckRollBack") in (3, 4)
+    end = run.called("FinishDeployment")
+    assert (end["outcome"], end["cause"]) == ("ROLLBACK_FAILED", "ALARM")
+    assert "two tasks failed" in end["reason"]
+    assert "ECS is away" in end["rollback_reason"]
+
+
+def test_a_rollback_that_can_be_checked_again_has_not_failed(machine: Machine) -> None:
+    run = machine.run(deployment(), CheckDeployment=[BAD, *[AWAY] * 3, WELL])
+    end = run.called("FinishDeployment")
+    assert (end["outcome"], end["rollback_reason"]) == ("ROLLED_BACK", None)
+
+
+def by_call(ours: Any, BACK: Any) -> Any:  # noqa: N803 - it reads like the outcome
+    """An answer of CheckDeployment: one for the deployment, one for its rollback."""
+    return lambda event: BACK if event["watch"].get("rolling_back") else ours
+
+
+def test_a_service_that_someone_changes_meanwhile_is_copied_again_and_people_are_told(
+    machine: Machine,
+) -> None:
+    run = machine.run(deployment(), UpdateService=[changed(), GOOD["UpdateService"]])
+    assert run.output["outcome"] == "SUCCEEDED"
+    first, second = run.calls["RegisterTaskDefinition"]
+    assert (first["base"]["changed"], second["base"]["changed"]) == (False, True)
+    assert run.called("FinishDeployment")["evidence"] == changed()["changed"]
+
+
+def test_a_service_that_never_stays_still_is_left_alone(machine: Machine) -> None:
+    run = machine.run(deployment(), UpdateService=changed())
+    assert run.states.count("UpdateService") == 5
+    assert (run.error, run.cause) == ("FAILED", changed()["changed"][0])
+    assert run.called("FinishDeployment")["cause"] == "PERSON"
+    assert "RollBack" not in run.calls
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"), [("AwsRefused", False), ("InvalidInput", False), ("AwsUnavailable", True)]
+)
+def test_rolling_back_is_told_whether_the_answer_of_the_update_was_lost(
+    machine: Machine, error: str, lost: bool
+) -> None:
+    attempts = ATTEMPTS if error == "AwsUnavailable" else 1
+    run = machine.run(deployment(), UpdateService=[Failure(error, "no")] * attempts)
+    assert run.called("RollBack")["answer_lost"] is lost
+
+
+def test_a_target_whose_settings_changed_meanwhile_is_the_one_to_go_back_to(
+    machine: Machine,
+) -> None:
+    again = registration() | {"rollback_target": OTHER}
+    run = machine.run(
+        deployment(),
+        RegisterTaskDefinition=[registration(), again],
+        UpdateService=[changed(), GOOD["UpdateService"]],
+        CheckDeployment=[BAD, WELL],
+    )
+    assert run.called("RollBack")["rollback_target"] == OTHER
 
 
 def test_rolling_back_is_tried_for_long_whatever_the_error(machine: Machine) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from slipway.ecs.rollback import RollBackAction
 from slipway.health.cause import Cause
-from tests.support.builders import NEW, OLD, OURS, at
+from tests.support.builders import NEW, OLD, OURS, at, update
 from tests.support.machines import Machine, Machines, Run
 from tests.support.step_answers import (
     BACK,
@@ -25,7 +25,7 @@ from tests.support.step_answers import (
 CHECK_ROLLBACK = ["WaitForRollBack", "CheckRollBack", "JudgeRollBack"]
 NOTIFY = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
 BAD = failed("two tasks failed")
-ROLLED_BACK_AGAIN = healthy(baked=True)
+ROLLED_BACK_AGAIN = GOOD_AFTER_ALL = healthy(baked=True)
 TAKEN = Failure("Superseded", "release shop/api:v3 has claimed service production/api")
 
 
@@ -63,6 +63,9 @@ def test_rolling_back_is_given_both_task_definitions(machine: Machine) -> None:
         "rollback_target": OLD,
         "replaced": None,
         "updated": True,
+        "update": update(started_at=at(5)).to_json(),
+        "answer_lost": False,
+        "entered_at": run.called("RollBack")["entered_at"],
         "since": at(0).isoformat().replace("+00:00", "Z"),
     }
     assert run.called("FinishDeployment")["restored"] == OLD
@@ -74,8 +77,7 @@ def test_the_rollback_is_watched_without_alarms_and_without_a_bake(machine: Mach
     assert run.calls["CheckDeployment"][-1] == {
         "claim": run.called("UpdateService")["claim"],
         "watch": {
-            "deployment_id": BACK,
-            "started_at": at(90).isoformat().replace("+00:00", "Z"),
+            "update": rolled_back()["update"],
             "healthy_at": None,
             "progress": BAD["progress"],
             "rolling_back": True,
@@ -184,22 +186,24 @@ def test_an_update_that_was_done_although_it_failed_is_rolled_back(machine: Mach
     )
     assert (run.error, run.cause) == ("ROLLED_BACK", "denied")
     (check,) = run.calls["CheckDeployment"]
-    assert check["watch"]["deployment_id"] == BACK, "only the rollback is checked"
+    assert check["watch"]["update"]["deployment_id"] == BACK, "only the rollback is checked"
 
 
-def test_a_check_that_fails_is_not_a_verdict_but_rolls_back_all_the_same(machine: Machine) -> None:
-    checks = [Failure("AwsRefused", "AccessDenied from ecs:ListTasks"), ROLLED_BACK_AGAIN]
+def test_a_check_that_fails_is_no_verdict_and_is_made_again(machine: Machine) -> None:
+    checks = [pending(), Failure("AwsRefused", "AccessDenied from ecs:ListTasks"), GOOD_AFTER_ALL]
     run = machine.run(deployment(), CheckDeployment=checks)
-    assert after(run, "CheckDeployment")[:3] == ["CheckDeployment", "RollBack", "DecideRollBack"]
-    assert (run.error, run.cause) == ("ROLLED_BACK", "AccessDenied from ecs:ListTasks")
+    assert after(run, "DecideUnchecked")[:3] == [
+        "DecideUnchecked",
+        "WaitForTasks",
+        "CheckDeployment",
+    ]
+    assert run.output["outcome"] == "SUCCEEDED"
 
 
-def test_evidence_of_earlier_checks_is_notified_where_the_last_one_was_an_error(
-    machine: Machine,
-) -> None:
-    checks = [pending(), Failure("AwsRefused", "denied"), ROLLED_BACK_AGAIN]
-    run = machine.run(deployment(), CheckDeployment=checks)
-    assert run.calls["Notify"][-1]["evidence"] == pending()["evidence"]
+def test_the_wait_after_a_check_that_failed_is_twice_as_long(machine: Machine) -> None:
+    checks = [Failure("AwsRefused", "denied"), GOOD_AFTER_ALL]
+    run = machine.run(deployment(policy={"poll_seconds": 20}), CheckDeployment=checks)
+    assert run.pauses == [("WaitForTasks", 20), ("WaitForTasks", 40)]
 
 
 def test_rolling_back_that_is_refused_ends_rollback_failed(machine: Machine) -> None:
@@ -211,16 +215,7 @@ def test_rolling_back_that_is_refused_ends_rollback_failed(machine: Machine) -> 
     )
 
 
-def test_a_rollback_that_cannot_be_checked_ends_rollback_failed(machine: Machine) -> None:
-    run = machine.run(deployment(), CheckDeployment=[BAD, Failure("AwsRefused", "denied")])
-    assert after(run, "CheckRollBack") == ["CheckRollBack", *NOTIFY, "EndedBadly"]
-    assert (run.error, run.cause) == (
-        "ROLLBACK_FAILED",
-        "two tasks failed; rolling back failed: denied",
-    )
-
-
 def test_the_first_check_is_of_our_own_deployment(machine: Machine) -> None:
     run = machine.run(deployment(), CheckDeployment=[BAD, ROLLED_BACK_AGAIN])
-    watched = [check["watch"]["deployment_id"] for check in run.calls["CheckDeployment"]]
+    watched = [check["watch"]["update"]["deployment_id"] for check in run.calls["CheckDeployment"]]
     assert watched == [OURS, BACK]

@@ -113,7 +113,7 @@ def test_a_manual_rollback_passes_every_gate_and_bakes_before_it_counts_as_rolle
     first_healthy = at(60).isoformat().replace("+00:00", "Z")
     watched = [check["watch"] for check in ended.calls["CheckDeployment"]]
     assert [w["healthy_at"] for w in watched] == [None, None, first_healthy, first_healthy]
-    assert all(w["deployment_id"] == BACK for w in watched)
+    assert all(w["update"]["deployment_id"] == BACK for w in watched)
     assert all(w["policy"] == policy().to_json() for w in watched), "alarms and bake included"
 
 

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from slipway.ecs.service import Copied, Update
+from slipway.ecs.service_deployment import RecordedDeployment
 from slipway.health.alarms import Alarm
 from slipway.health.observation import Observation, RunningTask, ServiceDeployment, Target
 from slipway.health.stopped_tasks import Container, StoppedTask
@@ -91,14 +93,37 @@ def deployment(**changes: Any) -> Deployment:
 
 def watch(healthy_at: datetime | None = None, **of_policy: Any) -> Watch:
     """What to watch in a deployment that started at NOW."""
-    return Watch(
-        deployment_id=OURS, started_at=NOW, healthy_at=healthy_at, policy=policy(**of_policy)
-    )
+    return Watch(update=update(), healthy_at=healthy_at, policy=policy(**of_policy))
+
+
+def update(**changes: Any) -> Update:
+    """The update of the service to NEW at NOW."""
+    defaults = {"deployment_id": OURS, "started_at": NOW, "task_definition": NEW}
+    return _made(Update, defaults | changes)
+
+
+def copied(**changes: Any) -> Copied:
+    """What the service ran before: OLD, for an hour."""
+    defaults = {"deployment_id": BEFORE, "created_at": at(-3600), "task_definition": OLD}
+    return _made(Copied, defaults | changes)
+
+
+def recorded(**changes: Any) -> RecordedDeployment:
+    """ECS's own record of a service deployment that someone else made after ours."""
+    defaults = {
+        "arn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:service-deployment/{SERVICE}/theirs",
+        "created_at": at(20),
+        "status": "IN_PROGRESS",
+        "reason": "",
+        "task_definition": OTHER,
+    }
+    return _made(RecordedDeployment, defaults | changes)
 
 
 def service_deployment(**changes: Any) -> ServiceDeployment:
     defaults = {
         "id": OURS,
+        "primary": True,
         "state": "COMPLETED",
         "reason": "",
         "task_definition": NEW,
@@ -139,8 +164,6 @@ def alarm(state: str = "OK", changed: float = 10, name: str = "api-5xx") -> Alar
 def observation(*alarms: Alarm, **changes: Any) -> Observation:
     """An observation of a COMPLETED service deployment with two healthy tasks behind a load balancer."""
     defaults = {
-        "primary": OURS,
-        "primary_task_definition": NEW,
         "service_deployment": service_deployment(),
         "running": (task(), task()),
         "alarms": {a.name: a for a in alarms},

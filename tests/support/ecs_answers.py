@@ -46,6 +46,19 @@ def before(**changes: Any) -> dict[str, Any]:
     )
 
 
+def recorded_deployment(**changes: Any) -> dict[str, Any]:
+    """ECS's own record of a service deployment, with its task definition; by default ours."""
+    name = changes.pop("name", "ours")
+    arn = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service-deployment/{CLUSTER}/{NAME}/{name}"
+    return {
+        "serviceDeploymentArn": arn,
+        "createdAt": NOW,
+        "status": "IN_PROGRESS",
+        "targetServiceRevision": {"arn": arn.replace("-deployment/", "-revision/")},
+        "taskDefinition": NEW,
+    } | changes
+
+
 def ecs_service(*deployments: dict[str, Any], **changes: Any) -> dict[str, Any]:
     deployed = list(deployments) or [ecs_deployment()]
     first = next(d for d in deployed if d["status"] == "PRIMARY")
@@ -141,6 +154,7 @@ def ecs_task(task: str = "t1", **changes: Any) -> dict[str, Any]:
         "taskArn": task_arn(task),
         "taskDefinitionArn": NEW,
         "startedBy": OURS,
+        "createdAt": at(1),
         "desiredStatus": "RUNNING",
         "lastStatus": "RUNNING",
         "healthStatus": "UNKNOWN",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from slipway.deployment.finish import Ending, finish
-from slipway.ecs.service import Update
 from slipway.health.cause import Cause
 from tests.support.asked import part_of
 from tests.support.builders import (
@@ -18,6 +17,7 @@ from tests.support.builders import (
     deployment,
     execution,
 )
+from tests.support.builders import update as an_update
 from tests.support.ecs_answers import described, ecs_deployment
 from tests.support.stubs import without_parameters
 
@@ -38,7 +38,7 @@ def ending(outcome, **changes):
         "deployment": deployment(),
         "part": part_of(deployment()),
         "task_definition": NEW,
-        "update": Update(deployment_id=OURS, started_at=NOW),
+        "update": an_update(),
     }
     return Ending(**defaults | changes)
 

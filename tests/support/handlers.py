@@ -12,12 +12,13 @@ from tests.support.builders import (
     NEW,
     NOW,
     OLD,
-    OURS,
     RELEASES,
     SERVICE,
     claim,
+    copied,
     deployment,
     execution,
+    update,
     watch,
 )
 from tests.support.ecs_answers import before, defined, described, ecs_task, task_arn, updated
@@ -65,13 +66,21 @@ INPUTS: dict[str, Any] = {
         "deployment": deployment().to_json(),
         "since": SINCE,
     },
-    "update_service": {"claim": CLAIM, "task_definition": NEW, "since": SINCE},
+    "update_service": {
+        "claim": CLAIM,
+        "task_definition": NEW,
+        "copied": copied().to_json(),
+        "since": SINCE,
+    },
     "check_deployment": {"claim": CLAIM, "watch": watch().to_json()},
     "roll_back": {
         "claim": CLAIM,
         "abandoned": [NEW],
         "rollback_target": OLD,
         "updated": True,
+        "update": update().to_json(),
+        "answer_lost": False,
+        "entered_at": SINCE,
         "since": SINCE,
     },
     "finish_deployment": {
@@ -93,7 +102,7 @@ ENDED = INPUTS["finish_deployment"] | {
     "deployment": deployment().to_json(),
     "part": part_of(deployment()).to_json(),
     "task_definition": NEW,
-    "update": {"deployment_id": OURS, "started_at": SINCE},
+    "update": update().to_json(),
 }
 
 

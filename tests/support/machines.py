@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -29,9 +30,16 @@ _pause = stop.pause
 
 @dataclass
 class Clock:
-    """Replaces the pauses of executions: a Wait or the pause before a retry is noted and takes no time."""
+    """Replaces the pauses of executions: a Wait or the pause before a retry is noted and takes no time.
+
+    The execution sees the time as if it had waited.
+    """
 
     pauses: list[tuple[str, float]] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        """Replaces ``localaws.stepfunctions.states.now``."""
+        return datetime.now(UTC) + timedelta(seconds=sum(seconds for _, seconds in self.pauses))
 
     def pause(self, env: Environment, seconds: float) -> None:
         """Replaces ``localaws.stepfunctions.stop.pause``."""

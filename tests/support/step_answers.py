@@ -13,7 +13,6 @@ from slipway.deployment.beginning import Beginning, Decision, Start
 from slipway.deployment.finish import Ending, Finished
 from slipway.deployment.resolve_rollback import ManualRollback, RollbackDeployment
 from slipway.ecs.rollback import RollBack, RollBackAction
-from slipway.ecs.service import Update
 from slipway.ecs.task_definition import Registration
 from slipway.errors import InvalidInput, Refused, reason_of
 from slipway.health.cause import Cause
@@ -44,14 +43,16 @@ from tests.support.builders import (
     NOW,
     OLD,
     OLD_DIGEST,
-    OURS,
     URI,
     at,
+    copied,
     policy,
 )
 from tests.support.builders import claim as a_claim
 from tests.support.builders import deployment as a_deployment
 from tests.support.builders import release as a_release
+from tests.support.builders import update as an_update
+from update_service import Updated
 
 BACK = "ecs-svc/4"
 """The id of the ECS service deployment of the rollback target."""
@@ -225,11 +226,16 @@ def end(outcome: str, reason: str, *evidence: str) -> Callable[[Any], Answer]:
 
 
 def registration(task_definition: str = NEW) -> dict[str, Any]:
-    return Registration(task_definition=task_definition).to_json()
+    return Registration(task_definition=task_definition, copied=copied()).to_json()
 
 
 def update() -> dict[str, Any]:
-    return Update(deployment_id=OURS, started_at=at(5)).to_json()
+    return Updated(update=an_update(started_at=at(5))).to_json()
+
+
+def changed() -> dict[str, Any]:
+    """The answer of UpdateService if someone has changed the service since it was copied."""
+    return Updated(update=None, changed=("service production/api was changed",)).to_json()
 
 
 def verdict(verdict_: Verdict, reason: str, **more: Any) -> dict[str, Any]:
@@ -281,7 +287,9 @@ def superseded() -> dict[str, Any]:
 def rolled_back(action: RollBackAction = RollBackAction.UPDATED) -> dict[str, Any]:
     """An answer of RollBack, with an update to watch if the action has one."""
     to_watch = action in (RollBackAction.UPDATED, RollBackAction.ALREADY_ROLLED_BACK)
-    watch = Update(deployment_id=BACK, started_at=at(90)) if to_watch else None
+    watch = (
+        an_update(deployment_id=BACK, started_at=at(90), task_definition=OLD) if to_watch else None
+    )
     reason = f"what was found to do is {action}"
     return RollBack(action=action, reason=reason, task_definition=OLD, update=watch).to_json()
 

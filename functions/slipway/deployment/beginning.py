@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime
 
-from slipway.ecs.service import Service
+from slipway.ecs.service import Service, Update
 from slipway.errors import InvalidInput, Superseded
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
@@ -73,6 +73,8 @@ class Beginning(Model):
     manual_rollback: bool = False
     updated: bool = False
     """Whether ``task_definition`` is known to have been put on the service."""
+    update: Update | None = None
+    """The update of the service that a dead execution has done; None if none is known."""
     rollback_target: str | None = None
     """ARN of the task definition to go back to; None if it has to be registered first."""
     rollback_target_images: Mapping[str, str] = {}

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 from slipway.aws import resource_name
 from slipway.deployment.asked import read_asked
 from slipway.ecs.kept_image import keep_image
-from slipway.ecs.service import Update, primary_deployment, read_service
+from slipway.ecs.service import Update, primary_deployment, read_service, stale
 from slipway.errors import InvalidInput, Refused, reason_of
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
@@ -70,6 +70,8 @@ class Ending(Model):
     """The answer of UpdateService; None if the service was not updated."""
     restored: str | None = None
     """ARN of the task definition that the rollback put on the service."""
+    proven: bool = True
+    """Whether a task ran when the service was checked last."""
 
 
 class Finished(End):
@@ -211,14 +213,16 @@ def _with(end: End, **facts: Any) -> End:
 
 
 def _checked(end: End, update: Update | None, service: str, ecs: ECSClient) -> End:
-    """The same end, but SUPERSEDED instead of SUCCEEDED if the service no longer runs this update."""
+    """The same end, but SUPERSEDED instead of SUCCEEDED if something newer is on the service."""
     if end.outcome is not Outcome.SUCCEEDED:
         return end
     try:
         now = primary_deployment(read_service(service, ecs))
     except InvalidInput as gone:
         return _superseded(end, Cause.PERSON, str(gone))
-    if update is None or now["id"] != update.deployment_id:
+    if update and now["createdAt"] < update.started_at:
+        raise stale(service, now)
+    if update is None or now["taskDefinition"] != update.task_definition:
         other = resource_name(now["taskDefinition"])
         reason = f"it was good, but someone else has put {other} on the service"
         return _superseded(end, Cause.PERSON, reason)
@@ -238,7 +242,7 @@ def _good(
         return Good(
             task_definition=ending.task_definition, digest=image.digest, tag=image.tag, at=now
         )
-    if not outcome.facts.proves_target or ending.restored is None:
+    if not outcome.facts.proves_target or ending.restored is None or not ending.proven:
         return None
     if record and record.good_target:  # RollBack may have had to register the same content anew
         return record.good_target.model_copy(update={"task_definition": ending.restored})
@@ -271,8 +275,10 @@ def _quarantine(
     end: End, deployment: Deployment, good: Good | None, claim: ClaimId, now: datetime
 ) -> Quarantined | None:
     """The entry that quarantines the release's image on this service; None if it is not to blame."""
-    if not end.outcome.facts.quarantines:
+    if not end.outcome.facts.quarantines or end.cause is None or not end.cause.quarantines:
         return None
+    if deployment.release.manual_rollback:
+        return None  # BeginDeployment has quarantined it, with the reason
     if good and good.digest == deployment.release.image.digest:
         return None  # the rollback target is another task definition of the same image
     return Quarantined(at=now, reason=end.reason[:QUARANTINE_REASON], deployment=claim.deployment)

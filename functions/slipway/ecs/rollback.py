@@ -12,11 +12,12 @@ from slipway.ecs.service import (
     Update,
     primary_deployment,
     read_service,
+    stale,
     update_from,
     update_service,
 )
 from slipway.ecs.task_definition import same_content, usable_revision
-from slipway.errors import InvalidInput
+from slipway.errors import AwsUnavailable, InvalidInput
 from slipway.model import Model
 
 if TYPE_CHECKING:
@@ -53,12 +54,16 @@ def roll_back(
     rollback_target: str,
     replaced: str | None,
     updated: bool,
+    update: Update | None,
+    known_after: datetime | None,
     since: datetime,
+    now: datetime,
     ecs: ECSClient,
 ) -> RollBack:
     """Put the rollback target on the service, if the service runs a version that it must not keep.
 
-    It reads the service first, because ECS's circuit breaker and people change it without Slipway.
+    It reads the service first, because ECS's circuit breaker and people change it without Slipway. An
+    answer of ECS may be as of a moment ago, so that one which contradicts what is known is asked for again.
 
     Args:
         service: ``cluster/service``.
@@ -67,22 +72,35 @@ def roll_back(
         rollback_target: ARN of the version to go back to.
         replaced: ARN of what the service ran before, if known. ECS's circuit breaker goes back to it,
             whether it was ever good or not.
-        updated: whether UpdateService is known to have been done.
-        since: when the deployment began. If the rollback target was deregistered, a revision with the same
+        updated: whether this deployment is known to have updated the service.
+        update: its update, if more is known of it.
+        known_after: when it is certain that an update whose answer was lost is visible; None if there is
+        none. since: when the deployment began. If the rollback target was deregistered, a revision with the
+        same
             content that was registered after this time is used instead of another new one.
         ecs: a client without retries, see `slipway.aws.ecs_once`.
 
     Raises:
         InvalidInput: there is nothing to go back to, or the service does not exist any more.
-        AwsUnavailable, AwsRefused: from ECS.
+        AwsUnavailable, AwsRefused: from ECS; AwsUnavailable, too, while ECS answers as of an earlier time, or
+            may do so.
     """
     found = read_service(service, ecs)
-    now = primary_deployment(found)
+    now_running = primary_deployment(found)
+    running = now_running["taskDefinition"]
+    if update and now_running["createdAt"] < update.started_at:
+        raise stale(service, now_running)
     # If the service still lists a version to abandon, it was updated, whatever `updated` says: the answer
     # of an attempt can be lost, and after a rollback the abandoned version stays listed while it drains.
-    updated = updated or any(d["taskDefinition"] in abandoned for d in found["deployments"])
-    running = now["taskDefinition"]
-    if not updated:
+    reached = updated or any(
+        listed["taskDefinition"] in abandoned for listed in found["deployments"]
+    )
+    if not reached:
+        if known_after and now < known_after:
+            raise AwsUnavailable(
+                f"the answer of ecs:UpdateService on service {service} was lost, and it may take until "
+                f"{known_after.isoformat(timespec='seconds')} to see whether it was done"
+            )
         reason = f"service {service} has {resource_name(running)}, as before"
         return _found(RollBackAction.NOTHING_CHANGED, reason, running)
     if running == rollback_target and running in abandoned:
@@ -99,7 +117,7 @@ def roll_back(
     # An earlier attempt may have registered the rollback target anew, so its ARN can differ.
     if running == rollback_target or same_content(running, rollback_target, ecs):
         reason = f"{resource_name(running)} had been put back already"
-        return _found(RollBackAction.ALREADY_ROLLED_BACK, reason, running, update_from(now))
+        return _found(RollBackAction.ALREADY_ROLLED_BACK, reason, running, update_from(now_running))
     reason = f"service {service} was changed to {resource_name(running)} by someone else"
     return _found(RollBackAction.SUPERSEDED, reason, running)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from slipway.aws import calling
-from slipway.ecs.service import read_service
+from slipway.ecs.service import Copied, copied_from, read_service
 from slipway.errors import InvalidInput
 from slipway.image import Image
 from slipway.model import Model
@@ -31,9 +31,27 @@ class Registration(Model):
 
     task_definition: str
     """ARN of the revision that the service should run."""
+    copied: Copied
+    """What the service ran then."""
+    rollback_target: str | None = None
+    """ARN of the rollback target, if it is another one from now on."""
 
 
-def register(deployment: Deployment, image: Image, since: datetime, ecs: ECSClient) -> Registration:
+class Base(Model):
+    """What the new task definition is made of."""
+
+    unproven: tuple[str, ...] = ()
+    """ARNs of what other deployments may have left on the service. No new version is built on them."""
+    rollback_target: str | None = None
+    """ARN of the rollback target: what the new version is built on, if the service runs something
+    unproven."""
+    changed: bool = False
+    """Whether someone has changed the service since the deployment began."""
+
+
+def register(
+    deployment: Deployment, image: Image, base: Base, since: datetime, ecs: ECSClient
+) -> Registration:
     """Register a copy of the service's task definition that has ``image`` in it.
 
     If the service already runs this image, its own task definition is the result, and nothing is registered.
@@ -49,15 +67,31 @@ def register(deployment: Deployment, image: Image, since: datetime, ecs: ECSClie
         AwsUnavailable, AwsRefused: from ECS.
     """
     service, release = deployment.service, deployment.release
-    found = read_service(service, ecs)
-    running = read_task_definition(found["taskDefinition"], ecs)
-    wanted = with_image(running.content, image, deployment.policy.container, service)
-    if wanted == running.content:
-        return Registration(task_definition=running.arn)
+    copied = copied_from(read_service(service, ecs))
+    running = read_task_definition(copied.task_definition, ecs)
+    proven = running
+    if running.arn in base.unproven and base.rollback_target:
+        proven = read_task_definition(base.rollback_target, ecs)
+    chosen = containers_for(proven.content, image, deployment.policy.container, service)
+    wanted = with_image(proven.content, image, deployment.policy.container, service)
+    target = _moved_target(running, chosen, base, ecs)
+    if _in_order(untagged(wanted)) == _in_order(untagged(running.content)):
+        return Registration(task_definition=running.arn, copied=copied, rollback_target=target)
     wanted = tagged(wanted, release.id, image.tag)
-    return Registration(
-        task_definition=_registered_since(since, wanted, ecs) or _register(wanted, ecs)
-    )
+    registered = _registered_since(since, wanted, ecs) or _register(wanted, ecs)
+    return Registration(task_definition=registered, copied=copied, rollback_target=target)
+
+
+def _moved_target(running: Revision, chosen: list[str], base: Base, ecs: ECSClient) -> str | None:
+    """The ARN of what runs, if someone has changed the settings of the rollback target, but not its image.
+
+    A rollback must not undo what was changed on purpose.
+    """
+    if not base.changed or base.rollback_target is None or running.arn in base.unproven:
+        return None
+    before = read_task_definition(base.rollback_target, ecs)
+    same = all(running.images[name] == before.images.get(name) for name in chosen)
+    return running.arn if same else None
 
 
 def usable_revision(name: str, since: datetime, ecs: ECSClient) -> str:
@@ -187,13 +221,18 @@ def tagged(content: TaskDefinition, release_id: str, image_tag: str | None) -> T
         f"{OWN_TAGS}release": NOT_IN_A_TAG.sub("_", release_id),
         f"{OWN_TAGS}image-tag": image_tag or "none",
     }
-    tags = [tag for tag in content["tags"] if not tag["key"].startswith(OWN_TAGS)]
-    tags += [{"key": key, "value": value} for key, value in own.items()]
+    tags = untagged(content)["tags"] + [{"key": key, "value": value} for key, value in own.items()]
     if len(tags) > MAXIMUM_TAGS:
         raise InvalidInput(
             f"task definition {content['family']} has {len(tags) - len(own)} tags of its own; "
             f"ECS allows {MAXIMUM_TAGS} and Slipway needs {len(own)}"
         )
+    return {**content, "tags": tags}
+
+
+def untagged(content: TaskDefinition) -> TaskDefinition:
+    """A copy of ``content`` without Slipway's own tags."""
+    tags = [tag for tag in content["tags"] if not tag["key"].startswith(OWN_TAGS)]
     return {**content, "tags": tags}
 
 
@@ -223,6 +262,8 @@ def _in_order(content: TaskDefinition) -> TaskDefinition:
 
 
 def _register(wanted: TaskDefinition, ecs: ECSClient) -> str:
+    # ECS refuses an empty list of tags: "Tags can not be empty." (fabfuel/ecs-deploy#146)
+    wanted = {field: value for field, value in wanted.items() if field != "tags" or value}
     with calling("ecs:RegisterTaskDefinition", f"task definition {wanted['family']}"):
         registered = ecs.register_task_definition(**wanted)
     return registered["taskDefinition"]["taskDefinitionArn"]

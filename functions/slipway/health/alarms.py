@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,46 @@ class Alarm(Model):
     reason: str
     changed_at: datetime
     """When it last went from one state to another."""
+    was_firing: str | None = None
+    """The reason of the last time that it was in ALARM, if it has left that state since the deployment
+    started;
+    otherwise None."""
+
+
+def read_alarms_since(
+    names: Iterable[str], since: datetime, cloudwatch: CloudWatchClient
+) -> dict[str, Alarm]:
+    """As `read_alarms`, but it finds an alarm, too, that has fired since then and fires no longer.
+
+    Only an alarm that has changed its state since then has its history read.
+
+    Raises:
+        AwsUnavailable, AwsRefused: from CloudWatch.
+    """
+    alarms = read_alarms(names, cloudwatch)
+    for name, alarm in alarms.items():
+        if alarm.state != "ALARM" and alarm.changed_at >= since:
+            was_firing = _last_firing(name, since, cloudwatch)
+            alarms[name] = alarm.model_copy(update={"was_firing": was_firing})
+    return alarms
+
+
+def _last_firing(name: str, since: datetime, cloudwatch: CloudWatchClient) -> str | None:
+    """The reason of the last time since then that the alarm went to ALARM, or None."""
+    pages = cloudwatch.get_paginator("describe_alarm_history").paginate(
+        AlarmName=name,
+        AlarmTypes=KINDS,
+        HistoryItemType="StateUpdate",
+        StartDate=since,
+        ScanBy="TimestampDescending",
+    )
+    with calling("cloudwatch:DescribeAlarmHistory", f"alarm {name}"):
+        for page in pages:
+            for item in page["AlarmHistoryItems"]:
+                state = json.loads(item["HistoryData"])["newState"]
+                if state["stateValue"] == "ALARM":
+                    return str(state.get("stateReason", ""))
+    return None
 
 
 def read_alarms(names: Iterable[str], cloudwatch: CloudWatchClient) -> dict[str, Alarm]:

@@ -15,12 +15,15 @@ class Cause(StrEnum):
 
     meaning: str
     """What the cause means, in a few words for people."""
+    quarantines: bool
+    """Whether the image of a deployment that failed for it is quarantined."""
 
     def __new__(cls, value: str, meaning: str) -> Self:
         """Create a member from its value and its meaning."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
+        member.quarantines = value in ("IMAGE", "ALARM")
         return member
 
     IMAGE = "IMAGE", "the tasks exit, fail their health checks, or can't start"
@@ -28,8 +31,12 @@ class Cause(StrEnum):
         "CONFIGURATION",
         "a plan, the input of a manual deployment or rollback, or a setting in AWS is wrong",
     )
+    CAPACITY = "CAPACITY", "ECS had no place for the tasks"
     ALARM = "ALARM", "an alarm of the plan fired"
-    UNREADABLE = "UNREADABLE", "an alarm could not be read, so nobody knows whether it fired"
+    UNREADABLE = (
+        "UNREADABLE",
+        "the service or an alarm could not be read, so nobody knows whether all was well",
+    )
     TIMEOUT = "TIMEOUT", "the service was not healthy in time"
     ECS = (
         "ECS",

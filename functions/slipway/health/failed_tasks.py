@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from slipway.health.cause import Cause
 from slipway.health.stopped_tasks import Container, StoppedTask
@@ -25,6 +26,16 @@ NOT_ALLOWED = re.compile(
     r"|denied:(?! your authorization token has expired)|no basic auth credentials|unauthorized|403 forbidden"
     r")|ResourceInitializationError.*registry auth.*(AccessDenied|not authorized)",
     re.IGNORECASE | re.DOTALL,
+)
+
+# The image's own command can't be executed. Other reasons for which a task does not start lie outside of it.
+CANNOT_RUN = re.compile(r"CannotStartContainerError|CannotRunContainerError", re.IGNORECASE)
+# In tasks and in events of the service. From "Service event messages" in the ECS developer guide:
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
+NO_CAPACITY = re.compile(
+    r"Capacity is unavailable|unable to place a task|No Container Instances were found|RESOURCE:"
+    r"|reached the limit on the number of (vCPUs|tasks)",
+    re.IGNORECASE,
 )
 
 # ECS stops a task that fails its checks as part of its schedule, and says so only in the reason.
@@ -57,9 +68,24 @@ def has_failed(task: StoppedTask) -> bool:
 
 def why_it_never_starts(task: StoppedTask) -> Cause | None:
     """Why no other task of this deployment can ever start either; None where another one may."""
-    if any(NOT_ALLOWED.search(text) for text in _said(task)):
+    if _says(NOT_ALLOWED, task):
         return Cause.CONFIGURATION
-    return Cause.IMAGE if any(NO_IMAGE.search(text) for text in _said(task)) else None
+    return Cause.IMAGE if _says(NO_IMAGE, task) else None
+
+
+def cause_of(task: StoppedTask) -> Cause:
+    """What a failed task failed for. The image is to blame only if it was there, and did not do its work."""
+    if _says(NO_CAPACITY, task):
+        return Cause.CAPACITY
+    if _says(NOT_ALLOWED, task):
+        return Cause.CONFIGURATION
+    ran = any(container.exit_code is not None for container in task.containers)
+    of_image = ran or _says(NO_IMAGE, task) or _says(CANNOT_RUN, task)
+    return Cause.IMAGE if of_image or task.code != FAILED_TO_START else Cause.CONFIGURATION
+
+
+def _says(pattern: re.Pattern[str], task: StoppedTask) -> bool:
+    return any(pattern.search(text) for text in _said(task))
 
 
 def describe(*tasks: StoppedTask) -> str:
@@ -86,7 +112,7 @@ def what_happened(failed: Iterable[StoppedTask]) -> str:
 
 def _failure(task: StoppedTask) -> str:
     """How it failed, as a sentence about tasks goes on."""
-    container = _to_blame(task.containers)
+    container = _to_blame(task)
     if task.code == FAILED_TO_START:
         return f"failed to start: {_description(task)}"
     if container is None or container.exit_code is None or FAILED_CHECKS.search(task.reason):
@@ -106,9 +132,9 @@ def failed_container(stopped: Sequence[StoppedTask]) -> Failed | None:
         stopped: in the order in which they stopped.
     """
     for task in reversed(stopped):
-        if not has_failed(task) or task.code == FAILED_TO_START:
-            continue  # one that did not start has no log
-        if container := _to_blame(task.containers):
+        if not has_failed(task):
+            continue
+        if container := _to_blame(task):
             return Failed(
                 task_definition=task.task_definition,
                 task=task.id,
@@ -118,10 +144,23 @@ def failed_container(stopped: Sequence[StoppedTask]) -> Failed | None:
     return None
 
 
-def _to_blame(containers: Sequence[Container]) -> Container | None:
-    # A task that failed its checks may end with exit code 0: then it is the first one that had to run.
-    ran = [c for c in containers if c.essential and (c.exit_code is not None or c.reason)]
-    return next((c for c in ran if c.exit_code or c.reason), next(iter(ran), None))
+def _to_blame(task: StoppedTask) -> Container | None:
+    """The container that ran and that the task failed with; None if none ran.
+
+    It had to run or, if it had to end before another one could start, it ended badly. A task that failed
+    its checks may end with exit code 0: then it is the first one that had to run.
+    """
+    started = task.code != FAILED_TO_START
+    ran = [c for c in task.containers if c.exit_code is not None or (started and c.reason)]
+    failed = [c for c in ran if c.exit_code or c.reason]
+    return next(
+        chain(
+            (c for c in failed if c.essential),
+            (c for c in failed if c.awaited),
+            (c for c in ran if c.essential),
+        ),
+        None,
+    )
 
 
 def _said(task: StoppedTask) -> list[str]:

@@ -10,10 +10,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from slipway.aws import calling, resource_name
-from slipway.ecs.service import Service, primary_deployment, read_service, split_service_name
+from slipway.ecs.protection import protected_tasks
+from slipway.ecs.service import (
+    Service,
+    Update,
+    primary_deployment,
+    read_service,
+    split_service_name,
+)
+from slipway.ecs.service_deployment import RecordedDeployment, deployments_since
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
-from slipway.health.alarms import Alarm, read_alarms
-from slipway.health.stopped_tasks import StoppedTask, stopped_task
+from slipway.health.alarms import Alarm, read_alarms_since
+from slipway.health.stopped_tasks import StoppedTask, is_essential, stopped_task
 from slipway.health.targets import Target, read_targets
 from slipway.model import Model
 
@@ -31,6 +39,8 @@ class ServiceDeployment(Model):
 
     id: str
     """``ecs-svc/...``"""
+    primary: bool
+    """Whether it is the newest one that ECS lists."""
     state: str
     """ECS's ``rolloutState``: IN_PROGRESS, COMPLETED or FAILED."""
     reason: str
@@ -50,7 +60,7 @@ class RunningTask(Model):
     status: str
     """ECS's ``lastStatus``, such as PENDING or RUNNING."""
     health: str
-    """HEALTHY, UNHEALTHY or UNKNOWN, of the containers whose health checks count, see `_checked`.
+    """HEALTHY, UNHEALTHY or UNKNOWN, of the essential containers with a health check.
 
     UNKNOWN means that there is no such container, or that one has no result yet.
     """
@@ -58,25 +68,43 @@ class RunningTask(Model):
     """The task in each target group of the service."""
 
 
+class OldTasks(Model):
+    """The tasks of earlier service deployments that have not stopped yet."""
+
+    stopping: int = 0
+    """ECS has asked them to stop: they drain."""
+    protected: int = 0
+    """ECS must not stop them yet, because they have asked for protection."""
+    others: int = 0
+    """ECS has not asked them to stop."""
+
+
 class Observation(Model):
-    """What one check of AWS found. A deployment watches one service deployment, here called ours."""
+    """What one check of AWS found.
+
+    A deployment watches one service deployment, here called ours: the one that it made, or a newer one of the
+    same task definition, as ``--force-new-deployment`` makes.
+    """
 
     exists: bool = True
-    """False if the service does not exist or is being deleted. Then only ``failure`` is set, too."""
-    primary: str = ""
-    """Id of the service's primary service deployment."""
-    primary_task_definition: str = ""
-    """ARN of the primary service deployment's task definition."""
+    """False if the service does not exist or is being deleted. Then only ``gone`` is set, too."""
+    gone: str = ""
+    """Why the service does not exist."""
     service_deployment: ServiceDeployment | None = None
     """Our service deployment; None if ECS does not list it."""
-    failure: str = ""
-    """The service event that says that our service deployment failed, or why the service does not exist."""
+    rolled_back: RecordedDeployment | None = None
+    """Our service deployment, if ECS has rolled it back."""
+    newer: RecordedDeployment | None = None
+    """The newest service deployment, if it was created after ours and has another task definition."""
     has_health_check: bool = False
-    """Whether at least one container of our task definition has a health check."""
+    """Whether at least one essential container of our task definition has a health check."""
     running: tuple[RunningTask, ...] = ()
     """The tasks of our service deployment that ECS wants to run."""
     stopped: tuple[StoppedTask, ...] = ()
-    """The tasks of our service deployment that ECS has stopped or is stopping, in the order of their end."""
+    """The tasks of our task definition that ECS has stopped or is stopping, in the order of their end."""
+    old_tasks: OldTasks = OldTasks()
+    events: tuple[str, ...] = ()
+    """What ECS says about the service since our service deployment was created, the newest first."""
     alarms: Mapping[str, Alarm] = {}
     """The alarms that exist, by name; empty if they could not be read."""
     alarms_unreadable: str = ""
@@ -85,7 +113,7 @@ class Observation(Model):
 
 def observe(
     service: str,
-    deployment_id: str,
+    update: Update,
     alarms: Iterable[str],
     ecs: ECSClient,
     elbv2: ElasticLoadBalancingv2Client,
@@ -97,7 +125,7 @@ def observe(
 
     Args:
         service: ``cluster/service``.
-        deployment_id: the id of the service deployment, ``ecs-svc/...``.
+        update: the update of the service that is watched.
         alarms: names of alarms, at most 100.
 
     Raises:
@@ -107,46 +135,118 @@ def observe(
     try:
         found = read_service(service, ecs)
     except InvalidInput as gone:
-        return Observation(exists=False, failure=str(gone))
-    ours = next((d for d in found["deployments"] if d["id"] == deployment_id), None)
-    tasks = _read_tasks(service, deployment_id, ecs)
-    defined = _containers(ours["taskDefinition"], ecs) if ours else []
-    checked = _checked(defined)
-    helpers = {container["name"] for container in defined if not _is_essential(container)}
+        return Observation(exists=False, gone=str(gone))
+    ours = _ours(found, update)
+    rolled_back, newer = _since(service, found, ours, update, ecs)
+    every = _read_tasks(service, ecs)
+    tasks = [task for task in every if _is_ours(task, ours, update)]
+    defined = _containers(update.task_definition, ecs)
+    checked = {c["name"] for c in defined if "healthCheck" in c and is_essential(c)}
     running = [task for task in tasks if task["desiredStatus"] == "RUNNING"]
     targets = read_targets(service, found.get("loadBalancers", []), running, ecs, elbv2)
-    read, unreadable = _read_alarms(alarms, cloudwatch)
+    read, unreadable = _read_alarms(alarms, update.started_at, cloudwatch)
     return Observation(
-        primary=primary_deployment(found)["id"],
-        primary_task_definition=primary_deployment(found)["taskDefinition"],
-        service_deployment=_service_deployment(ours) if ours else None,
-        failure=_failure_event(found, deployment_id),
+        service_deployment=_service_deployment(ours, found) if ours else None,
+        rolled_back=rolled_back,
+        newer=newer,
         has_health_check=bool(checked),
-        running=tuple(_running(task, checked, targets) for task in running),
+        running=tuple(
+            _running(task, checked, targets)
+            for task in running
+            if ours and task.get("startedBy") == ours["id"]
+        ),
         stopped=tuple(
-            stopped_task(task, helpers) for task in tasks if task["desiredStatus"] == "STOPPED"
+            stopped_task(task, defined) for task in tasks if task["desiredStatus"] == "STOPPED"
+        ),
+        old_tasks=_old_tasks(service, [task for task in every if task not in tasks], ours, ecs),
+        events=tuple(
+            event["message"]
+            for event in found.get("events", [])
+            if event["createdAt"] >= update.started_at
         ),
         alarms=read,
         alarms_unreadable=unreadable,
     )
 
 
+def _ours(service: Service, update: Update) -> dict[str, Any] | None:
+    """The newest service deployment of the update's task definition that is the update's or came after it."""
+    ours = [
+        listed
+        for listed in service["deployments"]
+        if listed["id"] == update.deployment_id
+        or (
+            listed["taskDefinition"] == update.task_definition
+            and listed["createdAt"] > update.started_at
+        )
+    ]
+    return max(ours, key=lambda listed: listed["createdAt"], default=None)
+
+
+def _since(
+    service: str,
+    found: Service,
+    ours: dict[str, Any] | None,
+    update: Update,
+    ecs: ECSClient,
+) -> tuple[RecordedDeployment | None, RecordedDeployment | None]:
+    """Our service deployment if ECS has rolled it back, and a newer one of another task definition.
+
+    ECS's own record is read only if the list in DescribeServices shows that something else has come.
+    """
+    primary = primary_deployment(found)
+    if primary is ours or primary["createdAt"] <= update.started_at:
+        return None, None  # as it should be, or as of the time before the update
+    recorded = deployments_since(service, update.started_at, ecs)
+    ours_too = [each for each in recorded if each.task_definition == update.task_definition]
+    rolled_back = ours_too[-1] if ours_too and ours_too[-1].rolled_back else None
+    others = [
+        each
+        for each in recorded
+        if each.task_definition != update.task_definition and each.created_at > update.started_at
+    ]
+    newest = others[-1] if others and others[-1] is recorded[-1] else None
+    return rolled_back, newest
+
+
+def _is_ours(task: dict[str, Any], ours: dict[str, Any] | None, update: Update) -> bool:
+    """Whether a task belongs to our service deployment, or to one of the same task definition before it."""
+    ids = {update.deployment_id, ours["id"] if ours else update.deployment_id}
+    return task.get("startedBy") in ids or (
+        task["taskDefinitionArn"] == update.task_definition
+        and task["createdAt"] > update.started_at
+    )
+
+
+def _old_tasks(
+    service: str, tasks: list[dict[str, Any]], ours: dict[str, Any] | None, ecs: ECSClient
+) -> OldTasks:
+    left = [task for task in tasks if task["lastStatus"] != "STOPPED"]
+    stopping = [task for task in left if task["desiredStatus"] == "STOPPED"]
+    others = [task["taskArn"] for task in left if task["desiredStatus"] != "STOPPED"]
+    # Before our own tasks run, ECS has no reason to stop the others, and nobody asks why it does not.
+    complete = ours is not None and ours["runningCount"] >= ours["desiredCount"]
+    protected = len(protected_tasks(service, others, ecs)) if complete else 0
+    return OldTasks(stopping=len(stopping), protected=protected, others=len(others) - protected)
+
+
 def _read_alarms(
-    names: Iterable[str], cloudwatch: CloudWatchClient
+    names: Iterable[str], since: datetime, cloudwatch: CloudWatchClient
 ) -> tuple[dict[str, Alarm], str]:
     """The alarms by name, and why they could not be read.
 
     Without the alarms, nothing is known for or against the tasks, so the rest of the check goes on.
     """
     try:
-        return read_alarms(names, cloudwatch), ""
+        return read_alarms_since(names, since, cloudwatch), ""
     except (AwsRefused, AwsUnavailable) as error:
         return {}, str(error)
 
 
-def _service_deployment(deployment: dict[str, Any]) -> ServiceDeployment:
+def _service_deployment(deployment: dict[str, Any], service: Service) -> ServiceDeployment:
     return ServiceDeployment(
         id=deployment["id"],
+        primary=deployment is primary_deployment(service),
         state=deployment.get("rolloutState", "IN_PROGRESS"),
         reason=deployment.get("rolloutStateReason", ""),
         task_definition=deployment["taskDefinition"],
@@ -155,35 +255,14 @@ def _service_deployment(deployment: dict[str, Any]) -> ServiceDeployment:
     )
 
 
-def _failure_event(service: Service, deployment_id: str) -> str:
-    # ECS no longer lists a service deployment that its circuit breaker rolled back, but the event stays.
-    # Wording: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
-    marker = f"(deployment {deployment_id}) deployment failed"
-    return next((e["message"] for e in service.get("events", []) if marker in e["message"]), "")
-
-
 def _containers(task_definition: str, ecs: ECSClient) -> list[dict[str, Any]]:
     with calling("ecs:DescribeTaskDefinition", f"task definition {task_definition}"):
         found: Any = ecs.describe_task_definition(taskDefinition=task_definition)
     return list(found["taskDefinition"]["containerDefinitions"])
 
 
-def _is_essential(container: dict[str, Any]) -> bool:
-    return bool(container.get("essential", True))
-
-
-def _checked(containers: list[dict[str, Any]]) -> set[str]:
-    """The names of the containers whose health checks count.
-
-    These are the essential containers with a health check or, if there are none, all with a health check.
-    The task's own ``healthStatus`` is not used, because it stays UNKNOWN if one container has no check.
-    """
-    checked = [c for c in containers if "healthCheck" in c]
-    essential = {c["name"] for c in checked if _is_essential(c)}
-    return essential or {c["name"] for c in checked}
-
-
 def _health(task: dict[str, Any], checked: set[str]) -> str:
+    # The task's own healthStatus is not used, because it stays UNKNOWN if one container has no check.
     states = {
         c.get("healthStatus", "UNKNOWN") for c in task.get("containers", []) if c["name"] in checked
     }
@@ -192,9 +271,9 @@ def _health(task: dict[str, Any], checked: set[str]) -> str:
     return "HEALTHY" if states == {"HEALTHY"} else "UNKNOWN"
 
 
-def _read_tasks(service: str, deployment_id: str, ecs: ECSClient) -> list[dict[str, Any]]:
-    # ListTasks does not combine the filter startedBy with others such as the status. So this lists the
-    # tasks of the service and then selects those that our service deployment started.
+def _read_tasks(service: str, ecs: ECSClient) -> list[dict[str, Any]]:
+    """All tasks of the service, in the order of their end."""
+    # ListTasks does not combine the filter startedBy with others such as the status.
     cluster, name = split_service_name(service)
     arns: list[str] = []
     pages = ecs.get_paginator("list_tasks")
@@ -208,8 +287,7 @@ def _read_tasks(service: str, deployment_id: str, ecs: ECSClient) -> list[dict[s
         for start in range(0, len(arns), DESCRIBE_TASKS_LIMIT):
             batch = arns[start : start + DESCRIBE_TASKS_LIMIT]
             tasks += ecs.describe_tasks(cluster=cluster, tasks=batch)["tasks"]
-    ours = [task for task in tasks if task.get("startedBy") == deployment_id]
-    return sorted(ours, key=lambda task: task.get("stoppedAt") or LATER)
+    return sorted(tasks, key=lambda task: task.get("stoppedAt") or LATER)
 
 
 def _running(

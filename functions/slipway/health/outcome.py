@@ -91,6 +91,24 @@ class Outcome(StrEnum):
             may_run=True,
         ),
     )
+    UNPROVEN = (
+        "UNPROVEN",
+        Facts(
+            meaning=(
+                "the new version is on the service, but no task ran, because the desired count is 0: "
+                "nothing is known of it"
+            ),
+            symbol="❔",
+            succeeds=True,
+            may_run=True,
+        ),
+        {
+            "meaning": (
+                "the version that a person asked for is on the service, but no task ran, because the desired "
+                "count is 0: nothing is known of it"
+            )
+        },
+    )
     NO_CHANGE = (
         "NO_CHANGE",
         Facts(

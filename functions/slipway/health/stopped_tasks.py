@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Any
 
 from slipway.aws import resource_name
@@ -21,6 +21,8 @@ class Container(Model):
     """The id of the container in Docker or on Fargate."""
     essential: bool = True
     """Whether the task stops when this container does."""
+    awaited: bool = False
+    """Whether another container starts only after this one has ended or is healthy (``dependsOn``)."""
 
     @property
     def said(self) -> str:
@@ -43,12 +45,22 @@ class StoppedTask(Model):
     containers: tuple[Container, ...]
 
 
-def stopped_task(task: dict[str, Any], helpers: Collection[str]) -> StoppedTask:
+def stopped_task(task: dict[str, Any], defined: Sequence[dict[str, Any]]) -> StoppedTask:
     """Turn a task, as DescribeTasks returns it, into a value.
 
+    AWS adds containers of its own to a task, such as the agent of GuardDuty and the proxy of Service
+    Connect. The task definition does not name them, they say nothing about the image, and they are left out.
+
     Args:
-        helpers: the names of the containers that are known not to be essential.
+        defined: the ``containerDefinitions`` of its task definition.
     """
+    ended = {container["name"]: container for container in task.get("containers", [])}
+    awaited = {
+        other["containerName"]
+        for container in defined
+        for other in container.get("dependsOn", [])
+        if other["condition"] != "START"
+    }
     return StoppedTask(
         id=resource_name(task["taskArn"]),
         task_definition=task["taskDefinitionArn"],
@@ -56,12 +68,19 @@ def stopped_task(task: dict[str, Any], helpers: Collection[str]) -> StoppedTask:
         reason=task.get("stoppedReason", ""),
         containers=tuple(
             Container(
-                name=container["name"],
-                exit_code=container.get("exitCode"),
-                reason=container.get("reason", ""),
-                runtime_id=container.get("runtimeId", ""),
-                essential=container["name"] not in helpers,
+                name=name,
+                exit_code=ended[name].get("exitCode"),
+                reason=ended[name].get("reason", ""),
+                runtime_id=ended[name].get("runtimeId", ""),
+                essential=is_essential(container),
+                awaited=name in awaited,
             )
-            for container in task.get("containers", [])
+            for container in defined
+            if (name := container["name"]) in ended
         ),
     )
+
+
+def is_essential(container: dict[str, Any]) -> bool:
+    """Whether the task stops when this container does, given its definition."""
+    return bool(container.get("essential", True))

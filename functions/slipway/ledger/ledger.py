@@ -401,7 +401,7 @@ class Ledger:
         done = {f"steps.{step}": timestamp(now), "changing": True, **facts}
         self._write_both(claim, marking, values, done, *more)
 
-    def end_change(self, claim: ClaimId, step: str, now: datetime, **facts: str) -> None:
+    def end_change(self, claim: ClaimId, step: str, now: datetime, **facts: Any) -> None:
         """Remove the change mark after the change.
 
         Raises:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from pydantic import AwareDatetime
 
+from slipway.ecs.service import Update
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.image import Image
@@ -259,8 +260,8 @@ class DeploymentRecord(Model):
     """ARN of what is put on the service. For a manual rollback, ARN of what it abandons."""
     changing: bool = False
     """Whether the service may have been changed."""
-    ecs_deployment: str | None = None
-    """Id of the service deployment, once UpdateService is known to have been done."""
+    update: Update | None = None
+    """The service deployment, once UpdateService is known to have been done."""
     good_target: Good | None = None
     """The good version behind ``rollback_target``; None if nothing was good yet."""
     outcome: Outcome | None = None

@@ -35,6 +35,7 @@ from tests.support.builders import (
     good,
     image,
     release,
+    update,
 )
 from tests.support.ecs_answers import defined
 
@@ -68,7 +69,7 @@ def changes(ledger, answered=True):
     ledger.open(own, deployment(), OLD, good(OLD), None, NOW)
     ledger.start_change(own, "UpdateService", NOW, unproven=NEW, task_definition=NEW)
     if answered:
-        ledger.end_change(own, "UpdateService", NOW, ecs_deployment="ecs-svc/2")
+        ledger.end_change(own, "UpdateService", NOW, update=update().to_json())
 
 
 def ends_as_failed(beginning):
@@ -231,7 +232,7 @@ def takes_over(ledger, **changes):
     """It has changed the service: the baseline and the unproven versions are of both."""
     other = accepted(ledger, "e-2", **{"release": NEWER} | changes)
     ledger.start_change(other, "UpdateService", NOW, unproven=OTHER, task_definition=OTHER)
-    ledger.end_change(other, "UpdateService", NOW, ecs_deployment="ecs-svc/3")
+    ledger.end_change(other, "UpdateService", NOW, update=update().to_json())
     return other
 
 
@@ -358,7 +359,7 @@ def test_a_service_that_a_function_of_the_dead_execution_changes_meanwhile_is_ro
 
     def late():
         ledger.start_change(own, "UpdateService", NOW, unproven=NEW, task_definition=NEW)
-        ledger.end_change(own, "UpdateService", NOW, ecs_deployment="ecs-svc/2")
+        ledger.end_change(own, "UpdateService", NOW, update=update().to_json())
 
     while_it_checks(monkeypatch, ledger, late)
     defined(ecs, asked=OLD)

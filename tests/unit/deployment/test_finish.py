@@ -30,7 +30,7 @@ from tests.support.builders import (
     quarantined,
     release,
 )
-from tests.support.ecs_answers import described, ecs_deployment
+from tests.support.ecs_answers import before, described, ecs_deployment
 from tests.support.finishing import HISTORY, ending, finished, ours_is_there, tried
 
 OUTCOMES = [
@@ -367,18 +367,34 @@ def test_a_success_is_not_recorded_while_the_service_cannot_be_read(ecs, ledger)
 # --- whose service is it? ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("on", [OTHER, NEW], ids=["another", "the same once more"])
-def test_a_success_is_superseded_where_the_service_has_another_deployment_by_now(on, ecs, ledger):
+def test_a_success_is_superseded_where_the_service_has_another_version_by_now(ecs, ledger):
     accepted(ledger, "e-1")
-    described(ecs, ecs_deployment(id=THEIRS, taskDefinition=on))
+    described(ecs, ecs_deployment(id=THEIRS, taskDefinition=OTHER))
 
     done = finished(ending("SUCCEEDED"), ledger, ecs)
 
     assert done.outcome == "SUPERSEDED"
-    assert done.reason == (
-        f"it was good, but someone else has put {on.rpartition('/')[2]} on the service"
-    )
+    assert done.reason == ("it was good, but someone else has put shop-api:43 on the service")
     assert good_now(ledger) == []
+
+
+def test_a_success_stays_one_where_the_same_version_was_deployed_once_more(ecs, ledger):
+    accepted(ledger, "e-1")
+    described(ecs, ecs_deployment(id=THEIRS, createdAt=at(30)))
+
+    assert finished(ending("SUCCEEDED"), ledger, ecs).outcome == "SUCCEEDED"
+
+
+def test_a_success_waits_while_ecs_answers_as_of_before_the_update(ecs, ledger):
+    accepted(ledger, "e-1")
+    described(ecs, before(status="PRIMARY"))
+
+    with pytest.raises(
+        AwsUnavailable, match="still answers as of the time when it had shop-api:41"
+    ):
+        finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert ledger.deployment(claim()).outcome is None
 
 
 def test_a_success_is_superseded_where_the_service_is_gone(ecs, ledger):
@@ -551,13 +567,37 @@ def test_an_image_that_was_never_on_the_service_is_not_quarantined(ecs, ledger):
     assert dict(ledger.service(SERVICE).quarantined) == {}
 
 
-def test_the_image_that_a_manual_rollback_abandons_is_quarantined(ecs, ledger):
+@pytest.mark.parametrize(
+    ("outcome", "cause"), [("ROLLED_BACK", Cause.PERSON), ("ROLLBACK_FAILED", Cause.ALARM)]
+)
+def test_the_quarantine_of_what_a_manual_rollback_abandons_keeps_its_reason(
+    outcome, cause, ecs, ledger
+):
     manual_rollback = deployment(release=release(started_by="manual rollback"), stage=None)
-    accepted(ledger, "e-1", good_target=good(OLD), release=manual_rollback.release)
+    own = accepted(ledger, "e-1", good_target=good(OLD), release=manual_rollback.release)
+    ledger.quarantine(own, DIGEST, quarantined("a manual rollback has abandoned it"))
 
-    finished(ending("ROLLED_BACK", deployment=manual_rollback, restored=OLD), ledger, ecs)
+    finished(ending(outcome, deployment=manual_rollback, restored=OLD, cause=cause), ledger, ecs)
 
-    assert list(ledger.service(SERVICE).quarantined) == [DIGEST]
+    [(digest, why)] = ledger.service(SERVICE).quarantined.items()
+    assert (digest, why.reason) == (DIGEST, "a manual rollback has abandoned it")
+
+
+@pytest.mark.parametrize("cause", [None, *sorted(set(Cause) - {Cause.IMAGE, Cause.ALARM})])
+def test_an_image_that_is_not_to_blame_is_not_quarantined(cause, ecs, ledger):
+    tried(ledger, good_target=good(OLD))
+
+    finished(ending("ROLLED_BACK", restored=OLD, cause=cause), ledger, ecs)
+
+    assert dict(ledger.service(SERVICE).quarantined) == {}
+
+
+def test_a_rollback_target_of_which_no_task_runs_is_not_good(ecs, ledger):
+    tried(ledger, good_target=good(OTHER))
+
+    finished(ending("ROLLED_BACK", restored=OLD, proven=False), ledger, ecs)
+
+    assert good_now(ledger) == []
 
 
 @pytest.mark.parametrize("outcome", sorted(set(OUTCOMES) - {"ROLLED_BACK", "ROLLBACK_FAILED"}))

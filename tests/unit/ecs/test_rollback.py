@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from slipway.ecs.rollback import RollBackAction, roll_back
-from slipway.errors import AwsRefused, InvalidInput
-from tests.support.builders import NEW, NOW, OLD, OTHER, SERVICE, THEIRS, at
+from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from tests.support.builders import NEW, NOW, OLD, OTHER, SERVICE, THEIRS, at, update
 from tests.support.ecs_answers import (
     before,
     container,
@@ -25,7 +25,24 @@ ANEW = OTHER
 
 def back(ecs, updated=True, rollback_target=OLD, replaced=OLD):
     """From NEW, which was put there at NOW."""
-    return roll_back(SERVICE, [NEW], rollback_target, replaced, updated, NOW, ecs.client)
+    return rolled_back(ecs, [NEW], rollback_target, replaced, updated)
+
+
+def rolled_back(ecs, abandoned, rollback_target, replaced, updated, **known):
+    """By default, an update that is known to have been done is known by its time, too."""
+    facts = {"update": update() if updated else None, "known_after": None, "now": at(60), **known}
+    return roll_back(
+        SERVICE,
+        abandoned,
+        rollback_target,
+        replaced,
+        updated,
+        facts["update"],
+        facts["known_after"],
+        NOW,
+        facts["now"],
+        ecs.client,
+    )
 
 
 def has(ecs, task_definition, *others):
@@ -49,7 +66,7 @@ def test_an_unproven_version_of_another_deployment_is_abandoned_too(ecs):
     defined(ecs)
     updated(ecs, OLD)
 
-    done = roll_back(SERVICE, [NEW, OTHER], OLD, OLD, False, NOW, ecs.client)
+    done = rolled_back(ecs, [NEW, OTHER], OLD, OLD, False)
 
     assert done.action is RollBackAction.UPDATED
 
@@ -67,7 +84,7 @@ def test_an_unproven_version_of_another_deployment_is_abandoned_though_our_own_i
     defined(ecs, taskDefinitionArn=NEW)
     updated(ecs, NEW)
 
-    done = roll_back(SERVICE, [NEW, OTHER], NEW, OLD, False, NOW, ecs.client)
+    done = rolled_back(ecs, [NEW, OTHER], NEW, OLD, False)
 
     assert (done.action, done.task_definition) == (RollBackAction.UPDATED, NEW)
 
@@ -170,6 +187,40 @@ def test_a_service_that_never_was_healthy_has_no_rollback_target(ecs, known):
         match=r"service production/api is not known .* than shop-api:42: .* nothing to go back to$",
     ):
         back(ecs, updated=known, rollback_target=NEW)
+
+
+def test_a_list_from_before_the_update_is_read_again(ecs):
+    described(ecs, before(status="PRIMARY"))
+
+    with pytest.raises(
+        AwsUnavailable, match=r"still answers as of the time when it had shop-api:41$"
+    ):
+        back(ecs)
+
+
+def test_after_a_lost_answer_a_service_without_our_version_is_read_again_for_a_while(ecs):
+    has(ecs, OLD)
+
+    with pytest.raises(AwsUnavailable, match=r"answer of ecs:UpdateService on .* was lost"):
+        rolled_back(ecs, [NEW], OLD, OLD, False, known_after=at(61))
+
+
+def test_after_a_while_a_lost_update_counts_as_not_done(ecs):
+    has(ecs, OLD)
+
+    done = rolled_back(ecs, [NEW], OLD, OLD, False, known_after=at(60))
+
+    assert done.action is RollBackAction.NOTHING_CHANGED
+
+
+def test_after_a_lost_answer_a_service_with_our_version_is_rolled_back_at_once(ecs):
+    described(ecs, IN_PROGRESS, before())
+    defined(ecs)
+    updated(ecs, OLD)
+
+    done = rolled_back(ecs, [NEW], OLD, OLD, False, known_after=at(999))
+
+    assert done.action is RollBackAction.UPDATED
 
 
 def test_a_service_that_is_gone_is_named(ecs):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slipway.ecs.service import (
+    ServiceChanged,
     has_settled,
     last_completed_task_definition,
     read_service,
@@ -12,8 +13,8 @@ from slipway.ecs.service import (
     update_service,
     update_unless_done,
 )
-from slipway.errors import AwsRefused, InvalidInput
-from tests.support.builders import BEFORE, NEW, NOW, OLD, OTHER, OURS, SERVICE, THEIRS, at
+from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from tests.support.builders import BEFORE, NEW, NOW, OLD, OTHER, OURS, SERVICE, THEIRS, at, copied
 from tests.support.ecs_answers import before, described, ecs_deployment, ecs_service, updated
 
 ON_OLD = ecs_deployment(id=BEFORE, taskDefinition=OLD, createdAt=at(-3600))
@@ -62,7 +63,7 @@ def test_an_update_sends_cluster_service_and_task_definition_and_nothing_else(ec
     described(ecs, ON_OLD)
     updated(ecs, NEW)
 
-    done = update_unless_done(SERVICE, NEW, NOW, ecs.client)
+    done = update_unless_done(SERVICE, NEW, copied(), NOW, ecs.client)
 
     assert (done.deployment_id, done.started_at) == (OURS, NOW)
 
@@ -70,25 +71,51 @@ def test_an_update_sends_cluster_service_and_task_definition_and_nothing_else(ec
 def test_a_service_that_has_the_task_definition_already_is_not_updated_again(ecs):
     described(ecs, IN_PROGRESS, before())
 
-    assert update_unless_done(SERVICE, NEW, NOW, ecs.client).deployment_id == OURS
+    assert update_unless_done(SERVICE, NEW, copied(), NOW, ecs.client).deployment_id == OURS
 
 
 def test_a_task_definition_that_the_service_had_already_is_watched_from_the_deployments_start(ecs):
     described(ecs, ON_NEW)
 
-    assert update_unless_done(SERVICE, NEW, at(60), ecs.client).started_at == at(60)
+    assert update_unless_done(SERVICE, NEW, copied(), at(60), ecs.client).started_at == at(60)
 
 
 def test_an_update_of_an_earlier_try_is_watched_from_when_ecs_made_its_deployment(ecs):
     described(ecs, ON_NEW)
 
-    assert update_unless_done(SERVICE, NEW, at(-60), ecs.client).started_at == NOW
+    assert update_unless_done(SERVICE, NEW, copied(), at(-60), ecs.client).started_at == NOW
 
 
 def test_the_old_deployment_that_still_drains_is_not_taken_for_ours(ecs):
     described(ecs, before(), IN_PROGRESS)
 
-    assert update_unless_done(SERVICE, NEW, NOW, ecs.client).deployment_id == OURS
+    assert update_unless_done(SERVICE, NEW, copied(), NOW, ecs.client).deployment_id == OURS
+
+
+@pytest.mark.parametrize("same", [{}, {"id": THEIRS, "createdAt": at(-1)}], ids=["id", "content"])
+def test_a_service_that_runs_what_was_copied_is_updated(ecs, same):
+    described(ecs, before(status="PRIMARY", **same))
+    updated(ecs, NEW)
+
+    assert update_unless_done(SERVICE, NEW, copied(), NOW, ecs.client).deployment_id == OURS
+
+
+def test_a_service_that_someone_has_changed_since_it_was_copied_is_not_updated(ecs):
+    described(ecs, ecs_deployment(id=THEIRS, taskDefinition=OTHER, createdAt=at(-1)))
+
+    with pytest.raises(
+        ServiceChanged, match="was changed to shop-api:43 after shop-api:41 had been"
+    ):
+        update_unless_done(SERVICE, NEW, copied(), NOW, ecs.client)
+
+
+def test_a_list_from_before_the_copy_is_read_again(ecs):
+    described(ecs, ecs_deployment(id="ecs-svc/0", taskDefinition=OTHER, createdAt=at(-7200)))
+
+    with pytest.raises(
+        AwsUnavailable, match="still answers as of the time when it had shop-api:43"
+    ):
+        update_unless_done(SERVICE, NEW, copied(), NOW, ecs.client)
 
 
 def test_an_update_that_is_denied_names_action_and_service(ecs):
@@ -96,7 +123,7 @@ def test_an_update_that_is_denied_names_action_and_service(ecs):
     ecs.refuses("update_service", "AccessDeniedException", "not authorized")
 
     with pytest.raises(AwsRefused, match="ecs:UpdateService on service production/api: not auth"):
-        update_unless_done(SERVICE, NEW, NOW, ecs.client)
+        update_unless_done(SERVICE, NEW, copied(), NOW, ecs.client)
 
 
 def test_an_unconditional_update_is_sent_whatever_the_service_has(ecs):

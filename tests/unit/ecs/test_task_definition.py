@@ -7,6 +7,7 @@ import re
 import pytest
 
 from slipway.ecs.task_definition import (
+    Base,
     containers_for,
     read_task_definition,
     register,
@@ -25,12 +26,15 @@ from tests.support.builders import (
     OTHER,
     REGION,
     SERVICE,
+    THEIRS,
     URI,
     at,
+    copied,
     deployment,
     image,
 )
 from tests.support.ecs_answers import (
+    before,
     container,
     defined,
     described,
@@ -41,6 +45,7 @@ from tests.support.ecs_answers import (
 )
 
 OURS = container(image=f"{URI}@{DIGEST}")
+OTHER_DIGEST = "sha256:" + "ef" * 32
 OWN_TAGS = [
     {"key": "slipway:release", "value": "event-1"},
     {"key": "slipway:image-tag", "value": "v2"},
@@ -55,7 +60,11 @@ def chosen(*containers, name=None):
 
 def on_behalf(ecs, of=None):
     """The ARN of what is registered for a deployment that began at NOW."""
-    return register(deployment(), of or image(), NOW, ecs.client).task_definition
+    return registration(ecs, of=of).task_definition
+
+
+def registration(ecs, of=None, **base):
+    return register(deployment(), of or image(), Base(**base), NOW, ecs.client)
 
 
 def test_every_container_whose_image_is_of_the_repository_gets_the_new_image():
@@ -118,6 +127,94 @@ def test_an_image_that_the_service_does_not_run_is_registered(ecs):
     registered(ecs)
 
     assert on_behalf(ecs) == OTHER
+
+
+def test_a_registration_says_what_the_service_ran_when_it_was_copied(ecs):
+    described(ecs, before(status="PRIMARY"))
+    defined(ecs, OURS, asked=OLD)
+
+    assert registration(ecs).copied == copied()
+
+
+LEFT = container(image=f"{URI}@{OTHER_DIGEST}", environment=[{"name": "A", "value": "of a crash"}])
+"""The container of what another deployment has left on the service, which nobody has seen healthy."""
+
+
+def test_a_version_is_built_on_the_rollback_target_while_something_unproven_runs(ecs):
+    described(ecs)
+    defined(ecs, LEFT, asked=NEW, taskDefinitionArn=NEW)
+    defined(ecs, asked=OLD)
+    revisions(ecs)
+    ecs.answers(
+        "register_task_definition",
+        {"taskDefinition": {"taskDefinitionArn": OTHER}},
+        family="shop-api",
+        containerDefinitions=[OURS],
+        tags=OWN_TAGS,
+    )
+
+    made = registration(ecs, unproven=(NEW,), rollback_target=OLD)
+
+    assert (made.task_definition, made.copied.task_definition) == (OTHER, NEW)
+
+
+def test_what_a_person_has_put_on_the_service_is_built_on_though_something_else_is_unproven(ecs):
+    described(ecs, ecs_deployment(id=THEIRS, taskDefinition=OTHER))
+    defined(ecs, LEFT, asked=OTHER, taskDefinitionArn=OTHER)
+    revisions(ecs)
+    ecs.answers(
+        "register_task_definition",
+        {"taskDefinition": {"taskDefinitionArn": NEW}},
+        family="shop-api",
+        containerDefinitions=[LEFT | {"image": OURS["image"]}],
+        tags=OWN_TAGS,
+    )
+
+    assert registration(ecs, unproven=(NEW,), rollback_target=OLD).task_definition == NEW
+
+
+def test_the_same_image_of_an_earlier_release_is_not_registered_again(ecs):
+    """Its tags name another release."""
+    described(ecs)
+    tags = [{"key": "slipway:release", "value": "event-0"}]
+    defined(ecs, OURS, asked=NEW, taskDefinitionArn=NEW, tags=tags)
+    defined(ecs, asked=OLD)
+
+    assert registration(ecs, unproven=(NEW,), rollback_target=OLD).task_definition == NEW
+
+
+def test_a_deregistered_revision_without_tags_is_registered_anew_without_the_empty_list(ecs):
+    """ECS refuses it: "Tags can not be empty." """
+    defined(ecs, asked=OLD, status="INACTIVE")
+    revisions(ecs)
+    ecs.answers(
+        "register_task_definition",
+        {"taskDefinition": {"taskDefinitionArn": OTHER}},
+        family="shop-api",
+        containerDefinitions=[container()],
+    )
+
+    assert usable_revision(OLD, NOW, ecs.client) == OTHER
+
+
+@pytest.mark.parametrize(
+    ("runs", "target"),
+    [
+        (container(environment=[{"name": "A", "value": "b"}]), OTHER),
+        (container(image=f"{URI}@{OTHER_DIGEST}"), None),
+    ],
+    ids=["other settings", "another image"],
+)
+def test_settings_that_someone_has_changed_meanwhile_belong_to_the_rollback_target(
+    ecs, runs, target
+):
+    described(ecs, ecs_deployment(id=THEIRS, taskDefinition=OTHER))
+    defined(ecs, runs, asked=OTHER, taskDefinitionArn=OTHER)
+    defined(ecs, asked=OLD)
+    revisions(ecs)
+    registered(ecs, NEW)
+
+    assert registration(ecs, rollback_target=OLD, changed=True).rollback_target == target
 
 
 def test_an_image_other_than_the_releases_is_registered_for_a_manual_rollback(ecs):

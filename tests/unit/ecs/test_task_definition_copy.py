@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from slipway.ecs.task_definition import read_task_definition, register, tagged, with_image
+from slipway.ecs.task_definition import Base, read_task_definition, register, tagged, with_image
 from tests.support.builders import DIGEST, NEW, NOW, OLD, SERVICE, URI, deployment, image
 from tests.support.ecs_answers import described
 from tests.support.filling import filled
@@ -70,7 +70,7 @@ def test_the_registration_sends_the_copy_and_nothing_else(ecs, every_field):
     registered = {"taskDefinition": {"taskDefinitionArn": NEW}}
     ecs.answers("register_task_definition", registered, **wanted)
 
-    assert register(deployment(), image(), NOW, ecs.client).task_definition == NEW
+    assert register(deployment(), image(), Base(), NOW, ecs.client).task_definition == NEW
 
 
 def test_describing_answers_every_field_that_registering_takes(ecs):

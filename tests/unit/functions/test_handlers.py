@@ -25,8 +25,9 @@ from tests.support.builders import (
     NOW,
     OLD,
     OLD_DIGEST,
-    OURS,
+    OTHER,
     SERVICE,
+    THEIRS,
     TOPIC,
     URI,
     accepted,
@@ -36,9 +37,19 @@ from tests.support.builders import (
     execution,
     good,
     image,
+    update,
     watch,
 )
-from tests.support.ecs_answers import before, container, defined, described, ecs_deployment, updated
+from tests.support.ecs_answers import (
+    before,
+    container,
+    defined,
+    described,
+    ecs_deployment,
+    registered,
+    revisions,
+    updated,
+)
 from tests.support.handlers import (
     CLAIM,
     ENDED,
@@ -200,7 +211,7 @@ def test_register_task_definition_notes_the_task_definition_of_the_deployment(ou
     registration = invoked("register_task_definition", INPUTS["register_task_definition"])
 
     record = ours.deployment(claim())
-    assert registration == {"task_definition": NEW}
+    assert registration["task_definition"] == NEW
     assert (record.task_definition, record.rollback_target) == (NEW, OLD)
     assert "RegisterTaskDefinition" in record.steps
 
@@ -216,15 +227,45 @@ def test_register_task_definition_notes_the_target_of_a_manual_rollback(ours, ec
     assert (record.task_definition, record.rollback_target) == (None, NEW)
 
 
-def test_update_service_marks_the_change_and_removes_the_mark(ours, ecs):
-    described(ecs, before(status="PRIMARY"))
-    updated(ecs, NEW)
+def test_register_task_definition_notes_a_rollback_target_whose_settings_changed(ours, ecs_once):
+    described(ecs_once, ecs_deployment(id=THEIRS, taskDefinition=OTHER))
+    settings = container(environment=[{"name": "A", "value": "b"}])
+    defined(ecs_once, settings, taskDefinitionArn=OTHER)
+    defined(ecs_once, asked=OLD)
+    revisions(ecs_once)
+    registered(ecs_once, NEW)
+    base = {"base": {"rollback_target": OLD, "changed": True}}
 
-    assert invoked("update_service", INPUTS["update_service"])["deployment_id"] == OURS
+    invoked("register_task_definition", INPUTS["register_task_definition"] | base)
 
     record = ours.deployment(claim())
-    assert (record.changing, record.task_definition, record.ecs_deployment) == (True, NEW, OURS)
+    assert (record.task_definition, record.rollback_target) == (NEW, OTHER)
+
+
+def test_update_service_marks_the_change_and_removes_the_mark(ours, ecs_once):
+    described(ecs_once, before(status="PRIMARY"))
+    updated(ecs_once, NEW)
+
+    assert invoked("update_service", INPUTS["update_service"]) == {
+        "update": update().to_json(),
+        "changed": [],
+    }
+
+    record = ours.deployment(claim())
+    assert (record.changing, record.task_definition, record.update) == (True, NEW, update())
     assert ours.service(SERVICE).claim.changing_until is None
+
+
+def test_update_service_leaves_alone_what_someone_has_changed_and_says_so(ours, ecs_once):
+    described(ecs_once, ecs_deployment(id=THEIRS, taskDefinition=OTHER))
+
+    answer = invoked("update_service", INPUTS["update_service"])
+
+    assert answer["update"] is None
+    [said] = answer["changed"]
+    assert said.startswith("service production/api was changed to shop-api:43 after")
+    assert ours.service(SERVICE).claim.changing_until is None
+    assert ours.deployment(claim()).update is None
 
 
 def test_check_deployment_judges_and_gives_a_sign_of_life(ours, ecs):
@@ -356,7 +397,7 @@ def test_the_ledger_forgets_a_deployment_after_history_days(ours, ecs, ssm):
 
 
 def test_finish_deployment_finds_that_someone_else_has_changed_the_service(ours, ecs):
-    described(ecs, ecs_deployment(id="ecs-svc/9"))
+    described(ecs, ecs_deployment(id="ecs-svc/9", taskDefinition=OTHER))
 
     assert invoked("finish_deployment", ENDED)["outcome"] == "SUPERSEDED"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from slipway import aws
@@ -41,25 +43,25 @@ def no_answer(dynamodb, operation):
     dynamodb.refuses(operation, "InternalServerError", status=500)
 
 
-def test_an_update_that_aws_does_not_answer_keeps_its_mark(ours, ecs):
-    described(ecs, before(status="PRIMARY"))
-    ecs.refuses("update_service", "ServerException", status=500)
+def test_an_update_that_aws_does_not_answer_keeps_its_mark(ours, ecs_once):
+    described(ecs_once, before(status="PRIMARY"))
+    ecs_once.refuses("update_service", "ServerException", status=500)
 
     with pytest.raises(AwsUnavailable):
         invoked("update_service", INPUTS["update_service"])
 
     assert ours.service(SERVICE).claim.changing_until is not None
-    assert ours.deployment(claim()).ecs_deployment is None
+    assert ours.deployment(claim()).update is None
 
 
-def test_update_service_does_not_change_a_service_that_another_execution_has_claimed(theirs, ecs):
+def test_update_service_does_not_change_a_service_that_another_execution_has_claimed(theirs):
     with pytest.raises(
         Superseded, match=r"release shop/api:v3 \(abababababab\) has claimed service"
     ):
         invoked("update_service", INPUTS["update_service"])
 
 
-def test_update_service_does_not_change_the_service_without_the_ledger(dynamodb, ecs):
+def test_update_service_does_not_change_the_service_without_the_ledger(dynamodb):
     dynamodb.answers("query", {"Items": []})
     no_answer(dynamodb, "transact_write_items")
 
@@ -87,6 +89,21 @@ def test_check_deployment_judges_also_where_the_ledger_does_not_answer(dynamodb,
 def test_roll_back_does_not_change_a_service_that_another_execution_has_claimed(theirs, ecs_once):
     with pytest.raises(Superseded):
         invoked("roll_back", INPUTS["roll_back"])
+
+
+def test_roll_back_looks_again_while_it_is_not_known_whether_the_update_was_done(ours, ecs_once):
+    described(ecs_once, before(status="PRIMARY"))
+    now = {"entered_at": datetime.now(UTC).isoformat(), "updated": False, "update": None}
+
+    with pytest.raises(AwsUnavailable, match="was lost"):
+        invoked("roll_back", INPUTS["roll_back"] | now | {"answer_lost": True})
+
+
+def test_roll_back_knows_after_a_while_that_the_update_was_not_done(ours, ecs_once):
+    described(ecs_once, before(status="PRIMARY"))
+    lost = {"updated": False, "update": None, "answer_lost": True}
+
+    assert invoked("roll_back", INPUTS["roll_back"] | lost)["action"] == "NOTHING_CHANGED"
 
 
 @pytest.mark.parametrize("refusal", [("InternalServerError", 500), ("AccessDenied", 400)])

@@ -60,6 +60,7 @@ def test_a_container_of_a_task_that_failed_its_health_checks_is_a_failed_contain
     "task",
     [
         stopped("TaskFailedToStart", "CannotPullContainerError: not found", exited(None)),
+        stopped("TaskFailedToStart", "no space", exited(None, reason="no space")),
         stopped("UserInitiated", "Task stopped by user", exited(137)),
         stopped(EXITED, "", SIDECAR),
         stopped(EXITED, ""),
@@ -67,6 +68,16 @@ def test_a_container_of_a_task_that_failed_its_health_checks_is_a_failed_contain
 )
 def test_a_task_in_which_no_essential_container_failed_has_no_failed_container(task):
     assert failed_container([task]) is None
+
+
+def test_an_init_container_that_another_one_waited_for_is_the_failed_container():
+    init = exited(3, "migrate", essential=False, awaited=True)
+    never = exited(None, "api")
+
+    failed = failed_container([stopped("TaskFailedToStart", "dependency failed", never, init)])
+
+    assert failed is not None
+    assert failed.container == "migrate"
 
 
 CHECKS = "Task failed ELB health checks in (target-group api)"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from slipway.errors import AwsRefused, AwsUnavailable
-from slipway.health.observation import observe
-from tests.support.builders import BEFORE, NEW, NOW, OLD, OTHER, OURS, SERVICE, THEIRS, at
+from slipway.health.observation import OldTasks, observe
+from tests.support.builders import BEFORE, NEW, NOW, OLD, OTHER, OURS, SERVICE, THEIRS, at, update
 from tests.support.ecs_answers import (
     before,
     container,
     described,
     ecs_deployment,
     ecs_task,
+    recorded_deployment,
     stopped_task,
     task_arn,
 )
@@ -21,9 +22,9 @@ from tests.support.ecs_answers import (
 def test_a_service_that_is_gone_is_no_error(ecs, elbv2, cloudwatch):
     ecs.answers("describe_services", {"services": []})
 
-    observation = observe(SERVICE, OURS, [], ecs.client, elbv2.client, cloudwatch.client)
+    observation = observe(SERVICE, update(), [], ecs.client, elbv2.client, cloudwatch.client)
 
-    assert (observation.exists, observation.failure) == (
+    assert (observation.exists, observation.gone) == (
         False,
         "cluster production has no service api",
     )
@@ -51,55 +52,125 @@ def test_a_service_deployment_that_ecs_gives_no_state_of_is_in_progress(scene):
     assert service_deployment.reason == ""
 
 
-def test_the_primary_deployment_is_observed_beside_ours(scene):
-    theirs = ecs_deployment(id=THEIRS, taskDefinition=OTHER)
-    scene.deployments = [theirs, ecs_deployment(status="ACTIVE")]
+THEIR_PRIMARY = ecs_deployment(id=THEIRS, taskDefinition=OTHER, createdAt=at(20))
+
+
+def test_a_newer_service_deployment_of_another_task_definition_is_observed_beside_ours(scene):
+    scene.deployments = [THEIR_PRIMARY, ecs_deployment(status="ACTIVE")]
+    scene.recorded = [
+        recorded_deployment(status="STOPPED"),
+        recorded_deployment(name="theirs", createdAt=at(20), taskDefinition=OTHER),
+    ]
 
     observation = scene.observed()
 
-    assert (observation.primary, observation.primary_task_definition) == (THEIRS, OTHER)
-    assert observation.service_deployment.id == OURS
+    assert (observation.service_deployment.id, observation.service_deployment.primary) == (
+        OURS,
+        False,
+    )
+    assert (observation.newer.task_definition, observation.newer.created_at) == (OTHER, at(20))
+    assert observation.rolled_back is None
 
 
-def test_a_deployment_that_ecs_no_longer_lists_has_no_service_deployment(scene):
-    scene.deployments = [ecs_deployment(id=THEIRS, taskDefinition=OTHER)]
-    scene.is_listed = False
-
-    assert scene.observed().service_deployment is None
-
-
-def events(*messages: str) -> list[dict[str, object]]:
-    return [{"id": str(n), "createdAt": NOW, "message": text} for n, text in enumerate(messages)]
-
-
-FAILURE = "(service api) (deployment ecs-svc/2) deployment failed: tasks failed to start."
-
-
-def test_the_circuit_breakers_event_about_our_deployment_is_observed_after_it_left_the_list(scene):
-    scene.deployments = [ecs_deployment(id=BEFORE, taskDefinition=OLD)]
-    scene.is_listed = False
-    scene.service = {
-        "events": events("(service api) rolling back to deployment ecs-svc/1.", FAILURE)
+def test_a_service_deployment_that_ecs_rolled_back_is_observed_with_its_reason(scene):
+    scene.deployments = [ecs_deployment(id=THEIRS, taskDefinition=OLD, createdAt=at(20))]
+    why = {
+        "reason": "Service deployment rolled back because the circuit breaker threshold was exceeded."
     }
+    alarms = {"status": "TRIGGERED", "triggeredAlarmNames": ["api-5xx"]}
+    scene.recorded = [
+        recorded_deployment(status="ROLLBACK_SUCCESSFUL", rollback=why, alarms=alarms)
+    ]
 
-    assert scene.observed().failure == FAILURE
+    observation = scene.observed()
+
+    assert (observation.rolled_back.reason, observation.rolled_back.alarms) == (
+        why["reason"],
+        ("api-5xx",),
+    )
+    assert (observation.newer, observation.service_deployment) == (None, None)
 
 
 @pytest.mark.parametrize(
-    "message",
+    "recorded",
     [
-        FAILURE.replace("ecs-svc/2", "ecs-svc/1"),
-        FAILURE.replace("ecs-svc/2", "ecs-svc/22"),
-        "(service api) (deployment ecs-svc/2) deployment completed.",
-        "(service api) has started 1 tasks: (task 0668979337dc48ebb791640cd1162053).",
+        [],
+        [recorded_deployment()],
+        [recorded_deployment(createdAt=at(-30), taskDefinition=OLD), recorded_deployment()],
+        [
+            recorded_deployment(createdAt=at(20), taskDefinition=OTHER),
+            recorded_deployment(createdAt=at(30)),
+        ],
     ],
+    ids=["nothing", "only ours", "an older one", "ours again, after another one"],
 )
-def test_an_event_other_than_the_circuit_breakers_about_our_deployment_is_no_failure(
-    scene, message
-):
-    scene.service = {"events": events(message)}
+def test_a_record_without_a_newer_one_than_ours_says_nothing_yet(scene, recorded):
+    scene.deployments = [THEIR_PRIMARY]
+    scene.recorded = recorded
 
-    assert scene.observed().failure == ""
+    observation = scene.observed()
+
+    assert (observation.newer, observation.rolled_back) == (None, None)
+
+
+def test_an_older_primary_is_as_of_a_moment_ago_and_nothing_else_is_asked(scene):
+    scene.deployments = [before(status="PRIMARY")]
+
+    observation = scene.observed()
+
+    assert (observation.service_deployment, observation.newer) == (None, None)
+
+
+def test_a_newer_service_deployment_of_the_same_task_definition_is_followed(scene):
+    scene.deployments = [
+        ecs_deployment(id=THEIRS, createdAt=at(20)),
+        ecs_deployment(status="ACTIVE"),
+    ]
+    scene.running = [ecs_task("first"), ecs_task("forced", startedBy=THEIRS)]
+    scene.stopped = [stopped_task("a"), stopped_task("b", startedBy=THEIRS)]
+
+    observation = scene.observed()
+
+    assert (observation.service_deployment.id, observation.service_deployment.primary) == (
+        THEIRS,
+        True,
+    )
+    assert [task.id for task in observation.running] == ["forced"]
+    assert [task.id for task in observation.stopped] == ["a", "b"]
+
+
+def test_what_ecs_says_since_the_update_is_observed(scene):
+    scene.service = {
+        "events": [
+            {"id": "2", "createdAt": at(5), "message": "unable to place a task"},
+            {"id": "1", "createdAt": at(-5), "message": "has reached a steady state."},
+        ]
+    }
+
+    assert scene.observed().events == ("unable to place a task",)
+
+
+def test_old_tasks_that_drain_are_protected_or_run_on_are_counted(scene):
+    scene.running = [
+        ecs_task("protected", startedBy=BEFORE, taskDefinitionArn=OLD),
+        ecs_task("other", startedBy=BEFORE, taskDefinitionArn=OLD),
+    ]
+    scene.stopped = [
+        stopped_task(
+            "draining", startedBy=BEFORE, taskDefinitionArn=OLD, lastStatus="DEACTIVATING"
+        ),
+        stopped_task("gone", startedBy=BEFORE, taskDefinitionArn=OLD),
+    ]
+    scene.protected = ["protected"]
+
+    assert scene.observed().old_tasks == OldTasks(stopping=1, protected=1, others=1)
+
+
+def test_protection_is_not_asked_for_while_our_own_tasks_are_missing(scene):
+    scene.deployments = [ecs_deployment(runningCount=1), before()]
+    scene.running = [ecs_task("other", startedBy=BEFORE, taskDefinitionArn=OLD)]
+
+    assert scene.observed().old_tasks == OldTasks(others=1)
 
 
 def test_a_service_without_tasks_is_observed_without_describing_tasks(scene):
@@ -129,11 +200,13 @@ def test_a_task_that_ecs_gives_no_health_of_is_unknown(scene):
 
 def test_a_stopped_task_is_observed_with_code_reason_and_what_became_of_its_containers(scene):
     containers = [
-        {"name": "api", "exitCode": 137, "reason": "OutOfMemoryError"},
+        {"name": "aws-guardduty-agent-1", "reason": "CannotPullContainerError: denied"},
         {"name": "web", "exitCode": 0},
+        {"name": "api", "exitCode": 137, "reason": "OutOfMemoryError"},
         {"name": "pull", "reason": "CannotPullContainerError: not found"},
         {"name": "never"},
     ]
+    scene.containers = [container(name=name) for name in ("api", "web", "pull", "never")]
     scene.stopped = [stopped_task(containers=containers)]
 
     [task] = scene.observed().stopped
@@ -148,6 +221,23 @@ def test_a_stopped_task_is_observed_with_code_reason_and_what_became_of_its_cont
     )
 
 
+def test_a_stopped_container_is_observed_with_whether_it_had_to_run_and_was_waited_for(scene):
+    scene.containers = [
+        container(dependsOn=[{"containerName": "migrate", "condition": "SUCCESS"}]),
+        container(name="migrate", essential=False),
+        container(name="proxy", essential=False),
+    ]
+    scene.stopped = [stopped_task(containers=[{"name": n} for n in ("proxy", "migrate", "api")])]
+
+    [task] = scene.observed().stopped
+
+    assert [(c.name, c.essential, c.awaited) for c in task.containers] == [
+        ("api", True, False),
+        ("migrate", False, True),
+        ("proxy", False, False),
+    ]
+
+
 def test_a_task_that_is_still_stopping_counts_as_stopped(scene):
     scene.stopped = [stopped_task(lastStatus="DEPROVISIONING")]
 
@@ -155,9 +245,11 @@ def test_a_task_that_is_still_stopping_counts_as_stopped(scene):
 
 
 def test_the_tasks_of_other_deployments_are_left_out(scene):
-    scene.running = [ecs_task("ours"), ecs_task("old", startedBy=BEFORE)]
-    scene.stopped = [stopped_task("old-stopped", startedBy=BEFORE), stopped_task("by-hand")]
+    theirs = {"startedBy": BEFORE, "taskDefinitionArn": OLD}
+    scene.running = [ecs_task("ours"), ecs_task("old", **theirs)]
+    scene.stopped = [stopped_task("old-stopped", **theirs), stopped_task("by-hand", **theirs)]
     del scene.stopped[1]["startedBy"]
+    scene.protected = []
 
     observation = scene.observed()
 
@@ -183,7 +275,7 @@ def test_every_page_of_tasks_is_read(ecs, elbv2, cloudwatch):
     definition = {"containerDefinitions": [container()]}
     ecs.answers("describe_task_definition", {"taskDefinition": definition})
 
-    observation = observe(SERVICE, OURS, [], ecs.client, elbv2.client, cloudwatch.client)
+    observation = observe(SERVICE, update(), [], ecs.client, elbv2.client, cloudwatch.client)
 
     assert len(observation.running) == 2
 
@@ -225,21 +317,14 @@ def test_alarms_that_cannot_be_read_leave_the_rest_of_the_observation_as_it_is(
     )
     cloudwatch.refuses("describe_alarms", code, "not now")
 
-    observation = observe(SERVICE, OURS, ["a"], ecs.client, elbv2.client, cloudwatch.client)
+    observation = observe(SERVICE, update(), ["a"], ecs.client, elbv2.client, cloudwatch.client)
 
     assert observation.alarms == {}
     assert observation.alarms_unreadable == (
         f"{code} from cloudwatch:DescribeAlarms on alarms a: not now"
     )
-    assert (
-        observation.primary,
-        observation.service_deployment.id,
-        [task.id for task in observation.running],
-    ) == (
-        OURS,
-        OURS,
-        ["t1"],
-    )
+    assert observation.service_deployment.id == OURS
+    assert [task.id for task in observation.running] == ["t1"]
 
 
 @pytest.mark.parametrize(
@@ -257,4 +342,4 @@ def test_a_read_that_failed_is_an_error_and_says_nothing_of_the_deployment(
     ecs.refuses(operation, code)
 
     with pytest.raises(error, match=f"{code} from {action} on service {SERVICE}"):
-        observe(SERVICE, OURS, [], ecs.client, elbv2.client, cloudwatch.client)
+        observe(SERVICE, update(), [], ecs.client, elbv2.client, cloudwatch.client)

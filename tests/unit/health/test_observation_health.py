@@ -13,7 +13,11 @@ CHECK = {"command": ["CMD-SHELL", "true"]}
 
 @pytest.mark.parametrize(
     ("containers", "has_check"),
-    [([container()], False), ([container(), container(name="x", healthCheck=CHECK)], True)],
+    [
+        ([container()], False),
+        ([container(), container(name="x", healthCheck=CHECK)], True),
+        ([container(), container(name="x", healthCheck=CHECK, essential=False)], False),
+    ],
 )
 def test_whether_a_container_has_a_check_is_read_from_the_task_definition(
     scene, containers, has_check
@@ -39,3 +43,11 @@ def test_a_sidecar_without_a_check_does_not_keep_the_task_from_being_healthy(sce
 @pytest.mark.parametrize("health", ["UNKNOWN", "UNHEALTHY"])
 def test_a_container_whose_check_has_not_passed_keeps_the_task_from_being_healthy(scene, health):
     assert health_of(scene, health, "UNKNOWN", health) is Verdict.PENDING
+
+
+def test_a_helper_that_fails_its_check_does_not_keep_the_task_from_being_healthy(scene):
+    scene.containers = [container(), container(name="x", healthCheck=CHECK, essential=False)]
+    containers = [{"name": "x", "healthStatus": "UNHEALTHY"}, {"name": "api"}]
+    scene.running = [ecs_task(n, containers=containers) for n in ("a", "b")]
+
+    assert judge(scene.observed(), watch(), at(30)).verdict is Verdict.HEALTHY

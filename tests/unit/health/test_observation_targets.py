@@ -6,7 +6,7 @@ import pytest
 
 from slipway.errors import AwsRefused
 from slipway.health.observation import observe
-from tests.support.builders import ACCOUNT, GROUP, GROUP_2, OURS, REGION, SERVICE
+from tests.support.builders import ACCOUNT, GROUP, GROUP_2, REGION, SERVICE, update
 from tests.support.ecs_answers import (
     balancer,
     container,
@@ -205,7 +205,7 @@ def test_target_health_that_may_not_be_read_names_action_and_group(ecs, elbv2, c
         AwsRefused,
         match=f"elasticloadbalancing:DescribeTargetHealth on target group {GROUP}",
     ):
-        observe(SERVICE, OURS, [], ecs.client, elbv2.client, cloudwatch.client)
+        observe(SERVICE, update(), [], ecs.client, elbv2.client, cloudwatch.client)
 
 
 def test_a_port_of_a_range_is_found_at_its_place_in_the_hosts_range(scene):

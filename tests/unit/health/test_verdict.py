@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 
 from slipway.health.cause import Cause
+from slipway.health.observation import OldTasks
 from slipway.health.verdict import Verdict, judge
 from tests.support.builders import (
     GROUP_2,
-    OTHER,
-    THEIRS,
+    NEW,
     alarm,
     at,
     exited,
     observation,
+    recorded,
     service_deployment,
     stopped,
     target,
@@ -27,7 +28,12 @@ FIRED = alarm("ALARM", changed=10)
 GAVE_UP = service_deployment(
     state="FAILED", reason="ECS deployment circuit breaker: tasks failed to start."
 )
-EVENT = "(service api) (deployment ecs-svc/2) deployment failed: tasks failed to start."
+BREAKER = "Service deployment rolled back because the circuit breaker threshold was exceeded."
+ROLLED_BACK = {
+    "rolled_back": recorded(task_definition=NEW, status="ROLLBACK_SUCCESSFUL", reason=BREAKER),
+    "service_deployment": None,
+}
+NEWER = {"newer": recorded(), "service_deployment": service_deployment(primary=False)}
 
 
 def test_a_deployment_with_every_task_healthy_is_healthy():
@@ -36,6 +42,9 @@ def test_a_deployment_with_every_task_healthy_is_healthy():
 
 MISSING = {
     "ECS does not list the deployment": observation(service_deployment=None),
+    "ECS lists another service deployment as the newest one": observation(
+        service_deployment=service_deployment(primary=False)
+    ),
     "1 of 2 tasks are running": observation(running=(task(),)),
     "0 of 2 tasks are running": observation(service_deployment=service_deployment(running=0)),
     "task t1 is PENDING": observation(running=(task(), task(), task(status="PENDING"))),
@@ -107,12 +116,6 @@ def test_a_task_whose_container_check_passed_is_healthy():
     assert judge(observed, watch(), at(30)).verdict is Verdict.HEALTHY
 
 
-def test_a_service_scaled_to_zero_is_healthy_without_a_task():
-    observed = observation(service_deployment=service_deployment(desired=0, running=0), running=())
-
-    assert judge(observed, watch(), at(30)).verdict is Verdict.HEALTHY
-
-
 def test_a_deployment_with_more_tasks_than_desired_is_healthy():
     assert judge(observation(running=(task(),) * 3), watch(), at(30)).verdict is Verdict.HEALTHY
 
@@ -126,9 +129,7 @@ FAILED = {
     f"ECS marked the service deployment as failed: {GAVE_UP.reason}": observation(
         service_deployment=GAVE_UP
     ),
-    f"ECS marked the service deployment as failed: {EVENT}": observation(
-        service_deployment=None, failure=EVENT, primary=THEIRS, primary_task_definition=OTHER
-    ),
+    f"ECS marked the service deployment as failed: {BREAKER}": observation(**ROLLED_BACK),
 }
 
 
@@ -144,7 +145,7 @@ def test_a_failure_has_its_cause_as_data(observed, cause):
     "ecs",
     [
         {"service_deployment": GAVE_UP},
-        {"service_deployment": None, "failure": EVENT, "primary": THEIRS},
+        ROLLED_BACK,
     ],
     ids=["listed", "gone from the list"],
 )
@@ -201,21 +202,32 @@ def test_an_alarm_that_fired_as_the_deployment_started_fails_it():
     assert judge(observation(alarm("ALARM", changed=0)), watch(), at(30)).verdict is Verdict.FAILED
 
 
-def test_someone_elses_deployment_supersedes_ours_and_is_named():
-    judged = judge(observation(primary=THEIRS, primary_task_definition=OTHER), watch(), at(30))
+def test_someone_elses_newer_deployment_supersedes_ours_and_is_named():
+    judged = judge(observation(**NEWER), watch(), at(30))
 
     assert judged.verdict is Verdict.SUPERSEDED
-    assert judged.reason == "someone else has put shop-api:43 on the service (ecs-svc/3)"
+    assert judged.reason == "someone else has put shop-api:43 on the service (theirs)"
     assert judged.cause is Cause.PERSON
 
 
 def test_a_service_that_is_gone_supersedes_the_deployment():
     judged = judge(
-        observation(exists=False, failure="cluster production has no service api"), watch(), at(9)
+        observation(exists=False, gone="cluster production has no service api"), watch(), at(9)
     )
 
     assert judged.verdict is Verdict.SUPERSEDED
     assert judged.reason == "cluster production has no service api"
+
+
+def test_ecs_own_alarms_are_the_cause_of_its_rollback():
+    ours = recorded(
+        task_definition=NEW, status="ROLLBACK_IN_PROGRESS", reason="alarm", alarms=("ecs-5xx",)
+    )
+
+    judged = judge(observation(rolled_back=ours, service_deployment=None), watch(), at(30))
+
+    assert (judged.verdict, judged.cause) == (Verdict.FAILED, Cause.ALARM)
+    assert judged.reason == "ECS rolled back for its own alarms ecs-5xx: alarm"
 
 
 PRECEDENCE = {
@@ -224,28 +236,23 @@ PRECEDENCE = {
         Verdict.SUPERSEDED,
         "",
     ),
-    "circuit breaker's failure before its roll-back's primary": (
-        observation(primary=THEIRS, service_deployment=GAVE_UP),
+    "circuit breaker's failure before a newer one": (
+        observation(newer=recorded(), service_deployment=GAVE_UP),
         Verdict.FAILED,
         "ECS marked",
     ),
-    "circuit breaker's event before its roll-back's primary": (
-        observation(primary=THEIRS, service_deployment=None, failure=EVENT),
+    "circuit breaker's rollback before a newer one": (
+        observation(newer=recorded(), **ROLLED_BACK),
         Verdict.FAILED,
         "ECS marked",
-    ),
-    "the service deployment's own words before the event's": (
-        observation(service_deployment=GAVE_UP, failure=EVENT),
-        Verdict.FAILED,
-        f"ECS marked the service deployment as failed: {GAVE_UP.reason}",
     ),
     "superseded before an alarm": (
-        observation(FIRED, primary=THEIRS),
+        observation(FIRED, **NEWER),
         Verdict.SUPERSEDED,
         "someone else",
     ),
     "superseded before failed tasks": (
-        observation(primary=THEIRS, stopped=TWO_FAILED),
+        observation(stopped=TWO_FAILED, **NEWER),
         Verdict.SUPERSEDED,
         "someone else",
     ),
@@ -323,18 +330,143 @@ def test_tasks_that_stopped_for_the_same_reason_are_one_line_of_evidence():
     )
 
 
-def test_the_words_of_ecs_are_evidence_also_where_only_an_event_has_them():
-    gone = observation(service_deployment=None, failure=EVENT, stopped=TWO_FAILED)
-    listed = observation(service_deployment=GAVE_UP, failure=EVENT, stopped=TWO_FAILED)
+def test_the_words_of_ecs_are_evidence_wherever_they_stand():
+    gone = observation(stopped=TWO_FAILED, **ROLLED_BACK)
+    listed = observation(service_deployment=GAVE_UP, stopped=TWO_FAILED)
 
-    assert judge(gone, watch(), at(30)).evidence[-1] == f"ECS says: {EVENT}"
+    assert judge(gone, watch(), at(30)).evidence[-1] == f"ECS says: {BREAKER}"
     assert judge(listed, watch(), at(30)).evidence[-1] == f"ECS says: {GAVE_UP.reason}"
 
 
-def test_a_service_that_is_gone_has_no_words_of_ecs_as_evidence():
-    gone = observation(exists=False, failure="cluster production has no service api")
+NO_ROOM = (
+    "(service api) was unable to place a task because no container instance met all of its requirements. "
+    "Reason: No Container Instances were found in your cluster."
+)
 
-    assert not any("ECS says" in fact for fact in judge(gone, watch(), at(9)).evidence)
+
+def test_the_events_of_the_service_that_name_a_trouble_are_evidence_once():
+    observed = observation(
+        events=(NO_ROOM, "(service api) has started 1 tasks: (task 1).", NO_ROOM)
+    )
+
+    assert judge(observed, watch(), at(30)).evidence == (f"ECS says: {NO_ROOM}",)
+
+
+WITHOUT_A_PLACE = service_deployment(running=0, state="IN_PROGRESS")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"events": (NO_ROOM,)},
+        {
+            "stopped": (
+                stopped(
+                    "TaskFailedToStart", "Capacity is unavailable at this time. Please try again"
+                ),
+            )
+            * 3
+        },
+    ],
+    ids=["an event", "tasks on Fargate"],
+)
+def test_tasks_without_a_place_are_waited_for_and_are_no_fault_of_the_image(found):
+    observed = observation(service_deployment=WITHOUT_A_PLACE, running=(), **found)
+
+    assert judge(observed, watch(), at(599)).verdict is Verdict.PENDING
+    judged = judge(observed, watch(), at(600))
+    assert (judged.verdict, judged.cause) == (Verdict.FAILED, Cause.CAPACITY)
+    said = NO_ROOM if "events" in found else "Capacity is unavailable"
+    assert f"0 of 2 tasks are running; ECS says: {said}" in judged.reason
+
+
+def test_a_task_that_was_only_scaled_in_never_fails_a_deployment_whatever_its_sidecar_says():
+    agent = exited(None, "agent", reason="CannotPullContainerError: manifest unknown")
+    scaled_in = stopped("ServiceSchedulerInitiated", "Scaling activity", agent)
+
+    assert judge(observation(stopped=(scaled_in,) * 3), watch(), at(30)).verdict is Verdict.HEALTHY
+
+
+def test_tasks_that_could_not_start_for_a_setting_are_no_fault_of_the_image():
+    secret = "ResourceInitializationError: unable to pull secrets or registry auth: no such secret"
+    judged = judge(
+        observation(stopped=(stopped("TaskFailedToStart", secret),) * 2), watch(), at(30)
+    )
+
+    assert (judged.verdict, judged.cause) == (Verdict.FAILED, Cause.CONFIGURATION)
+
+
+def test_one_task_that_failed_for_the_image_among_others_blames_the_image():
+    others = stopped("TaskFailedToStart", "ResourceInitializationError: no route to the registry")
+    judged = judge(
+        observation(stopped=(stopped("EssentialContainerExited", "", exited()), others)),
+        watch(),
+        at(30),
+    )
+
+    assert (judged.verdict, judged.cause) == (Verdict.FAILED, Cause.IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("old", "verdict", "reason"),
+    [
+        (
+            OldTasks(stopping=2),
+            Verdict.HEALTHY,
+            "every task is healthy; 2 old tasks still draining",
+        ),
+        (
+            OldTasks(protected=1),
+            Verdict.HEALTHY,
+            "every task is healthy; 1 old task still protected",
+        ),
+        (
+            OldTasks(stopping=1, others=1),
+            Verdict.PENDING,
+            "ECS's service deployment is IN_PROGRESS",
+        ),
+        (OldTasks(), Verdict.PENDING, "ECS's service deployment is IN_PROGRESS"),
+    ],
+)
+def test_a_deployment_is_healthy_once_only_old_tasks_are_left_that_drain_or_are_protected(
+    old, verdict, reason
+):
+    observed = observation(
+        service_deployment=service_deployment(state="IN_PROGRESS"), old_tasks=old
+    )
+
+    judged = judge(observed, watch(), at(30))
+
+    assert (judged.verdict, judged.reason) == (verdict, reason)
+
+
+NO_TASKS = observation(service_deployment=service_deployment(desired=0, running=0), running=())
+
+
+def test_a_service_scaled_to_zero_is_baked_at_once_and_nothing_is_proven():
+    judged = judge(NO_TASKS, watch(), at(30))
+
+    assert (judged.verdict, judged.baked, judged.proven) == (Verdict.HEALTHY, True, False)
+    assert judged.reason == "no task runs, because the desired count of the service is 0"
+    assert judged.healthy_at is None
+
+
+def test_a_service_scaled_to_zero_in_the_bake_is_unproven_at_its_end():
+    during = judge(NO_TASKS, watch(healthy_at=at(30)), at(60))
+    after = judge(NO_TASKS, watch(healthy_at=at(30)), at(330))
+
+    assert (during.verdict, during.baked) == (Verdict.HEALTHY, False)
+    assert (after.verdict, after.baked, after.proven) == (Verdict.HEALTHY, True, False)
+
+
+def test_an_alarm_that_fired_between_two_checks_fails_the_deployment():
+    between = alarm("OK", changed=60).model_copy(update={"was_firing": "9 errors"})
+
+    judged = judge(observation(between), watch(), at(90))
+
+    assert (judged.verdict, judged.cause) == (Verdict.FAILED, Cause.ALARM)
+    assert judged.reason == "alarm api-5xx went to ALARM: 9 errors"
+    assert judged.evidence[0] == "alarm api-5xx was in ALARM: 9 errors"
 
 
 def test_the_evidence_leaves_out_tasks_that_just_stopped():

@@ -7,8 +7,18 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slipway.ecs.service import Update
+from slipway.ecs.service_deployment import RecordedDeployment
 from slipway.health.alarms import Alarm
-from slipway.health.observation import Observation, RunningTask, ServiceDeployment, Target
+from slipway.health.cause import Cause
+from slipway.health.failed_tasks import cause_of, has_failed
+from slipway.health.observation import (
+    Observation,
+    OldTasks,
+    RunningTask,
+    ServiceDeployment,
+    Target,
+)
 from slipway.health.stopped_tasks import Container, StoppedTask
 from slipway.health.verdict import Verdict, Watch, judge
 from slipway.release.plan import GuardingAlarm, Policy
@@ -26,18 +36,41 @@ RUNNING = st.builds(
     health=st.sampled_from(["HEALTHY", "UNKNOWN", "UNHEALTHY"]),
     targets=st.lists(TARGETS, max_size=2),
 )
-CODES = st.sampled_from(["EssentialContainerExited", "ServiceSchedulerInitiated", "", "New"])
-REASONS = st.sampled_from(["", "Task failed ELB health checks in (x)", "Scaling activity"]) | TEXT
+CODES = st.sampled_from(
+    ["EssentialContainerExited", "TaskFailedToStart", "ServiceSchedulerInitiated", "", "New"]
+)
+REASONS = (
+    st.sampled_from(
+        [
+            "",
+            "Task failed ELB health checks in (x)",
+            "Scaling activity",
+            "Capacity is unavailable at this time.",
+            "CannotPullContainerError: not found",
+        ]
+    )
+    | TEXT
+)
 CONTAINERS = st.builds(
-    Container, exit_code=st.none() | st.integers(0, 2), reason=TEXT, essential=st.booleans()
+    Container,
+    exit_code=st.none() | st.integers(0, 2),
+    reason=TEXT,
+    essential=st.booleans(),
+    awaited=st.booleans(),
 )
 STOPPED = st.builds(
-    StoppedTask, id=TEXT, code=CODES, reason=REASONS, containers=st.lists(CONTAINERS, max_size=2)
+    StoppedTask,
+    id=TEXT,
+    task_definition=TEXT,
+    code=CODES,
+    reason=REASONS,
+    containers=st.lists(CONTAINERS, max_size=2),
 )
 COUNTS = st.integers(0, 3)
 SERVICE_DEPLOYMENTS = st.builds(
     ServiceDeployment,
     id=IDS,
+    primary=st.sampled_from([True, True, False]),
     state=st.sampled_from(["COMPLETED", "COMPLETED", "IN_PROGRESS", "FAILED", "NEW"]),
     reason=TEXT,
     task_definition=TEXT,
@@ -53,15 +86,27 @@ ALARMS = st.dictionaries(
         state=st.sampled_from(["OK", "ALARM", "INSUFFICIENT_DATA"]),
         reason=TEXT,
         changed_at=TIMES,
+        was_firing=st.none() | st.none() | TEXT,
     ),
 )
+RECORDED = st.builds(
+    RecordedDeployment,
+    arn=TEXT,
+    created_at=TIMES,
+    status=TEXT,
+    reason=TEXT,
+    task_definition=TEXT,
+    alarms=st.lists(TEXT, max_size=1),
+)
+EVENTS = st.sampled_from(["(service api) was unable to place a task.", "has started 1 tasks"])
 OBSERVATIONS = st.builds(
     Observation,
     exists=st.sampled_from([True, True, True, False]),
-    primary=IDS,
-    primary_task_definition=TEXT,
     service_deployment=st.none() | SERVICE_DEPLOYMENTS,
-    failure=st.sampled_from(["", "", "deployment failed"]),
+    rolled_back=st.none() | st.none() | RECORDED,
+    newer=st.none() | st.none() | RECORDED,
+    old_tasks=st.builds(OldTasks, stopping=COUNTS, protected=COUNTS, others=COUNTS),
+    events=st.lists(EVENTS, max_size=2),
     has_health_check=st.booleans(),
     running=st.lists(RUNNING, max_size=3),
     stopped=st.lists(STOPPED, max_size=3),
@@ -88,8 +133,7 @@ POLICIES = st.builds(
 )
 WATCHES = st.builds(
     Watch,
-    deployment_id=IDS,
-    started_at=TIMES,
+    update=st.builds(Update, deployment_id=IDS, started_at=TIMES, task_definition=TEXT),
     healthy_at=st.none() | TIMES,
     policy=POLICIES,
 )
@@ -114,8 +158,12 @@ def test_a_healthy_deployment_has_every_task_running_every_target_healthy_and_no
     if judge(observed, watch, now).verdict is not Verdict.HEALTHY:
         return
     assert observed.exists
-    assert observed.primary == watch.deployment_id
-    assert observed.service_deployment.state == "COMPLETED"
+    assert observed.newer is None
+    assert observed.rolled_back is None
+    assert observed.service_deployment.primary
+    old = observed.old_tasks
+    only_old_ones_left = old.stopping + old.protected and not old.others
+    assert observed.service_deployment.state == "COMPLETED" or only_old_ones_left
     assert (
         sum(task.status == "RUNNING" for task in observed.running)
         >= observed.service_deployment.desired
@@ -124,7 +172,7 @@ def test_a_healthy_deployment_has_every_task_running_every_target_healthy_and_no
     assert not any(task.health == "UNHEALTHY" for task in observed.running)
     assert set(watch.policy.alarm_names) <= set(observed.alarms)
     assert not any(
-        alarm.state == "ALARM" and alarm.changed_at >= watch.started_at
+        alarm.state == "ALARM" and alarm.changed_at >= watch.update.started_at
         for alarm in observed.alarms.values()
     )
 
@@ -139,7 +187,7 @@ def test_only_a_healthy_deployment_is_baked(observed, watch, now):
 @given(OBSERVATIONS, WATCHES, TIMES)
 def test_no_deployment_is_pending_after_its_bake_and_its_timeout(observed, watch, now):
     policy = watch.policy
-    started = max(watch.started_at, watch.healthy_at or watch.started_at)
+    started = max(watch.update.started_at, watch.healthy_at or watch.update.started_at)
     out_of_time = (now - started).total_seconds() >= policy.bake_seconds + policy.timeout_seconds
 
     assert not (out_of_time and judge(observed, watch, now).verdict is Verdict.PENDING)
@@ -167,3 +215,59 @@ def test_a_verdict_has_a_cause_where_the_deployment_ends_badly_and_nowhere_else(
 
     bad = judged.verdict in {Verdict.FAILED, Verdict.SUPERSEDED}
     assert (judged.cause is not None) == bad
+
+
+HEALTHIER = st.fixed_dictionaries(
+    {},
+    optional={
+        "running": st.just("one more healthy task"),
+        "stopped": st.just(()),
+        "old_tasks": st.just(OldTasks()),
+        "events": st.just(()),
+    },
+)
+"""What can change for the better."""
+
+
+@given(OBSERVATIONS, WATCHES, TIMES, HEALTHIER)
+def test_more_evidence_of_health_never_turns_healthy_into_failed(observed, watch, now, better):
+    if judge(observed, watch, now).verdict is not Verdict.HEALTHY:
+        return
+    if "running" in better:
+        more = RunningTask(id="more", status="RUNNING", health="HEALTHY", targets=())
+        better["running"] = (*observed.running, more)
+    ours = observed.service_deployment.model_copy(update={"state": "COMPLETED"})
+    healthier = observed.model_copy(update={**better, "service_deployment": ours})
+
+    assert judge(healthier, watch, now).verdict is Verdict.HEALTHY
+
+
+@given(OBSERVATIONS, WATCHES, TIMES)
+def test_a_list_of_an_earlier_time_neither_supersedes_nor_fails_a_deployment_in_time(
+    observed, watch, now
+):
+    """Neither our service deployment nor anything that came after it is in it."""
+    quiet = {
+        name: alarm.model_copy(update={"state": "OK", "was_firing": None})
+        for name, alarm in observed.alarms.items()
+    }
+    stale = Observation(alarms=quiet, events=observed.events, old_tasks=observed.old_tasks)
+    judged = judge(stale, watch, now)
+    in_time = now.timestamp() * 1000 < judged.deadline
+
+    assert judged.verdict is (Verdict.PENDING if in_time else Verdict.FAILED)
+    assert not (judged.cause and judged.cause.quarantines)
+
+
+@given(OBSERVATIONS, WATCHES, TIMES)
+def test_only_an_alarm_or_a_failure_of_tasks_quarantines(observed, watch, now):
+    judged = judge(observed, watch, now)
+    if not (judged.cause and judged.cause.quarantines):
+        return
+    assert judged.verdict is Verdict.FAILED
+    by_ecs = observed.rolled_back is not None and observed.rolled_back.alarms
+    failed = [task for task in observed.stopped if has_failed(task)]
+    if judged.cause is Cause.ALARM:
+        assert judged.alarms_fired or by_ecs
+    else:
+        assert any(cause_of(task) is Cause.IMAGE for task in failed)

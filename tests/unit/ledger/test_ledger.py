@@ -36,6 +36,7 @@ from tests.support.builders import (
     image,
     quarantined,
     release,
+    update,
 )
 from tests.support.ledgers import recovery
 from tests.support.stubs import stubbed
@@ -250,13 +251,13 @@ def test_a_change_is_marked_on_the_service_and_in_the_history(ledger, own):
 def test_the_end_of_a_change_removes_the_mark_and_the_history_keeps_the_change(ledger, own):
     ledger.start_change(own, "UpdateService", at(10))
 
-    ledger.end_change(own, "UpdateService", at(12), ecs_deployment="ecs-svc/2")
+    ledger.end_change(own, "UpdateService", at(12), update=update().to_json())
 
     assert current_claim(ledger).changing_until is None
     assert current_claim(ledger).lease_until == at(12 + LEASE_SECONDS)
     record = ledger.deployment(own)
     assert record.changing
-    assert record.ecs_deployment == "ecs-svc/2"
+    assert record.update == update()
     assert record.steps["UpdateService"] == at(12)
 
 

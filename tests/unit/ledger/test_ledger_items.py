@@ -45,6 +45,7 @@ from tests.support.builders import (
     good,
     quarantined,
     release,
+    update,
 )
 from tests.support.ledgers import (
     ITEM_BYTES,
@@ -73,7 +74,7 @@ def everything_is_written(ledger):
     ledger.renew(own, at(1))
     ledger.note(own, "RegisterTaskDefinition", at(2), task_definition=NEW)
     ledger.start_change(own, "UpdateService", at(3), unproven=NEW)
-    ledger.end_change(own, "UpdateService", at(4), ecs_deployment="ecs-svc/2")
+    ledger.end_change(own, "UpdateService", at(4), update=update().to_json())
     ledger.note_notified(own, "start", at(5))
     ledger.note_notified(claim("e-3"), "end", at(5))
     ledger.note_notified_of("event-1", "end", at(5), at(60))

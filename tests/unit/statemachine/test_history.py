@@ -68,6 +68,22 @@ ROUNDS = {way for way in rounds() if "RollBack" not in way and len(way) == 3}
 CHECKS = {task_of(way) for way in ROUNDS}
 
 
+COPYING = ("RegisterTaskDefinition", "DecideChange", "UpdateService", "DecideUpdate")
+COPIES = 5
+"""How often the task definition of a service is copied that someone else changes all the time."""
+
+
+def waited_after(way: tuple[str, ...], poll: int, tried_again: int) -> int:
+    """How long the state machine waits after a round, which may have ended in the catch of its check."""
+    task = task_of(way)
+    catch = STATES[task]["Catch"][-1]
+    if catch["Next"] != way[-1]:
+        return waited(task, poll, tried_again)
+    text = catch["Assign"]["wait_seconds"].removeprefix("{%").removesuffix("%}")
+    seconds: int = evaluate(text, {"deployment": {"policy": {"poll_seconds": poll}}})
+    return seconds
+
+
 def waited(task: str, wait_seconds: int, tried_again: int | None) -> int:
     """How long the state machine waits after a task that said how long, and was tried again so often."""
     state = {} if tried_again is None else {"RetryCount": tried_again}
@@ -86,14 +102,20 @@ def waited(task: str, wait_seconds: int, tried_again: int | None) -> int:
 def fixed() -> int:
     """The events of everything but the rounds: each state once with all of its retries, and what is rare."""
     once = sum(events(name, retries(state)) for name, state in STATES.items())
+    copies = COPIES * sum(events(name, retries(STATES[name])) for name in COPYING)
     busy = TAKEOVERS * BUSY_ROUNDS * max(events_of(way, 0) for way in ROUNDS)
     # The last round of each phase may begin just before its time is over, and a bake has a shorter one.
     slack = (PHASES + 1) * max(events_of(way, retries(STATES[task_of(way)])) for way in ROUNDS)
-    return once + busy + slack
+    return once + copies + busy + slack
 
 
 def events_of(way: tuple[str, ...], tried_again: int) -> int:
     return sum(events(name, tried_again) for name in way)
+
+
+def test_a_task_definition_is_copied_so_often_at_most() -> None:
+    again = [choice for choice in STATES["DecideUpdate"]["Choices"] if choice["Next"] == COPYING[0]]
+    assert [choice["Condition"] for choice in again] == [f"{{% $copies < {COPIES} %}}"]
 
 
 def test_nothing_but_rounds_of_a_wait_and_a_check_is_repeated() -> None:
@@ -101,7 +123,10 @@ def test_nothing_but_rounds_of_a_wait_and_a_check_is_repeated() -> None:
         name for name, state in STATES.items() if state["Type"] == "Wait"
     }
     assert {"BeginDeployment", "CheckDeployment", "CheckRollBack"} == CHECKS
-    once = {state: ways - CHECKS for state, ways in NEXT.items()}
+    once = {
+        state: ways - CHECKS - ({COPYING[0]} if state == COPYING[-1] else set())
+        for state, ways in NEXT.items()
+    }
     assert [name for name in STATES if _reaches(name, name, once)] == []
     assert all(_reaches(name, name, NEXT) for name in CHECKS)
 
@@ -141,7 +166,7 @@ def test_the_longest_deployment_fits_into_the_history_however_often_its_checks_a
 ) -> None:
     longest = min(PHASES * LONGEST_TIMEOUT + LONGEST_BAKE, MAXIMUM_POLLS * poll)
     most = max(
-        events_of(way, tried_again) * longest / waited(task_of(way), poll, tried_again)
+        events_of(way, tried_again) * longest / waited_after(way, poll, tried_again)
         for way in ROUNDS
         for tried_again in range(retries(STATES[task_of(way)]) + 1)
     )
