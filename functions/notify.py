@@ -22,11 +22,10 @@ from slipway.ledger.records import ClaimId
 from slipway.model import parse
 from slipway.notices.compose import notice_of
 from slipway.notices.current_state import read_current_state
-from slipway.notices.news import News
+from slipway.notices.news import News, without_secrets
 from slipway.notices.notice import Notice
 from slipway.notices.own_alarms import alarm_notice, is_alarm_event
 from slipway.notices.publish import publish
-from slipway.redaction import masked
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -59,7 +58,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
             "message_id": _notify_once(record, lambda: notice, aws.sns()),
             "reason": notice.reason,
         }
-    news = parse(News, event, "the input of Notify")
+    news = without_secrets(parse(News, event, "the input of Notify"))
     if news.claim:
         record = _OfDeployment(ledger, news.claim, news.event, now)
     else:
@@ -75,14 +74,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 def _notice(news: News, now: datetime, begun: float) -> Notice:
     state = read_current_state(news, aws.ecs(), aws.logs, logger, begun)
-    notice = notice_of(news, state, now, OPERATE_FUNCTION)
-    # The texts of a deployment are masked already, but not the lines of a log, nor the Cause of a step whose
-    # function died or raised an error of Python's.
-    lines = notice.log.lines if notice.log else ()
-    reason, *rest = masked([notice.reason, *lines, *notice.evidence])
-    log = notice.log.model_copy(update={"lines": tuple(rest[: len(lines)])}) if notice.log else None
-    facts = {"reason": reason, "log": log, "evidence": tuple(rest[len(lines) :])}
-    return notice.model_copy(update=facts)
+    return notice_of(news, state, now, OPERATE_FUNCTION)
 
 
 class _Record(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from slipway.redaction import masked
 from slipway.text import truncate
@@ -23,6 +23,8 @@ FACTS = 40
 """How many facts evidence has."""
 FACT = 1_000
 """Characters of a fact. An alarm's StateReason has at most 1,023."""
+WRITTEN = 256
+"""Characters of a text that a person has written, before and after it is made visible."""
 
 
 def and_more(items: list[str], most: int) -> list[str]:
@@ -37,6 +39,15 @@ def _masked(text: str) -> str:
     return clean
 
 
+def _written(text: str) -> str:
+    clean = _masked(text)
+    if not clean.replace("\ufffd", "").strip():
+        raise ValueError("it has no character that people can see")
+    if len(clean) > WRITTEN:
+        raise ValueError(f"it has {len(clean)} characters; {WRITTEN} are allowed")
+    return clean
+
+
 def _reason(text: str) -> str:
     # Cut last: half a secret would not look like one.
     return truncate(_masked(text), REASON)
@@ -46,8 +57,8 @@ def _evidence(facts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(truncate(fact, FACT) for fact in masked(and_more(list(facts), FACTS)))
 
 
-MASKING = AfterValidator(_masked)
-"""Masks a short text that a person has written. The type beside it limits its length."""
+Written = Annotated[str, Field(min_length=1, max_length=WRITTEN), AfterValidator(_written)]
+"""What a person has written: a name, or why. It is masked, and must still say something then."""
 Reason = Annotated[str, AfterValidator(_reason)]
 """Why something was decided, in a sentence or several."""
 Evidence = Annotated[tuple[str, ...], AfterValidator(_evidence)]

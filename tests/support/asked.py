@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from slipway import aws
 from slipway.ledger.ledger import Ledger
 from slipway.ledger.operations import Operations
-from slipway.ledger.records import Audit, Recovery, ReleaseRecord, RollbackRecord
+from slipway.ledger.records import Audit, Quarantined, Recovery, ReleaseRecord, RollbackRecord
 from slipway.release.named import NamedRecovery, NamedRelease, NamedRollback, parse_named
 from slipway.release.release import Deployment, PlannedDeployment, ReleaseStage
 from tests.support.builders import (
@@ -131,6 +131,17 @@ def freed(service: str = SERVICE) -> None:
     why = {"action": "free", "service": service, "by": "Ada", "why": "it hangs"}
     Operations(aws.table()).free(
         service, Audit(id="invocation-1", at=NOW, expires_at=EXPIRES_AT, **why)
+    )
+
+
+def quarantined_by_ada(digest: str, service: str = SERVICE, moment: datetime = NOW) -> None:
+    """A person quarantines an image."""
+    why = {"action": "quarantine", "service": service, "by": "Ada", "why": "it leaks"}
+    Operations(aws.table()).quarantine(
+        service,
+        digest,
+        Quarantined(at=moment, reason="Ada: it leaks"),
+        Audit(id="invocation-2", at=moment, expires_at=EXPIRES_AT, digest=digest, **why),
     )
 
 

@@ -177,8 +177,8 @@ def good(task_definition: str = OLD, digest: str = OLD_DIGEST, **changes: Any) -
     return _made(Good, defaults | changes)
 
 
-def quarantined(reason: str = "a task failed") -> Quarantined:
-    return Quarantined(at=at(-60), reason=reason, deployment=claim("e-0").deployment)
+def quarantined(reason: str = "a task failed", by: ClaimId | None = None) -> Quarantined:
+    return Quarantined(at=at(-60), reason=reason, deployment=(by or claim("e-0")).deployment)
 
 
 def accepted(

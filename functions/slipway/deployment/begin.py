@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from slipway.aws import error_code, resource_name
+from slipway.aws import resource_name
 from slipway.deployment.asked import Asked, read_asked
 from slipway.deployment.begin_recovery import begin_recovery
 from slipway.deployment.begin_rollback import begin_rollback
 from slipway.deployment.beginning import Beginning, Case, Start, World, refuse_other_kinds
 from slipway.deployment.executions import read_execution
 from slipway.deployment.gates import blocked, frozen, passed, quarantined
+from slipway.deployment.target import usable
 from slipway.ecs.service import has_settled, last_completed_task_definition, read_service
 from slipway.ecs.task_definition import Revision, containers_for, read_task_definition
 from slipway.errors import AwsRefused, AwsUnavailable, Refused
@@ -114,14 +115,9 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
 def _good_that_exists(
     record: ServiceRecord, baseline: str, world: World
 ) -> tuple[Good | None, Revision]:
-    """The newest good version whose task definition ECS still has, or else None with the baseline."""
-    for good in record.all_good:
-        try:
-            return good, read_task_definition(good.task_definition, world.ecs)
-        except AwsRefused as refused:
-            # ECS answers ClientException if the task definition does not exist.
-            if error_code(refused.__cause__) != "ClientException":
-                raise
+    """The newest good version that the service can go back to, or else None with the baseline."""
+    for good in usable(record.all_good, record, world.ecs):
+        return good
     return None, read_task_definition(baseline, world.ecs)
 
 

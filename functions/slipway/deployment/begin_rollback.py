@@ -42,8 +42,11 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
     found = read_service(service, world.ecs)
     refuse_other_kinds(service, found)
     running = read_task_definition(found["taskDefinition"], world.ecs)
+    good, rollback_target = asked.good, None
     if running.arn != asked.running:  # it abandons what the service runs now
-        case = replace(case, deployment=abandoning(case.deployment, running, world))
+        rollback_target = _read_unless_it_runs(good, running, world) if good else None
+        asked = abandoning(asked, running, rollback_target, world)
+        case = replace(case, deployment=asked.deployment)
     record = world.ledger.service(service)
     baseline = record.before or last_completed_task_definition(found)
     if nothing_to_do := _no_change(asked, running, case.deployment):
@@ -55,8 +58,8 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         return refused
     if read_service(service, world.ecs)["taskDefinition"] != running.arn:
         return case.wait("the service was changed a moment ago", 1)
-    good = asked.good
-    rollback_target = read_task_definition(good.task_definition, world.ecs) if good else None
+    if good and rollback_target is None:
+        rollback_target = read_task_definition(good.task_definition, world.ecs)
     world.ledger.open(
         case.claim,
         case.deployment,
@@ -65,7 +68,7 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         running.arn,
         now,
     )
-    if superseded := _quarantine_what_it_abandons(case, asked, world):
+    if superseded := _abandon(case, asked, running, world):
         return superseded
     return case.go(
         manual_rollback=True,
@@ -77,7 +80,14 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         task_definition=running.arn,
         alarms_firing=_firing(case.deployment.policy, world),
         gates=_gates(good, record),
+        evidence=asked.also,
     )
+
+
+def _read_unless_it_runs(good: Good, running: Revision, world: World) -> Revision:
+    if good.task_definition == running.arn:
+        return running
+    return read_task_definition(good.task_definition, world.ecs)
 
 
 def _gates(target: Good | None, record: ServiceRecord) -> tuple[str, ...]:
@@ -102,19 +112,20 @@ def _watches(claim: Claim, service: str, world: World) -> bool:
     return record is not None and record.changing and claim.changing_until is None
 
 
-def _quarantine_what_it_abandons(
-    case: Case, asked: RollbackRecord, world: World
+def _abandon(
+    case: Case, asked: RollbackRecord, running: Revision, world: World
 ) -> Beginning | None:
-    """Quarantine the abandoned image at once: a deployment that takes over must not go back to it."""
-    abandoned = case.deployment.release.image
-    there = asked.good or asked.image
-    if not abandoned.digest or (there is not None and there.digest == abandoned.digest):
-        return None  # unknown, or the target is another task definition of the same image
-    why = Quarantined(
-        at=case.now, reason="a manual rollback has abandoned it", deployment=case.claim.deployment
-    )
+    """Record what is abandoned at once: a deployment that takes over must not go back to it."""
+    image = case.deployment.release.image
+    why = None
+    if image.digest and asked.leaves:
+        why = Quarantined(
+            at=case.now,
+            reason="a manual rollback has abandoned it",
+            deployment=case.claim.deployment,
+        )
     try:
-        world.ledger.quarantine(case.claim, abandoned.digest, why)
+        world.ledger.quarantine(case.claim, image.digest, why, running.arn)
     except Superseded as newer:
         return case.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
     return None

@@ -272,7 +272,11 @@ def _with_kept_image(
 
 
 def _quarantine(
-    end: End, deployment: Deployment, good: Good | None, claim: ClaimId, now: datetime
+    end: End,
+    deployment: Deployment,
+    good: Good | None,
+    claim: ClaimId,
+    now: datetime,
 ) -> Quarantined | None:
     """The entry that quarantines the release's image on this service; None if it is not to blame."""
     if not end.outcome.facts.quarantines or end.cause is None or not end.cause.quarantines:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, RootModel
+from pydantic import Field, RootModel
 
 from slipway.aws import calling
 from slipway.errors import InvalidInput
@@ -14,28 +14,20 @@ from slipway.ledger.ledger import Ledger
 from slipway.ledger.operations import Operations
 from slipway.ledger.records import Audit, Freeze, Quarantined
 from slipway.model import Model, parse_written
-from slipway.reasons import MASKING
+from slipway.reasons import Written
 from slipway.release.freeze import Time
 from slipway.release.plan import ServiceName
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-
-def _says_something(text: str) -> str:
-    if not text.strip():
-        raise ValueError("it must not be blank: the ledger records who did this, and why")
-    return text
-
-
-Text = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_says_something), MASKING]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
 class _Action(Model):
-    by: Text
+    by: Written
     """Who wants it."""
-    why: Text
+    why: Written
 
     @property
     def about(self) -> dict[str, Any]:
@@ -91,8 +83,8 @@ class RunningAction(Model):
     """Tell which deployments are under way. It changes nothing, so it need not say who and why."""
 
     action: Literal["running"]
-    by: Text | None = None
-    why: Text | None = None
+    by: Written | None = None
+    why: Written | None = None
 
 
 class Action(RootModel[Any]):

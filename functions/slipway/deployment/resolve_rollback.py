@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
-from slipway.aws import error_code, resource_name
+from slipway.aws import resource_name
+from slipway.deployment.abandoned import Running, abandoned, images_of, read_running
 from slipway.deployment.beginning import World, refuse_other_kinds
+from slipway.deployment.target import find_task_definition, usable
 from slipway.ecs.service import read_service
-from slipway.ecs.task_definition import Revision, read_task_definition
-from slipway.errors import AwsRefused, InvalidInput
+from slipway.ecs.task_definition import Revision, read_task_definition, with_image
+from slipway.errors import AwsRefused
 from slipway.health.cause import Cause
 from slipway.image import Image
 from slipway.ledger.records import Good, RollbackRecord, ServiceRecord
 from slipway.model import Model, parse_written
-from slipway.reasons import MASKING
+from slipway.reasons import Written
 from slipway.release.named import NamedRollback
-from slipway.release.parameters import read_plan, read_service_policy
-from slipway.release.plan import Plan, Policy, ServiceName
-from slipway.release.registry import artifact_type, find_image_at, image_of
+from slipway.release.parameter_names import service_parameter
+from slipway.release.plan import ServiceName
+from slipway.release.registry import artifact_type, find_image_at
 from slipway.release.release import Deployment, Release, StartedBy, started_id, unique_name
-from slipway.release.service_policy import ServicePolicy, policy_of
 
 # ECR's own patterns: imageDigest and imageTag in its API reference.
 _IMAGE = re.compile(r"sha256:[0-9a-f]{64}|[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 GOOD_NAMED = 3
 """How many good versions a refusal names."""
-
-_Planned = list[tuple[Image, Policy]]
-"""The images that a service runs of repositories whose plan names it, each with its policy there."""
 
 
 class ManualRollback(Model):
@@ -41,7 +41,7 @@ class ManualRollback(Model):
     to: str | None = Field(default=None, min_length=1, max_length=2048)
     """A digest, a tag, or a task definition's name or ARN; by default the last good version before the
     running one."""
-    by: Annotated[str, MASKING] | None = Field(default=None, min_length=1, max_length=256)
+    by: Written | None = None
 
 
 class RollbackDeployment(Model):
@@ -89,30 +89,29 @@ def resolve_rollback(
     running = read_task_definition(found["taskDefinition"], world.ecs)
     record = world.ledger.service(service)
     rollback = started_id(execution, started_at)
-    planned = _planned(service, running, world)
-    guarded_by = _policy_of_service(service, world)
-    image, policy = _abandoned(planned, running, world)
+    now = read_running(service, running, world)
     facts: dict[str, Any]
     try:
-        facts = _target(wanted.to, record, running, image, planned, started_at, world)
+        target = _target(wanted.to, record, now, started_at, world)
     except _Rejected as rejected:
+        left = abandoned(now, running.images, record, world)
+        policy = now.policy_for(left.image)
         facts = {"refusal": str(rejected), "cause": rejected.cause}
-    if "image" in facts:  # it replaces the image of its own repository, by that repository's plan
-        image, policy = _abandoned(planned, running, world, facts["image"].repository)
+    else:
+        left = abandoned(now, target.images, record, world)
+        # An image is put into the containers that its own plan names.
+        policy = now.policy_for(target.image or left.image)
+        facts = {"good": _labelled(target, left.image, now, world), "image": target.image}
+        facts |= {"leaves": left.leaves, "also": left.also}
     release = Release(
         id=rollback,
-        image=image,
+        image=left.image,
         released_at=started_at,
         started_by=StartedBy.MANUAL_ROLLBACK,
         by=wanted.by,
     )
     asked = RollbackRecord(
-        deployment=Deployment(
-            release=release,
-            stage=None,
-            service=service,
-            policy=_guarded(service, policy, guarded_by),
-        ),
+        deployment=Deployment(release=release, stage=None, service=service, policy=policy),
         running=running.arn,
         execution=execution,
         expires_at=int((started_at + history).timestamp()),
@@ -124,53 +123,69 @@ def resolve_rollback(
     )
 
 
+@dataclass(frozen=True)
+class _Target:
+    """What to go back to: a task definition, or an image that is to be put into the running one."""
+
+    images: Mapping[str, str]
+    """The image references of the service afterwards, by container."""
+    good: Good | None = None
+    image: Image | None = None
+
+
 def _target(
-    to: str | None,
-    record: ServiceRecord,
-    running: Revision,
-    abandoned: Image,
-    planned: _Planned,
-    now: datetime,
-    world: World,
-) -> dict[str, Any]:
-    """What to go back to, as the fields ``good`` or ``image`` of RollbackRecord."""
+    to: str | None, record: ServiceRecord, now: Running, started_at: datetime, world: World
+) -> _Target:
+    running = now.revision
     if to is None:
         # A deployment that is under way, or a version that it left unproven, is what to abandon, even if the
         # service has gone back from it already. The target is then the last good version itself.
-        if (record.claim or running.arn in record.unproven) and record.last_good:
-            return {"good": record.last_good}
-        return {"good": _last_good_before(record, running, abandoned.digest)}
+        under_way = record.claim or running.arn in record.unproven
+        return (
+            _last_good(record, now, world) if under_way else _last_good_before(record, now, world)
+        )
     if ":" in to.removeprefix("sha256:"):
-        return {"good": _named(to, record, running, abandoned, now, world)}
-    return _of_image(to, record, _of_service(planned, abandoned), world)
+        return _named(to, record, running, started_at, world)
+    return _of_image(to, record, now, world)
 
 
-def _last_good_before(record: ServiceRecord, running: Revision, abandoned: str) -> Good:
+def _last_good(record: ServiceRecord, now: Running, world: World) -> _Target:
+    for good, revision in usable(record.all_good, record, world.ecs):
+        return _Target(revision.images, good=good)
+    return _last_good_before(record, now, world)
+
+
+def _last_good_before(record: ServiceRecord, now: Running, world: World) -> _Target:
+    running = now.revision
     service, name = record.service, resource_name(running.arn)
-    # Of a version that was good, the ledger knows which of its images was released with it.
-    released = (g.digest for g in record.good if g.task_definition == running.arn and g.digest)
-    abandoned = next(released, abandoned)
-    # Another task definition of the same image is the same version, with settings that its stack changed.
-    others = [
+    known = next((good for good in record.good if good.task_definition == running.arn), None)
+    # A service that has gone back is on an older version already, which newer ones may follow in the list: to
+    # go to one of them would be no rollback.
+    earlier = [
         good
         for good in record.all_good
-        if good.task_definition != running.arn and (not abandoned or good.digest != abandoned)
+        if good.task_definition != running.arn and (known is None or good.at <= known.at)
     ]
     back = record.gone_back
-    if back and back.task_definition == running.arn and others:
+    if back and back.task_definition == running.arn:
         # Its person may not know yet that the service has gone back. A good version must not be abandoned for
         # that.
-        known = ", ".join(_called(good) for good in others[:GOOD_NAMED])
-        raise _Rejected(
-            Cause.GONE_BACK,
-            f"service {service} has gone back to {name} already, at {back.at.isoformat(timespec='seconds')}, "
-            f'without a person; to go back further, name the version as "to": {known}',
-        )
-    if others:
-        return others[0]
+        others = [good for good in earlier if not known or good.digest != known.digest]
+        if others:
+            names = ", ".join(_called(good) for good in others[:GOOD_NAMED])
+            raise _Rejected(
+                Cause.GONE_BACK,
+                f"service {service} has gone back to {name} already, at "
+                f"{back.at.isoformat(timespec='seconds')}, without a person; to go back further, name the "
+                f'version as "to": {names}',
+            )
+    for good, revision in usable(earlier, record, world.ecs):
+        # Another task definition of the same images is the same version, whose stack has changed settings.
+        if abandoned(now, revision.images, record, world).leaves:
+            return _Target(revision.images, good=good)
     raise _Rejected(
         Cause.NO_TARGET,
-        f"there is no last good version of service {service} before {name}: no other one has passed every "
+        f"there is no last good version of service {service} before {name}: no earlier one has passed every "
         'gate here; name what to go back to as "to" (a digest, a tag or a task definition)',
     )
 
@@ -180,28 +195,19 @@ def _called(good: Good) -> str:
 
 
 def _named(
-    name: str,
-    record: ServiceRecord,
-    running: Revision,
-    abandoned: Image,
-    now: datetime,
-    world: World,
-) -> Good:
-    """The good version with this task definition, given by name or ARN, or a Good made of what ECS knows.
+    name: str, record: ServiceRecord, running: Revision, started_at: datetime, world: World
+) -> _Target:
+    """The task definition with this name or ARN.
 
     Only a version that the ledger knows, or one of the service's own family, has a role that was meant for
     the service.
     """
-    try:
-        revision = read_task_definition(name, world.ecs)
-    except AwsRefused as refused:
-        # ECS answers ClientException if the task definition does not exist.
-        if error_code(refused.__cause__) == "ClientException":
-            raise _Rejected(Cause.NO_TARGET, f"there is no task definition {name}") from refused
-        raise
+    revision = find_task_definition(name, world.ecs)
+    if revision is None:
+        raise _Rejected(Cause.NO_TARGET, f"there is no task definition {name}")
     for good in record.good:
         if good.task_definition == revision.arn:
-            return good
+            return _Target(revision.images, good=good)
     own = {family(running.arn), *(family(good.task_definition) for good in record.good)}
     if family(revision.arn) not in own:
         raise _Rejected(
@@ -209,14 +215,21 @@ def _named(
             f"task definition {resource_name(revision.arn)} is none of service {record.service}, whose "
             f"family is {family(running.arn)}; name one of that family, a tag or a digest",
         )
-    # Only containers of the release's repository count: a sidecar's image says nothing about the release.
-    ours = [image for image in revision.images.values() if abandoned.is_version_of(image)]
-    digests = [image_of(reference, world.ecr).digest for reference in ours]
-    return Good(
-        task_definition=revision.arn,
-        digest=next(filter(None, digests), ""),
-        at=revision.registered_at or now,
-    )
+    unknown = Good(task_definition=revision.arn, at=revision.registered_at or started_at)
+    return _Target(revision.images, good=unknown)
+
+
+def _labelled(target: _Target, left: Image, now: Running, world: World) -> Good | None:
+    """The target, with the digest of its image of the repository that is gone back in, if it has none yet."""
+    if target.good is None or target.good.digest:
+        return target.good
+    ours = {
+        container: reference
+        for container, reference in target.images.items()
+        if left.is_version_of(reference)
+    }
+    digests = (image.digest for image in images_of(ours, now, world).values())
+    return target.good.model_copy(update={"digest": next(filter(None, digests), "")})
 
 
 def family(arn: str) -> str:
@@ -224,11 +237,12 @@ def family(arn: str) -> str:
     return resource_name(arn).rpartition(":")[0]
 
 
-def _of_image(to: str, record: ServiceRecord, images: list[Image], world: World) -> dict[str, Any]:
-    """The target for a digest or a tag in one of the repositories of these images."""
+def _of_image(to: str, record: ServiceRecord, now: Running, world: World) -> _Target:
+    """The target for a digest or a tag in one of the repositories whose images the service runs."""
     if not _IMAGE.fullmatch(to):
         raise _Rejected(Cause.NO_TARGET, f"{to} is neither a digest nor a tag of ECR")
     by: dict[str, Any] = {"imageDigest": to} if to.startswith("sha256:") else {"imageTag": to}
+    images = now.of_releases
     refused = None
     for image in images:
         try:
@@ -238,89 +252,71 @@ def _of_image(to: str, record: ServiceRecord, images: list[Image], world: World)
             continue
         if found and not artifact_type(found):
             digest = str(found["imageDigest"])
-            if known := [good for good in record.good if good.digest == digest]:
-                return {"good": known[0]}
             tag = None if to.startswith("sha256:") else to
-            return {"image": image.model_copy(update={"digest": digest, "tag": tag})}
-    if known := [good for good in record.good if to in (good.digest, good.tag)]:
-        return {"good": known[0]}
+            wanted = image.model_copy(update={"digest": digest, "tag": tag})
+            return _known(digest, record, world) or _put(wanted, now)
+    if known := _known(to, record, world):
+        return known
     if refused:
         raise refused
+    if not images:
+        raise _Rejected(Cause.NO_TARGET, _admits_none(to, record, now))
     repositories = " or ".join(image.repository for image in images)
     raise _Rejected(Cause.NO_TARGET, f"repository {repositories} holds no image {to}")
 
 
-def _of_service(planned: _Planned, abandoned: Image) -> list[Image]:
-    """The images that the service runs of repositories whose plan names the service.
-
-    The first is the one that is abandoned, even if no plan names the service.
-    """
-    others = [image for image, _ in planned if image.repository != abandoned.repository]
-    return [abandoned, *others]
-
-
-def abandoning(deployment: Deployment, running: Revision, world: World) -> Deployment:
-    """The manual rollback, which abandons what the service runs now, of the same repository if it can.
-
-    Raises:
-        AwsUnavailable: from AWS.
-    """
-    service, repository = deployment.service, deployment.release.image.repository
-    image, policy = _abandoned(_planned(service, running, world), running, world, repository)
-    release = deployment.release.model_copy(update={"image": image})
-    policy = _guarded(service, policy, _policy_of_service(service, world))
-    return deployment.model_copy(update={"release": release, "policy": policy})
+def _known(to: str, record: ServiceRecord, world: World) -> _Target | None:
+    """The newest good version of an image that ECS still has; None if there is none."""
+    for good in record.good:
+        if to in (good.digest, good.tag) and (
+            revision := find_task_definition(good.task_definition, world.ecs)
+        ):
+            return _Target(revision.images, good=good)
+    return None
 
 
-def _abandoned(
-    planned: _Planned, running: Revision, world: World, repository: str | None = None
-) -> tuple[Image, Policy]:
-    """The image that the service runs, and the service's policy in the plan of the image's repository.
+def _put(image: Image, now: Running) -> _Target:
+    """The running task definition with this image in it, as RegisterTaskDefinition will register it."""
+    content = with_image(now.revision.content, image, now.policy_for(image).container, now.service)
+    return _Target(now.revision.model_copy(update={"content": content}).images, image=image)
+
+
+def _admits_none(to: str, record: ServiceRecord, now: Running) -> str:
+    parameter = service_parameter(record.service)
+    why = (
+        f"the policy of service {record.service} can't be read (SSM parameter {parameter})"
+        if now.policy_unreadable
+        else f"service {record.service} admits none of the repositories whose images it runs (SSM parameter "
+        f"{parameter})"
+    )
+    return (
+        f"{why}, and no good version of the service is {to}; name a task definition of the service"
+    )
+
+
+def abandoning(
+    asked: RollbackRecord, running: Revision, target: Revision | None, world: World
+) -> RollbackRecord:
+    """The manual rollback, which abandons what the service runs now.
 
     Args:
-        repository: the one whose image to take if the service runs several; None for the first.
+        target: the task definition to go back to; None for an image.
 
-    Returns:
-        With the default policy if no plan names the service.
+    Raises:
+        InvalidInput: no container of the running task definition is for the image.
+        AwsUnavailable, AwsRefused, Unreadable: from AWS and the ledger.
     """
-    of_it = [found for found in planned if found[0].repository == repository]
-    if found := (of_it or planned):
-        return found[0]
-    first = next(iter(running.images.values()))
-    return image_of(first, world.ecr), Policy()
-
-
-def _planned(service: str, running: Revision, world: World) -> _Planned:
-    """The images that the service runs, and its policy in the plan of each one's repository."""
-    plans: dict[str, Plan | None] = {}
-    found = []
-    for reference in running.images.values():
-        image = image_of(reference, world.ecr)
-        if image.repository not in plans:
-            plans[image.repository] = _plan(image.repository, world)
-        plan = plans[image.repository]
-        if plan and (policy := plan.policy_of(service)):
-            found.append((image, policy))
-    return found
-
-
-def _plan(repository: str, world: World) -> Plan | None:
-    try:
-        return read_plan(repository, world.ssm)
-    except (InvalidInput, AwsRefused):
-        return None  # a plan that can't be read must not prevent a rollback
-
-
-def _policy_of_service(service: str, world: World) -> ServicePolicy | None:
-    try:
-        return read_service_policy(service, world.ssm)
-    except (InvalidInput, AwsRefused):
-        return None  # nor must a policy
-
-
-def _guarded(service: str, planned: Policy, of_service: ServicePolicy | None) -> Policy:
-    """The policy of the plan, with the gates of the service's own policy if they fit together."""
-    try:
-        return policy_of(service, planned, of_service)
-    except InvalidInput:
-        return planned
+    deployment = asked.deployment
+    record = world.ledger.service(deployment.service)
+    now = read_running(deployment.service, running, world)
+    images = _put(asked.image, now).images if asked.image else target.images if target else {}
+    left = abandoned(now, images, record, world)
+    release = deployment.release.model_copy(update={"image": left.image})
+    policy = now.policy_for(asked.image or left.image)
+    return asked.model_copy(
+        update={
+            "deployment": deployment.model_copy(update={"release": release, "policy": policy}),
+            "leaves": left.leaves,
+            "also": left.also,
+        }
+    )

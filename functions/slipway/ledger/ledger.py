@@ -11,7 +11,7 @@ are UTC text of a fixed width, so that DynamoDB's comparison of text orders them
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -181,6 +181,20 @@ class Ledger:
         """Whether the service has a deployment of this digest in its history, whatever its outcome."""
         path = "#deployment.#release.#image.#digest = :digest"
         return bool(self._items.query(service, DEPLOYMENT, path, {":digest": digest}))
+
+    def last_released(self, service: str, digests: Collection[str]) -> str | None:
+        """Which of these digests a release has put on the service last, or None if the history has none.
+
+        An item of the history that can't be read is passed over.
+        """
+        released = []
+        for item in self._items.query(service, DEPLOYMENT):
+            with suppress(Unreadable):
+                record = _read(DeploymentRecord, item, (service, item["sk"]))
+                put = record.steps.get("UpdateService")
+                if record.deployment and put and not record.deployment.release.manual_rollback:
+                    released.append((put, record.deployment.release.image.digest))
+        return next((d for _, d in sorted(released, reverse=True) if d in digests), None)
 
     def notified(self, about: str, kind: str) -> bool:
         """Whether people were notified of an event that belongs to no deployment.
@@ -434,8 +448,15 @@ class Ledger:
         facts = {kind: timestamp(now), "expires_at": int(expires.timestamp())}
         self._items.update(Update.setting((NOTIFIED, about), facts))
 
-    def quarantine(self, claim: ClaimId, digest: str, why: Quarantined) -> None:
-        """Quarantine a digest before the deployment ends, as a manual rollback does with what it abandons.
+    def quarantine(
+        self, claim: ClaimId, digest: str, why: Quarantined | None, abandoned: str | None = None
+    ) -> None:
+        """Quarantine what a manual rollback abandons, before it changes anything.
+
+        Args:
+            digest: of the image that is abandoned.
+            why: why it is quarantined; None if it is not, because it stays or is unknown.
+            abandoned: ARN of the task definition that the service runs, which is not good any more.
 
         Raises:
             Superseded: another execution has claimed the service.
@@ -444,7 +465,7 @@ class Ledger:
             record = self.service(claim.service)
             if record.claim is None or record.claim.execution != claim.execution:
                 raise self._superseded(claim)
-            after = record.learning(digest, None, why)
+            after = record.learning(digest, None, why, abandoned=abandoned)
             with suppress(NoLonger):
                 self._items.update_all([_still_ours(claim), *learn(record, after)])
                 return

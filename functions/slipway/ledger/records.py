@@ -187,6 +187,7 @@ class ServiceRecord(Model):
         good: Good | None,
         quarantine: Quarantined | None,
         gone_back: GoneBack | None = None,
+        abandoned: str | None = None,
     ) -> ServiceRecord:
         """The record after a deployment has ended.
 
@@ -195,8 +196,11 @@ class ServiceRecord(Model):
             good: the newest good version from now on; None if the deployment proved none.
             quarantine: why the digest is quarantined; None if it is not.
             gone_back: that the deployment rolled itself back; None if it did not.
+            abandoned: ARN of the task definition from which a person goes back; None if none does. It is not
+                good any more, even if its image stays or is unknown.
         """
-        kept, quarantined = self.good, dict(self.quarantined)
+        kept = tuple(g for g in self.good if g.task_definition != abandoned)
+        quarantined = dict(self.quarantined)
         if good:
             # The same version may have been registered anew, under another ARN. It is then recognized by
             # its image and the time when it was found good.
@@ -358,6 +362,11 @@ class RollbackRecord(Model):
     """The rollback target, if it is a known task definition."""
     image: Image | None = None
     """The rollback target, if it is an image that no known task definition has."""
+    leaves: bool = True
+    """Whether the image of the release leaves the service. Otherwise the target has it, too, and only other
+    settings."""
+    also: Evidence = ()
+    """A sentence for each other image that leaves the service, too."""
     refusal: Reason = ""
     """Why there is no target; empty if there is one."""
     cause: Cause | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,8 +15,25 @@ from slipway.health.outcome import Facts, Outcome
 from slipway.image import Image, short_digest
 from slipway.ledger.records import ClaimId
 from slipway.model import IfReadable, Model
+from slipway.redaction import masked
 from slipway.release.plan import ServiceName
 from slipway.release.release import StartedBy
+
+IDENTIFYING = {
+    "kind",
+    "outcome",
+    "cause",
+    "started_by",
+    "claim",
+    "execution",
+    "release",
+    "service",
+    "failed",
+    "digest",
+    "task_definition",
+    "rollback_target",
+}
+"""The fields that AWS or Slipway has made or checked, and that are looked up by what they hold."""
 
 
 class News(Model):
@@ -120,6 +137,28 @@ class News(Model):
             return f"{repository}:{tag}" if repository else tag
         digest = short_digest(self.image.digest) if self.image else ""
         return f"{repository}@{digest}" if digest else repository
+
+
+def without_secrets(news: News) -> News:
+    """The news with every text masked in which people write, and with Causes turned into sentences.
+
+    Nothing has checked what a person wrote if a release or a rollback was refused for it.
+    """
+    reason, *evidence = masked([news.sentence, *map(reason_of, news.evidence)])
+    clean = _masked({**news.model_dump(mode="json"), "reason": "", "evidence": ()})
+    return News.model_validate({**clean, "reason": reason, "evidence": evidence})
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        [clean] = masked([value])
+        return clean
+    if isinstance(value, dict):
+        return {field: of if field in IDENTIFYING else _masked(of) for field, of in value.items()}
+    if isinstance(value, list):
+        # Each for itself: in a list, what comes after a private key would be searched for the rest of it.
+        return [_masked(each) for each in value]
+    return value
 
 
 def without_registries(images: Mapping[str, str]) -> dict[str, str]:

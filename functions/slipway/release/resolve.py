@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from slipway.errors import InvalidInput
 from slipway.image import Image
 from slipway.model import Model, parse, parse_written
-from slipway.reasons import MASKING
+from slipway.reasons import Written
 from slipway.release.parameter_names import plan_parameter
 from slipway.release.parameters import read_plan, read_service_policy
 from slipway.release.plan import Policy, Route
@@ -35,6 +35,9 @@ SOURCES = ("aws.ecr", SWEPT)
 # How far the time of a push may be ahead of Step Functions' clock. A release with a time in the future would
 # make every later one on its services SUPERSEDED until that time.
 AHEAD = timedelta(minutes=1)
+# EventBridge delivers most events within a second or two; later ones than PLACES steps count as equally late.
+STEP = timedelta(milliseconds=10)
+PLACES = 999
 
 
 class ManualStart(Model):
@@ -44,7 +47,7 @@ class ManualStart(Model):
     tag: str | None = Field(default=None, pattern=r"^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$")
     digest: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
     force: bool = Field(default=False, strict=True)
-    by: Annotated[str, MASKING] | None = Field(default=None, min_length=1, max_length=256)
+    by: Written | None = None
 
     @model_validator(mode="after")
     def _names_one_image(self) -> ManualStart:
@@ -181,19 +184,35 @@ def _resolve_push(
 
 
 def _pushed_at(in_event: datetime, in_ecr: datetime | None, started_at: datetime) -> datetime:
-    """The time of the push, as precisely as AWS gives it.
+    """The time by which a push is ordered among others of its second.
 
-    The event has whole seconds. DescribeImages has milliseconds, but if an image that is in the repository
-    already gets another tag, it still has the time of the first push. So its time counts only if it lies
-    within the second of the event. Otherwise the tag was put at any time in that second, but before the
-    execution started: the latest of these times counts, so that a tag which follows a push in the same second
-    is the newer one.
+    The event has whole seconds. DescribeImages has milliseconds, but it has the time of the image's first
+    push for good, even if the image gets another tag later.
+
+    ==========================  ================================  =====================================
+    two events of one second    what is known                     the newer one
+    ==========================  ================================  =====================================
+    two pushes                  both times of the image           the one that was pushed later
+    an image, pushed in this    the image's time, which may be    the one that was pushed later; of one
+    second, gets another tag    before that of the tag            image, by the ids of the events
+    a push, and an older image  when the image was pushed, but    the push: a new image is meant to be
+    that gets another tag       not when the tag was put          deployed, and it is no older
+    two older images that get   nothing but the order in which    the one whose execution started later,
+    another tag                 the events have come              if at least STEP lies between them
+    ==========================  ================================  =====================================
+
+    So an older image with another tag comes right before the first push of the second, which is still after
+    every push of the second before. That its event came after that of a push can't be seen here: a release
+    is ordered by a value of its own, so that the order is the same whoever compares, and when.
     """
     second = in_event.replace(microsecond=0)
-    last = second + timedelta(seconds=1) - timedelta(microseconds=1)
-    if in_ecr is not None and second <= in_ecr <= last:
+    if in_ecr is not None and second <= in_ecr < second + timedelta(seconds=1):
         return in_ecr
-    return in_event if in_event.microsecond else max(in_event, min(last, started_at))
+    if in_event.microsecond:  # of the sweep
+        return in_event
+    # ECR's milliseconds leave 999 places between the last push of a second and the first of the next one.
+    place = min(max((started_at - second) // STEP, 0), PLACES - 1)
+    return second - timedelta(microseconds=PLACES - place)
 
 
 def _resolve_manual_start(

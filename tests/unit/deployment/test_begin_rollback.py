@@ -37,7 +37,7 @@ from tests.support.ecs_answers import (
     described,
     ecs_deployment,
 )
-from tests.support.pushes import planned, route
+from tests.support.pushes import planned, route, unguarded
 
 BAD = f"{URI}@{DIGEST}"
 GOOD = f"{URI}@{OLD_DIGEST}"
@@ -210,8 +210,26 @@ def test_another_task_definition_of_the_same_image_quarantines_nothing(world, ec
     if "good" in target:
         goes_back_to(ecs, OTHER, BAD)
 
-    assert begun(world, target).decision is Decision.GO
+    assert begun(world, target, leaves=False).decision is Decision.GO
     assert ledger.service(SERVICE).quarantined == {}
+
+
+def test_a_task_definition_that_is_abandoned_is_not_good_any_more_though_its_image_stays(
+    world, ecs, ledger
+):
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(NEW, OLD_DIGEST, at=at(-60)))
+    may_roll_back(ecs)
+
+    begun(world, leaves=False)
+
+    assert ledger.service(SERVICE).good == (good(OLD),)
+
+
+def test_what_else_leaves_the_service_is_evidence_of_the_start(world, ecs):
+    may_roll_back(ecs)
+
+    assert begun(world, also=("it leaves, too",)).evidence == ("it leaves, too",)
 
 
 def test_an_image_whose_digest_is_not_known_is_abandoned_without_a_quarantine(world, ecs, ledger):
@@ -233,9 +251,10 @@ def test_a_manual_rollback_abandons_what_the_service_runs_when_it_begins(world, 
     with_policy = route("v*", production=[SERVICE])
     with_policy["stages"][0]["services"][0]["bake_seconds"] = 7
     runs(ecs, container(image=f"{URI}@{ANOTHER_DIGEST}"), on=OTHER)
-    planned(ssm, with_policy)
-    still_runs(ecs, on=OTHER)
     goes_back_to(ecs, OLD)
+    planned(ssm, with_policy)
+    unguarded(ssm)
+    still_runs(ecs, on=OTHER)
 
     beginning = begun(world)
 
@@ -250,12 +269,27 @@ def test_a_manual_rollback_abandons_what_the_service_runs_when_it_begins(world, 
     assert (record.deployment, record.task_definition) == (beginning.deployment, OTHER)
 
 
+def test_an_image_that_was_asked_for_abandons_what_the_service_runs_when_it_begins(
+    world, ecs, ssm, ledger
+):
+    runs(ecs, container(image=f"{URI}@{ANOTHER_DIGEST}"), on=OTHER)
+    planned(ssm)
+    unguarded(ssm)
+    still_runs(ecs, on=OTHER)
+
+    beginning = begun(world, TO_V1)
+
+    assert beginning.deployment.release.image == image(digest=ANOTHER_DIGEST, tag=None)
+    assert set(ledger.service(SERVICE).quarantined) == {ANOTHER_DIGEST}
+
+
 def test_a_service_that_has_come_to_the_recorded_version_since_is_not_changed(
     world, ecs, ssm, ledger
 ):
     """The deployment that was under way has rolled itself back."""
     runs(ecs, container(image=GOOD), on=OLD)
     planned(ssm)
+    unguarded(ssm)
 
     beginning = begun(world)
 
@@ -265,6 +299,7 @@ def test_a_service_that_has_come_to_the_recorded_version_since_is_not_changed(
 
 def test_a_manual_rollback_is_tried_again_while_ssm_does_not_answer(world, ecs, ssm, ledger):
     runs(ecs, on=OTHER)
+    goes_back_to(ecs, OLD)
     ssm.refuses("get_parameter", "ThrottlingException")
 
     with pytest.raises(AwsUnavailable):

@@ -9,7 +9,7 @@ from slipway.errors import AwsUnavailable
 from slipway.health.cause import Cause
 from slipway.ledger.ledger import Unreadable
 from slipway.ledger.records import End
-from tests.support.asked import part_of, recorded, taken_up
+from tests.support.asked import part_of, quarantined_by_ada, recorded, taken_up
 from tests.support.builders import (
     DIGEST,
     NEW,
@@ -567,17 +567,19 @@ def test_an_image_that_was_never_on_the_service_is_not_quarantined(ecs, ledger):
     assert dict(ledger.service(SERVICE).quarantined) == {}
 
 
+BACK = deployment(release=release(started_by="manual rollback"), stage=None)
+
+
 @pytest.mark.parametrize(
     ("outcome", "cause"), [("ROLLED_BACK", Cause.PERSON), ("ROLLBACK_FAILED", Cause.ALARM)]
 )
 def test_the_quarantine_of_what_a_manual_rollback_abandons_keeps_its_reason(
     outcome, cause, ecs, ledger
 ):
-    manual_rollback = deployment(release=release(started_by="manual rollback"), stage=None)
-    own = accepted(ledger, "e-1", good_target=good(OLD), release=manual_rollback.release)
+    own = accepted(ledger, "e-1", good_target=good(OLD), release=BACK.release)
     ledger.quarantine(own, DIGEST, quarantined("a manual rollback has abandoned it"))
 
-    finished(ending(outcome, deployment=manual_rollback, restored=OLD, cause=cause), ledger, ecs)
+    finished(ending(outcome, deployment=BACK, restored=OLD, cause=cause), ledger, ecs)
 
     [(digest, why)] = ledger.service(SERVICE).quarantined.items()
     assert (digest, why.reason) == (DIGEST, "a manual rollback has abandoned it")
@@ -592,12 +594,30 @@ def test_an_image_that_is_not_to_blame_is_not_quarantined(cause, ecs, ledger):
     assert dict(ledger.service(SERVICE).quarantined) == {}
 
 
+def test_an_image_that_stays_in_a_manual_rollback_is_not_quarantined_at_its_end(ecs, ledger):
+    """BeginDeployment has not quarantined it: it is in the target, too, which has another digest's name."""
+    accepted(ledger, "e-1", good_target=good(OLD), release=BACK.release)
+
+    finished(ending("ROLLED_BACK", deployment=BACK, restored=OLD), ledger, ecs)
+
+    assert dict(ledger.service(SERVICE).quarantined) == {}
+
+
 def test_a_rollback_target_of_which_no_task_runs_is_not_good(ecs, ledger):
     tried(ledger, good_target=good(OTHER))
 
     finished(ending("ROLLED_BACK", restored=OLD, proven=False), ledger, ecs)
 
     assert good_now(ledger) == []
+
+
+def test_a_quarantine_that_a_person_sets_during_a_manual_rollback_stays_theirs(ecs, ledger):
+    accepted(ledger, "e-1", good_target=good(OLD), release=BACK.release)
+    quarantined_by_ada(DIGEST)
+
+    finished(ending("ROLLED_BACK", deployment=BACK, restored=OLD), ledger, ecs)
+
+    assert ledger.service(SERVICE).quarantined[DIGEST].reason == "Ada: it leaks"
 
 
 @pytest.mark.parametrize("outcome", sorted(set(OUTCOMES) - {"ROLLED_BACK", "ROLLBACK_FAILED"}))

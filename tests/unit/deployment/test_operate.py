@@ -283,6 +283,10 @@ def test_nothing_under_way_is_told_in_a_sentence(operator):
         ({"action": "quarantine", "service": SERVICE, "digest": "v2", **WHO}, "digest"),
         ({"action": "freeze", "until": 5, **WHO}, "until"),
         ({"action": "sweep", "by": "Ada", "why": "x" * 257}, "why"),
+        ({"action": "sweep", "by": "\u00ad", "why": "because"}, "by"),
+        ({"action": "sweep", "by": " ", "why": "because"}, "by"),
+        ({"action": "sweep", "by": "Ada", "why": "\u200b \x1b[1m"}, "why"),
+        ({"action": "sweep", "by": "Ada", "why": "x" + "\t" * 100}, "why"),
     ],
 )
 def test_a_wrong_action_changes_nothing_and_its_error_names_the_field(given, said, operator):

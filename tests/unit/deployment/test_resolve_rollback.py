@@ -53,6 +53,8 @@ ANOTHER_DIGEST = "sha256:" + "ef" * 32
 ADMIN_DIGEST = "sha256:" + "0a" * 32
 ADMIN_URI = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shop/admin"
 ADMIN = container(name="admin", image=f"{ADMIN_URI}@{ADMIN_DIGEST}")
+ADMIN_BEFORE = container(name="admin", image=f"{ADMIN_URI}@{OLD_DIGEST}")
+ADMIN_IMAGE = Image(repository="shop/admin", uri=ADMIN_URI, digest=ADMIN_DIGEST)
 SIDECAR = container(name="proxy", image="public.ecr.aws/envoy@" + ANOTHER_DIGEST)
 PAYMENTS = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/payments-admin:1"
 EARLIER = release(image=image(digest=ANOTHER_DIGEST), released_at=at(-60))
@@ -82,6 +84,16 @@ def runs(ecs, *containers, on=NEW, **service):
     """What the service has, and its task definition."""
     described(ecs, ecs_deployment(taskDefinition=on), **service)
     defined(ecs, *(containers or [container(image=BAD)]), asked=on, taskDefinitionArn=on)
+
+
+def goes_back_to(ecs, arn, *containers):
+    """Expect DescribeTaskDefinition of a good version; by default it has an image that does not run."""
+    defined(ecs, *containers, asked=arn, taskDefinitionArn=arn)
+
+
+def is_gone(ecs):
+    """A good version that ECS no longer has."""
+    ecs.refuses("describe_task_definition", "ClientException", "Unable to describe")
 
 
 def planned(ssm, *routes):
@@ -141,6 +153,7 @@ def test_a_manual_rollback_is_recorded_with_its_target_before_anything_is_change
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST))
     runs(ecs)
+    goes_back_to(ecs, OLD)
     planned(ssm)
 
     answer = answered(world, by="Ada")
@@ -172,10 +185,12 @@ def test_a_second_attempt_of_the_step_keeps_the_target_that_the_first_one_record
 ):
     ended(ledger, found=good(OLD))
     runs(ecs)
+    goes_back_to(ecs, OLD)
     planned(ssm)
     first = answered(world)
     ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
     runs(ecs)
+    goes_back_to(ecs, OTHER)
     planned(ssm)
 
     assert answered(world) == first
@@ -204,6 +219,7 @@ def test_the_default_target_is_the_last_good_version_before_what_runs_now(world,
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST))
     runs(ecs)
+    goes_back_to(ecs, OLD)
     planned(ssm)
 
     record = resolved(world)
@@ -217,6 +233,7 @@ def test_the_last_good_version_itself_is_the_target_where_another_version_runs(
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
     runs(ecs)
+    goes_back_to(ecs, OTHER)
     planned(ssm)
 
     assert resolved(world).good == good(OTHER, ANOTHER_DIGEST)
@@ -226,16 +243,20 @@ def test_the_default_target_is_never_the_same_image_with_other_settings(world, e
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(OTHER, DIGEST))
     runs(ecs)
+    goes_back_to(ecs, OTHER, container(image=BAD))
+    goes_back_to(ecs, OLD)
     planned(ssm)
 
     assert resolved(world).good == good(OLD)
 
 
 def test_a_good_version_is_the_default_target_though_the_running_images_digest_is_not_known(
-    world, ecs, ledger
+    world, ecs, ssm, ledger
 ):
     ended(ledger, found=good(OLD, digest=""))
     runs(ecs, container(image="nginx:1"))
+    goes_back_to(ecs, OLD)
+    unguarded(ssm)
 
     assert resolved(world).good == good(OLD, digest="")
 
@@ -249,6 +270,7 @@ def test_the_default_target_is_the_last_good_version_while_a_deployment_is_under
     theirs = accepted(ledger, "e-0", release=EARLIER)
     ledger.start_change(theirs, "RollBack", NOW)
     runs(ecs)
+    goes_back_to(ecs, NEW, container(image=BAD))
     planned(ssm)
 
     assert resolved(world).good == good(NEW, DIGEST)
@@ -264,6 +286,7 @@ def test_the_default_target_is_the_last_good_version_where_the_service_runs_an_u
     ledger.start_change(theirs, "UpdateService", at(-60), unproven=NEW)
     ledger.free(theirs)
     runs(ecs)
+    goes_back_to(ecs, OTHER)
     planned(ssm)
 
     assert resolved(world).good == good(OTHER, DIGEST)
@@ -287,6 +310,7 @@ def test_a_version_that_a_person_has_put_on_the_service_is_rolled_back_as_ever(
     ledger.start_change(theirs, "UpdateService", at(-60), unproven=OTHER)
     freed()
     runs(ecs)
+    goes_back_to(ecs, OLD)
     planned(ssm)
 
     assert resolved(world).good == good(OLD)
@@ -299,6 +323,7 @@ def test_a_good_version_whose_image_was_quarantined_manually_is_passed_over(
     ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
     quarantined_by_hand(ANOTHER_DIGEST)
     runs(ecs)
+    goes_back_to(ecs, OLD)
     planned(ssm)
 
     assert resolved(world).good == good(OLD)
@@ -314,7 +339,7 @@ def test_a_manual_rollback_without_an_earlier_good_version_is_rejected_and_says_
     planned(ssm)
 
     assert rejected(resolved(world)) == (
-        "there is no last good version of service production/api before shop-api:42: no other one has "
+        "there is no last good version of service production/api before shop-api:42: no earlier one has "
         'passed every gate here; name what to go back to as "to" (a digest, a tag or a task definition)'
     )
 
@@ -381,6 +406,7 @@ def test_a_plain_rollback_goes_on_where_the_service_runs_something_else_since_it
 ):
     gone_back_to_old(ledger, good(OTHER, ANOTHER_DIGEST))
     runs(ecs)
+    goes_back_to(ecs, OLD)
     planned(ssm)
 
     assert resolved(world).good == good(OLD)
@@ -392,6 +418,7 @@ def test_a_plain_rollback_goes_on_where_a_deployment_is_under_way_since_the_serv
     gone_back_to_old(ledger, good(OTHER, ANOTHER_DIGEST))
     accepted(ledger, "e-0", release=release(id="event-0"))
     runs_old(ecs, ssm)
+    goes_back_to(ecs, OLD)
 
     assert resolved(world).good == good(OLD)
 
@@ -404,6 +431,7 @@ def test_a_plain_rollback_goes_on_where_a_deployment_has_succeeded_since_the_ser
     ending = {"outcome": "SUCCEEDED", "reason": "", "evidence": []}
     ledger.finish(own, deployment(), ending, good(OLD), None)
     runs_old(ecs, ssm)
+    goes_back_to(ecs, OTHER, container(image=f"{URI}@{ANOTHER_DIGEST}"))
 
     assert resolved(world).good == good(OTHER, ANOTHER_DIGEST)
 
@@ -424,6 +452,7 @@ def test_a_digest_stands_for_the_good_task_definition_that_has_it(world, ecs, ss
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST))
     runs(ecs)
+    goes_back_to(ecs, OLD)
     planned(ssm)
     found(ecr, OLD_DIGEST, by={"imageDigest": OLD_DIGEST}, registry=ACCOUNT)
 
@@ -434,6 +463,7 @@ def test_a_tag_stands_for_the_image_that_it_points_to(world, ecs, ssm, ecr, ledg
     ended(ledger, found=good(OTHER, ANOTHER_DIGEST, tag="v0"))
     ended(ledger, found=good(OLD, tag="v1"))
     runs(ecs)
+    goes_back_to(ecs, OTHER)
     planned(ssm)
     found(ecr, ANOTHER_DIGEST, by={"imageTag": "v1"}, registry=ACCOUNT)
 
@@ -445,6 +475,7 @@ def test_a_good_version_is_a_target_though_ecr_has_it_no_longer(world, ecs, ssm,
     """ECS may have the image still, and has the task definition."""
     ended(ledger, found=good(OLD, tag="v1"))
     runs(ecs)
+    goes_back_to(ecs, OLD)
     planned(ssm)
     ecr.refuses("describe_images", "ImageNotFoundException")
 
@@ -502,7 +533,6 @@ def runs_both(ecs, ssm, admin_plans_for=SERVICE):
     """Images of shop/api and shop/admin, and one of a place that is not in ECR. Each plan is read once."""
     runs(ecs, container(image=BAD), SIDECAR, ADMIN)
     pushes.planned(ssm)
-    without_plan(ssm)
     admin_planned(ssm, admin_plans_for)
     unguarded(ssm)
 
@@ -760,7 +790,6 @@ def test_the_abandoned_image_is_of_the_container_whose_repository_plans_for_the_
     world, ecs, ssm
 ):
     runs(ecs, SIDECAR, container(image=BAD))
-    without_plan(ssm)
     planned(ssm)
 
     assert resolved(world).deployment.release.image == image(tag=None)
@@ -801,6 +830,7 @@ def test_a_sidecar_that_slipway_may_not_look_up_does_not_stop_a_manual_rollback(
 ):
     ended(ledger, found=good(OLD))
     runs(ecs, container(name="logs", image=f"{URI}-logs:v1"), container(image=BAD))
+    goes_back_to(ecs, OLD)
     ecr.refuses("describe_images", "AccessDeniedException")
     without_plan(ssm)
     planned(ssm)
@@ -810,7 +840,7 @@ def test_a_sidecar_that_slipway_may_not_look_up_does_not_stop_a_manual_rollback(
 
 def test_an_image_of_an_unknown_place_is_abandoned_by_its_name(world, ecs, ssm):
     runs(ecs, container(image="nginx:1"))
-    unplanned(ssm)
+    unguarded(ssm)
 
     left = resolved(world).deployment.release.image
 
@@ -903,11 +933,15 @@ def test_a_version_of_a_second_repository_goes_back_to_the_good_one_before(
     ended(ledger, found=good(OLD, DIGEST))
     ended(ledger, found=good(NEW, ADMIN_DIGEST), digest=ADMIN_DIGEST)
     runs(ecs, container(image=BAD), ADMIN)
+    goes_back_to(ecs, OLD, container(image=BAD), ADMIN_BEFORE)
     pushes.planned(ssm)
     admin_planned(ssm)
     unguarded(ssm)
 
-    assert resolved(world).good == good(OLD, DIGEST)
+    record = resolved(world)
+
+    assert record.good == good(OLD, DIGEST)
+    assert record.deployment.release.image == ADMIN_IMAGE
 
 
 @pytest.mark.parametrize("to", ["sha256:abc", "v" * 129, "-v1", "a b", "é"])
@@ -923,7 +957,347 @@ def test_an_image_that_ecr_refuses_to_look_up_does_not_hide_a_good_version(
 ):
     ended(ledger, found=good(OLD, tag="v1"))
     runs(ecs)
+    goes_back_to(ecs, OLD)
     unplanned(ssm)
     ecr.refuses("describe_images", "AccessDeniedException")
 
     assert resolved(world, to="v1").good == good(OLD, tag="v1")
+
+
+# --- several repositories: what is abandoned ---------------------------------------------------------
+
+API = container(image=BAD)
+"""What the service runs of shop/api; ADMIN is what it runs of shop/admin."""
+API_BEFORE = container(image=GOOD)
+
+
+def runs_two(ecs, ssm):
+    runs(ecs, API, ADMIN)
+    pushes.planned(ssm)
+    admin_planned(ssm)
+    unguarded(ssm)
+
+
+def released(ledger, seconds, digest, name, manual=False):
+    """A release has put this image on the service at this time."""
+    asked = release(
+        id=name,
+        image=image(digest=digest),
+        released_at=at(seconds),
+        started_by="manual rollback" if manual else "push",
+    )
+    own = accepted(ledger, name, release=asked)
+    ledger.start_change(own, "UpdateService", at(seconds))
+    ledger.finish(
+        own, deployment(release=asked), {"outcome": "SUCCEEDED", "reason": ""}, None, None
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "left"),
+    [((API_BEFORE, ADMIN), image(tag=None)), ((API, ADMIN_BEFORE), ADMIN_IMAGE)],
+    ids=["shop/api", "shop/admin"],
+)
+def test_the_image_that_the_target_does_not_have_is_abandoned_and_no_other_one(
+    world, ecs, ssm, ledger, before, left
+):
+    runs_two(ecs, ssm)
+    defined(ecs, *before, asked="shop-api:41")
+
+    record = resolved(world, to="shop-api:41")
+
+    assert record.deployment.release.image == left
+    assert (record.leaves, record.also) == (True, ())
+
+
+def test_a_task_definition_that_was_never_good_has_the_digest_of_the_repository_that_goes_back(
+    world, ecs, ssm, ledger
+):
+    runs_two(ecs, ssm)
+    defined(ecs, API, ADMIN_BEFORE, asked="shop-api:41")
+
+    assert resolved(world, to="shop-api:41").good.digest == OLD_DIGEST
+
+
+def test_nothing_is_abandoned_where_only_settings_differ(world, ecs, ssm, ledger):
+    ended(ledger, found=good(OLD, DIGEST))
+    runs_two(ecs, ssm)
+    defined(ecs, API, ADMIN, asked="shop-api:41")
+
+    record = resolved(world, to="shop-api:41")
+
+    assert (record.leaves, record.deployment.release.image) == (False, image(tag=None))
+
+
+def test_an_image_that_stays_in_another_container_is_not_abandoned(world, ecs, ssm, ledger):
+    runs(ecs, API, container(name="worker", image=BAD))
+    planned(ssm)
+    defined(ecs, API_BEFORE, container(name="worker", image=BAD), asked="shop-api:41")
+
+    assert not resolved(world, to="shop-api:41").leaves
+
+
+@pytest.mark.parametrize(
+    ("last", "left"), [(DIGEST, DIGEST), (ADMIN_DIGEST, ADMIN_DIGEST)], ids=["api", "admin"]
+)
+def test_of_several_images_that_leave_the_one_that_was_released_last_is_abandoned(
+    world, ecs, ssm, ledger, last, left
+):
+    first = ({DIGEST, ADMIN_DIGEST} - {last}).pop()
+    released(ledger, -50, first, "e-50")
+    released(ledger, -40, last, "e-40")
+    released(ledger, -30, first, "e-30", manual=True)  # which has abandoned it
+    released(ledger, -20, ANOTHER_DIGEST, "e-20")
+    runs_two(ecs, ssm)
+    defined(ecs, API_BEFORE, ADMIN_BEFORE, asked="shop-api:41")
+
+    record = resolved(world, to="shop-api:41")
+
+    assert record.deployment.release.image.digest == left
+    [also] = record.also
+    assert also.startswith("shop/a")
+    assert "leaves the service, too; it is not quarantined, because" in also
+
+
+def test_of_several_images_whose_releases_nobody_knows_the_first_one_is_abandoned(
+    world, ecs, ssm, ledger
+):
+    spoil_history()
+    runs_two(ecs, ssm)
+    defined(ecs, API_BEFORE, ADMIN_BEFORE, asked="shop-api:41")
+
+    assert resolved(world, to="shop-api:41").deployment.release.image == image(tag=None)
+
+
+def spoil_history():
+    """Somebody has written an item to the history that can't be read."""
+    aws.table().put_item(Item={"pk": SERVICE, "sk": "deployment#x", "steps": "none"})
+
+
+def test_a_sidecar_that_no_release_deploys_is_not_abandoned(world, ecs, ssm, ledger):
+    runs(ecs, SIDECAR, API)
+    planned(ssm)
+    defined(
+        ecs,
+        container(name="proxy", image="public.ecr.aws/envoy@" + ADMIN_DIGEST),
+        API,
+        asked="shop-api:41",
+    )
+
+    record = resolved(world, to="shop-api:41")
+
+    assert (record.leaves, record.deployment.release.image) == (False, image(tag=None))
+
+
+def test_an_image_that_a_release_deployed_is_abandoned_though_its_plan_is_gone(
+    world, ecs, ssm, ledger
+):
+    released(ledger, -50, DIGEST, "e-50")
+    runs(ecs, SIDECAR, API)
+    unplanned(ssm)
+    defined(ecs, SIDECAR, API_BEFORE, asked="shop-api:41")
+
+    record = resolved(world, to="shop-api:41")
+
+    assert (record.leaves, record.deployment.release.image) == (True, image(tag=None))
+
+
+def test_the_plan_of_the_abandoned_image_guards_the_rollback(world, ecs, ssm, ledger):
+    api = route("v*", production=[SERVICE])
+    api["stages"][0]["services"][0]["bake_seconds"] = 7
+    runs(ecs, API, ADMIN)
+    pushes.planned(ssm, api)
+    admin_planned(ssm)
+    unguarded(ssm)
+    defined(ecs, API, ADMIN_BEFORE, asked="shop-api:41")
+
+    assert resolved(world, to="shop-api:41").deployment.policy == Policy()
+
+
+# --- how far back ------------------------------------------------------------------------------------
+
+
+def test_a_rollback_of_a_service_that_went_back_does_not_go_forward_again(world, ecs, ssm, ledger):
+    """A person has named OLD, and passed over a version that was good later."""
+    ended(ledger, found=good(f"{FAMILY}:40", ANOTHER_DIGEST, at=at(-9000)))
+    ended(ledger, found=good(NEW, DIGEST, at=at(-5000)))
+    ended(ledger, found=good(OLD, at=at(-7000)))
+    runs(ecs, container(image=GOOD), on=OLD)
+    planned(ssm)
+    goes_back_to(ecs, f"{FAMILY}:40", container(image=f"{URI}@{ANOTHER_DIGEST}"))
+
+    assert resolved(world).good.task_definition == f"{FAMILY}:40"
+
+
+def test_a_good_version_that_ecs_no_longer_has_is_passed_over(world, ecs, ssm, ledger):
+    ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
+    ended(ledger, found=good(OLD))
+    runs(ecs)
+    planned(ssm)
+    is_gone(ecs)
+    goes_back_to(ecs, OTHER)
+
+    assert resolved(world).good == good(OTHER, ANOTHER_DIGEST)
+
+
+def test_a_good_version_with_a_quarantined_image_of_another_repository_is_passed_over(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
+    ended(ledger, found=good(OLD))
+    quarantined_by_hand(ADMIN_DIGEST)
+    runs(ecs, API, ADMIN_BEFORE)
+    pushes.planned(ssm)
+    admin_planned(ssm)
+    unguarded(ssm)
+    goes_back_to(ecs, OLD, API_BEFORE, ADMIN)
+    goes_back_to(ecs, OTHER, API_BEFORE, ADMIN_BEFORE)
+
+    assert resolved(world).good == good(OTHER, ANOTHER_DIGEST)
+
+
+def test_a_deployment_under_way_goes_back_to_the_last_good_version_that_ecs_still_has(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
+    ended(ledger, found=good(OLD))
+    accepted(ledger, "e-0", release=EARLIER)
+    runs(ecs)
+    planned(ssm)
+    is_gone(ecs)
+    goes_back_to(ecs, OTHER)
+
+    assert resolved(world).good == good(OTHER, ANOTHER_DIGEST)
+
+
+def test_an_image_is_put_into_the_running_task_definition_if_its_own_is_gone(
+    world, ecs, ssm, ecr, ledger
+):
+    ended(ledger, found=good(OLD))
+    runs(ecs)
+    planned(ssm)
+    found(ecr, OLD_DIGEST, by={"imageTag": "v1"}, registry=ACCOUNT)
+    is_gone(ecs)
+
+    assert resolved(world, to="v1").image == image(digest=OLD_DIGEST, tag="v1")
+
+
+# --- what the service's policy admits ----------------------------------------------------------------
+
+
+def test_no_image_of_a_repository_that_the_service_does_not_admit_is_a_target(
+    world, ecs, ssm, ecr, ledger
+):
+    runs(ecs, API, ADMIN)
+    pushes.planned(ssm)
+    admin_planned(ssm)
+    guarded(ssm, SERVICE, repositories=["shop/api"])
+    looked_up(ecr, "shop/api")
+
+    assert rejected(resolved(world, to="v7")) == "repository shop/api holds no image v7"
+
+
+def test_a_plan_of_a_repository_that_the_service_does_not_admit_guards_nothing(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OLD))
+    api = route("v*", production=[SERVICE])
+    api["stages"][0]["services"][0]["bake_seconds"] = 7
+    runs(ecs, ADMIN, API)
+    admin_planned(ssm)
+    pushes.planned(ssm, api)
+    guarded(ssm, SERVICE, repositories=["shop/api"])
+    goes_back_to(ecs, OLD, ADMIN, API_BEFORE)
+
+    record = resolved(world)
+
+    assert record.deployment.release.image == image(tag=None)
+    assert record.deployment.policy == Policy(bake_seconds=7)
+
+
+def test_a_service_that_admits_none_of_its_repositories_has_only_good_versions_as_targets(
+    world, ecs, ssm, ecr, ledger
+):
+    runs(ecs)
+    pushes.planned(ssm)
+    guarded(ssm, SERVICE, repositories=["shop/web"])
+
+    assert rejected(resolved(world, to="v7")) == (
+        "service production/api admits none of the repositories whose images it runs (SSM parameter "
+        "/slipway/services/production/api), and no good version of the service is v7; name a task "
+        "definition of the service"
+    )
+
+
+def test_an_image_of_a_service_whose_policy_can_not_be_read_is_no_target(
+    world, ecs, ssm, ecr, ledger
+):
+    runs(ecs)
+    pushes.planned(ssm)
+    guarded(ssm, SERVICE, text="{")
+
+    assert rejected(resolved(world, to="v7")).startswith(
+        "the policy of service production/api can't be read (SSM parameter "
+    )
+
+
+def test_a_good_version_is_a_target_though_the_services_policy_can_not_be_read(
+    world, ecs, ssm, ecr, ledger
+):
+    ended(ledger, found=good(OLD, tag="v7"))
+    runs(ecs)
+    pushes.planned(ssm)
+    guarded(ssm, SERVICE, text="{")
+    goes_back_to(ecs, OLD)
+
+    assert resolved(world, to="v7").good == good(OLD, tag="v7")
+
+
+def test_an_image_of_an_admitted_repository_without_a_plan_replaces_its_own_image_only(
+    world, ecs, ssm, ecr, ledger
+):
+    """The service's policy names another container, which is for releases by a plan."""
+    runs(ecs, API, ADMIN)
+    without_plan(ssm)
+    without_plan(ssm)
+    guarded(ssm, SERVICE, repositories=["shop/api"], container="admin")
+    looked_up(ecr, "shop/api", OLD_DIGEST)
+
+    record = resolved(world, to="v7")
+
+    assert record.image == image(digest=OLD_DIGEST, tag="v7")
+    assert record.deployment.policy.container is None
+    assert record.deployment.release.image == image(tag=None)
+
+
+# --- another registry's repository of the same name --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "registry",
+    [
+        "public.ecr.aws",
+        f"999999999999.dkr.ecr.{REGION}.amazonaws.com",
+        f"{ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com",
+    ],
+)
+def test_a_plan_is_not_for_another_registrys_repository_of_the_same_name(
+    world, ecs, ssm, ecr, registry
+):
+    """No plan is read for it."""
+    runs(ecs, container(image=f"{registry}/shop/api@{DIGEST}"))
+    unguarded(ssm)
+
+    record = resolved(world)
+
+    assert record.deployment.policy == Policy()
+    assert record.deployment.release.image.uri == f"{registry}/shop/api"
+
+
+def test_a_policy_does_not_admit_another_registrys_repository_of_the_same_name(
+    world, ecs, ssm, ecr
+):
+    runs(ecs, container(image=f"999999999999.dkr.ecr.{REGION}.amazonaws.com/shop/api@{DIGEST}"))
+    guarded(ssm, SERVICE, repositories=["shop/api"])
+
+    assert "admits none of the repositories" in rejected(resolved(world, to="v7"))

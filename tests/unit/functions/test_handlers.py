@@ -157,6 +157,8 @@ def test_resolve_rollback_records_the_target_and_names_the_rollback(ledger, ecs,
     described(ecs, ecs_deployment(taskDefinition=NEW))
     defined(ecs, container(image=f"{URI}@{DIGEST}"), asked=NEW, taskDefinitionArn=NEW)
     planned(ssm)
+    unguarded(ssm)
+    defined(ecs, asked=OLD)
 
     resolved = invoked("resolve_rollback", INPUTS["resolve_rollback"])
 

@@ -12,11 +12,12 @@ import pytest
 from slipway import aws
 from slipway.errors import AwsUnavailable, InvalidInput
 from tests.support.alarm_events import event as alarm_event
-from tests.support.builders import NEW, SERVICE, accepted, claim
+from tests.support.builders import NEW, OLD, SERVICE, accepted, claim, image
 from tests.support.container_logs import AWSLOGS
 from tests.support.ecs_answers import before, container, defined, described
 from tests.support.endings import RELEASE
 from tests.support.handlers import INPUTS, NEWS_OF_DEPLOYMENT, invoked
+from tests.support.secrets import FORMS, SECRET
 from tests.support.stubs import stubbed
 
 
@@ -124,6 +125,42 @@ def test_a_text_that_looks_like_a_secret_is_published_to_nobody(ours, published,
     assert notice["reason"] == "crashed: DB_PASSWORD=*****"
     assert notice["evidence"] == ["DB_PASSWORD=*****", "exit code 1"]
     assert "hunter2" not in published[0]["Message"]
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_whatever_text_of_the_news_has_a_secret_nobody_gets_it(ledger, published, text):
+    """A person has written most of them, and nothing has checked what a release was refused for."""
+    wrong = STAGE | {
+        "kind": "end",
+        "outcome": "FAILED",
+        "reason": json.dumps({"errorType": "KeyError", "errorMessage": text}),
+        "evidence": [text],
+        "stage": text,
+        "services": [text],
+        "repository": text,
+        "tag": text,
+        "by": text,
+        "started_by": "manual start",
+        "gates": [text],
+        "alarms_firing": [text],
+        "rollback_target_images": {"api": text},
+    }
+
+    answer = invoked("notify", wrong)
+
+    assert SECRET not in json.dumps([answer, published])
+    assert sent(published[0])["execution"] == RELEASE
+
+
+def test_what_helps_to_find_a_fault_stays_in_a_notice(ours, published, ecs):
+    runs_as_before(ecs)
+
+    invoked("notify", NEWS_OF_DEPLOYMENT | {"image": image().to_json(), "rollback_target": OLD})
+
+    notice = sent(published[0])
+    assert notice["about"] == f"{SERVICE}#{claim().deployment}"
+    assert notice["image"] == image().to_json()
+    assert (notice["service"], notice["rollback_target"]) == (SERVICE, "shop-api:41")
 
 
 def test_an_end_is_notified_where_the_service_can_not_be_read(ours, published, ecs):

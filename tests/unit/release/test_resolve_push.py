@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from slipway.ledger.records import release_order
 from slipway.release.resolve import resolve
 from tests.support.builders import DIGEST, NOW, OLD_DIGEST, URI, at, policy
 from tests.support.pushes import (
@@ -69,6 +70,8 @@ def test_a_release_by_an_event_of_the_sweep_is_started_by_the_sweep(ssm, ecr):
 
 
 EVENT = "2026-11-22T03:00:00Z"
+RETAGGED = at(-0.000_001)
+"""The time of an older image that got another tag in this second, where its execution started long after."""
 
 
 @pytest.mark.parametrize(
@@ -77,10 +80,10 @@ EVENT = "2026-11-22T03:00:00Z"
         (EVENT, at(0), at(0)),
         (EVENT, at(0.25), at(0.25)),
         (EVENT, at(0.999), at(0.999)),
-        (EVENT, at(1), at(0.999_999)),
-        (EVENT, at(-0.001), at(0.999_999)),
-        (EVENT, at(-86_400), at(0.999_999)),
-        (EVENT, None, at(0.999_999)),
+        (EVENT, at(1), RETAGGED),
+        (EVENT, at(-0.001), RETAGGED),
+        (EVENT, at(-86_400), RETAGGED),
+        (EVENT, None, RETAGGED),
         ("2026-11-22T03:00:00.400Z", at(-1), at(0.4)),
         ("2026-11-22T03:00:00.400Z", at(0.25), at(0.25)),
         ("2026-11-22T04:00:00+01:00", at(0.25), at(0.25)),
@@ -109,17 +112,44 @@ def test_the_time_of_a_release_is_that_of_its_push_as_exactly_as_it_is_known(
     assert resolved(push() | {"time": in_event}, ssm, ecr).release.released_at == released_at
 
 
-@pytest.mark.parametrize(("started", "released"), [(0.3, 0.3), (0, 0), (-20, 0), (5, 0.999_999)])
-def test_an_old_image_with_another_tag_is_older_than_its_execution(ssm, ecr, started, released):
-    """AWS's clocks may differ, so that an execution may have started before its event."""
+def order_of(ssm, ecr, in_ecr, started=1.0):
+    """Where the release of an event of this second, whose image was pushed at this time, comes."""
     planned(ssm)
     unguarded(ssm)
-    found(ecr, imagePushedAt=at(-86_400))
+    found(ecr, imagePushedAt=at(in_ecr))
     located(ecr)
+    return release_order(resolved(push() | {"time": EVENT}, ssm, ecr, at(started)).release)
 
-    found_ = resolved(push() | {"time": EVENT}, ssm, ecr, at(started)).release
 
-    assert found_.released_at == at(released)
+@pytest.mark.parametrize("started", [-20, 0, 0.3, 5, 86_400])
+def test_a_push_comes_after_every_old_image_with_another_tag_in_its_second(ssm, ecr, started):
+    """AWS's clocks may differ, so that an execution may have started before its event."""
+    retagged = order_of(ssm, ecr, -86_400, started)
+
+    assert retagged < order_of(ssm, ecr, 0, started=-20)
+    assert retagged < order_of(ssm, ecr, 0.999)
+
+
+@pytest.mark.parametrize("started", [-20, 0, 0.3, 5, 86_400])
+def test_an_old_image_with_another_tag_comes_after_every_push_of_the_second_before(
+    ssm, ecr, started
+):
+    planned(ssm)
+    unguarded(ssm)
+    found(ecr, imagePushedAt=at(-0.001))
+    located(ecr)
+    before = resolved(push() | {"time": "2026-11-22T02:59:59Z"}, ssm, ecr).release
+
+    assert release_order(before) < order_of(ssm, ecr, -86_400, started)
+
+
+def test_old_images_with_another_tag_in_one_second_are_in_the_order_of_their_executions(ssm, ecr):
+    """The second one's event came later, which is all that is known."""
+    starts = [0.1, 0.11, 0.5, 1.4, 9.9]
+    orders = [order_of(ssm, ecr, -86_400 + start, start) for start in reversed(starts)]
+
+    assert orders == sorted(orders, reverse=True)
+    assert len(set(orders)) == len(orders)
 
 
 @pytest.mark.parametrize("ahead", [61, 3600, 10 * 365 * 86_400])
@@ -133,7 +163,7 @@ def test_an_event_of_the_future_is_refused_without_asking_aws(ssm, ecr, ahead):
 def test_an_event_may_be_a_minute_ahead_of_the_clock(ssm, ecr):
     planned(ssm)
     unguarded(ssm)
-    found(ecr)
+    found(ecr, imagePushedAt=at(60))
     located(ecr)
 
     release = resolved(push() | {"time": at(60).isoformat()}, ssm, ecr, NOW).release

@@ -1,0 +1,215 @@
+"""What a manual rollback abandons: the image that the service runs and that its target does not have.
+
+The containers of a service may have images of several repositories. What is abandoned gives the rollback its
+name in notices, its place in the order of releases, and its policy; and it is quarantined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from slipway.deployment.beginning import World
+from slipway.ecs.task_definition import Revision
+from slipway.errors import AwsRefused, InvalidInput
+from slipway.image import EcrRepository, Image, ecr_repository
+from slipway.ledger.ledger import Ledger
+from slipway.ledger.records import ServiceRecord
+from slipway.release.parameters import read_plan, read_service_policy
+from slipway.release.plan import Plan, Policy
+from slipway.release.registry import image_of
+from slipway.release.service_policy import ServicePolicy, policy_of
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a service runs, and the plans and the policy that its images are deployed by."""
+
+    service: str
+    revision: Revision
+    images: Mapping[str, Image]
+    """By container. The digest is empty if it is not known."""
+    planned: Mapping[EcrRepository, Policy]
+    """The policy of the service in each plan that names it, without that of the service. Only plans of
+    repositories of this account and region whose images run here, and which the service admits."""
+    of_service: ServicePolicy | None
+    """The service's own policy, if it has one that can be read."""
+    policy_unreadable: bool
+
+    @property
+    def of_releases(self) -> list[Image]:
+        """The images, one of each repository, that may be replaced by another one of their repository.
+
+        They are those with a plan or, without any plan, the first one. A policy of the service has to admit
+        the repository; one that can't be read admits none.
+        """
+        if self.policy_unreadable:
+            return []
+        first, *_ = self.images.values()
+        images = [image for image in self.images.values() if self._plan_of(image)] or [first]
+        admitted = [image for image in images if self._admits(self._own(image))]
+        return list({_repository(image): image for image in reversed(admitted)}.values())[::-1]
+
+    def policy_for(self, image: Image) -> Policy:
+        """The policy by which an image of this repository is deployed: that of its plan, and the service's.
+
+        Without a plan that names the service, no container is named, so that the image replaces only images
+        of its own repository.
+        """
+        planned = self._plan_of(image)
+        if planned:
+            return self._guarded(planned)
+        others = next(iter(self.planned.values()), Policy())
+        return self._guarded(others).model_copy(update={"container": None})
+
+    def _guarded(self, planned: Policy) -> Policy:
+        """The policy of the plan, with the gates of the service's own policy if they fit together."""
+        try:
+            return policy_of(self.service, planned, self.of_service)
+        except InvalidInput:
+            return planned
+
+    def _plan_of(self, image: Image) -> Policy | None:
+        own = self._own(image)
+        return self.planned.get(own) if own else None
+
+    def _own(self, image: Image) -> EcrRepository | None:
+        return own_repository(image, self.revision)
+
+    def _admits(self, own: EcrRepository | None) -> bool:
+        return self.of_service is None or (
+            own is not None and own.name in self.of_service.repositories
+        )
+
+
+@dataclass(frozen=True)
+class Abandoned:
+    """What a manual rollback abandons."""
+
+    image: Image
+    leaves: bool
+    """Whether the image leaves the service. Otherwise only settings change, and the image is named for
+    want of another one."""
+    also: tuple[str, ...] = ()
+    """A sentence for each other image that leaves the service, too."""
+
+
+def read_running(service: str, revision: Revision, world: World) -> Running:
+    """Read what speaks for the images of this revision, which the service runs.
+
+    Raises:
+        AwsUnavailable: from AWS. What can't be read for another reason does not prevent a rollback.
+    """
+    images = {}
+    plans: dict[EcrRepository, Plan | None] = {}
+    for container, reference in revision.images.items():
+        image = images[container] = image_of(reference, world.ecr)
+        own = own_repository(image, revision)
+        if own and own not in plans:
+            plans[own] = _plan(own.name, world)
+    of_service, unreadable = None, False
+    try:
+        of_service = read_service_policy(service, world.ssm)
+    except (InvalidInput, AwsRefused):
+        unreadable = True
+    planned = {
+        own: policy
+        for own, plan in plans.items()
+        if plan
+        and (of_service is None or own.name in of_service.repositories)
+        and (policy := plan.policy_of(service))
+    }
+    return Running(service, revision, images, planned, of_service, unreadable)
+
+
+def abandoned(
+    running: Running,
+    target: Mapping[str, str],
+    record: ServiceRecord,
+    world: World,
+) -> Abandoned:
+    """What the service abandons if it comes to run these images.
+
+    Args:
+        target: the image references of the target, by container.
+
+    Raises:
+        AwsUnavailable, AwsRefused: from ECR and the ledger.
+    """
+    ours = _of_slipway(running, record)
+    stays = {_key(image) for image in images_of(target, running, world).values()}
+    leaving = {_key(image): image for image in ours if _key(image) not in stays}
+    if not leaving:
+        return Abandoned(ours[0], leaves=False)
+    last = _released_last(running.service, leaving.values(), world.ledger)
+    return Abandoned(
+        last,
+        leaves=True,
+        also=tuple(
+            f"{image} leaves the service, too; it is not quarantined, because {last} was released after it"
+            for image in leaving.values()
+            if image is not last
+        ),
+    )
+
+
+def images_of(references: Mapping[str, str], running: Running, world: World) -> Mapping[str, Image]:
+    """The images of these references, by container; ECR is not asked for one that the service runs.
+
+    Raises:
+        AwsUnavailable: from ECR.
+    """
+    runs = running.revision.images
+    return {
+        container: running.images[container]
+        if runs.get(container) == reference
+        else image_of(reference, world.ecr)
+        for container, reference in references.items()
+    }
+
+
+def own_repository(image: Image, revision: Revision) -> EcrRepository | None:
+    """The image's repository, if it is one of the account and region of this task definition.
+
+    Another registry may have a repository of the same name, which is another one.
+    """
+    found = ecr_repository(image.uri)
+    region, account = revision.arn.split(":")[3:5]
+    return found if found and (found.region, found.account) == (region, account) else None
+
+
+def _of_slipway(running: Running, record: ServiceRecord) -> list[Image]:
+    """The images that Slipway deploys, or has deployed; without any, all that the service runs."""
+    images = list(running.images.values())
+    known = [
+        image
+        for image in images
+        if (own := own_repository(image, running.revision))
+        and (own in running.planned or own.name in record.newest)
+    ]
+    return known or images
+
+
+def _released_last(service: str, leaving: Iterable[Image], ledger: Ledger) -> Image:
+    """The one of these images that a release has put on the service last, as the ledger's history has it."""
+    images = list(leaving)
+    if len(images) == 1:
+        return images[0]
+    last = ledger.last_released(service, [image.digest for image in images if image.digest])
+    return next((image for image in images if image.digest == last), images[0])
+
+
+def _repository(image: Image) -> EcrRepository | str:
+    return ecr_repository(image.uri) or image.uri
+
+
+def _key(image: Image) -> str:
+    """Equal for the same image. Without a digest, the same tag has to do."""
+    return image.digest or f"{image.uri}:{image.tag}"
+
+
+def _plan(repository: str, world: World) -> Plan | None:
+    try:
+        return read_plan(repository, world.ssm)
+    except (InvalidInput, AwsRefused):
+        return None  # a plan that can't be read must not prevent a rollback
