@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Json
 
 from slipway.ecs.service import Update
 from slipway.health.cause import Cause
@@ -46,6 +47,13 @@ class Good(Model):
     """Tag of that image."""
     at: AwareDatetime
     """When it was found good."""
+
+
+class Copy(Model):
+    """The ledger's copy of a good task definition."""
+
+    content: Json[dict[str, Any]]
+    """As RegisterTaskDefinition takes it."""
 
 
 class Quarantined(Model):
@@ -296,8 +304,12 @@ class DeploymentRecord(Model):
 
         This is always so for a manual rollback, whose image is the one that the service ran.
         """
-        manual = self.deployment is not None and self.deployment.release.manual_rollback
-        return manual or "UpdateService" in self.steps
+        return self.is_manual_rollback or "UpdateService" in self.steps
+
+    @property
+    def is_manual_rollback(self) -> bool:
+        """Whether the deployment is a manual rollback."""
+        return self.deployment is not None and self.deployment.release.manual_rollback
 
 
 class Progress(Model):
@@ -367,6 +379,8 @@ class RollbackRecord(Model):
     settings."""
     also: Evidence = ()
     """A sentence for each other image that leaves the service, too."""
+    passed_over: Evidence = ()
+    """Why each newer good version is not the target, in a sentence."""
     refusal: Reason = ""
     """Why there is no target; empty if there is one."""
     cause: Cause | None = None

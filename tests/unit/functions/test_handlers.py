@@ -12,6 +12,7 @@ from botocore.stub import ANY
 from slipway import aws
 from slipway.deployment.beginning import Start
 from slipway.deployment.finish import Ending
+from slipway.deployment.go_back import Going
 from slipway.errors import AwsUnavailable, InvalidInput
 from slipway.model import parse
 from slipway.notices.news import News
@@ -550,7 +551,7 @@ def of_another_version(value):
         ("register_task_definition", INPUTS["register_task_definition"]),
         ("update_service", INPUTS["update_service"]),
         ("check_deployment", INPUTS["check_deployment"]),
-        ("roll_back", INPUTS["roll_back"]),
+        (Going, INPUTS["roll_back"]),
         (Ending, ENDED),
         (News, NEWS_OF_DEPLOYMENT),
     ],
