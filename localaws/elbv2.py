@@ -25,11 +25,12 @@ from localaws import clock
 from localaws.aws import ACCOUNT, REGION
 from localaws.ecs.state import LOCK
 
-# In seconds. On AWS the registration takes some seconds, the interval of checks is 30 s, and the
-# deregistration delay, for which a target drains, is 300 s.
+# In seconds. On AWS the registration takes some seconds, and the interval of checks is 30 s.
 REGISTRATION = 0.05
 FIRST_CHECK = 0.15
-DRAINING = 0.2
+#: How long a second of the deregistration delay, for which a target drains, takes here. Its default, 300 s,
+#: takes 0.2 s. A test that needs time while a target drains sets 1.
+DRAINING_SCALE = 0.2 / 300
 
 #: Answers a health check: None if it passes, the HTTP status if it fails. Raises ConnectionRefusedError
 #: if nothing listens, TimeoutError if nothing answers.
@@ -140,7 +141,7 @@ def _targets(group: FakeTargetGroup) -> dict[tuple[str, int], Target]:
 def _drain(group: FakeTargetGroup, target: Target) -> None:
     if target.gone_at is None:
         delay = float(str(group.attributes["deregistration_delay.timeout_seconds"]))
-        target.gone_at = clock.monotonic() + min(DRAINING, delay)
+        target.gone_at = clock.monotonic() + delay * DRAINING_SCALE
 
 
 def _register(self: FakeTargetGroup, targets: list[dict[str, Any]]) -> None:

@@ -29,6 +29,7 @@ TITLES = (
     *("Outcome", "", "The execution", "What it means", "Alert in Slack"),
     *("The next stage starts", "Becomes good", "The image is quarantined"),
 )
+TITLES_OF_CAUSES = ("Cause", "What it means", "A failed deployment quarantines its image")
 NOTES = """\
 - Outcomes with a *: you are notified of them only if the parameter `NotifyNoChange` is set.
 - Alert in Slack: a Slack bot reports the end of a deployment by editing its start message, and Slack alerts
@@ -40,9 +41,13 @@ NOTES = """\
 - The image is quarantined: Slipway no longer deploys the image to this service, under any tag, unless you
   lift its quarantine, force a manual deployment (`"force": true`), or name the image in a manual rollback
   (`"to"`). A manual rollback quarantines the image that the service ran until then. A failed deployment
-  quarantines its image, but only if the update of the service had begun. Exception: if the outcome is
-  ROLLED_BACK, and the service goes back to a good version with the same image, the image is not quarantined;
-  for example after a manual rollback to another task definition with this image.
+  quarantines its image, but only if the update of the service had begun, and only for a cause that can be the
+  image's fault: see [causes](#causes). Exception: if the outcome is ROLLED_BACK, and the service goes back to
+  a good version with the same image, the image is not quarantined; for example after a manual rollback to
+  another task definition with this image.
+- UNPROVEN: the notice has the commands that go on. Once the service runs tasks, start the release again; it
+  is checked then, and its next stage starts if it is good. A manual rollback, and a rollback of a failed
+  deployment, make nothing good either while no task runs.
 - FAILED is also the outcome of a release that fails before its first deployment, for example because its
   plan is invalid, or that can't start one of its deployments.
 - IGNORED ends a release, not a deployment: the repository has no plan, no route matches the tag, what was
@@ -55,9 +60,9 @@ NOTES = """\
 CAUSES = """\
 ## Causes
 
-The cause is a code that tells programs why a deployment ended with an outcome other than SUCCEEDED, NO_CHANGE
-or IGNORED. It is the field `cause` of the ledger and of the notice, not the `Cause` of the execution, which
-is a sentence.
+The cause is a code that tells programs why a deployment ended with an outcome other than SUCCEEDED,
+UNPROVEN, NO_CHANGE or IGNORED. It is the field `cause` of the ledger and of the notice, not the `Cause` of
+the execution, which is a sentence.
 """
 
 
@@ -72,8 +77,8 @@ def outcomes() -> str:
         if outcome.facts_of_manual_rollback != outcome.facts:
             name = f"{outcome}, manual rollback"
             rows.append(_row(name, outcome.facts_of_manual_rollback, manual_rollback=True))
-    causes = [(cause, cause.meaning) for cause in Cause]
-    parts = [HEAD, _table(TITLES, rows), NOTES, CAUSES, _table(("Cause", "What it means"), causes)]
+    causes = [(cause, cause.meaning, _yes(cause.quarantines)) for cause in Cause]
+    parts = [HEAD, _table(TITLES, rows), NOTES, CAUSES, _table(TITLES_OF_CAUSES, causes)]
     return "\n".join(parts)
 
 

@@ -29,7 +29,8 @@ def scale(service: LiveService, now: float) -> None:
     percent = service.settings["deploymentConfiguration"]["minimumHealthyPercent"]
     serving = {task.id for task in live if task not in stopped and task.serving(now)}
     spare = len(serving) - math.ceil(len(instances) * percent / 100)
-    old = [t for t in live if t not in stopped and t.record["startedBy"] != primary.id]
+    former = [t for t in live if t not in stopped and t.record["startedBy"] != primary.id]
+    old = [task for task in former if not task.is_protected(now)]
     idle = [task for task in old if task.id not in serving]
     busy = [task for task in old if task.id in serving]
     stop(service, [*stopped, *idle, *busy[: max(0, spare)]])

@@ -4,12 +4,12 @@ moto's ECS is static: UpdateService never changes a deployment, a service has no
 task definitions and services are dropped. Here these actions work on a simulated cluster, which one
 scheduler thread moves on.
 
-    clusters, capacity_providers, task_definitions, service_actions, task_actions
+    clusters, capacity_providers, task_definitions, service_actions, task_actions, task_protection
                                                     the actions of the API
     service, deployment, scheduler, service_tasks   a service and its deployments
     service_deployment_actions, service_deployment_states, service_deployment, service_revision
                                                     the history of a service's deployments
-    daemons                                         the services with one task on each instance
+    replicas, daemons                               the two strategies of the scheduler
     task, containers, dependencies, placement, images, awslogs
                                                     a task: its states, place, behaviour and logs
     container_instances                             instances of Auto Scaling groups
@@ -43,6 +43,7 @@ from localaws.ecs import (
     service_deployment_actions,
     task_actions,
     task_definitions,
+    task_protection,
 )
 from localaws.ecs import scheduler as ecs_scheduler
 from localaws.ecs.state import LOCK, TICK
@@ -75,6 +76,8 @@ ACTIONS: dict[str, Action] = {
     "list_tasks": task_actions.list_arns,
     "describe_tasks": task_actions.describe,
     "stop_task": task_actions.stop,
+    "update_task_protection": task_protection.update,
+    "get_task_protection": task_protection.get,
 }
 
 # Actions that are not simulated, and methods of moto's that would work on its static records.

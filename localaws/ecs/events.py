@@ -18,6 +18,19 @@ from typing import Any
 from localaws import aws
 from localaws.ecs.state import utcnow
 
+#: The type of each service action that can occur here.
+SERVICE_ACTIONS = {
+    "SERVICE_STEADY_STATE": "INFO",
+    "CAPACITY_PROVIDER_STEADY_STATE": "INFO",
+    "TASKS_STOPPED": "INFO",
+    "SERVICE_DEPLOYMENT_IN_PROGRESS": "INFO",
+    "SERVICE_DEPLOYMENT_COMPLETED": "INFO",
+    "SERVICE_TASK_START_IMPAIRED": "WARN",
+    "SERVICE_DISCOVERY_INSTANCE_UNHEALTHY": "WARN",
+    "SERVICE_TASK_PLACEMENT_FAILURE": "ERROR",
+    "SERVICE_DEPLOYMENT_FAILED": "ERROR",
+}
+
 _outbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
 
@@ -36,6 +49,18 @@ def deployment_changed(service_arn: str, name: str, deployment_id: str, reason: 
         "reason": reason,
     }
     later(lambda: aws.emit("aws.ecs", "ECS Deployment State Change", detail, [service_arn]))
+
+
+def service_acted(service_arn: str, cluster_arn: str, name: str, **more: Any) -> None:
+    """Emit an "ECS Service Action"."""
+    detail = {
+        "eventType": SERVICE_ACTIONS[name],
+        "eventName": name,
+        "clusterArn": cluster_arn,
+        **more,
+        "createdAt": _iso(utcnow()),
+    }
+    later(lambda: aws.emit("aws.ecs", "ECS Service Action", detail, [service_arn]))
 
 
 def task_changed(record: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@
 
 * ``healthy``, the default, and the behaviour of every image outside of the account's registry;
 * ``crash``: exits ``localaws.exit-seconds`` (0.1) after its start with ``localaws.exit-code`` (1);
+* ``no-capacity``: Fargate has no capacity for its tasks;
 * ``unpullable``: can't be pulled, like an image that ECR does not have;
 * ``unhealthy``: health checks of targets get ``localaws.health-status`` (502), and container health
   checks fail;
@@ -31,7 +32,7 @@ from localaws.aws import ACCOUNT, REGION
 from localaws.ecs.state import CRASH, PENDING
 
 INJECTED = ("healthy", "unpullable", "crash")
-BEHAVIOURS = ("healthy", "crash", "unpullable", "unhealthy", "slow", "regression")
+BEHAVIOURS = ("healthy", "crash", "unpullable", "unhealthy", "slow", "regression", "no-capacity")
 
 _REGISTRY = (
     rf"{ACCOUNT}\.dkr(\.ecr(-fips)?\.{REGION}\.amazonaws\.com|-ecr(-fips)?\.{REGION}\.on\.aws)"

@@ -7,18 +7,25 @@ needs no special case.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import Any
 
 from localaws import clock
-from localaws.ecs import container_instances, daemons, service_deployment_states, task_definitions
+from localaws.ecs import (
+    container_instances,
+    daemons,
+    replicas,
+    service_deployment_states,
+    task_definitions,
+)
 from localaws.ecs.alarms import in_alarm, reflect_regressions
 from localaws.ecs.deployment import ALARMS, BREAKER, Deployment, threshold
 from localaws.ecs.service import LiveService, live_services
-from localaws.ecs.service_tasks import start, stop
-from localaws.ecs.state import STOPPED_TASKS_STAY, backend
+from localaws.ecs.state import STOPPED_TASKS_STAY, arn, backend
 from localaws.ecs.task import Task
+
+#: The number of failed tasks in a row after which ECS says so. AWS does not publish it.
+IMPAIRED_AFTER = 3
 
 
 def tick() -> None:
@@ -33,7 +40,7 @@ def tick() -> None:
             if service.settings["schedulingStrategy"] == "DAEMON":
                 daemons.scale(service, now)
             else:
-                _scale(service, now)
+                replicas.scale(service, now)
             _report_targets(service)
             _conclude(service, now)
             service_deployment_states.advance(service, now)
@@ -61,62 +68,36 @@ def _judge(service: LiveService, now: float) -> None:
             service.tasks.remove(task)
             if task.failed and deployment:
                 deployment.count_failure(now)
+                if deployment.failed_tasks >= IMPAIRED_AFTER:
+                    message = "is unable to consistently start tasks successfully."
+                    service.report("start", message, "SERVICE_TASK_START_IMPAIRED")
         elif task.serving(now):
             if task.healthy_since is None:
                 task.healthy_since = now
                 if deployment:
                     deployment.count_success(service.breaker)
+                    service.resolve("start")
         elif task.status == "RUNNING" and now - task.since >= grace:
             _stop_if_unhealthy(service, task)
 
 
 def _stop_if_unhealthy(service: LiveService, task: Task) -> None:
     for group, target, seen in task.unhealthy_targets():
+        host = task.placement.instance
+        where = f"(instance {host.ec2_instance_id}) " if host else ""
         service.add_event(
-            f"(port {target.port}) is unhealthy in (target-group {group}) due to (reason {seen})"
+            f"(task {task.id}) {where}(port {target.port}) is unhealthy in (target-group {group})"
+            f" due to (reason {seen})"
         )
         reason = f"Task failed ELB health checks in (target-group {group})"
         task.stop(reason, "ServiceSchedulerInitiated", failed=True)
         return
     if task.record["healthStatus"] == "UNHEALTHY":
         service.add_event(f"(task {task.id}) failed container health checks.")
+        if service.settings.get("serviceRegistries"):
+            service.act("SERVICE_DISCOVERY_INSTANCE_UNHEALTHY")
         reason = "Task failed container health checks"
         task.stop(reason, "ServiceSchedulerInitiated", failed=True)
-
-
-def _scale(service: LiveService, now: float) -> None:
-    """Stop surplus tasks and start missing ones, within minimumHealthyPercent and maximumPercent."""
-    primary, desired = service.deployments[0], service.desired_count
-    live = [task for task in service.tasks if not task.stopping]
-    serving = {task.id for task in live if task.serving(now)}
-    new = [task for task in live if task.record["startedBy"] == primary.id]
-    old = [task for task in live if task.record["startedBy"] != primary.id]
-    configuration = service.settings["deploymentConfiguration"]
-    minimum = math.ceil(desired * configuration["minimumHealthyPercent"] / 100)
-    maximum = math.floor(desired * configuration["maximumPercent"] / 100)
-
-    new.sort(key=lambda task: task.id in serving)
-    stopped = new[: max(0, len(new) - desired)]
-    missing = max(0, desired - len(new)) if primary.rollout_state != "FAILED" else 0
-    replaced = sum(task.id in serving for task in new)
-    surplus = len(old) - max(0, desired - replaced)
-    # If maximumPercent leaves no room for new tasks, old ones stop as far as the minimum allows.
-    needed = max(0, missing + len(live) - maximum) if missing else 0
-    spare = len(serving) - minimum
-    for task in sorted(old, key=lambda task: task.id in serving):
-        if max(surplus, needed) <= 0:
-            break
-        if task.id in serving:
-            if spare <= 0:
-                break
-            spare -= 1
-        stopped.append(task)
-        surplus, needed = surplus - 1, needed - 1
-    stop(service, stopped)
-    remaining = sum(not task.stopping for task in service.tasks)
-    room = min(missing, maximum - remaining)
-    if room > 0 and now >= primary.not_before:
-        start(service, primary, [None] * room, now)
 
 
 def _report_targets(service: LiveService) -> None:
@@ -139,21 +120,28 @@ def _report_targets(service: LiveService) -> None:
         service.add_event(f"has begun draining connections on {count} tasks.")
 
 
-def _conclude(service: LiveService, now: float) -> None:
-    """Update the counts of the service, and end the deployment if it has completed or failed."""
+def _count(service: LiveService) -> None:
+    """Update the counts of the service and its deployments."""
     for deployment in service.deployments:
         mine = [t for t in service.tasks if t.record["startedBy"] == deployment.id]
         deployment.running_count = sum(task.status == "RUNNING" for task in mine)
         deployment.pending_count = sum(t.status in ("PROVISIONING", "PENDING") for t in mine)
         if deployment.status == "PRIMARY":
             deployment.desired_count = service.desired_count
-        else:
+        elif not service.replaces_lost_tasks_of(deployment):
             deployment.desired_count = sum(not task.stopping for task in mine)
     service.running_count = sum(d.running_count for d in service.deployments)
     service.pending_count = sum(d.pending_count for d in service.deployments)
+
+
+def _conclude(service: LiveService, now: float) -> None:
+    """Update the counts, and end the deployment if it has completed or failed."""
+    _count(service)
     used = {task.record["startedBy"] for task in service.tasks}
     primary = service.deployments[0]
-    service.deployments = [d for d in service.deployments if d is primary or d.id in used]
+    service.deployments = [
+        d for d in service.deployments if d is primary or d.id in used or d.desired_count
+    ]
     if service.status == "DRAINING":
         if not service.tasks:
             service.status, service.deployments = "INACTIVE", []
@@ -174,8 +162,16 @@ def _conclude(service: LiveService, now: float) -> None:
         elif service.breaker.get("enable") and primary.failed_tasks >= limit:
             service.fail_deployment(BREAKER)
     if steady and not service.steady and primary.rollout_state != "IN_PROGRESS":
-        service.add_event("has reached a steady state.")
+        _tell_steady_state(service, primary)
     service.steady = steady
+
+
+def _tell_steady_state(service: LiveService, primary: Deployment) -> None:
+    service.add_event("has reached a steady state.")
+    service.act("SERVICE_STEADY_STATE")
+    if providers := primary.settings.get("capacityProviderStrategy"):
+        arns = [arn(f"capacity-provider/{each['capacityProvider']}") for each in providers]
+        service.act("CAPACITY_PROVIDER_STEADY_STATE", capacityProviderArns=arns)
 
 
 def _deployment_of(service: LiveService, task: Task) -> Deployment | None:

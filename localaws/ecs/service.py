@@ -7,6 +7,7 @@ as it is, and the description of a service follows from its deployments and task
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
 from moto.core.utils import get_service_model
@@ -22,6 +23,8 @@ from localaws.ecs.service_revision import ServiceRevision
 from localaws.ecs.state import backend, digits, utcnow
 from localaws.ecs.task import Task
 from localaws.ecs.task_definitions import LiveTaskDefinition
+
+TOLD_AGAIN_AFTER = timedelta(hours=6)
 
 _NAMES = ("cluster", "service", "serviceName", "taskDefinition", "desiredCount", "tags")
 _ONCE = ("clientToken", "forceNewDeployment", "role")
@@ -49,6 +52,7 @@ class LiveService(Service):
         self.seen: dict[str, str] = {}  # the tasks' statuses in the scheduler's last round
         self.last_completed: Deployment | None = None
         self.steady = True
+        self.troubles: dict[tuple[str, str], datetime] = {}  # those that an event has told, by kind
         self.created_at = utcnow()
 
     @property
@@ -67,6 +71,25 @@ class LiveService(Service):
             "message": f"(service {self.name}) {message}",
         }
         self.events = [event, *self.events][:100]
+
+    def act(self, name: str, **more: Any) -> None:
+        """Emit an "ECS Service Action" to EventBridge."""
+        events.service_acted(self.arn, self.cluster_arn, name, **more)
+
+    def report(self, kind: str, message: str, action: str = "", **more: Any) -> None:
+        """Add an event about a trouble, with its service action: once, until it is resolved or has
+        lasted for six hours.
+        """
+        told, now = self.troubles.get((kind, message)), utcnow()
+        if told is None or now - told >= TOLD_AGAIN_AFTER:
+            self.troubles[kind, message] = now
+            self.add_event(message)
+            if action:
+                self.act(action, **more)
+
+    def resolve(self, kind: str) -> None:
+        """Forget a kind of trouble, so that the next one is told."""
+        self.troubles = {known: at for known, at in self.troubles.items() if known[0] != kind}
 
     def settings_after(self, params: dict[str, Any]) -> dict[str, Any]:
         """The settings after a request is applied to them."""
@@ -123,6 +146,11 @@ class LiveService(Service):
         """Whether ECS itself deploys it, so that it has service deployments and revisions."""
         return bool(self.deployment_controller["type"] == "ECS")
 
+    def replaces_lost_tasks_of(self, deployment: Deployment) -> bool:
+        """Whether a task of a deployment that ends by itself is replaced by another one of it."""
+        replicas = self.settings["schedulingStrategy"] == "REPLICA"
+        return replicas and deployment.rollout_state == "COMPLETED"
+
     def begin_deployment(self, definition: LiveTaskDefinition) -> None:
         """Begin a PRIMARY deployment of the present settings, as a new service revision."""
         number = digits()
@@ -169,9 +197,13 @@ class LiveService(Service):
             former.status = "ACTIVE"
         self.deployments.insert(0, deployment)
         self.task_definition = deployment.definition.arn
-        events.deployment_changed(
-            self.arn, "SERVICE_DEPLOYMENT_IN_PROGRESS", deployment.id, deployment.reason
-        )
+        self.troubles = {}  # the scheduler begins anew
+        self._tell_deployment("SERVICE_DEPLOYMENT_IN_PROGRESS", deployment)
+
+    def _tell_deployment(self, name: str, deployment: Deployment) -> None:
+        """Emit both events that a deployment has, of which only one names it."""
+        events.deployment_changed(self.arn, name, deployment.id, deployment.reason)
+        self.act(name)
 
     def complete_deployment(self) -> None:
         """Complete the deployment: all its tasks are healthy, and those of earlier deployments
@@ -183,9 +215,7 @@ class LiveService(Service):
         deployment.updated_at = utcnow()
         self.last_completed = deployment
         self.add_event(f"(deployment {deployment.id}) deployment completed.")
-        events.deployment_changed(
-            self.arn, "SERVICE_DEPLOYMENT_COMPLETED", deployment.id, deployment.reason
-        )
+        self._tell_deployment("SERVICE_DEPLOYMENT_COMPLETED", deployment)
 
     def fail_deployment(self, cause: Cause) -> None:
         """Fail the deployment: start no more tasks, and roll back to the last completed one if so
@@ -199,9 +229,7 @@ class LiveService(Service):
         deployment.updated_at = utcnow()
         self.add_event(f"(deployment {deployment.id}) deployment failed: {cause.what}.")
         if cause is not USER:  # the event is documented for failures that ECS detects
-            events.deployment_changed(
-                self.arn, "SERVICE_DEPLOYMENT_FAILED", deployment.id, deployment.reason
-            )
+            self._tell_deployment("SERVICE_DEPLOYMENT_FAILED", deployment)
         configured = self.settings["deploymentConfiguration"].get(cause.setting, {})
         deployment.rolls_back = cause is USER or bool(configured.get("rollback"))
         if deployment.rolls_back and not deployment.is_rollback:

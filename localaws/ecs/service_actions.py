@@ -67,6 +67,9 @@ def update(params: dict[str, Any]) -> dict[str, Any]:
         checks.check(settings, current, "UpdateService")
     service.settings = settings
     if params.get("desiredCount") is not None:
+        further = max(0, int(params["desiredCount"]) - service.desired_count)
+        for former in filter(service.replaces_lost_tasks_of, service.deployments[1:]):
+            former.desired_count += further  # the old revision is scaled out, too
         service.desired_count = int(params["desiredCount"])
     if needs_tasks:
         service.begin_deployment(current)

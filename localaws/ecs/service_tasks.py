@@ -8,7 +8,7 @@ from typing import Any
 
 from localaws.ecs.capacity_providers import choose
 from localaws.ecs.deployment import Deployment
-from localaws.ecs.placement import PlacementError, place
+from localaws.ecs.placement import NO_FARGATE, PlacementError, place
 from localaws.ecs.service import LiveService
 from localaws.ecs.service_validation import on_fargate
 from localaws.ecs.state import THROTTLE, backend
@@ -28,8 +28,8 @@ def start(
     for instance in instances:
         try:
             task = _new_task(service, deployment, instance)
-        except PlacementError as reason:
-            _report_no_place(service, deployment, reason, now)
+        except PlacementError as error:
+            _report_no_place(service, deployment, error, now)
             if instance is None:  # nor is there room for another one
                 break
             continue
@@ -39,6 +39,7 @@ def start(
     if started:
         names = " ".join(f"(task {task.id})" for task in started)
         service.add_event(f"has started {len(started)} tasks: {names}.")
+        service.resolve("place")
 
 
 def stop(service: LiveService, tasks: Sequence[Task]) -> None:
@@ -48,25 +49,30 @@ def stop(service: LiveService, tasks: Sequence[Task]) -> None:
     for task in tasks:
         reason = f"Scaling activity initiated by (deployment {service.deployments[0].id})"
         task.stop(reason, "ServiceSchedulerInitiated")
+    for deployment in service.deployments:
+        surplus = sum(task.record["startedBy"] == deployment.id for task in tasks)
+        deployment.desired_count = max(0, deployment.desired_count - surplus)
     names = " ".join(f"(task {task.id})" for task in tasks)
     service.add_event(f"has stopped {len(tasks)} running tasks: {names}.")
+    service.act("TASKS_STOPPED")
 
 
 def _report_no_place(
-    service: LiveService, deployment: Deployment, reason: PlacementError, now: float
+    service: LiveService, deployment: Deployment, error: PlacementError, now: float
 ) -> None:
-    if deployment.settings.get("capacityProviderStrategy"):
+    if deployment.settings.get("capacityProviderStrategy") and error.reason != NO_FARGATE:
         # On AWS the task is PROVISIONING until the capacity provider has launched an instance. That
         # does not count as a failed task.
         deployment.not_before = now + THROTTLE
     else:
         deployment.count_failure(now)
-    message = (
-        "was unable to place a task because no container instance met all of its requirements."
-        f" Reason: {reason}."
+    service.report(
+        "place",
+        f"{error} For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.",
+        "SERVICE_TASK_PLACEMENT_FAILURE",
+        **error.where,
+        reason=error.reason,
     )
-    if not service.events or not service.events[0]["message"].endswith(message):
-        service.add_event(message)
 
 
 def _new_task(service: LiveService, deployment: Deployment, instance: Any) -> Task:

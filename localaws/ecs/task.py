@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from copy import deepcopy
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -46,6 +47,8 @@ class Task:
         self.targets: list[tuple[str, elbv2.Target]] = []
         self.since = clock.monotonic()  # when it got its status
         self.healthy_since: float | None = None
+        self.protected_until = 0.0  # from scale-in and deployments
+        self.protection_expires_at: datetime | None = None
         self.checked = [
             c for c in self.containers if c.definition.get("healthCheck") and c.essential
         ]
@@ -92,6 +95,10 @@ class Task:
     def behaviours(self) -> list[Behaviour]:
         """The behaviours of its images."""
         return [container.behaviour for container in self.containers]
+
+    def is_protected(self, now: float) -> bool:
+        """Whether neither a scale-in nor a deployment stops it."""
+        return now < self.protected_until
 
     def snapshot(self) -> dict[str, Any]:
         """The record as DescribeTasks returns it now."""

@@ -55,7 +55,7 @@ def describe(params: dict[str, Any]) -> dict[str, Any]:
     cluster = params.get("cluster", "default")
     found, failures = [], []
     for name in names:
-        if task := _find(cluster, name):
+        if task := find(cluster, name):
             record = task.snapshot()
             if "TAGS" not in params.get("include", []):
                 del record["tags"]
@@ -68,7 +68,7 @@ def describe(params: dict[str, Any]) -> dict[str, Any]:
 
 def stop(params: dict[str, Any]) -> dict[str, Any]:
     """StopTask. A service replaces the task."""
-    task = _find(params.get("cluster", "default"), params["task"])
+    task = find(params.get("cluster", "default"), params["task"])
     if task is None:
         raise InvalidParameterException("The referenced task was not found.")
     task.stop(params.get("reason") or "Task stopped by user", "UserInitiated")
@@ -109,8 +109,8 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
                 siblings=[task.placement for task in started],
                 provider=provider,
             )
-        except PlacementError as reason:
-            failures.append({"arn": cluster.arn, "reason": "RESOURCE", "detail": str(reason)})
+        except PlacementError as error:
+            failures.append(error.failure())
             continue
         given = {**options, "capacityProviderName": provider} if provider else options
         task = Task(definition, placement, [], tags, given)
@@ -124,6 +124,7 @@ def placements(cluster: str) -> Iterator[Any]:
     return (t.placement for t in tasks_of(cluster).values() if t.status != "STOPPED")
 
 
-def _find(cluster: str, name: str) -> Task | None:
+def find(cluster: str, name: str) -> Task | None:
+    """The task with this id or ARN, stopped or not; None if there is none."""
     wanted = name.rpartition("/")[2]
     return next((task for task in tasks_of(cluster).values() if task.id == wanted), None)

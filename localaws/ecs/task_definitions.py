@@ -59,9 +59,26 @@ class LiveTaskDefinition(TaskDefinition):
         self.record.update({"status": status, moment: utcnow()})
 
     @property
+    def reserves(self) -> dict[str, int]:
+        """The CPU units and the MiB that a task takes from its container instance."""
+        containers = self.record["containerDefinitions"]
+        cpu = sum(c.get("cpu") or 0 for c in containers)
+        memory = sum(c.get("memoryReservation") or c.get("memory") or 0 for c in containers)
+        return {
+            "CPU": _units(self.record.get("cpu"), "vcpu") or cpu,
+            "MEMORY": _units(self.record.get("memory"), "gb") or memory,
+        }
+
+    @property
     def awsvpc(self) -> bool:
         """Whether the network mode is awsvpc."""
         return bool(self.record.get("networkMode") == "awsvpc")
+
+
+def _units(size: str | None, large_unit: str) -> int:
+    """The size of a task, which may be given in units such as "256" or as "0.25 vCPU" or "1 GB"."""
+    text = (size or "0").lower()
+    return int(float(text.removesuffix(large_unit)) * (1024 if large_unit in text else 1))
 
 
 def register(params: dict[str, Any]) -> dict[str, Any]:

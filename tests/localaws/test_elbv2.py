@@ -52,7 +52,7 @@ def test_a_deregistered_target_drains_before_its_task_stops(
     world.create(world.definition(world.push()), group=group)
     world.settle()
     assert health(world, group) == [("healthy", None, None)]
-    monkeypatch.setattr(elbv2, "DRAINING", 3600)
+    monkeypatch.setattr(elbv2, "DRAINING_SCALE", 1)
 
     world.update(desiredCount=0)
 
@@ -64,6 +64,23 @@ def test_a_deregistered_target_drains_before_its_task_stops(
         "draining",
     )
     assert [task["lastStatus"] for task in world.tasks("STOPPED")] == ["DEACTIVATING"]
+
+
+def test_a_target_drains_for_the_deregistration_delay_of_its_group(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elbv2, "DRAINING_SCALE", 1)
+    delays = {"0": world.target_group(), "1": world.target_group(), "3600": world.target_group()}
+    for delay, group in delays.items():
+        attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": delay}
+        world.elbv2.modify_target_group_attributes(TargetGroupArn=group, Attributes=[attribute])
+        targets = [{"Id": "10.1.2.3"}]
+        world.elbv2.register_targets(TargetGroupArn=group, Targets=targets)
+        world.elbv2.deregister_targets(TargetGroupArn=group, Targets=targets)
+
+    assert not health(world, delays["0"])
+    wait_for(lambda: not health(world, delays["1"]), "the end of a second")
+    assert [state for state, _, _ in health(world, delays["3600"])] == ["draining"]
 
 
 def test_a_drained_target_is_gone(world: World) -> None:

@@ -34,6 +34,11 @@ TAKEN = Failure("Superseded", "release shop/api:v3 has claimed service productio
 RETRIED = definitions.unfilled("deployment")["States"]["FinishDeployment"]["Retry"][0]
 TRIES = 1 + RETRIED["MaxAttempts"]
 
+
+def only_the_rollback_unchecked(event: Any) -> Any:
+    return DENIED if event["watch"].get("rolling_back") else BAD
+
+
 # Every end that people are notified of: its outcome, and the script.
 ENDS: dict[str, tuple[str, dict[str, Any]]] = {
     "baked": ("SUCCEEDED", {}),
@@ -55,7 +60,7 @@ ENDS: dict[str, tuple[str, dict[str, Any]]] = {
     "rolled back": ("ROLLED_BACK", {"CheckDeployment": [BAD, pending(), WELL]}),
     "rollback failed": ("ROLLBACK_FAILED", {"CheckDeployment": [BAD, failed()]}),
     "rollback refused": ("ROLLBACK_FAILED", {"CheckDeployment": BAD, "RollBack": DENIED}),
-    "rollback not observed": ("ROLLBACK_FAILED", {"CheckDeployment": [BAD, DENIED]}),
+    "rollback not observed": ("ROLLBACK_FAILED", {"CheckDeployment": only_the_rollback_unchecked}),
 }
 NOT_GONE_ON = {"begin refused", "rejected"}
 
@@ -263,8 +268,7 @@ def test_the_notice_of_the_end_names_the_container_that_failed(ended: tuple[str,
 def test_the_notice_of_the_end_names_the_container_of_a_rollback_that_failed(
     machine: Machine,
 ) -> None:
-    checks = [Failure("AwsRefused", "denied"), BAD]
-    run = machine.run(deployment(), CheckDeployment=checks)
+    run = machine.run(deployment(), UpdateService=DENIED, CheckDeployment=BAD)
     assert notified_of_the_end(run)["failed"] == FAILED.to_json()
 
 

@@ -201,6 +201,20 @@ def test_a_superseded_deployment_ends_the_release_without_failing_it(machine: Ma
     }
 
 
+def test_an_unproven_deployment_ends_the_release_before_its_next_stage(machine: Machine) -> None:
+    found = resolution(**TWO_STAGES)
+    idle = healthy(baked=True) | {"proven": False}
+    run = machine.run(MANUAL, ResolveRelease=found, CheckDeployment=idle)
+    assert run.states[-2:] == ["DecideNextStage", "Unproven"]
+    assert deployed(run) == ["staging/api"], "the next stage does not start"
+    assert run.status == "SUCCEEDED"
+    assert run.output == {
+        "outcome": "UNPROVEN",
+        "release": found["release"],
+        "deployments": [result("staging/api", "UNPROVEN", "every task is healthy")],
+    }
+
+
 def test_a_release_fails_where_one_deployment_is_superseded_and_another_bad(
     machine: Machine,
 ) -> None:

@@ -132,6 +132,7 @@ BAD_GATEWAY = (
     f"task {TASK} is unhealthy in target group api (Target.ResponseCodeMismatch: Health checks failed with "
     "these codes: [502])"
 )
+NO_PLACE = "(service api) was unable to place a task because no container instance met all its requirements."
 CROSSED = "Threshold Crossed: 1 datapoint [17.0 (22/11/26 03:01:00)] was greater than the threshold (5.0)."
 UNREADABLE = ContainerLog(
     container="app",
@@ -180,6 +181,34 @@ NOTICES: dict[str, Notice] = {
         "every task is healthy",
         runs(42, f"shop/api@{IMAGE.digest}"),
         evidence=("ECS says: ECS deployment ecs-svc/4055011169962135182 completed.",),
+    ),
+    "draining": deployment_notice(
+        "SUCCEEDED",
+        "every task is healthy; 1 old task still draining, 2 old tasks still protected",
+        runs(42, f"shop/api@{IMAGE.digest}"),
+        evidence=(
+            "service production/api was changed to shop-api:41 after shop-api:40 had been copied",
+        ),
+    ),
+    "unproven": deployment_notice(
+        "UNPROVEN",
+        "no task runs, because the desired count of the service is 0",
+        runs(42, f"shop/api@{IMAGE.digest}").model_copy(
+            update={
+                "running": Running(
+                    task_definition="shop-api:42",
+                    images={"app": f"shop/api@{IMAGE.digest}"},
+                    tasks=Tasks(desired=0, healthy=0),
+                )
+            }
+        ),
+    ),
+    "no_capacity": deployment_notice(
+        "ROLLED_BACK",
+        f"not healthy after 1800 seconds: 0 of 2 tasks are running; ECS says: {NO_PLACE}",
+        runs(41),
+        evidence=("0 of 2 tasks are running", f"ECS says: {NO_PLACE}"),
+        cause=Cause.CAPACITY,
     ),
     "crashed": deployment_notice(
         "ROLLED_BACK",

@@ -67,8 +67,8 @@ PLACES = {
     "ECS's own failure": lambda text: observation(
         service_deployment=service_deployment(state="FAILED", reason=text)
     ),
-    "an event": lambda text: observation(service_deployment=None, failure=text),
-    "a service that is gone": lambda text: observation(exists=False, failure=text),
+    "an event": lambda text: observation(events=(f"unable to go on {text}",)),
+    "a service that is gone": lambda text: observation(exists=False, gone=text),
     "a target": lambda text: observation(running=(task(target("unhealthy", reason=text)),)),
     "alarms that can't be read": lambda text: observation(alarms_unreadable=text),
 }

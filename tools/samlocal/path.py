@@ -88,7 +88,9 @@ def _push(release: str, tag: str, at: str) -> Any:
 
 
 def _v1_on_the_service(account: Account) -> None:
-    account.anew[recorded("check_deployment")["watch"]["deployment_id"]] = account.settled()
+    account.anew[recorded("check_deployment")["watch"]["update"]["deployment_id"]] = (
+        account.settled()
+    )
 
 
 def _v2_on_the_service(account: Account) -> None:

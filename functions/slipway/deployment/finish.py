@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 from slipway.aws import resource_name
 from slipway.deployment.asked import read_asked
 from slipway.ecs.kept_image import keep_image
-from slipway.ecs.service import Update, primary_deployment, read_service, stale
+from slipway.ecs.service import Update, predates, primary_deployment, read_service, stale
 from slipway.ecs.task_definition import TaskDefinition, read_task_definition
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput, Refused, reason_of
 from slipway.health.cause import Cause
@@ -226,7 +226,7 @@ def _checked(end: End, update: Update | None, service: str, ecs: ECSClient) -> E
         now = primary_deployment(read_service(service, ecs))
     except InvalidInput as gone:
         return _superseded(end, Cause.PERSON, str(gone))
-    if update and now["createdAt"] < update.started_at:
+    if update and predates(now, update):
         raise stale(service, now)
     if update is None or now["taskDefinition"] != update.task_definition:
         other = resource_name(now["taskDefinition"])

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime
 from slipway.aws import error_code, resource_name
 from slipway.ecs.service import (
     Update,
+    predates,
     primary_deployment,
     read_service,
     stale,
@@ -103,7 +104,7 @@ def done_already(
     found = read_service(service, ecs)
     now_running = primary_deployment(found)
     running = now_running["taskDefinition"]
-    if change.update and now_running["createdAt"] < change.update.started_at:
+    if change.update and predates(now_running, change.update):
         raise stale(service, now_running)
     # If the service still lists a version to abandon, it was updated, whatever `updated` says: the answer
     # of an attempt can be lost, and after a rollback the abandoned version stays listed while it drains.

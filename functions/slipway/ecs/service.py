@@ -136,6 +136,14 @@ def update_unless_done(
     return update_service(service, task_definition, ecs)
 
 
+def predates(primary: dict[str, Any], update: Update) -> bool:
+    """Whether a primary service deployment is from before the update, so that the answer is an old one.
+
+    The update's own may be older than ``started_at``: it existed before our deployment began.
+    """
+    return bool(primary["id"] != update.deployment_id and primary["createdAt"] < update.started_at)
+
+
 def stale(service: str, primary: dict[str, Any]) -> AwsUnavailable:
     """That ECS has answered as of an earlier time, so that the call has to be made again.
 

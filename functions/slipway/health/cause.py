@@ -32,7 +32,7 @@ class Cause(StrEnum):
         "a plan, the input of a manual deployment or rollback, or a setting in AWS is wrong",
     )
     CAPACITY = "CAPACITY", "ECS had no place for the tasks"
-    ALARM = "ALARM", "an alarm of the plan fired"
+    ALARM = "ALARM", "an alarm of the plan, or of the service itself, fired"
     UNREADABLE = (
         "UNREADABLE",
         "the service or an alarm could not be read, so nobody knows whether all was well",

@@ -34,7 +34,7 @@ class Facts:
     proves_target: bool = False
     """Whether the rollback target is good from now on; most often it was good before."""
     quarantines: bool = False
-    """Whether the image is quarantined, provided that it was put on the service."""
+    """Whether the image is quarantined, provided that it was put on the service and may be the cause."""
     may_run: bool = False
     """Whether the service may now run a version that a person would want to roll back."""
     may_start_again: bool = False
@@ -96,11 +96,13 @@ class Outcome(StrEnum):
         Facts(
             meaning=(
                 "the new version is on the service, but no task ran, because the desired count is 0: "
-                "nothing is known of it"
+                "nothing is known of it, so no further stage starts"
             ),
-            symbol="❔",
+            symbol="⏸️",
             succeeds=True,
+            needs_claim=True,
             may_run=True,
+            may_start_again=True,
         ),
         {
             "meaning": (
@@ -139,6 +141,7 @@ class Outcome(StrEnum):
             needs_claim=True,
             proves_target=True,
             quarantines=True,
+            may_start_again=True,
         ),
         {
             "meaning": "the version that a person asked for is live, and was healthy at the end of its bake",
@@ -194,7 +197,7 @@ class Outcome(StrEnum):
         "LedgerNotWritten",
         Facts(
             meaning=(
-                "the new version is healthy, but this could not be written to the ledger, "
+                "the new version is on the service, but the end could not be written to the ledger, "
                 "so the service will be rolled back"
             ),
             symbol="⚠️",

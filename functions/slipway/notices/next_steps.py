@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from slipway.ecs.service import split_service_name
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.image import Image
@@ -60,14 +61,21 @@ def _commands(news: News, operate: str) -> Iterator[Command]:
         if facts and facts.may_start_again and (start := _release_again(news)):
             yield _start_release(news, _again(news), start)
         return
+    if news.outcome is Outcome.UNPROVEN:
+        yield _run_a_task(news, news.service)
     yield from _roll_back(news, news.service)
     image = news.image if news.image and news.image.digest else None
     if facts is None or image is None:
         return
-    if facts.quarantines:
+    if facts.quarantines and _is_to_blame(news):
         yield _lift_quarantine(news, news.service, image, operate)
     elif facts.may_start_again and not news.manual_rollback:
         yield from _start_again(news, news.service, image, operate)
+
+
+def _is_to_blame(news: News) -> bool:
+    """Whether the end has quarantined the image, as a manual rollback and some causes do."""
+    return news.manual_rollback or (news.cause is not None and news.cause.quarantines)
 
 
 def _start_again(news: News, service: str, image: Image, operate: str) -> Iterator[Command]:
@@ -81,9 +89,21 @@ def _start_again(news: News, service: str, image: Image, operate: str) -> Iterat
 
 
 def _again(news: News) -> str:
-    rejected = news.outcome is Outcome.REJECTED
-    when = "once nothing prevents it any more" if rejected else "once the cause is removed"
+    when = "once the cause is removed"
+    if news.outcome is Outcome.REJECTED:
+        when = "once nothing prevents it any more"
+    elif news.outcome is Outcome.UNPROVEN:
+        when = "once the service runs tasks"
     return f"Start the release of {news.image_name} again, {when}"
+
+
+def _run_a_task(news: News, service: str) -> Command:
+    cluster, name = split_service_name(service)
+    lines = (
+        f"aws ecs update-service --region {shlex.quote(news.execution.split(':')[3])}",
+        f"--cluster {shlex.quote(cluster)} --service {shlex.quote(name)} --desired-count 1",
+    )
+    return Command(title=f"Let {service} run a task", command=" \\\n  ".join(lines))
 
 
 def _roll_back(news: News, service: str) -> Iterator[Command]:

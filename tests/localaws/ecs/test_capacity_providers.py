@@ -97,7 +97,7 @@ def test_a_task_waits_for_an_instance_of_its_capacity_provider(world: CapacityWo
     world.associate(provider)
     world.bridge_service(1, capacityProviderStrategy=[item(provider, weight=1)])
     told = wait_for(world.messages, "an event")
-    assert f"No Container Instances were found in your capacity provider {provider}" in told[0]
+    assert "No Container Instances were found in your capacity provider." in told[0]
 
     world.register(group)
 

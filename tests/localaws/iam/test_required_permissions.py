@@ -112,12 +112,21 @@ def test_registering_with_roles_needs_pass_role_on_each(aws: LocalAws) -> None:
     )
 
 
-def test_composite_alarms_need_every_alarm(aws: LocalAws) -> None:
-    metric_alarms = allow("cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:{HERE}:alarm:*")
+@pytest.mark.parametrize(
+    ("action", "method", "more"),
+    [
+        ("DescribeAlarms", "describe_alarms", {}),
+        ("DescribeAlarmHistory", "describe_alarm_history", {"HistoryItemType": "StateUpdate"}),
+    ],
+)
+def test_composite_alarms_need_every_alarm(
+    aws: LocalAws, action: str, method: str, more: dict[str, Any]
+) -> None:
+    metric_alarms = allow(f"cloudwatch:{action}", f"arn:aws:cloudwatch:{HERE}:alarm:*")
     function = Function(aws, metric_alarms)
-    assert function.refusal("cloudwatch", "describe_alarms", AlarmTypes=["MetricAlarm"]) == ""
-    refusal = function.refusal("cloudwatch", "describe_alarms", AlarmTypes=["CompositeAlarm"])
-    assert "cloudwatch:DescribeAlarms on resource: * because" in refusal
+    assert function.refusal("cloudwatch", method, AlarmTypes=["MetricAlarm"], **more) == ""
+    refusal = function.refusal("cloudwatch", method, AlarmTypes=["CompositeAlarm"], **more)
+    assert f"cloudwatch:{action} on resource: * because" in refusal
 
 
 TABLE = f"arn:aws:dynamodb:{HERE}:table/ledger"
@@ -314,6 +323,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "cloudformation:DescribeStackResource": {"StackName": "s"},
     "cloudformation:DescribeStackResources": {"StackName": "s"},
     "cloudformation:DescribeStacks": {"StackName": "s"},
+    "cloudwatch:DescribeAlarmHistory": {},
     "cloudwatch:DescribeAlarms": {},
     "dynamodb:BatchGetItem": {"RequestItems": {"t": {}}},
     "dynamodb:BatchWriteItem": {"RequestItems": {"t": []}},
@@ -333,6 +343,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "ecr:DescribeImages": {"repositoryName": "a/b"},
     "ecr:DescribeRepositories": {"repositoryNames": ["a/b"]},
     "ecs:DescribeContainerInstances": {"containerInstances": ["0"]},
+    "ecs:GetTaskProtection": {"tasks": ["0"]},
     "ecs:DescribeServices": {"services": ["s"]},
     "ecs:DescribeTaskDefinition": {},
     "ecs:DescribeTasks": {"tasks": ["0"]},

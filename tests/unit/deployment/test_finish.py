@@ -31,6 +31,7 @@ from tests.support.builders import (
     quarantined,
     release,
 )
+from tests.support.builders import update as an_update
 from tests.support.ecs_answers import before, container, defined, described, ecs_deployment
 from tests.support.finishing import HISTORY, ending, finished, ours_is_there, tried
 
@@ -396,6 +397,14 @@ def test_a_success_waits_while_ecs_answers_as_of_before_the_update(ecs, ledger):
         finished(ending("SUCCEEDED"), ledger, ecs)
 
     assert ledger.deployment(claim()).outcome is None
+
+
+def test_a_version_that_was_on_the_service_before_its_deployment_began_succeeds(ecs, ledger):
+    tried(ledger)
+    ours_is_there(ecs)
+    found = an_update(started_at=at(5))
+
+    assert finished(ending("SUCCEEDED", update=found), ledger, ecs).outcome == "SUCCEEDED"
 
 
 def test_a_success_is_superseded_where_the_service_is_gone(ecs, ledger):

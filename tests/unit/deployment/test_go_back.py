@@ -235,6 +235,16 @@ def test_a_list_from_before_the_update_is_read_again(ecs):
         back(ecs)
 
 
+def test_a_version_that_was_on_the_service_before_its_deployment_began_is_rolled_back(ecs):
+    described(ecs, IN_PROGRESS, before())
+    defined(ecs)
+    updated(ecs, OLD)
+
+    done = rolled_back(ecs, [NEW], OLD, OLD, True, update=update(started_at=at(5)))
+
+    assert done.action is RollBackAction.UPDATED
+
+
 def test_after_a_lost_answer_a_service_without_our_version_is_read_again_for_a_while(ecs):
     has(ecs, OLD)
 

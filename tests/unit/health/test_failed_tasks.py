@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.health.failed_tasks import Failed, failed_container, what_happened
+from slipway.health.cause import Cause
+from slipway.health.failed_tasks import Failed, cause_of, failed_container, what_happened
 from slipway.health.verdict import judge
 from tests.support.builders import NEW, alarm, at, exited, observation, stopped, watch
 
@@ -133,3 +134,38 @@ def test_a_deployment_that_an_alarm_failed_names_the_container_that_failed():
 
 def test_a_deployment_that_has_not_failed_names_no_container():
     assert judge(observation(stopped=(CRASHED,)), watch(), at(1)).failed is None
+
+
+@pytest.mark.parametrize(
+    ("task", "cause"),
+    {
+        "it exited": (stopped(EXITED, "", exited(1)), Cause.IMAGE),
+        "it failed its checks": (
+            stopped("ServiceSchedulerInitiated", "Task failed ELB health checks in (x)"),
+            Cause.IMAGE,
+        ),
+        "no such image": (
+            stopped("TaskFailedToStart", "CannotPullContainerError: image not found"),
+            Cause.IMAGE,
+        ),
+        "no such command": (
+            stopped("TaskFailedToStart", "CannotStartContainerError: exec: no such file"),
+            Cause.IMAGE,
+        ),
+        "the registry denies the role": (
+            stopped("TaskFailedToStart", "CannotPullContainerError: access denied"),
+            Cause.CONFIGURATION,
+        ),
+        "a secret is missing": (
+            stopped("TaskFailedToStart", "ResourceInitializationError: unable to pull secrets"),
+            Cause.CONFIGURATION,
+        ),
+        "no capacity": (
+            stopped("TaskFailedToStart", "Capacity is unavailable at this time."),
+            Cause.CAPACITY,
+        ),
+    }.values(),
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_the_image_is_to_blame_only_if_it_was_there_and_did_not_do_its_work(task, cause):
+    assert cause_of(task) is cause

@@ -134,7 +134,7 @@ def test_the_end_of_a_long_log_is_shown():
 
 
 def test_a_command_is_shown_whole_or_not_at_all():
-    notice = noticed(ending("ROLLBACK_FAILED"))
+    notice = noticed(ending("ROLLBACK_FAILED", cause="IMAGE"))
     long = Command(title="Too long", command="x" * TEXT_LENGTH)
 
     steps = chat(notice.model_copy(update={"commands": (long, *notice.commands)}))["content"][

@@ -20,6 +20,7 @@ from slipway.release.resolve import ManualStart
 from tests.support.builders import (
     ACCOUNT,
     DIGEST,
+    OLD,
     OPERATE,
     REGION,
     RELEASES,
@@ -66,7 +67,10 @@ def options(command: str) -> dict[str, str]:
         assert (pipe, words.pop()) == ("|", "/dev/stderr")
         assert words[:3] == ["aws", "lambda", "invoke"]
         return dict(zip(words[3::2], words[4::2], strict=True)) | {"given": given}
-    assert words[:3] == ["aws", "stepfunctions", "start-execution"]
+    assert words[:3] in (
+        ["aws", "stepfunctions", "start-execution"],
+        ["aws", "ecs", "update-service"],
+    )
     return dict(zip(words[3::2], words[4::2], strict=True))
 
 
@@ -186,7 +190,7 @@ def test_the_command_names_no_target_where_the_rollback_target_is_not_known():
 
 
 def test_a_rollback_that_failed_can_be_tried_once_more_or_be_given_up():
-    again, forth = commands(ending("ROLLBACK_FAILED")).items()
+    again, forth = commands(ending("ROLLBACK_FAILED", cause=Cause.IMAGE)).items()
 
     assert again[0] == "Try again to roll back to shop-api:41"
     assert forth[0].startswith("Release shop/api:v2 from quarantine")
@@ -200,7 +204,8 @@ def test_an_outcome_that_needs_no_person_has_no_command(outcome):
 @pytest.mark.parametrize(
     "news",
     [
-        ending("ROLLED_BACK"),
+        ending("ROLLED_BACK", cause=Cause.IMAGE),
+        ending("ROLLED_BACK", cause=Cause.ALARM),
         ending("ROLLED_BACK", **MANUAL_ROLLBACK),
         ending("REJECTED", **QUARANTINED),
     ],
@@ -217,7 +222,40 @@ def test_a_quarantined_image_has_a_command_that_releases_it_from_quarantine(news
 
 
 def test_an_image_that_was_just_rolled_back_is_not_offered_to_be_deployed_again():
-    assert len(commands(ending("ROLLED_BACK"))) == 1
+    assert len(commands(ending("ROLLED_BACK", cause=Cause.IMAGE))) == 1
+
+
+def test_an_image_that_was_rolled_back_for_want_of_capacity_can_be_deployed_again():
+    news = ending("ROLLED_BACK", cause=Cause.CAPACITY)
+    machine, given = started(news)
+
+    assert (machine, given) == (RELEASES, {"repository": "shop/api", "digest": DIGEST})
+    assert list(commands(news)) == [
+        "Start the release of shop/api:v2 again, once the cause is removed"
+    ]
+
+
+def test_an_unproven_version_has_the_commands_that_run_it_and_that_go_on_with_its_release():
+    run, back, again = commands(ending("UNPROVEN", rollback_target=OLD)).items()
+
+    assert run == (
+        "Let production/api run a task",
+        {
+            "--region": REGION,
+            "--cluster": "production",
+            "--service": "api",
+            "--desired-count": "1",
+        },
+    )
+    assert back[0] == "Roll back to shop-api:41"
+    assert again[0] == "Start the release of shop/api:v2 again, once the service runs tasks"
+    assert json.loads(again[1]["--input"]) == {"repository": "shop/api", "digest": DIGEST}
+
+
+def test_an_unproven_manual_rollback_has_no_command_that_deploys_what_it_abandons():
+    titles = list(commands(ending("UNPROVEN", **MANUAL_ROLLBACK)))
+
+    assert titles == ["Let production/api run a task", "Roll back to shop-api:41"]
 
 
 def test_an_image_that_is_rejected_for_its_quarantine_has_a_command_that_deploys_it_by_force():

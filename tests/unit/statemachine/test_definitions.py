@@ -23,7 +23,9 @@ TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task
 STUBBORN = ("deployment.RollBack", "deployment.FinishDeployment", "deployment.Notify")
 # Something waits for it, and goes on without it.
 HASTY = ("deployment.NotifyStart", "release.NotifyStage")
-OTHERS = {name: task for name, task in TASKS.items() if name not in STUBBORN + HASTY}
+# Made again after the next wait, until the deployment is out of time.
+CHECKS = ("deployment.CheckDeployment", "deployment.CheckRollBack")
+OTHERS = {name: task for name, task in TASKS.items() if name not in STUBBORN + HASTY + CHECKS}
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -61,6 +63,18 @@ def test_a_step_that_only_notifies_is_tried_again_after_the_same_errors_but_not_
     for name in HASTY:
         assert TASKS[name]["Retry"] == [{**step["Retry"][0], "MaxAttempts": 2}]
         assert TASKS[name]["Catch"][0]["Next"] == TASKS[name]["Next"], "it goes on all the same"
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_check_that_fails_is_soon_left_to_the_next_one_until_the_deadline(name: str) -> None:
+    step = OTHERS["deployment.RegisterTaskDefinition"]
+    assert TASKS[name]["Retry"] == [{**step["Retry"][0], "MaxAttempts": 2}]
+    [caught] = TASKS[name]["Catch"]
+    decision = STATES[f"deployment.{caught['Next']}"]
+    [again] = decision["Choices"]
+    assert "$deadline" in again["Condition"]
+    waiting = STATES[f"deployment.{again['Next']}"]
+    assert f"deployment.{waiting['Next']}" == name
 
 
 def test_every_step_has_the_same_timeout() -> None:

@@ -65,7 +65,11 @@ def test_a_release_fails_where_a_deployment_did_not_succeed() -> None:
 
 def test_the_next_stage_starts_after_exactly_the_outcomes_that_go_on() -> None:
     good = named(RELEASE["DeployStage"]["Assign"]["bad"])
-    stopping = named(RELEASE["DeployStage"]["Assign"]["superseded"])
+    stopping = {
+        outcome
+        for condition in ("superseded", "unproven")
+        for outcome in named(RELEASE["DeployStage"]["Assign"][condition])
+    }
 
     assert good - stopping == {o for o in Outcome if o.facts.goes_on}
 
@@ -119,7 +123,13 @@ def test_every_cause_that_a_state_machine_names_is_a_known_cause() -> None:
         for cause in constants(text)
     }
 
-    assert found == {Cause.CONFIGURATION, Cause.ERROR, Cause.NEWER_RELEASE, Cause.PERSON}
+    assert found == {
+        Cause.CONFIGURATION,
+        Cause.ERROR,
+        Cause.NEWER_RELEASE,
+        Cause.PERSON,
+        Cause.UNREADABLE,
+    }
 
 
 # Where what is known so far stays: the deployment fails for what it has failed for first, and a manual

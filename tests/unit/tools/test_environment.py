@@ -18,6 +18,7 @@ FILES = sorted([REPO / "template.yaml", *REPO.glob("environment/*.yaml")])
 
 # AWS can't narrow these to a resource, or not to the ones that are meant; the templates say which and why.
 FOR_EVERY_RESOURCE = {
+    "cloudwatch:DescribeAlarmHistory",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:PutMetricData",
     "ecs:DescribeTaskDefinition",
