@@ -78,8 +78,15 @@ def test_a_good_task_definition_that_was_deleted_is_registered_from_the_ledgers_
     ecs, name = shop.account.aws.client("ecs"), f"{family(shop)}:2"
     ecs.deregister_task_definition(taskDefinition=name)
     ecs.delete_task_definitions(taskDefinitions=[name])
-    with pytest.raises(ecs.exceptions.ClientException):
-        ecs.describe_task_definition(taskDefinition=name)
+
+    def deleted() -> bool:
+        try:
+            ecs.describe_task_definition(taskDefinition=name)
+        except ecs.exceptions.ClientException:
+            return True
+        return False
+
+    wait_for(deleted, f"the deletion of {name}")
     assert shop.roll_back().outcome == "ROLLED_BACK"
     assert shop.running() == v2
 
