@@ -12,12 +12,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable, Superseded
 from slipway.health.observation import Observation, observe
-from slipway.health.verdict import CheckResult, Watch, judge, superseded
-from slipway.ledger.ledger import Ledger
+from slipway.health.verdict import CheckResult, Watch, judge, refused, superseded
+from slipway.ledger.ledger import Ledger, Unreadable
 from slipway.ledger.records import ClaimId
 from slipway.model import Model, parse
 from slipway.notices.progress import progress_line, progress_notice
 from slipway.notices.publish import publish
+from slipway.release.release import Release
 
 logger = Logger()
 
@@ -27,25 +28,29 @@ class Input(Model):
 
     claim: ClaimId
     watch: Watch
+    release: Release | None = None
+    """The release whose image is deployed; None while the service goes back."""
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Check the service once, and return a CheckResult: the verdict, and when to check again."""
     given = parse(Input, event, "the input of CheckDeployment")
-    result = _check(given.claim, given.watch, Ledger(aws.table()))
+    result = _check(given.claim, given.watch, given.release, Ledger(aws.table()))
     logger.info("checked", extra={"service": given.claim.service, "verdict": result.to_json()})
     return result.to_json()
 
 
-def _check(claim: ClaimId, watch: Watch, ledger: Ledger) -> CheckResult:
+def _check(claim: ClaimId, watch: Watch, release: Release | None, ledger: Ledger) -> CheckResult:
     try:
         ledger.renew(claim, datetime.now(UTC))
+        if release and (found := ledger.standing(claim.service, release)):
+            return refused(found.reason, watch)
     except Superseded as other:
         return superseded(str(other), watch)
-    except (AwsUnavailable, AwsRefused):
+    except (AwsUnavailable, AwsRefused, Unreadable):
         # The verdict does not depend on the ledger, so that the check goes on without it.
-        logger.exception("no sign of life in the ledger")
+        logger.exception("the ledger does not answer")
     policy = watch.policy
     observation = observe(
         claim.service,

@@ -10,12 +10,13 @@ import json
 import re
 
 from slipway.redaction import masked
+from slipway.text import ELLIPSIS, truncate_bytes
 
 # Step Functions keeps 32,768 characters of a Cause (SensitiveCause in botocore's model). Lambda puts a
-# message and a stack trace into it as JSON. Of ordinary characters, a message of this length fits with them.
-MESSAGE_LENGTH = 9_000
+# message and a stack trace into it as JSON, which may write a byte of UTF-8 as three characters. Unless it
+# has many control characters, a message of so many bytes fits with them.
+MESSAGE_BYTES = 9_000
 CAUSE_LENGTH = 32_768
-_ELLIPSIS = "…"
 _CUT_CAUSE = re.compile(
     r'\{"errorMessage": ?"((?:[^"\\]|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt])*)'
     r'(?:(")(?:, ?"errorType": ?"([A-Za-z0-9_.]+)")?|\\?(?:u[0-9a-fA-F]{0,3})?\Z)'
@@ -26,14 +27,12 @@ class SlipwayError(Exception):
     """The base of every error that Slipway raises on purpose.
 
     Step Functions keeps the message in the execution's history, and it may quote AWS or a person. What looks
-    like a secret is masked, and a message that Step Functions would cut is cut here, to MESSAGE_LENGTH
-    characters.
+    like a secret is masked, and a message that Step Functions would cut is cut here, to MESSAGE_BYTES.
     """
 
     def __init__(self, message: str = "") -> None:
         [message] = masked([message])
-        fits = len(message) <= MESSAGE_LENGTH
-        super().__init__(message if fits else message[: MESSAGE_LENGTH - 1] + _ELLIPSIS)
+        super().__init__(truncate_bytes(message, MESSAGE_BYTES))
 
 
 class InvalidInput(SlipwayError):  # noqa: N818 - Step Functions shows the name as an error already
@@ -96,6 +95,6 @@ def _before_the_cut(cause: str) -> dict[str, str] | None:
     said: str = json.loads(f'"{message}"', strict=False)
     said = said.encode(errors="ignore").decode()  # the cut may be in the middle of a character
     return {
-        "errorMessage": said if end else said + _ELLIPSIS,
+        "errorMessage": said if end else said + ELLIPSIS,
         **({"errorType": kind} if kind else {}),
     }

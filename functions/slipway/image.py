@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
 
 from slipway.model import Model
 
 SHORT_DIGEST = 12
+
+RepositoryName = Annotated[
+    str,
+    Field(
+        # As ECR has it. A pattern such as shop/* would never be equal to a repository's name.
+        pattern=r"^[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*$",
+        max_length=256,
+        description="the name of an ECR repository, in full",
+        examples=["shop/api"],
+    ),
+]
+Tag = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$")]
+"""A tag, as ECR takes it."""
 
 # A registry of ECR has several host names: for IPv4, dual-stack, and FIPS forms of both. The names for IPv4
 # and those of the dual-stack end in different domains, one of each for every partition of AWS.

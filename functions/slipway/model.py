@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from slipway.errors import InvalidInput
-from slipway.text import ELLIPSIS, one_line, truncate
+from slipway.text import one_line, truncate, truncate_bytes
 from slipway.wrong_fields import words_for
 
 M = TypeVar("M", bound=BaseModel)
@@ -136,17 +136,26 @@ def _not_valid(where: str, problems: Sequence[tuple[Path, str]]) -> str:
     return "\n".join([f"{where} is not valid:", *lines, *more])
 
 
+def together(problems: Sequence[str]) -> str:
+    """Several messages as one, of MESSAGE_BYTES at most unless the first one is longer.
+
+    Those that have no room are counted.
+    """
+    shown: list[str] = []
+    room = MESSAGE_BYTES - len(f"\nand {len(problems)} more")
+    for problem in problems[:PROBLEMS]:
+        room -= len(f"{problem}\n".encode())
+        if room < 0 and shown:
+            break
+        shown.append(problem)
+    more = [f"and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
+    return "\n".join([*shown, *more])
+
+
 def _line(path: Path, said: str) -> str:
     shown = ".".join(truncate(one_line(str(part)), NAME_LENGTH) for part in path)
-    where = _cut(shown, PATH_BYTES) if path else "as a whole"
-    return f"  {where}: {_cut(one_line(said), PROBLEM_BYTES)}"
-
-
-def _cut(text: str, limit: int) -> str:
-    """The text, cut to this many bytes of UTF-8."""
-    if len(text.encode()) <= limit:
-        return text
-    return text.encode()[: limit - len(ELLIPSIS.encode())].decode(errors="ignore") + ELLIPSIS
+    where = truncate_bytes(shown, PATH_BYTES) if path else "as a whole"
+    return f"  {where}: {truncate_bytes(one_line(said), PROBLEM_BYTES)}"
 
 
 class _Object(dict[str, Any]):

@@ -42,7 +42,7 @@ def _masked(text: str) -> str:
 def _written(text: str) -> str:
     clean = _masked(text)
     if not clean.replace("\ufffd", "").strip():
-        raise ValueError("it has no character that people can see")
+        raise ValueError("it must not be blank: it has no character that people can see")
     if len(clean) > WRITTEN:
         raise ValueError(f"it has {len(clean)} characters; {WRITTEN} are allowed")
     return clean

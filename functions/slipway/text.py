@@ -64,6 +64,14 @@ def truncate(text: str, limit: int) -> str:
     return text[:end] + ELLIPSIS
 
 
+def truncate_bytes(text: str, limit: int) -> str:
+    """The text, cut to at most ``limit`` bytes of UTF-8; a cut text ends with an ellipsis."""
+    whole = text.encode(errors="replace")
+    if len(whole) <= limit:
+        return text
+    return whole[: limit - len(ELLIPSIS.encode())].decode(errors="ignore") + ELLIPSIS
+
+
 class _Letters(dict[int, str]):
     """A table for `str.translate` that is filled as characters occur; Unicode has too many for a full one."""
 

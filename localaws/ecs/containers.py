@@ -16,6 +16,10 @@ RESTART_ATTEMPT_PERIOD = 300
 """The seconds that a container has to run before its restart policy restarts it, by default."""
 
 
+STOP_TIMEOUT = 30
+"""The seconds after which a container is killed that does not exit when it is told to, by default."""
+
+
 class Container:
     """A container with its definition, and its record as DescribeTasks returns it."""
 
@@ -92,6 +96,17 @@ class Container:
         self.record.update(lastStatus="STOPPED", reason=reason)
         if exit_code is not None:
             self.record["exitCode"] = exit_code
+
+    def exits_within(self) -> float:
+        """The seconds from SIGTERM until it has exited, or is killed."""
+        if not self.running:
+            return 0.0
+        timeout = float(self.definition.get("stopTimeout", STOP_TIMEOUT))
+        return min(self.behaviour.stop_seconds, timeout)
+
+    def terminate(self) -> None:
+        """End it after SIGTERM, with the exit code of SIGKILL if it took too long."""
+        self.stop(137 if self.exits_within() < self.behaviour.stop_seconds else 0)
 
     def stop(self, exit_code: int) -> None:
         """End it, if it has not ended yet. What never ran has no exit code."""

@@ -10,10 +10,11 @@ scheduler thread moves on.
     service_deployment_actions, service_deployment_states, service_deployment, service_revision
                                                     the history of a service's deployments
     replicas, daemons                               the two strategies of the scheduler
-    task, containers, dependencies, placement, images, awslogs
+    task, containers, dependencies, dependency_checks, placement, images, awslogs
                                                     a task: its states, place, behaviour and logs
     container_instances                             instances of Auto Scaling groups
     alarms, service_discovery, events               what ECS reads and causes in other services
+    stale_answers                                   what was so before the latest change
     state                                           the lock, the backend and the times that all share
 
 Task sets, StartTask, lifecycle hooks with ContinueServiceDeployment, every strategy but ROLLING, and
@@ -27,7 +28,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -41,12 +41,14 @@ from localaws.ecs import (
     events,
     service_actions,
     service_deployment_actions,
+    stale_answers,
     task_actions,
     task_definitions,
     task_protection,
 )
 from localaws.ecs import scheduler as ecs_scheduler
 from localaws.ecs.state import LOCK, TICK
+from localaws.faults import stale
 
 Action = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -104,6 +106,7 @@ _threads: list[threading.Thread] = []
 
 def install() -> None:
     """Replace moto's static actions."""
+    stale.ACTIONS.update(f"ecs:{name}" for name in stale_answers.ACTIONS)
     for name, action in ACTIONS.items():
         setattr(EC2ContainerServiceResponse, name, _locked(action))
     for name in STATIC_ACTIONS:
@@ -144,8 +147,8 @@ def _locked(action: Action) -> Callable[[EC2ContainerServiceResponse], ActionRes
     def respond(self: EC2ContainerServiceResponse) -> ActionResult:
         if (self.current_account, self.region) != (ACCOUNT, REGION):
             raise NotImplementedError(f"ecs: {self._get_action()}: only {ACCOUNT} in {REGION}")
-        with LOCK:  # a copy, as the answer is serialized without the lock
-            return ActionResult(deepcopy(action(self._get_params())))
+        with LOCK:  # the answer is a copy, as it is serialized without the lock
+            return ActionResult(stale_answers.answer(action, self._get_params()))
 
     return respond
 

@@ -12,9 +12,10 @@
 * ``regression``: is healthy, but ``localaws.alarm-after-seconds`` (0) after its task became healthy the
   CloudWatch alarm ``localaws.alarm`` goes to ALARM, and to OK once no such task runs any more.
 
-With any behaviour the containers first write the lines of ``localaws.log``, and their task gets the
-containers that ``localaws.inject`` and ``localaws.inject-first`` name, as AWS adds some: separated by
-spaces, each with ``:unpullable`` or ``:crash`` if it does not just run.
+With any behaviour the containers take ``localaws.stop-seconds`` (0) to exit when ECS stops them. They
+first write the lines of ``localaws.log``, and their task gets the containers that ``localaws.inject`` and
+``localaws.inject-first`` name, as AWS adds some: separated by spaces, each with ``:unpullable`` or
+``:crash`` if it does not just run.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Behaviour:
     exit_seconds: float = CRASH
     health_status: int = 502
     start_seconds: float = PENDING
+    stop_seconds: float = 0.0
     alarm: str = ""
     alarm_after_seconds: float = 0.0
     log: tuple[str, ...] = ()
@@ -121,6 +123,7 @@ def _read(digest: str, annotations: Mapping[str, str]) -> Behaviour:
         exit_seconds=float(annotations.get("localaws.exit-seconds", CRASH)),
         health_status=int(annotations.get("localaws.health-status", 502)),
         start_seconds=float(annotations.get("localaws.start-seconds", PENDING)),
+        stop_seconds=float(annotations.get("localaws.stop-seconds", 0)),
         alarm=annotations.get("localaws.alarm", ""),
         alarm_after_seconds=float(annotations.get("localaws.alarm-after-seconds", 0)),
         # The driver omits empty lines, because CloudWatch Logs refuses empty events.

@@ -7,24 +7,26 @@ as it is, and the description of a service follows from its deployments and task
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from copy import deepcopy
 from typing import Any
 
 from moto.core.utils import get_service_model
 from moto.ecs.exceptions import ServiceNotFoundException
 from moto.ecs.models import Cluster, Service
 
+from localaws import clock
 from localaws.aws import ACCOUNT
 from localaws.ecs import events
 from localaws.ecs.alarms import in_alarm, watched
 from localaws.ecs.deployment import ALARMS, REVISION_FIELDS, USER, Cause, Deployment
-from localaws.ecs.service_deployment import ServiceDeployment, summary
+from localaws.ecs.service_deployment import FINISHED, ServiceDeployment, summary
 from localaws.ecs.service_revision import ServiceRevision
 from localaws.ecs.state import backend, digits, utcnow
 from localaws.ecs.task import Task
 from localaws.ecs.task_definitions import LiveTaskDefinition
+from localaws.faults.stale import Past
 
-TOLD_AGAIN_AFTER = timedelta(hours=6)
+_TOLD_AGAIN_AFTER = 6 * 3600.0
 
 _NAMES = ("cluster", "service", "serviceName", "taskDefinition", "desiredCount", "tags")
 _ONCE = ("clientToken", "forceNewDeployment", "role")
@@ -52,8 +54,20 @@ class LiveService(Service):
         self.seen: dict[str, str] = {}  # the tasks' statuses in the scheduler's last round
         self.last_completed: Deployment | None = None
         self.steady = True
-        self.troubles: dict[tuple[str, str], datetime] = {}  # those that an event has told, by kind
+        self.troubles: dict[tuple[str, str], float] = {}  # when an event told them, by kind
         self.created_at = utcnow()
+        self.past: Past[LiveService | None] = Past()
+        """The service before the latest call that changed it, or before its latest deployment ended."""
+
+    def remember(self) -> None:
+        """Keep the service as it is, right before it changes. Its tasks have a past of their own."""
+        shared: list[Any] = [self._backend, self.past]
+        shared += [each for each in self.service_deployments if each.status in FINISHED]
+        for revisions in backend().task_definitions.values():
+            shared += revisions.values()
+        memo = {id(each): each for each in shared}
+        memo[id(self.tasks)] = []
+        self.past.keep(deepcopy(self, memo))
 
     @property
     def breaker(self) -> dict[str, Any]:
@@ -80,8 +94,8 @@ class LiveService(Service):
         """Add an event about a trouble, with its service action: once, until it is resolved or has
         lasted for six hours.
         """
-        told, now = self.troubles.get((kind, message)), utcnow()
-        if told is None or now - told >= TOLD_AGAIN_AFTER:
+        told, now = self.troubles.get((kind, message)), clock.monotonic()
+        if told is None or now - told >= _TOLD_AGAIN_AFTER:
             self.troubles[kind, message] = now
             self.add_event(message)
             if action:
@@ -209,6 +223,7 @@ class LiveService(Service):
         """Complete the deployment: all its tasks are healthy, and those of earlier deployments
         have stopped.
         """
+        self.remember()
         deployment = self.deployments[0]
         deployment.rollout_state = "COMPLETED"
         deployment.reason = f"ECS deployment {deployment.id} completed."
@@ -221,6 +236,7 @@ class LiveService(Service):
         """Fail the deployment: start no more tasks, and roll back to the last completed one if so
         configured, or if a user asks for it.
         """
+        self.remember()
         deployment = self.deployments[0]
         deployment.cause = cause
         deployment.triggered = in_alarm(deployment.alarms) if cause is ALARMS else []

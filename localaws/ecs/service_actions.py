@@ -30,6 +30,7 @@ def create(params: dict[str, Any]) -> dict[str, Any]:
     if existing and existing.status == "ACTIVE":
         raise InvalidParameterException("Creation of service was not idempotent.")
     service = LiveService(cluster, params)  # type: ignore[abstract]
+    service.past.keep(existing if isinstance(existing, LiveService) else None)
     service.settings = service.settings_after(checks.with_defaults(params, cluster))
     checks.check_daemon(params, service.settings)
     if service.deployment_controller["type"] == "EXTERNAL":
@@ -65,6 +66,7 @@ def update(params: dict[str, Any]) -> dict[str, Any]:
         checks.check_rollout(settings)
         current = definition or service.deployments[0].definition
         checks.check(settings, current, "UpdateService")
+    service.remember()
     service.settings = settings
     if params.get("desiredCount") is not None:
         further = max(0, int(params["desiredCount"]) - service.desired_count)
@@ -84,6 +86,7 @@ def delete(params: dict[str, Any]) -> dict[str, Any]:
     replicas = service.settings["schedulingStrategy"] == "REPLICA"
     if replicas and service.desired_count > 0 and not params.get("force"):
         raise InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
+    service.remember()
     if service.status == "ACTIVE":
         service.status = "DRAINING" if service.deployments else "INACTIVE"
         service.desired_count = 0

@@ -77,17 +77,19 @@ def stop(params: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError(f"ecs: StopServiceDeployment: stopType {kind}")
     arn = params["serviceDeploymentArn"]
     _check("serviceDeploymentArn", arn, "service-deployment")
-    each = next((each for _, each in _service_deployments() if each.arn == arn), None)
-    if each is None:
+    known = {each.arn: (service, each) for service, each in _service_deployments()}
+    if arn not in known:
         raise ECSException(
             "ServiceDeploymentNotFoundException", f"Service deployment not found: {arn}"
         )
+    service, each = known[arn]
     if each.status in FINISHED:
         raise ECSException(
             "ConflictException",
             f"The service deployment can't be stopped because it is {each.status}.",
         )
     if each.status in ("PENDING", "IN_PROGRESS"):
+        service.remember()
         each.enter("ROLLBACK_REQUESTED")
     return {"serviceDeploymentArn": arn}
 

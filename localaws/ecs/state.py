@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from moto.ecs.exceptions import ClusterNotFoundException
 from moto.ecs.models import Cluster, EC2ContainerServiceBackend, ecs_backends
@@ -17,6 +19,7 @@ from moto.ecs.models import Cluster, EC2ContainerServiceBackend, ecs_backends
 from localaws.aws import ACCOUNT, REGION
 
 LOCK = threading.RLock()
+_thread = threading.local()  # .seen: what this thread takes for the backend
 
 TICK = 0.05  # seconds between two rounds of the scheduler
 
@@ -36,7 +39,29 @@ STOPPED_TASKS_STAY = 3600.0  # stopped tasks stay listed for about an hour, as o
 
 def backend() -> EC2ContainerServiceBackend:
     """moto's ECS backend, which holds the clusters, services, tasks and task definitions."""
-    return ecs_backends[ACCOUNT][REGION]
+    return cast(
+        "EC2ContainerServiceBackend", getattr(_thread, "seen", ecs_backends[ACCOUNT][REGION])
+    )
+
+
+class _Seen:
+    """The backend with other things in some of its fields."""
+
+    def __init__(self, **others: Any) -> None:
+        vars(self).update(others)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(ecs_backends[ACCOUNT][REGION], name)
+
+
+@contextmanager
+def seeing(**others: Any) -> Iterator[None]:
+    """Let this thread see these services, tasks or task definitions in the backend."""
+    _thread.seen = _Seen(**others)
+    try:
+        yield
+    finally:
+        del _thread.seen
 
 
 def active_cluster(name: str) -> Cluster:

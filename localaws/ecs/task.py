@@ -1,4 +1,4 @@
-"""A task and its states: PROVISIONING, PENDING, RUNNING, DEACTIVATING, STOPPED.
+"""A task and its states: PROVISIONING, PENDING, RUNNING, DEACTIVATING, STOPPING, STOPPED.
 
 moto's services have no tasks. Here a task is the record that DescribeTasks returns. The scheduler
 moves it on, and its images decide how.
@@ -7,7 +7,7 @@ moves it on, and its images decide how.
 from __future__ import annotations
 
 import uuid
-from copy import deepcopy
+from copy import copy, deepcopy
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from localaws.ecs.placement import Placement
 from localaws.ecs.service_discovery import Registration
 from localaws.ecs.state import PENDING_MOST, PROVISIONING, SETTLED, arn, utcnow
 from localaws.ecs.task_definitions import LiveTaskDefinition
+from localaws.faults.stale import Past
 
 
 class Task:
@@ -79,6 +80,10 @@ class Task:
             registries or [],
             reports_health=bool(self.checked),
         )
+        self.past: Past[Task | None] = Past()
+        """The task in its former status; None before it was created."""
+        self.past.keep(None)
+        self._remembered = ""  # the status in which it was kept last
         self._enter("PROVISIONING")
 
     @property
@@ -114,6 +119,8 @@ class Task:
         elif self.status in ("PENDING", "RUNNING"):
             self._progress(now)
         elif self.status == "DEACTIVATING" and not self._draining():
+            self._terminate()
+        elif self.status == "STOPPING" and age >= self._exits_within():
             self._end()
 
     def stop(self, reason: str, code: str, *, failed: bool = False) -> None:
@@ -121,6 +128,7 @@ class Task:
         if self.stopping:
             return
         self.failed = failed and self.healthy_since is None
+        self._remember()
         self.record.update(
             desiredStatus="STOPPED", stopCode=code, stoppedReason=reason, stoppingAt=utcnow()
         )
@@ -157,7 +165,16 @@ class Task:
         self.record["version"] += 1
         events.task_changed(self.record)
 
+    def _remember(self) -> None:
+        """Keep the task as it is, right before it leaves its status."""
+        if self._remembered != self.status:  # or else something of the change has been made
+            self._remembered = self.status
+            former = copy(self)
+            former.record = deepcopy(self.record)
+            self.past.keep(former)
+
     def _pull(self, now: float) -> None:
+        self._remember()
         self.record["pullStartedAt"] = utcnow()
         for container in self.containers:
             try:
@@ -188,6 +205,7 @@ class Task:
         self.record["containers"] = [container.record for container in self.containers]
 
     def _fail_to_start(self, container: Container, reason: str) -> None:
+        self._remember()
         container.give_up(reason)
         self.stop(reason, "TaskFailedToStart", failed=True)
 
@@ -234,6 +252,7 @@ class Task:
             container.start(now, runtime_id, self.placement)
 
     def _start_to_run(self) -> None:
+        self._remember()
         self.record.update(pullStoppedAt=utcnow(), startedAt=utcnow(), connectivity="CONNECTED")
         self._enter("RUNNING")
         for balancer in self.load_balancers:
@@ -266,6 +285,8 @@ class Task:
         elif container.is_restarted(now):
             self._start(container, now)
         else:
+            if container.essential:
+                self._remember()
             container.stop(container.behaviour.exit_code)
             if container.essential:
                 reason = "Essential container in task exited"
@@ -282,10 +303,22 @@ class Task:
     def _draining(self) -> bool:
         return any(elbv2.health(group, target)[0] == "draining" for group, target in self.targets)
 
+    def _exits_within(self) -> float:
+        return max(container.exits_within() for container in self.containers)
+
+    def _terminate(self) -> None:
+        """Send SIGTERM to the containers."""
+        if self._exits_within():
+            self._remember()
+            self._enter("STOPPING")
+        else:
+            self._end()
+
     def _end(self) -> None:
+        self._remember()
         now = utcnow()
         for container in self.containers:
-            container.stop(0)
+            container.terminate()
         self.placement.release()
         self.record.update(executionStoppedAt=now, stoppedAt=now)
         self._enter("STOPPED")

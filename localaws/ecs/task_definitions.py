@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
 
 from moto.core.utils import utcnow
@@ -17,8 +17,9 @@ from moto.ecs.exceptions import EcsClientException, ECSException, InvalidParamet
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 
 from localaws.aws import ACCOUNT, REGION
-from localaws.ecs import dependencies
+from localaws.ecs import dependency_checks
 from localaws.ecs.state import backend, page
+from localaws.faults.stale import Past
 
 _CONTAINER_DEFAULTS: dict[str, Any] = {
     "cpu": 0,
@@ -52,9 +53,15 @@ class LiveTaskDefinition(TaskDefinition):
             "registeredAt": utcnow(),
             "registeredBy": f"arn:aws:iam::{ACCOUNT}:root",
         }
+        self.past: Past[LiveTaskDefinition | None] = Past()
+        """The revision in its former status; None before it was registered."""
+        self.past.keep(None)
 
     def enter(self, status: str, moment: str) -> None:
         """Take on another status. ``moment`` is the field that tells since when."""
+        former = copy(self)
+        former.record = dict(self.record)
+        self.past.keep(former)
         self.status = status
         self.record.update({"status": status, moment: utcnow()})
 
@@ -103,8 +110,10 @@ def register(params: dict[str, Any]) -> dict[str, Any]:
     )
     if not any(container.get("essential", True) for container in containers):
         raise EcsClientException("A container must be marked as essential.")
-    dependencies.check(containers)
+    dependency_checks.check(containers)
     _check_restart_policies(containers)
+    if "FARGATE" in params.get("requiresCompatibilities", []):
+        _check_stop_timeouts(containers)
     revisions = backend().task_definitions.setdefault(family, {})
     # A revision number is never used again, even after the revision was deleted. The last one is
     # kept in moto's backend, whose reset deletes it.
@@ -244,6 +253,12 @@ def _check_restart_policies(containers: list[dict[str, Any]]) -> None:
             raise EcsClientException("The restartAttemptPeriod has to be 60 to 1800 seconds.")
         if len(policy.get("ignoredExitCodes") or []) > 50:
             raise EcsClientException("The ignoredExitCodes have to be 50 at most.")
+
+
+def _check_stop_timeouts(containers: list[dict[str, Any]]) -> None:
+    """Refuse what the API's reference rules out on Fargate. ECS's words for it are not published."""
+    if not all(2 <= container.get("stopTimeout", 2) <= 120 for container in containers):
+        raise EcsClientException("The stopTimeout has to be 2 to 120 seconds on Fargate.")
 
 
 def _container(container: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:

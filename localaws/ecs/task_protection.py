@@ -16,7 +16,6 @@ from localaws.ecs.state import arn, backend, utcnow
 from localaws.ecs.task import Task
 from localaws.ecs.task_actions import find as find_task
 
-MINUTE = 60.0  # in seconds, as on AWS, because the caller sets the duration
 _DEFAULT_MINUTES = 120
 _MOST_MINUTES = 2880
 
@@ -26,7 +25,7 @@ def update(params: dict[str, Any]) -> dict[str, Any]:
     minutes = params.get("expiresInMinutes", _DEFAULT_MINUTES)
     if not 1 <= minutes <= _MOST_MINUTES:
         raise InvalidParameterException(f"expiresInMinutes must be 1 to {_MOST_MINUTES}.")
-    seconds = minutes * MINUTE if params["protectionEnabled"] else 0.0
+    seconds = minutes * 60.0 if params["protectionEnabled"] else 0.0
     return _for_each(params, 10, seconds)
 
 

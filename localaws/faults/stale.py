@@ -7,10 +7,11 @@ ACTIONS. A fault with ``how: stale`` then answers those actions with the past.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
+
+from localaws import clock
 
 T = TypeVar("T")
 
@@ -40,6 +41,11 @@ def reading(seconds: float | None) -> Iterator[Reading]:
         del _thread.reading
 
 
+def current_reading() -> Reading | None:
+    """The stale read that this thread is answering, or None."""
+    return getattr(_thread, "reading", None)
+
+
 class Past(Generic[T]):
     """What was so of one thing before its latest change."""
 
@@ -48,15 +54,15 @@ class Past(Generic[T]):
 
     def keep(self, value: T) -> None:
         """Keep what is so now, right before it changes."""
-        self._kept = time.monotonic(), value
+        self._kept = clock.monotonic(), value
 
     def read(self, current: Callable[[], T]) -> T:
         """What is so now, or what was so before if the request is to be answered so."""
-        wanted: Reading | None = getattr(_thread, "reading", None)
+        wanted = current_reading()
         if wanted is None or self._kept is None:
             return current()
         at, value = self._kept
-        if wanted.seconds is not None and time.monotonic() - at > wanted.seconds:
+        if wanted.seconds is not None and clock.monotonic() - at > wanted.seconds:
             return current()
         wanted.hit = True
         return value

@@ -2,6 +2,7 @@
 
 - StartExecution without a name creates one. With the name and the input of a running execution it
   returns that execution, also when two callers race; otherwise it fails with ExecutionAlreadyExists.
+- An input of more than 262,144 bytes is refused, and so is more data in an execution.
 - StopExecution and SendTaskFailure keep error and cause. An execution has ended when StopExecution
   returns.
 - DescribeExecution and ListExecutions report a timeout, and return a string output as JSON.
@@ -28,7 +29,11 @@ from moto.core.exceptions import AWSError
 from moto.core.responses import ActionResult, EmptyResult
 from moto.stepfunctions.exceptions import ExecutionDoesNotExist
 from moto.stepfunctions.parser import api as parser_api
-from moto.stepfunctions.parser.api import InvalidExecutionInput, StateMachineAlreadyExists
+from moto.stepfunctions.parser.api import (
+    InvalidExecutionInput,
+    StateMachineAlreadyExists,
+    ValidationException,
+)
 from moto.stepfunctions.parser.asl.antlr.runtime.ASLLexer import ASLLexer
 from moto.stepfunctions.parser.asl.antlt4utils.antlr4utils import from_string_literal, is_terminal
 from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
@@ -41,6 +46,7 @@ from localaws import changes
 from localaws.faults import stale
 from localaws.stepfunctions import (
     child_execution,
+    data_limits,
     errors,
     faults,
     retry_and_catch,
@@ -103,6 +109,11 @@ def _start_execution(
     execution_input: str = "{}",
     trace_header: str | None = None,
 ) -> Execution:
+    if len(execution_input.encode()) > data_limits.DATA_BYTES:
+        raise ValidationException(
+            "1 validation error detected: Value at 'input' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {data_limits.DATA_BYTES}"
+        )
     name = name or str(uuid.uuid4())
     self._validate_name(name)
     try:
@@ -213,6 +224,7 @@ def install() -> None:
         retry_and_catch,
         states,
         tasks,
+        data_limits,
         child_execution,
         errors,
         faults,

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from localaws import elbv2
 from localaws.server import LocalAws
-from tests.support.localaws.ecs import World, unique
+from tests.support.localaws.ecs import World, let_pass, unique
 from tests.support.waiting import wait_for
 
 
@@ -70,7 +70,7 @@ def test_a_target_drains_for_the_deregistration_delay_of_its_group(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(elbv2, "DRAINING_SCALE", 1)
-    delays = {"0": world.target_group(), "1": world.target_group(), "3600": world.target_group()}
+    delays = {"0": world.target_group(), "60": world.target_group(), "3600": world.target_group()}
     for delay, group in delays.items():
         attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": delay}
         world.elbv2.modify_target_group_attributes(TargetGroupArn=group, Attributes=[attribute])
@@ -78,9 +78,14 @@ def test_a_target_drains_for_the_deregistration_delay_of_its_group(
         world.elbv2.register_targets(TargetGroupArn=group, Targets=targets)
         world.elbv2.deregister_targets(TargetGroupArn=group, Targets=targets)
 
-    assert not health(world, delays["0"])
-    wait_for(lambda: not health(world, delays["1"]), "the end of a second")
-    assert [state for state, _, _ in health(world, delays["3600"])] == ["draining"]
+    def draining() -> list[str]:
+        return [delay for delay, group in delays.items() if health(world, group)]
+
+    assert draining() == ["60", "3600"]
+    let_pass(60)
+    assert draining() == ["3600"]
+    let_pass(3540)
+    assert draining() == []
 
 
 def test_a_drained_target_is_gone(world: World) -> None:

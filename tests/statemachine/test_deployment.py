@@ -83,6 +83,7 @@ def test_each_step_is_given_the_fields_that_it_needs_and_no_more(machine: Machin
     }
     assert run.called("CheckDeployment") == {
         "claim": claim,
+        "release": recorded(given)["release"],
         "watch": {
             "update": update(started_at=at(5)).to_json(),
             "healthy_at": None,

@@ -18,6 +18,7 @@ from tests.support.step_answers import (
     deployment,
     end,
     failed,
+    finding,
     healthy,
     recorded,
     recovery,
@@ -143,17 +144,34 @@ def test_a_recovery_that_has_to_wait_for_a_change_begins_again(machine: Machine)
     assert ended.error == "ROLLED_BACK"
 
 
-def test_a_recovery_that_can_not_begin_is_notified_as_rollback_failed_with_its_deployment(
+def test_a_recovery_that_can_not_begin_notifies_nobody_and_is_recovered_itself(
     machine: Machine,
 ) -> None:
     recovers = recovery()
-    ended = machine.run(recovers, BeginDeployment=Failure("AwsRefused", "denied"))
-    assert (ended.error, ended.cause) == ("ROLLBACK_FAILED", "denied")
+    left = finding("ROLLBACK_FAILED", "denied", cause="ERROR", left_to_recovery=True)
+    ended = machine.run(
+        recovers, BeginDeployment=Failure("AwsRefused", "denied"), FinishDeployment=left
+    )
     assert ended.called("FinishDeployment")["claim"] is None
+    assert ended.called("FinishDeployment")["outcome"] == "ROLLBACK_FAILED"
+    assert ended.states[-3:] == ["DecideNotify", "EndDeployment", "EndedBadly"]
+    assert "Notify" not in ended.calls
+
+
+def test_a_recovery_that_can_not_begin_of_a_deployment_that_changed_nothing_ends_that_one(
+    machine: Machine,
+) -> None:
+    recovers = recovery()
+    ended = machine.run(
+        recovers,
+        BeginDeployment=Failure("AwsRefused", "denied"),
+        FinishDeployment=finding("FAILED", "denied", cause="ERROR"),
+    )
+    assert (ended.error, ended.cause) == ("FAILED", "denied")
     notified = News.model_validate(ended.called("Notify"))
-    assert (notified.outcome, notified.service) == ("ROLLBACK_FAILED", SERVICE)
+    assert (notified.outcome, notified.service) == ("FAILED", SERVICE)
     assert notified.claim is not None
-    assert notified.claim.deployment != recovers["recover"], "it has not begun that one's end"
+    assert notified.claim.deployment == recovers["recover"]
     assert notified.image == image()
 
 

@@ -67,8 +67,22 @@ def test_rolling_back_is_given_both_task_definitions(machine: Machine) -> None:
         "answer_lost": False,
         "entered_at": run.called("RollBack")["entered_at"],
         "since": at(0).isoformat().replace("+00:00", "Z"),
+        "manual_rollback": False,
     }
     assert run.called("FinishDeployment")["restored"] == OLD
+
+
+def test_the_end_names_the_version_that_was_put_back_in_place_of_a_quarantined_one(
+    machine: Machine,
+) -> None:
+    other = OLD.replace(":41", ":40")
+    run = machine.run(
+        deployment(),
+        CheckDeployment=[BAD, ROLLED_BACK_AGAIN],
+        RollBack=[{**rolled_back(), "task_definition": other, "other_target": other}],
+    )
+    end = run.calls["Notify"][-1]
+    assert (end["rollback_target"], end["rollback_target_images"]) == (other, {})
 
 
 def test_the_rollback_is_watched_without_alarms_and_without_a_bake(machine: Machine) -> None:

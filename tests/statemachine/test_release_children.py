@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto.stepfunctions.parser.api import ExecutionLimitExceeded
+from moto.stepfunctions.parser.api import ExecutionDoesNotExist, ExecutionLimitExceeded
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from tests.support.machines import Machine, Machines
-from tests.support.step_answers import MANUAL, PUSH, go, resolution
+from tests.support.step_answers import MANUAL, PUSH, Failure, failed, go, healthy, resolution
 from tests.support.waiting import wait_for
 
 ONE = {"production": ["production/api"]}
@@ -139,24 +140,109 @@ def test_a_repeated_delivery_joins_the_deployment_that_is_running(
     assert len(runs[-1].calls["BeginDeployment"]) == 1
 
 
-def test_a_repeated_delivery_after_the_end_ends_superseded_and_deploys_nothing(
-    machine: Machine,
+def started_before(machines: Machines, found: Any, given: Any, **script: Any) -> str:
+    """Run an execution under the name of the release's deployment; the name."""
+    (planned,) = found["stages"][0]["deployments"]
+    machine = machines.deployment
+    machine.functions.play(script)
+    arn = machine.client.start_execution(
+        stateMachineArn=machine.arn, name=planned["name"], input=json.dumps(given)
+    )["executionArn"]
+    machine.ended(arn)
+    return str(planned["name"])
+
+
+def test_a_deployment_that_an_earlier_attempt_started_gives_its_end_to_the_release(
+    machine: Machine, machines: Machines
 ) -> None:
     found = resolution(**ONE)
-    assert machine.run(PUSH, ResolveRelease=found).output["outcome"] == "SUCCEEDED"
-    again = machine.run(PUSH, ResolveRelease=found)
-    assert again.states[-4:] == [
+    (planned,) = found["stages"][0]["deployments"]
+    started_before(machines, found, planned["input"])
+    run = machine.run(MANUAL, ResolveRelease=found)
+    assert run.states[-5:] == [
         "DeployService",
+        "ReadDeployment",
         "ReportDeployment",
         "DecideNextStage",
-        "Superseded",
+        "Released",
     ]
-    (deployment,) = again.output["deployments"]
+    (deployment,) = run.output["deployments"]
+    assert (deployment["service"], deployment["stage"]) == ("production/api", "production")
+    assert (deployment["outcome"], deployment["reason"]) == ("SUCCEEDED", "every task is healthy")
+    assert run.calls.keys() == {"ResolveRelease"}
+
+
+def test_a_deployment_that_an_earlier_attempt_started_and_that_was_rolled_back_fails_the_release(
+    machine: Machine, machines: Machines
+) -> None:
+    found = resolution(**ONE)
     (planned,) = found["stages"][0]["deployments"]
-    assert deployment == {
-        "service": "production/api",
-        "stage": "production",
-        "outcome": "SUPERSEDED",
-        "reason": "an earlier delivery of the same event made this deployment: " + planned["name"],
-    }
-    assert again.calls.keys() == {"ResolveRelease"}
+    back = [failed("two tasks failed"), healthy(baked=True)]
+    started_before(machines, found, planned["input"], CheckDeployment=back)
+    run = machine.run(MANUAL, ResolveRelease=found)
+    assert (run.error, run.cause) == (
+        "ReleaseFailed",
+        "production/api ROLLED_BACK: two tasks failed",
+    )
+    assert "Notify" not in run.calls, "the deployment has notified"
+
+
+@pytest.mark.parametrize("taken_by", [{"x": 1}, {}, [], None, "text", "the same and more"])
+def test_a_deployment_whose_name_somebody_else_has_taken_fails_the_release_which_notifies(
+    machine: Machine, machines: Machines, taken_by: Any
+) -> None:
+    found = resolution(**ONE)
+    (planned,) = found["stages"][0]["deployments"]
+    given = {**planned["input"], "x": 1} if taken_by == "the same and more" else taken_by
+    name = started_before(machines, found, given)
+    run = machine.run(MANUAL, ResolveRelease=found)
+    assert run.states[-4:] == ["ReportDeployment", "DecideNextStage", "Notify", "Failed"]
+    assert f"somebody else has started an execution of the name {name}" in str(run.cause)
+    assert run.called("Notify")["repository"] == "shop/api"
+
+
+def test_a_deployment_that_somebody_else_has_started_before_its_time_fails_the_release_which_notifies(
+    machine: Machine, machines: Machines
+) -> None:
+    found = resolution(**ONE)
+    (planned,) = found["stages"][0]["deployments"]
+    early = Failure("Refused", "the stage has not come")
+    started_before(machines, found, planned["input"], BeginDeployment=early)
+    run = machine.run(MANUAL, ResolveRelease=found)
+    assert (run.error, run.cause) == ("ReleaseFailed", f"production/api FAILED: {early.message}")
+    assert "the stage has not come" in run.called("Notify")["reason"]
+
+
+def test_a_deployment_that_an_earlier_attempt_started_and_that_was_stopped_is_left_to_its_recovery(
+    machine: Machine, machines: Machines
+) -> None:
+    def abort(event: Any) -> Any:
+        machines.deployment.client.stop_execution(executionArn=event["execution"])
+        return go(event)
+
+    found = resolution(**ONE)
+    (planned,) = found["stages"][0]["deployments"]
+    name = started_before(machines, found, planned["input"], BeginDeployment=abort)
+    run = machine.run(MANUAL, ResolveRelease=found)
+    assert run.cause == f"production/api ABORTED: execution {name} was started before"
+    assert "Notify" not in run.calls
+
+
+def test_a_deployment_that_was_started_before_and_can_not_be_read_fails_the_release_which_notifies(
+    machine: Machine, machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = resolution(**ONE)
+    (planned,) = found["stages"][0]["deployments"]
+    name = started_before(machines, found, planned["input"])
+    describe = StepFunctionsParserBackend.describe_execution
+
+    def gone(self: Any, execution_arn: str) -> Any:
+        if execution_arn.endswith(name):
+            raise ExecutionDoesNotExist("no such execution")
+        return describe(self, execution_arn)
+
+    monkeypatch.setattr(StepFunctionsParserBackend, "describe_execution", gone)
+    run = machine.run(MANUAL, ResolveRelease=found)
+    assert run.error == "ReleaseFailed"
+    assert str(run.cause).startswith("production/api Sfn.ExecutionDoesNotExistException: ")
+    assert "no such execution" in run.called("Notify")["reason"]

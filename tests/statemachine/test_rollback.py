@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
 import pytest
-from moto.stepfunctions.parser.api import ExecutionAlreadyExists, ExecutionLimitExceeded
+from moto.stepfunctions.parser.api import ExecutionDoesNotExist, ExecutionLimitExceeded
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from localaws.stepfunctions import child_execution
@@ -39,7 +40,7 @@ def machine(machines: Machines) -> Machine:
 
 def test_a_rollback_succeeds_when_its_deployment_has_rolled_back(machine: Machine) -> None:
     run = machine.run(BY_JO, **MANUAL)
-    assert run.states == ["ResolveRollback", "RollBackService"]
+    assert run.states == ["CheckInput", "ResolveRollback", "RollBackService"]
     assert run.status == "SUCCEEDED"
     assert run.output == {
         "outcome": "ROLLED_BACK",
@@ -208,7 +209,7 @@ def test_a_rollback_that_can_not_be_resolved_is_notified_and_fails_with_the_mess
     machine: Machine,
 ) -> None:
     run = machine.run(BY_JO, ResolveRollback=NO_SERVICE)
-    assert run.states == ["ResolveRollback", "Notify", "Failed"]
+    assert run.states == ["CheckInput", "ResolveRollback", "Notify", "Failed"]
     assert (run.status, run.error, run.cause) == ("FAILED", "FAILED", NO_SERVICE.message)
     notified = run.called("Notify")
     assert notified == {
@@ -268,20 +269,90 @@ def test_a_deployment_that_can_not_be_started_fails_the_rollback_which_notifies_
     assert gone in notified["reason"]
 
 
-def test_a_rollback_whose_deployment_was_started_by_an_earlier_attempt_leaves_the_notice_to_it(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+def started_before(machines: Machines, given: Any = None) -> Any:
+    """An answer of ResolveRollback that comes when an execution of the deployment's name has ended.
+
+    Args:
+        given: the input of that execution; by default the deployment's own.
+    """
+
+    def answer(event: Any) -> Any:
+        resolved = resolved_rollback(event)
+        machine, named = machines.deployment, given or resolved["input"]
+        arn = machine.client.start_execution(
+            stateMachineArn=machine.arn, name=resolved["name"], input=json.dumps(named)
+        )["executionArn"]
+        machine.ended(arn)
+        return resolved
+
+    return answer
+
+
+def test_a_deployment_that_an_earlier_attempt_started_gives_its_end_to_the_rollback(
+    machine: Machine, machines: Machines
 ) -> None:
-    start = StepFunctionsParserBackend.start_execution
+    run = machine.run(BY_JO, ResolveRollback=started_before(machines), **MANUAL)
+    assert run.states == [
+        "CheckInput",
+        "ResolveRollback",
+        "RollBackService",
+        "ReadDeployment",
+        "DecideNotify",
+        "RolledBack",
+    ]
+    assert (run.status, run.output["outcome"]) == ("SUCCEEDED", "ROLLED_BACK")
 
-    def started_before(self: Any, state_machine_arn: str, *args: Any, **more: Any) -> Any:
-        if "deployment" in state_machine_arn:
-            raise ExecutionAlreadyExists("it has ended")
-        return start(self, state_machine_arn, *args, **more)
 
-    monkeypatch.setattr(StepFunctionsParserBackend, "start_execution", started_before)
-    run = machine.run(BY_JO)
-    assert run.error == "StepFunctions.ExecutionAlreadyExistsException"
-    assert "Notify" not in run.calls
+def test_a_deployment_that_an_earlier_attempt_started_and_that_failed_fails_the_rollback(
+    machine: Machine, machines: Machines
+) -> None:
+    bad = {**MANUAL, "CheckDeployment": failed("two tasks failed")}
+    run = machine.run(BY_JO, ResolveRollback=started_before(machines), **bad)
+    assert run.states[-2:] == ["DecideNotify", "Failed"], "the deployment has notified"
+    assert run.error == "ROLLBACK_FAILED"
+    assert "two tasks failed" in str(run.cause)
+
+
+@pytest.mark.parametrize("taken_by", [{"x": 1}, [1], "text"])
+def test_a_rollback_whose_name_somebody_else_has_taken_fails_and_notifies(
+    machine: Machine, machines: Machines, taken_by: Any
+) -> None:
+    run = machine.run(BY_JO, ResolveRollback=started_before(machines, taken_by))
+    assert run.states[-3:] == ["DecideNotify", "Notify", "Failed"]
+    assert (run.error, "had been started before" in str(run.cause)) == ("FAILED", True)
+    notified = run.calls["Notify"][-1]
+    assert (notified["outcome"], notified["service"], notified["by"]) == ("FAILED", SERVICE, "jo")
+
+
+def test_a_rollback_that_somebody_else_has_started_before_its_time_fails_and_notifies(
+    machine: Machine, machines: Machines
+) -> None:
+    early = {"BeginDeployment": Failure("Refused", "there is none")}
+    run = machine.run(BY_JO, ResolveRollback=started_before(machines), **early)
+    assert run.states[-3:] == ["DecideNotify", "Notify", "Failed"]
+    assert run.error == "FAILED"
+
+
+def test_a_rollback_whose_deployment_was_started_before_and_can_not_be_read_fails_and_notifies(
+    machine: Machine, machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe = StepFunctionsParserBackend.describe_execution
+    started = started_before(machines)
+
+    def answer(event: Any) -> Any:
+        resolved = started(event)
+
+        def gone(self: Any, execution_arn: str) -> Any:
+            if execution_arn.endswith(resolved["name"]):
+                raise ExecutionDoesNotExist("no such execution")
+            return describe(self, execution_arn)
+
+        monkeypatch.setattr(StepFunctionsParserBackend, "describe_execution", gone)
+        return resolved
+
+    run = machine.run(BY_JO, ResolveRollback=answer, **MANUAL)
+    assert run.states[-3:] == ["ReadDeployment", "Notify", "Failed"]
+    assert (run.error, "no such execution" in str(run.cause)) == ("FAILED", True)
 
 
 def test_starting_the_deployment_is_tried_again_where_that_may_help(

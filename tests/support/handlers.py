@@ -121,7 +121,7 @@ def observed(ecs: Any) -> None:
     defined(ecs)
 
 
-def rolls_back(ecs_once):
+def rolls_back(ecs_once, target=OLD):
     described(ecs_once)
-    defined(ecs_once)
-    updated(ecs_once, OLD)
+    defined(ecs_once, taskDefinitionArn=target)
+    updated(ecs_once, target)

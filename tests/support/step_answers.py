@@ -314,9 +314,7 @@ def _of_its_deployment(ending: Ending) -> dict[str, Any]:
         asked = _asked(ending.start, ending.execution, ending.started_at)
     except Refused:
         return {"claim": None}
-    own = deployment_id(ending.started_at, ending.execution)
-    claim = asked.claim.model_copy(update={"deployment": own})
-    return {"claim": claim, "deployment": asked.deployment}
+    return {"claim": asked.claim, "deployment": asked.deployment}
 
 
 @_failing

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from slipway.errors import (
     CAUSE_LENGTH,
-    MESSAGE_LENGTH,
+    MESSAGE_BYTES,
     AwsRefused,
     AwsUnavailable,
     InvalidInput,
@@ -118,8 +118,17 @@ def test_a_message_of_slipways_own_is_cut_before_step_functions_would(kind):
     error = kind("x" * 20_000)
 
     assert str(error).endswith("…")
-    assert len(str(error)) == MESSAGE_LENGTH
-    assert reason_of(lambda_cause(kind("x" * MESSAGE_LENGTH))) == "x" * MESSAGE_LENGTH
+    assert len(str(error).encode()) == MESSAGE_BYTES
+    assert reason_of(lambda_cause(kind("x" * MESSAGE_BYTES))) == "x" * MESSAGE_BYTES
+
+
+@pytest.mark.parametrize("letter", ["é", "語", "😀", "\ud800", '"', "\\"])
+def test_a_message_fits_into_a_cause_with_its_stack_trace_whatever_its_letters_are(letter):
+    error = InvalidInput(letter * 20_000)
+
+    assert len(str(error).encode(errors="replace")) <= MESSAGE_BYTES
+    assert len(lambda_cause(error)) <= CAUSE_LENGTH
+    assert reason_of(lambda_cause(error)) == str(error)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from slipway.deployment.beginning import Beginning, Case, World
 from slipway.ecs.task_definition import read_task_definition
-from slipway.errors import AwsRefused
+from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.ledger.ledger import taken_over
@@ -72,8 +72,11 @@ def begin_recovery(case: Case, recovery: Recovery, world: World) -> Beginning:
 
 
 def _images(task_definition: str, world: World) -> Mapping[str, str]:
-    """The images of a task definition, by container; empty if it can't be read, for RollBack will say why."""
+    """The images of a task definition, by container; empty if it can't be read.
+
+    Only the notice shows them. RollBack reads it again, tries for longer, and says why it can't.
+    """
     try:
         return read_task_definition(task_definition, world.ecs).images
-    except AwsRefused:
+    except (AwsRefused, AwsUnavailable):
         return {}

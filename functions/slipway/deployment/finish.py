@@ -15,6 +15,7 @@ from slipway.ecs.task_definition import TaskDefinition, read_task_definition
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput, Refused, reason_of
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
+from slipway.health.verdict import said_of
 from slipway.image import Image
 from slipway.ledger.ledger import Ledger, Unreadable
 from slipway.ledger.records import (
@@ -25,7 +26,6 @@ from slipway.ledger.records import (
     Good,
     Quarantined,
     ServiceRecord,
-    deployment_id,
     timestamp,
 )
 from slipway.model import Model
@@ -85,11 +85,12 @@ class Finished(End):
     deployment: Deployment | None = None
     """None in the same case."""
     left_to_recovery: bool = False
-    """Whether nothing was recorded, so that a recovery has to finish the deployment. That is so in two cases:
-    this execution has the claim but failed before it could replace another deployment's unproven version; or
-    another execution (a recovery, or the dead execution that a recovery could not take over from) has the
-    claim for the same deployment. This execution's failure then starts Recover, which finds the service
-    claimed."""
+    """Whether nothing was recorded, so that a recovery has to finish the deployment. That is so if this
+    execution has the claim but failed before it could replace another deployment's unproven version; if a
+    person has quarantined the image since the last check; if another execution (a recovery, or the dead
+    execution that a recovery could not take over from) has the claim for the same deployment; or if this
+    execution is a recovery that could not begin, of a deployment that may have changed the service. This
+    execution's failure then starts Recover."""
 
 
 def finish(
@@ -112,11 +113,16 @@ def finish(
     if claim is None or deployment is None:  # BeginDeployment never answered
         try:
             asked = read_asked(ending.start, ending.execution, ending.started_at, ledger)
-        except Refused:
-            return _finished(_end(ending), None)
-        own = deployment_id(ending.started_at, ending.execution)
-        claim = asked.claim.model_copy(update={"deployment": own})
-        deployment = asked.deployment
+        except Refused:  # it has changed nothing, whatever its input says
+            return _finished(_with(_end(ending), outcome=Outcome.FAILED), None)
+        claim, deployment = asked.claim, asked.deployment
+        part = asked.named if isinstance(asked.named, NamedRelease) else None
+        known = ledger.deployment(claim)
+        if asked.recovery and known and known.steps and not known.end:
+            left = _finished(_end(ending), claim, left_to_recovery=True)
+            return left.model_copy(update={"deployment": deployment})
+        # Without a step, nothing was changed, in a recovery either.
+        ending = ending.model_copy(update={"outcome": Outcome.FAILED, "part": part})
     finished = _finish(ending, deployment, claim, history, now, ledger, ecs, ssm)
     if ending.part and not finished.left_to_recovery:
         ledger.note_outcome(claim, ending.part, finished.outcome)
@@ -146,15 +152,15 @@ def _finish(
         if unread:
             ledger.end(claim, asked, _written(unread, now, expires))
         return _finished(unread or end, claim, left_to_recovery=unread is None)
-    unseen = end.outcome is Outcome.FAILED and ending.restored is None
-    if unseen and _owes(service, record, claim):
-        return _finished(end, claim, left_to_recovery=True)
+    if unfinished := _unfinished(end, ending, asked, service, record, claim):
+        return _finished(unfinished, claim, left_to_recovery=True)
     end = _checked(end, ending.update, claim.service, ecs)
     good = _good(end.outcome, ending, asked, record, service, now)
     copy = None
     if good:
         end = _with_kept_image(end, asked, good, ecs, ssm)
         end, copy = _with_copy(end, good, ecs)
+        end = _with_standing(end, service, good, asked)
     tried = record is not None and record.was_tried
     quarantine = _quarantine(end, asked, good, claim, now) if tried else None
     gone_back = _gone_back(end, asked, ending.restored, claim, now)
@@ -183,6 +189,24 @@ def _unread(end: End, record: DeploymentRecord | None, unreadable: Unreadable) -
     if record and record.steps:
         return None
     return _with(end, evidence=(*end.evidence, str(unreadable)))
+
+
+def _unfinished(
+    end: End,
+    ending: Ending,
+    asked: Deployment,
+    service: ServiceRecord,
+    record: DeploymentRecord | None,
+    claim: ClaimId,
+) -> End | None:
+    """How the execution ends if a recovery has to roll the deployment back; None if nothing is left to do."""
+    unseen = end.outcome is Outcome.FAILED and ending.restored is None
+    if unseen and _owes(service, record, claim):
+        return end
+    if end.outcome is Outcome.SUCCEEDED and (found := service.standing(asked.release)):
+        # The last check was too early to see it, and the execution is past the step that rolls back.
+        return _with(end, outcome=Outcome.FAILED, cause=Cause.PERSON, reason=said_of(found.reason))
+    return None
 
 
 def _owes(service: ServiceRecord, record: DeploymentRecord | None, claim: ClaimId) -> bool:
@@ -292,6 +316,15 @@ def _with_copy(end: End, good: Good, ecs: ECSClient) -> tuple[End, TaskDefinitio
             "back to it if its task definition is deleted"
         )
         return _with(end, evidence=(*end.evidence, fact)), None
+
+
+def _with_standing(end: End, service: ServiceRecord, good: Good, asked: Deployment) -> End:
+    """The end, saying so if a person has quarantined the version that is back while it came back."""
+    standing = service.quarantined.get(good.digest)
+    if standing is None or not standing.stands_against(asked.release.decided_at):
+        return end
+    fact = f"the version that is back is quarantined itself ({standing.reason}): deploy another one"
+    return _with(end, evidence=(*end.evidence, fact))
 
 
 def _quarantine(

@@ -14,10 +14,10 @@ from slipway.release.parameters import read_parameter
 
 
 def quarantined(case: Case, record: ServiceRecord) -> Beginning | None:
-    """END if the release's image is quarantined on the service and the release is not forced; else None."""
+    """END if the release's image is quarantined on the service, and no force overrides that; else None."""
     release = case.deployment.release
-    found = record.quarantined.get(release.image.digest)
-    if found is None or release.force:
+    found = record.refusal(release)
+    if found is None:
         return None
     return case.end(
         Outcome.REJECTED,

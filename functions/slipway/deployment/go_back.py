@@ -49,6 +49,7 @@ class Going(Model):
     """When the execution came here."""
     since: AwareDatetime
     """When the deployment began."""
+    manual_rollback: bool = False
 
     @property
     def change(self) -> Change:
@@ -103,7 +104,7 @@ def go_back(
     if done := done_already(service, going.change, target, kept, now, ecs):
         chosen = target
     else:
-        manual = opened is not None and opened.is_manual_rollback
+        manual = going.manual_rollback
         arns = rollback_targets(target, going.replaced, going.abandoned, record, manual=manual)
         for chosen, revision in _in_turn(arns, record, manual, kept, ecs, ecr, passed_over):
             if chosen != target:

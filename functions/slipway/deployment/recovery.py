@@ -104,6 +104,7 @@ class Recoverer:
         last = record.recovery if record else None
         if last and last.execution != execution:
             return self._go_on(claim, last)
+        self._check_readable(claim, record)
         attempt = last.attempt + 1 if last else 1
         if attempt > ATTEMPTS:
             raise NotRecovered(
@@ -133,6 +134,14 @@ class Recoverer:
         else:
             known = asked.owner if asked.carried_out_in == claim.execution else None
         return claim.model_copy(update={"deployment": known}) if known else claim
+
+    def _check_readable(self, claim: ClaimId, record: DeploymentRecord | None) -> None:
+        """Raise Unreadable if the deployment has claimed its service, and the service's item can't be read.
+
+        A recovery could do nothing then, and would count as one of the attempts.
+        """
+        if record and record.steps:
+            self.ledger.service(claim.service)
 
     def _later(
         self, start: Any, execution: str

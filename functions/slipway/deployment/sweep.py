@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from slipway.aws import calling, error_code
 from slipway.deployment.pace import Pace
@@ -132,7 +133,7 @@ class Sweeper:
             for route, image in found.images:
                 try:
                     if self._is_new(last, route, image.digest, image.at) and self._start(
-                        last, image
+                        last, image, now
                     ):
                         done["released"].append(f"{last}:{image.tag}")
                 except SlipwayError as error:
@@ -201,10 +202,18 @@ class Sweeper:
                 return False
         return True
 
-    def _start(self, repository: str, image: _Pushed) -> bool:
-        """Start the release with the event that was lost; False if another sweep has done so."""
+    def _start(self, repository: str, image: _Pushed, now: datetime) -> bool:
+        """Start the release with the event that was lost; False if another sweep has done so.
+
+        The name of its execution is recorded, so that every sweep gives the same one, and nobody can foresee
+        it: an execution that somebody else has started under it would stand in the way.
+        """
         tag, digest = image.tag, image.digest
-        name = unique_name(f"sweep-{repository}-{tag}", f"{repository} {tag} {digest}")
+        name = self.ledger.record_swept(
+            f"{repository}:{tag}@{digest}",
+            unique_name(f"sweep-{repository}-{tag}", uuid4().hex),
+            int((now + 2 * LONG_AGO).timestamp()),
+        )
         region, account = self.release_machine.split(":")[3:5]
         event: dict[str, Any] = {
             "version": "0",

@@ -115,6 +115,26 @@ def superseded(reason: str, watch: Watch) -> CheckResult:
     )
 
 
+def said_of(refusal: str) -> str:
+    """That a person has quarantined the image while it was deployed, as a sentence.
+
+    Args:
+        refusal: who, and why.
+    """
+    return f"a person has quarantined the image ({refusal})"
+
+
+def refused(refusal: str, watch: Watch) -> CheckResult:
+    """The result where a person has quarantined the image, however healthy it is."""
+    return CheckResult(
+        verdict=Verdict.FAILED,
+        reason=said_of(refusal),
+        cause=Cause.PERSON,
+        healthy_at=watch.healthy_at,
+        wait_seconds=watch.policy.poll_seconds,
+    )
+
+
 def judge(observation: Observation, watch: Watch, now: datetime) -> CheckResult:
     """Turn an observation into a verdict."""
     missing = _missing(observation, watch)

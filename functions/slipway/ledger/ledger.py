@@ -3,7 +3,29 @@
 It is one DynamoDB table. This module owns every read and every write of a deployment, and `operations` what a
 person changes.
 
-====================  =============================  ================================================
+====================  =============================  =======================================================
+pk                    sk                             the item
+====================  =============================  =======================================================
+``production/api``    ``state#claim``                claim, last_claimed
+``production/api``    ``state#before``               baseline, unproven
+``production/api``    ``state#newest#shop/api``      the newest release of that repository
+``production/api``    ``state#versions``             good, quarantined, gone_back
+``production/api``    ``state#freeze``               a freeze that a person has set
+``freeze``            ``freeze``                     the same for the whole pipeline
+``audit``             ``2026-11-25T...#<id>``        what a person has done with the function Operate; expires
+``production/api``    ``deployment#2026-11-25T...``  one deployment: what was asked for, when each step was
+                                                     done, its recovery, how it ended and why; expires
+``services``          ``production/api``             what runs there, and the deployment under way
+``release#<id>``      ``release``                    one release: image, stages, execution; expires
+``release#<id>``      ``progress#staging#...``       of a stage and service: the deployment that carries
+                                                     it out, and its outcome; expires
+``rollback#<id>``     ``rollback``                   one manual rollback and its target; expires
+``notified``          an execution's ARN, an         when people were notified of an event without a
+                      event's id                     deployment: of a release, of an alarm; expires
+``swept``             ``shop/api:v2@sha256:...``     that the sweep releases an image; expires
+``sweep``             ``cursor``                     the repository at which the last sweep ended
+====================  =============================  =======================================================
+
 Each service has a partition of its own. Its claim, which every check renews, has an item of its own,
 because a write costs as much as its item is large. One query of ``services`` lists what runs where. Times
 are UTC text of a fixed width, so that DynamoDB's comparison of text orders them as times.
@@ -31,13 +53,15 @@ from slipway.ledger.records import (
     ReleaseRecord,
     RollbackRecord,
     ServiceRecord,
+    Swept,
     progress_key,
     release_order,
     timestamp,
 )
 from slipway.model import Model, parse
 from slipway.release.named import NamedRelease, NamedRollback
-from slipway.release.release import Deployment
+from slipway.release.plan import ServiceName
+from slipway.release.release import Deployment, Release
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -122,6 +146,12 @@ class Busy(Exception):  # noqa: N818 - not an error: the caller of `claim` tries
     """Another deployment is changing the service right now, so the claim has to wait for the change mark."""
 
 
+class _Listed(Model):
+    """An item of the list of all services."""
+
+    sk: ServiceName
+
+
 class Ledger:
     """Every read and every write of the ledger's table.
 
@@ -144,6 +174,13 @@ class Ledger:
         key = _definition(service, arn)
         found = self._items.get(key)
         return _read(Copy, found, key).content if "content" in found else None
+
+    def standing(self, service: str, release: Release) -> Quarantined | None:
+        """As `ServiceRecord.standing`, with no more to read than the item that has it."""
+        key = (service, VERSIONS)
+        found = {name: value for item in self._items.query(*key) for name, value in item.items()}
+        known = {name: found[name] for name in ATTRIBUTES[VERSIONS] if name in found}
+        return _read(ServiceRecord, {"service": service, **known}, key).standing(release)
 
     def deployment(self, claim: ClaimId) -> DeploymentRecord | None:
         """The record of a deployment, or None if nothing has been written of it."""
@@ -178,15 +215,16 @@ class Ledger:
         records, problems = [], []
         for item in self._items.query(SERVICES, condition="attribute_exists(#claimed_by)"):
             try:
-                records.append(self.service(item["sk"]))
+                listed = _read(_Listed, item, (SERVICES, item["sk"]))
+                records.append(self.service(listed.sk))
             except Unreadable as unreadable:
                 problems.append(str(unreadable))
         return records, problems
 
     def freeze(self) -> Freeze | None:
         """The freeze of the whole pipeline that a person has set, or None."""
-        found = self._items.get(WHOLE).get("freeze")
-        return _read(Freeze, found, WHOLE) if found else None
+        item = self._items.get(WHOLE)
+        return _read(Freeze, item["freeze"], WHOLE) if "freeze" in item else None
 
     def knows(self, service: str, digest: str) -> bool:
         """Whether the service has a deployment of this digest in its history, whatever its outcome."""
@@ -517,8 +555,20 @@ class Ledger:
             found = self.deployment(claim)
             if found and found.outcome:
                 return False
-            after = record.learning(digest, good, quarantine, gone_back)
-            listed = {"runs": after.last_good.to_json()} if after.last_good and good else {}
+            release = deployment.release
+            refusal = record.refusal(release)
+            proves_image = (
+                good is not None and not release.manual_rollback and good.digest == digest
+            )
+            if proves_image and refusal and refusal.stands_against(release.decided_at):
+                # The next try of FinishDeployment begins anew, with a quarantine that it can see.
+                raise AwsUnavailable(
+                    f"image {digest} has been quarantined by a person just now on service {claim.service}"
+                )
+            after = record.learning(
+                digest, good, quarantine, gone_back, decided_at=release.decided_at
+            )
+            listed = {"runs": good.to_json()} if good else {}
             freeing = Update(_claim(claim), "REMOVE #claim", _OURS, {":execution": claim.execution})
             with suppress(NoLonger):
                 self._items.update_all(
@@ -577,6 +627,22 @@ class Ledger:
             self._items.update_all([freeing, _unlisting(claim, {})])
 
     # --- the sweep --------------------------------------------------------------------------------
+
+    def record_swept(self, image: str, name: str, expires_at: int) -> str:
+        """Record the name of the execution that releases an image, unless an earlier sweep has given it one.
+
+        Args:
+            image: repository, tag and digest.
+            expires_at: when DynamoDB may delete the record, in seconds since 1970.
+
+        Returns:
+            The name that the ledger has.
+        """
+        key = ("swept", image)
+        facts = {"name": name, "expires_at": expires_at}
+        with suppress(NoLonger):
+            self._items.update(Update.setting(key, facts, "attribute_not_exists(#name)"))
+        return _read(Swept, self._items.get(key), key).name
 
     def cursor(self) -> str:
         """The repository at which the last sweep ended; empty before the first one."""
@@ -653,7 +719,7 @@ def _service_record(service: str, items: Sequence[Mapping[str, Any]]) -> Service
         # Each item is read by itself, so that the error names the one that can't be read.
         _read(ServiceRecord, {"service": service, **part}, (service, item["sk"]))
         facts |= part | {"newest": facts["newest"] | part.get("newest", {})}
-    return ServiceRecord.model_validate(facts)
+    return _read(ServiceRecord, facts, (service, STATE))
 
 
 def _read(record: type[R], item: Mapping[str, Any], key: Key) -> R:

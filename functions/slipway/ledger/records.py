@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Json
+from pydantic import AfterValidator, AwareDatetime, Field, Json
 
 from slipway.ecs.service import Update
 from slipway.health.cause import Cause
@@ -24,6 +24,23 @@ QUARANTINED_KEPT = 100
 # Each takeover may leave one more version. Only the newest ones can come back: ECS's circuit breaker goes
 # back to the last one that it completed.
 UNPROVEN_KEPT = 10
+
+
+def _with_a_time(order: str) -> str:
+    _time_of(order)
+    return order
+
+
+def _time_of(order: str) -> datetime:
+    return datetime.fromisoformat(order.partition("#")[0])
+
+
+Order = Annotated[
+    str,
+    Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z#"),
+    AfterValidator(_with_a_time),
+]
+"""A text as `release_order` makes it."""
 
 
 class ClaimId(Model):
@@ -63,6 +80,14 @@ class Quarantined(Model):
     reason: str
     deployment: str | None = None
     """Id of the deployment that failed, or that abandoned the image; None if a person quarantined it."""
+
+    def stands_against(self, decided_at: datetime | None) -> bool:
+        """Whether a person has quarantined the image, and nobody has decided for it since.
+
+        Args:
+            decided_at: when a person has decided for the image; None if nobody has.
+        """
+        return self.deployment is None and (decided_at is None or decided_at < self.at)
 
 
 class Claim(Model):
@@ -126,7 +151,7 @@ class ServiceRecord(Model):
     claim: Claim | None = None
     last_claimed: str | None = None
     """Id of the deployment that has claimed the service last, whether it still has the claim or not."""
-    newest: Mapping[str, str] = {}
+    newest: Mapping[str, Order] = {}
     """The `release_order` of the newest release that was accepted, by repository."""
     good: tuple[Good, ...] = ()
     """The good versions, the newest first."""
@@ -179,10 +204,24 @@ class ServiceRecord(Model):
         """The newest good version whose image is not quarantined, or None."""
         return next(iter(self.all_good), None)
 
+    def refusal(self, release: Release) -> Quarantined | None:
+        """Why the image of a release may not be on the service; None if it may.
+
+        A forced start overrides what was quarantined before it, and what a deployment has quarantined.
+        """
+        if release.force:
+            return self.standing(release)
+        return self.quarantined.get(release.image.digest)
+
+    def standing(self, release: Release) -> Quarantined | None:
+        """A person's quarantine of the image of a release, for which nobody has decided since; else None."""
+        found = self.quarantined.get(release.image.digest)
+        return found if found and found.stands_against(release.decided_at) else None
+
     def newest_at(self, repository: str) -> datetime | None:
         """The time of a repository's newest release that was accepted, or None if none was."""
         order = self.newest.get(repository)
-        return datetime.fromisoformat(order.partition("#")[0]) if order else None
+        return _time_of(order) if order else None
 
     def with_unproven(self, task_definition: str) -> tuple[str, ...]:
         """The unproven versions, after this one was put on the service; the oldest are dropped."""
@@ -196,6 +235,7 @@ class ServiceRecord(Model):
         quarantine: Quarantined | None,
         gone_back: GoneBack | None = None,
         abandoned: str | None = None,
+        decided_at: datetime | None = None,
     ) -> ServiceRecord:
         """The record after a deployment has ended.
 
@@ -206,9 +246,11 @@ class ServiceRecord(Model):
             gone_back: that the deployment rolled itself back; None if it did not.
             abandoned: ARN of the task definition from which a person goes back; None if none does. It is not
                 good any more, even if its image stays or is unknown.
+            decided_at: when a person has decided for the image that is good or quarantined now; None if
+                nobody has. A person's quarantine is lifted or replaced by a later decision only, of that
+                person or another one.
         """
-        kept = tuple(g for g in self.good if g.task_definition != abandoned)
-        quarantined = dict(self.quarantined)
+        kept, quarantined = self.good, dict(self.quarantined)
         if good:
             # The same version may have been registered anew, under another ARN. It is then recognized by
             # its image and the time when it was found good.
@@ -219,12 +261,25 @@ class ServiceRecord(Model):
                 and (g.digest, g.at) != (good.digest, good.at)
             )
             kept = (good, *others)[:GOOD_KEPT]
-            quarantined.pop(good.digest, None)  # a forced start of a quarantined image succeeded
+            standing = quarantined.get(good.digest)
+            if standing and not standing.stands_against(decided_at):
+                del quarantined[good.digest]
+        standing = quarantined.get(digest)
+        by_person = quarantine is not None and quarantine.deployment is None
+        if standing and standing.stands_against(decided_at) and not by_person:
+            quarantine = None
         if quarantine and digest:
             kept = tuple(g for g in kept if g.digest != digest)
             quarantined.pop(digest, None)  # a forced start of a quarantined image failed again
-            newest_first = sorted(quarantined.items(), key=lambda item: item[1].at, reverse=True)
-            quarantined = {digest: quarantine, **dict(newest_first[: QUARANTINED_KEPT - 1])}
+            # Those of people come first: only a person lifts them.
+            first = sorted(
+                quarantined.items(),
+                key=lambda item: (item[1].deployment is None, item[1].at),
+                reverse=True,
+            )
+            quarantined = {digest: quarantine, **dict(first[: QUARANTINED_KEPT - 1])}
+        # A version whose image is quarantined is good again if the quarantine is lifted.
+        kept = tuple(g for g in kept if g.task_definition != abandoned or g.digest in quarantined)
         back = gone_back or (None if good else self.gone_back)
         learnt = {"good": kept, "quarantined": quarantined, "gone_back": back}
         return self.model_copy(update=learnt)
@@ -304,12 +359,8 @@ class DeploymentRecord(Model):
 
         This is always so for a manual rollback, whose image is the one that the service ran.
         """
-        return self.is_manual_rollback or "UpdateService" in self.steps
-
-    @property
-    def is_manual_rollback(self) -> bool:
-        """Whether the deployment is a manual rollback."""
-        return self.deployment is not None and self.deployment.release.manual_rollback
+        manual = self.deployment is not None and self.deployment.release.manual_rollback
+        return manual or "UpdateService" in self.steps
 
 
 class Progress(Model):
@@ -361,6 +412,13 @@ class ReleaseRecord(Model):
             for planned in known.services
         ]
         return all(each and each.outcome and each.outcome.facts.goes_on for each in ended)
+
+
+class Swept(Model):
+    """That the sweep releases an image whose event was lost."""
+
+    name: str
+    """Of the release's execution."""
 
 
 class RollbackRecord(Model):
@@ -421,4 +479,5 @@ def release_order(release: Release) -> str:
 
 def timestamp(moment: datetime) -> str:
     """The time as the ledger writes it: in UTC with microseconds, so that text order is the order of time."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # isoformat gives every year four digits; strftime does not.
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -12,7 +12,7 @@ from slipway.errors import reason_of
 from slipway.health.cause import Cause
 from slipway.health.failed_tasks import Failed
 from slipway.health.outcome import Facts, Outcome
-from slipway.image import Image, short_digest
+from slipway.image import Image, RepositoryName, Tag, short_digest
 from slipway.ledger.records import ClaimId
 from slipway.model import IfReadable, Model
 from slipway.redaction import masked
@@ -56,7 +56,8 @@ class News(Model):
     execution: str
     """ARN."""
     release: Annotated[str | None, IfReadable] = None
-    """The release's id: that of its push event, or its execution's name. None for a deployment."""
+    """The release's id; if its input could not be resolved, time and name of its execution. None for a
+    deployment."""
     service: Annotated[ServiceName | None, IfReadable] = None
     """``cluster/service``; None for a release."""
     services: tuple[str, ...] = ()
@@ -67,9 +68,9 @@ class News(Model):
     stage_count: int = 0
     image: Annotated[Image | None, IfReadable] = None
     """None if it is not known, as in a release with an invalid plan. A manual rollback abandons it."""
-    repository: Annotated[str | None, IfReadable] = None
-    tag: Annotated[str | None, IfReadable] = None
-    """The tag that the release was started with, if its image is not known."""
+    repository: Annotated[RepositoryName | None, IfReadable] = None
+    tag: Annotated[Tag | None, IfReadable] = None
+    """What the release was started with, if its image is not known."""
     started_by: Annotated[StartedBy | None, IfReadable] = None
     by: Annotated[str | None, IfReadable] = None
     """Who started it manually."""

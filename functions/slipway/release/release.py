@@ -31,7 +31,7 @@ class Release(Model):
     """One image on its way through the stages of its repository's plan."""
 
     id: str
-    """The id of the event from ECR; for a manual start or a manual rollback, its `started_id`."""
+    """The `pushed_id` of a push; of a manual start or a manual rollback, its `started_id`."""
     image: Image
     released_at: AwareDatetime
     """When it was pushed or started manually. This time orders releases, not the order of their arrival."""
@@ -45,6 +45,11 @@ class Release(Model):
     def manual_rollback(self) -> bool:
         """Whether this is a manual rollback; its image is then the one that the service abandons."""
         return self.started_by is StartedBy.MANUAL_ROLLBACK
+
+    @property
+    def decided_at(self) -> datetime | None:
+        """When a person has decided for the image in spite of its quarantine; None if nobody has."""
+        return self.released_at if self.force or self.manual_rollback else None
 
 
 class Deployment(Model):
@@ -134,6 +139,21 @@ class Started(Model):
     execution: str
     """ARN of that machine's execution."""
     started_at: AwareDatetime
+
+
+def pushed_id(event: str, time: datetime, image: Image) -> str:
+    """The id of a release by a push: equal for each delivery of one event.
+
+    An event with the id of another one, but with another image or time, is another release. Whoever may start
+    the release state machine may send it any event, and must not have a real one taken for a second delivery.
+
+    Args:
+        event: the event's id.
+        time: the event's time.
+    """
+    return unique_name(
+        event, f"{event} {time.timestamp()} {image.repository}:{image.tag}@{image.digest}"
+    )
 
 
 def started_id(execution: str, started_at: datetime) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from slipway.errors import InvalidInput
-from slipway.image import Image
-from slipway.model import Model, parse, parse_written
+from slipway.image import Image, RepositoryName, Tag
+from slipway.model import Model, parse, parse_written, together
 from slipway.reasons import Written
 from slipway.release.parameter_names import plan_parameter
 from slipway.release.parameters import read_plan, read_service_policy
@@ -21,6 +21,7 @@ from slipway.release.release import (
     ReleaseStage,
     Resolved,
     StartedBy,
+    pushed_id,
     started_id,
 )
 from slipway.release.service_policy import admitted
@@ -38,13 +39,16 @@ AHEAD = timedelta(minutes=1)
 # EventBridge delivers most events within a second or two; later ones than PLACES steps count as equally late.
 STEP = timedelta(milliseconds=10)
 PLACES = 999
+# No registry had a push before it. Some times of the first year have no equal in UTC, by which the ledger
+# orders releases; those of the last year are in the future.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class ManualStart(Model):
     """The input with which a person starts the release state machine: a repository, and a tag or a digest."""
 
-    repository: str = Field(min_length=1)
-    tag: str | None = Field(default=None, pattern=r"^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$")
+    repository: RepositoryName
+    tag: Tag | None = None
     digest: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
     force: bool = Field(default=False, strict=True)
     by: Written | None = None
@@ -76,7 +80,7 @@ class _Push(BaseModel):
     """An EventBridge event of a push; AWS may add fields to it."""
 
     id: str = Field(pattern=r"^[!-~]{1,200}$")
-    """A UUID, or what the sweep gives. It is a key in the ledger."""
+    """A UUID, or what the sweep gives."""
     source: str
     account: str
     region: str
@@ -110,8 +114,8 @@ def resolve(
 
     Raises:
         InvalidInput: the plan, the event or the manual start is not valid, the event is not ECR's or lies in
-            the future, or it names a repository, image or route that does not exist; or a service of the
-            route has an invalid policy or does not admit the repository.
+            the future or before 2000, or it names a repository, image or route that does not exist; or a
+            service of the route has an invalid policy or does not admit the repository.
         AwsUnavailable, AwsRefused: from SSM or ECR.
     """
     try:
@@ -135,6 +139,10 @@ def _read_push(event: dict[str, Any], execution: str, started_at: datetime) -> _
         raise InvalidInput(
             f"the time of the event, {push.time.isoformat()}, is in the future: its execution started at "
             f"{started_at.isoformat()}"
+        )
+    if push.time < EARLIEST:
+        raise InvalidInput(
+            f"the time of the event, {push.time.isoformat()}, is before {EARLIEST.year}"
         )
     region, account = execution.split(":")[3:5]
     if (push.account, push.region) != (account, region):
@@ -175,7 +183,7 @@ def _resolve_push(
         raise _Ignored(f"tag {tag} is on an artifact of type {kind}, which is no image")
     image = Image(repository=repository, uri=uri_of(repository, ecr), digest=digest, tag=tag)
     release = Release(
-        id=push.id,
+        id=pushed_id(push.id, push.time, image),
         image=image,
         released_at=_pushed_at(push.time, found.get("imagePushedAt"), started_at),
         started_by=StartedBy.SWEEP if push.source == SWEPT else StartedBy.PUSH,
@@ -291,7 +299,7 @@ def _policies(
             except InvalidInput as refused:
                 refusals.append(str(refused))
     if refusals:
-        raise InvalidInput("\n".join(dict.fromkeys(refusals)))
+        raise InvalidInput(together(list(dict.fromkeys(refusals))))
     return policies
 
 

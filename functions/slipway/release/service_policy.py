@@ -7,11 +7,10 @@ docs/service-policy.schema.json from this model. This module does not call AWS.
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
 from slipway.errors import InvalidInput
+from slipway.image import RepositoryName
 from slipway.model import Model, parse, parse_written, read_json
 from slipway.release.freeze import Windows
 from slipway.release.parameter_names import plan_parameter, service_parameter
@@ -26,17 +25,6 @@ from slipway.release.plan import (
     TimeoutSeconds,
     alarm_name,
 )
-
-RepositoryName = Annotated[
-    str,
-    Field(
-        # As ECR has it. A pattern such as shop/* would never be equal to a repository's name.
-        pattern=r"^[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*$",
-        max_length=256,
-        description="the name of an ECR repository, in full",
-        examples=["shop/api"],
-    ),
-]
 
 
 class ServicePolicy(Model):

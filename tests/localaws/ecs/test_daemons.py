@@ -150,6 +150,27 @@ def test_a_daemon_that_crashes_is_rolled_back_on_each_instance(world: World) -> 
     assert places(world) == dict.fromkeys(instances(world), good)
 
 
+def test_a_deployment_of_a_daemon_waits_for_a_protected_task(world: World) -> None:
+    for _ in range(2):
+        register_instance(world)
+    old, new = define(world, "nginx"), define(world, "nginx")
+    create(world, old)
+    world.settle()
+    [protected, _] = world.tasks()
+    world.ecs.update_task_protection(
+        cluster=world.cluster, tasks=[protected["taskArn"]], protectionEnabled=True
+    )
+
+    world.update(taskDefinition=new)
+
+    wait_for(lambda: new in places(world).values(), "the other instance")
+    assert places(world)[protected["containerInstanceArn"]] == old
+    assert world.primary()["rolloutState"] == "IN_PROGRESS"
+    let_pass(2 * 3600)
+    world.settle()
+    assert places(world) == dict.fromkeys(instances(world), new)
+
+
 def test_a_daemon_runs_where_its_port_is_free_and_ecs_says_where_it_is_not(world: World) -> None:
     for _ in range(2):
         register_instance(world)

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws.server import LocalAws
-from tests.support.localaws.ecs import World, details, register_instance, unique
+from tests.support.localaws.ecs import World, details, listen, register_instance, unique
 from tests.support.waiting import wait_for
 
 
@@ -168,6 +168,21 @@ def test_cloud_map_gets_the_health_of_a_containers_check(world: DiscoveringWorld
 
     assert attributes["AWS_INIT_HEALTH_STATUS"] == "UNHEALTHY"
     assert health == "HEALTHY"
+
+
+def test_an_unhealthy_task_in_cloud_map_is_told_to_eventbridge(world: DiscoveringWorld) -> None:
+    actions = listen(world.aws, {"detail": {"eventName": ["SERVICE_DISCOVERY_INSTANCE_UNHEALTHY"]}})
+    registry = world.registry("A", HealthCheckCustomConfig={})
+    definition = world.definition(
+        world.push("unhealthy"), healthCheck={"command": ["CMD-SHELL", "curl localhost"]}
+    )
+    world.create(definition, serviceRegistries=[{"registryArn": registry["Arn"]}])
+
+    told = wait_for(
+        lambda: [e for e in actions() if e["detail"]["clusterArn"].endswith(world.cluster)], "it"
+    )
+
+    assert told[0]["detail"]["eventType"] == "WARN"
 
 
 def test_a_registry_that_does_not_exist_is_refused(world: DiscoveringWorld) -> None:

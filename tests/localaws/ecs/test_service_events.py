@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from localaws.ecs import service as services
 from localaws.server import LocalAws
-from tests.support.localaws.ecs import BREAKER, World, listen, register_instance
+from tests.support.localaws.ecs import BREAKER, World, let_pass, listen, register_instance
 from tests.support.waiting import wait_for
 
 CLUSTER_EMPTY = "No Container Instances were found in your cluster."
@@ -247,20 +246,17 @@ def test_tasks_that_keep_failing_are_told_once_until_the_service_is_updated(worl
     wait_for(lambda: times() == 2, "the second time")
 
 
-def test_a_trouble_that_lasts_is_told_again_after_six_hours(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trouble_that_lasts_is_told_again_after_six_hours(world: World) -> None:
     def times() -> int:
         return sum(CLUSTER_EMPTY in message for message in world.messages())
 
-    assert timedelta(hours=6) == services.TOLD_AGAIN_AFTER
     on_instances(world, define_for_instances(world))
     wait_for(lambda: world.primary()["failedTasks"] >= 3, "three attempts")
     assert times() == 1
 
-    monkeypatch.setattr(services, "TOLD_AGAIN_AFTER", timedelta(0))
+    let_pass(6 * 3600)
 
-    wait_for(lambda: times() >= 2, "the second time")
+    wait_for(lambda: times() == 2, "the second time")
 
 
 def test_an_unhealthy_target_is_named_with_its_task(world: World) -> None:
@@ -278,6 +274,27 @@ def test_an_unhealthy_target_is_named_with_its_task(world: World) -> None:
         f" in (target-group {group}) due to (reason {seen})"
         for task in world.tasks("STOPPED")
     ]
+
+
+def test_an_unhealthy_target_on_an_instance_is_named_with_that(world: World) -> None:
+    host = register_instance(world)
+    group = world.target_group(target_type="instance")
+    balancer = {"targetGroupArn": group, "containerName": "app", "containerPort": 80}
+    image = world.push("unhealthy")
+    port = {"containerPort": 80, "hostPort": 8080}
+    world.ecs.create_service(
+        cluster=world.cluster,
+        serviceName=world.service,
+        taskDefinition=define_for_instances(world, image=image, portMappings=[port]),
+        desiredCount=1,
+        loadBalancers=[balancer],
+    )
+
+    message = wait_for(
+        lambda: next((m for m in world.messages() if "is unhealthy in" in m), ""), "the event"
+    )
+
+    assert f") (instance {host}) (port 8080) is unhealthy in (target-group {group})" in message
 
 
 def test_a_service_keeps_its_newest_hundred_events(world: World) -> None:

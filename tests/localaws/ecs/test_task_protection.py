@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.ecs import task_protection
 from localaws.server import LocalAws
-from tests.support.localaws.ecs import World
+from tests.support.localaws.ecs import World, let_pass
 from tests.support.waiting import wait_for
 
 
@@ -91,17 +90,31 @@ def test_a_deployment_waits_for_the_protected_tasks_of_the_old_revision_and_says
     assert world.messages().count(held(world, old)) == 1
 
 
-def test_protection_expires(world: ProtectedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task_protection, "MINUTE", 0.5)
+def test_protection_expires(world: ProtectedWorld) -> None:
     world.create(world.definition("nginx"))
     world.settle()
     [task] = world.arns()
     world.protect(task, expiresInMinutes=1)
 
-    world.update(desiredCount=0)
+    let_pass(60)
 
+    assert world.protection(task)["protectedTasks"] == [
+        {"taskArn": task, "protectionEnabled": False}
+    ]
+
+
+def test_a_scale_in_goes_on_when_the_protection_expires(world: ProtectedWorld) -> None:
+    world.create(world.definition("nginx"))
+    world.settle()
+    [task] = world.arns()
+    world.protect(task, expiresInMinutes=1)
+
+    deployment = world.update(desiredCount=0)["deployments"][0]["id"]
+
+    wait_for(lambda: held(world, deployment) in world.messages(), "the event")
+    assert world.arns() == [task]
+    let_pass(60)
     wait_for(lambda: not world.arns(), "the end of the task")
-    assert any("was unable to scale in" in message for message in world.messages())
 
 
 def test_a_scale_in_stops_the_tasks_that_are_not_protected(world: ProtectedWorld) -> None:

@@ -466,6 +466,52 @@ def test_a_cause_is_cut_at_its_longest(machines, function, caught):
     assert described["cause"] == json.dumps(error, separators=(",", ":"))[:32_768]
 
 
+# --- the size of data -------------------------------------------------------------------------------
+
+LARGEST = 262_144
+CAUGHT = {"ErrorEquals": ["States.ALL"], "Next": "Caught"}
+
+
+def sized(size: int, letter: str = "x") -> str:
+    """A text with this size in JSON."""
+    return letter * ((size - 2) // len(letter.encode()))
+
+
+def test_an_input_may_have_as_many_bytes_as_the_data_of_an_execution(machines):
+    machine = machines.create({"A": {"Type": "Pass", "End": True}})
+    for letter in ("x", "😀"):
+        given = json.dumps(sized(LARGEST, letter), ensure_ascii=False)
+        started = machines.client.start_execution(stateMachineArn=machine, input=given)
+        assert machines.ended(started["executionArn"])["status"] == "SUCCEEDED"
+    code, said = refusal(lambda: machines.start(machine, sized(LARGEST + 1)))
+    assert (code, "length less than or equal to 262144" in said) == ("ValidationException", True)
+
+
+def test_the_payload_of_a_function_is_data_together_with_all_other_arguments(machines, function):
+    name = function(lambda _: {})
+    around = len(json.dumps({"FunctionName": name, "Payload": ""}, separators=(",", ":"))) - 2
+    states = {"A": invoke(name, Output="{% 1 %}", Catch=[CAUGHT]), "Caught": {"Type": "Succeed"}}
+    machine = machines.create(states)
+    fits = machines.ended(machines.start(machine, sized(LARGEST - around)))
+    assert fits["status"] == "SUCCEEDED"
+    ended = machines.ended(machines.start(machine, sized(LARGEST - around + 1)))
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.DataLimitExceeded")
+
+
+@pytest.mark.parametrize("of", ["a function", "an output", "a pass"])
+def test_more_data_than_that_ends_an_execution_whatever_it_catches(machines, function, of):
+    name = function(lambda _: {"text": "x" * LARGEST} if of == "a function" else {})
+    grown = "{% $states.input & $states.input %}"
+    states = {
+        "a function": invoke(name, Arguments={"FunctionName": name}, Catch=[CAUGHT]),
+        "an output": invoke(name, Arguments={"FunctionName": name}, Output=grown, Catch=[CAUGHT]),
+        "a pass": {"Type": "Pass", "Output": grown, "End": True},
+    }
+    caught = {} if of == "a pass" else {"Caught": {"Type": "Succeed"}}
+    ended = machines.run({"A": states[of], **caught}, sized(LARGEST // 2 + 9))
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.DataLimitExceeded")
+
+
 def test_a_function_that_does_not_exist_is_an_error_of_lambda(machines):
     described = machines.run({"A": invoke("nowhere")})
     assert described["error"] == "Lambda.ResourceNotFoundException"

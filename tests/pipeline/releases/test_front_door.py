@@ -109,7 +109,7 @@ def forged(shop: Shop, live: dict[str, Any]) -> dict[str, Any]:
 
 def _release_of(shop: Shop, tag: str) -> str:
     (release,) = shop.account.releases_of(shop.repository, tag)
-    return str(release.input["id"])
+    return str(release.output["release"]["id"])
 
 
 def test_no_forged_input_of_the_deployment_state_machine_changes_anything(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from localaws import seed
 from localaws.faults import faults
 from tests.support.account import Account, Shop
 from tests.support.stories import PATIENCE_SECONDS, has_ended
@@ -161,6 +162,48 @@ def test_the_image_that_a_manual_rollback_abandons_is_no_rollback_target_after_a
     shop.push("v4", behaviour="crash")
     assert shop.deployed("v4").outcome == "ROLLED_BACK"
     assert shop.running() == v2
+
+
+def test_of_two_repositories_in_a_service_the_image_that_was_released_last_is_abandoned(
+    account: Account, shop: Shop
+) -> None:
+    """The container of the other repository comes first. Its version before has only one container."""
+    ecs = account.aws.client("ecs")
+    beside = f"teams/{shop.name}-proxy"
+    uri = seed.repository(beside)
+    image = f"{uri}@{seed.push(beside, 'v1', seed.manifest(beside))}"
+    proxy = {"name": "proxy", "image": image, "essential": True}
+    running = ecs.describe_task_definition(taskDefinition=shop.described()["taskDefinition"])
+    own = running["taskDefinition"]["containerDefinitions"][0]
+    known = ("family", "requiresCompatibilities", "networkMode", "cpu", "memory")
+    both = ecs.register_task_definition(
+        **{field: running["taskDefinition"][field] for field in known},
+        containerDefinitions=[proxy, own],
+    )
+    cluster, _, name = shop.service.partition("/")
+    ecs.update_service(
+        cluster=cluster,
+        service=name,
+        taskDefinition=both["taskDefinition"]["taskDefinitionArn"],
+    )
+    wait_for(shop.settled, "both containers to run")
+    seed.plan(
+        beside,
+        {
+            "routes": [
+                {
+                    "tags": ["v*"],
+                    "stages": [{"name": "production", "services": [shop.planned(shop.service)]}],
+                }
+            ]
+        },
+    )
+    v4 = shop.push("v4")
+    assert shop.deployed("v4").outcome == "SUCCEEDED"
+    assert shop.roll_back().outcome == "ROLLED_BACK"
+    assert list(shop.record().quarantined) == [v4]
+    assert f"from {shop.repository}@" in shop.mails()[-1]["subject"]
+    assert beside in str(shop.history()[-1]["evidence"])
 
 
 def test_without_a_last_good_version_it_is_rejected(account: Account) -> None:

@@ -98,6 +98,22 @@ def test_a_quarantined_digest_is_shown_released_and_forced(shop: Shop) -> None:
     assert ours[1][5] == "the alarm was wrong"
 
 
+def test_an_image_that_a_person_quarantines_while_it_bakes_is_rolled_back_at_once(
+    account: Account,
+) -> None:
+    shop = account.shop(tasks=1)
+    planned = shop.planned(shop.service, bake_seconds=600)
+    shop.plan([{"name": "production", "services": [planned]}])
+    v2 = shop.push("v2")
+    wait_for(lambda: "HEALTHY" in str(shop.history()), "v2 to bake")
+    run("quarantine a digest", shop, DIGEST=v2)
+    assert newest(shop, 1) == "ROLLED_BACK"
+    assert shop.history()[-1]["cause"] == "PERSON"
+    assert "a person has quarantined the image (" in shop.history()[-1]["reason"]
+    assert shop.running() == shop.v1
+    assert shop.record().quarantined[v2].deployment is None
+
+
 def test_a_rollback_of_a_service_that_has_gone_back_by_itself_has_to_name_its_target(
     shop: Shop,
 ) -> None:

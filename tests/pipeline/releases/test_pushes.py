@@ -41,7 +41,7 @@ def started(account: Account, repository: str) -> dict[str, object] | None:
     ours = (
         each for each in releases if each.get("detail", {}).get("repository-name") == repository
     )
-    return next((event for event in ours if event.get("id") in ids), None)
+    return next((event for event in ours if event.get("id", "none") in str(ids)), None)
 
 
 def test_a_multi_arch_push_is_one_release_of_its_index(account: Account) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from localaws.faults import faults
@@ -69,6 +70,38 @@ def test_a_deployment_that_nobody_recovered_is_recovered_when_its_lease_ran_out(
     sweep(account)
     assert ended(shop) == {"v2": "ROLLED_BACK"}
     assert shop.running() == shop.v1
+
+
+def test_a_dead_deployment_whose_service_can_not_be_read_is_finished_once_when_that_is_mended(
+    account: Account,
+) -> None:
+    shop = account.shop(tasks=1)
+    key = {"pk": shop.service, "sk": "state#versions"}
+    with account.disabled("aws.states"):
+        faults.add(state="CheckDeployment", how="stop", containing=shop.service)
+        shop.push("v2")
+        assert shop.released("v2").outcome == "ReleaseFailed"
+    account.table.update_item(
+        Key=key, UpdateExpression="SET good = :text", ExpressionAttributeValues={":text": "v1"}
+    )
+    let_the_lease_run_out(shop)
+    dead, *_ = shop.account.executions("DeploymentStateMachineArn")
+    answer = account.aws.client("lambda").invoke(
+        FunctionName=account.functions()["Recover"],
+        Payload=json.dumps({"detail": {"executionArn": dead.arn, "redriveCount": 0}}),
+    )
+    assert "state#versions is not valid" in answer["Payload"].read().decode()
+    sweep(account)
+    [history] = shop.history()
+    assert ("outcome" in history, "recovery" in history, shop.mails()) == (False, False, [])
+
+    account.table.update_item(Key=key, UpdateExpression="REMOVE good")
+    sweep(account)
+    assert ended(shop) == {"v2": "ROLLED_BACK"}
+    assert shop.running() == shop.v1
+    wait_for(shop.mails, "the notice of the end", PATIENCE_SECONDS)
+    assert [mail["attributes"]["outcome"] for mail in shop.mails()] == ["ROLLED_BACK"]
+    assert len(shop.history()) == 1
 
 
 def mailed(subject: str) -> dict[str, Any]:

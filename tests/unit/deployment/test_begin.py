@@ -12,7 +12,7 @@ from slipway.health.cause import Cause
 from slipway.ledger.operations import Operations
 from slipway.ledger.records import Audit, Freeze
 from slipway.model import parse
-from tests.support.asked import taken_up
+from tests.support.asked import quarantined_by_ada, taken_up
 from tests.support.builders import (
     DIGEST,
     NEW,
@@ -851,6 +851,18 @@ def test_a_deregistered_revision_is_a_rollback_target_all_the_same(world, ecs, s
     defined(ecs, asked=OLD, status="INACTIVE")
 
     assert begun(world).rollback_target == OLD
+
+
+def test_a_forced_start_is_refused_where_a_person_has_quarantined_its_image_since(
+    world, ecs, ledger
+):
+    """As a stage that begins later: whoever quarantined the image knew that it was forced."""
+    quarantined_by_ada(DIGEST, moment=at(1))
+    runs(ecs)
+
+    beginning = begun(world, release=release(started_by="manual start", force=True))
+
+    assert (beginning.outcome, beginning.cause) == ("REJECTED", Cause.QUARANTINED)
 
 
 # --- a good version that can start ------------------------------------------------------------------

@@ -6,7 +6,6 @@ import pytest
 
 from slipway.deployment.begin import begin
 from slipway.deployment.beginning import Decision, Start, World
-from slipway.errors import AwsUnavailable
 from slipway.health.cause import Cause
 from slipway.model import parse
 from tests.support.asked import (
@@ -152,9 +151,11 @@ def test_an_unproven_version_of_another_deployment_is_abandoned_too(world, ecs, 
     assert (beginning.task_definition, beginning.unproven) == (NEW, (OTHER, NEW))
 
 
-def test_an_unreadable_rollback_target_is_left_for_rollback_to_report(world, ecs, ledger):
+@pytest.mark.parametrize("code", ["ClientException", "ThrottlingException"])
+def test_an_unreadable_rollback_target_is_left_for_rollback_to_report(world, ecs, ledger, code):
+    """RollBack tries longer, and a bad version must not stay for want of a notice's details."""
     changes(ledger)
-    ecs.refuses("describe_task_definition", "ClientException", "Unable to describe")
+    ecs.refuses("describe_task_definition", code, "Unable to describe")
 
     beginning = begun(world)
 
@@ -542,11 +543,3 @@ def test_the_decision_on_a_recovery_is_read_back_equal_from_json(world, ecs, led
     beginning = begun(world)
 
     assert parse(type(beginning), beginning.to_json(), "x") == beginning
-
-
-def test_a_recovery_is_tried_again_while_ecs_does_not_answer(world, ecs, ledger):
-    changes(ledger)
-    ecs.refuses("describe_task_definition", "ThrottlingException")
-
-    with pytest.raises(AwsUnavailable):
-        begun(world)

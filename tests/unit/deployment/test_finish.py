@@ -9,7 +9,13 @@ from slipway.errors import AwsUnavailable
 from slipway.health.cause import Cause
 from slipway.ledger.ledger import Unreadable
 from slipway.ledger.records import End
-from tests.support.asked import part_of, quarantined_by_ada, recorded, taken_up
+from tests.support.asked import (
+    part_of,
+    quarantined_by_ada,
+    recorded,
+    recovery_recorded,
+    taken_up,
+)
 from tests.support.builders import (
     DIGEST,
     NEW,
@@ -279,6 +285,83 @@ def test_a_service_has_not_gone_back_any_more_once_something_else_is_good(ends, 
     finished(ending(ends.removeprefix("manual "), restored=OLD, **given), ledger, ecs)
 
     assert ledger.service(SERVICE).gone_back is None
+
+
+def recovery_never_began(ledger, **changes):
+    """The end of a recovery of e-1 whose BeginDeployment has never answered."""
+    start = taken_up(ledger, deployment())
+    named = recovery_recorded(ledger, start, "recover-1")
+    given = {"execution": execution("recover-1"), "started_at": at(50), "start": named, **changes}
+    return never_began(ledger, "ROLLBACK_FAILED").model_copy(update=given)
+
+
+@pytest.mark.parametrize("claimed_by", ["the dead execution", "the recovery", "nobody", "another"])
+def test_a_recovery_that_could_not_begin_leaves_the_deployment_to_the_next_one(
+    claimed_by, ecs, ledger
+):
+    given = recovery_never_began(ledger)
+    own = tried(ledger)
+    ledger.end_change(own, "UpdateService", NOW)
+    if claimed_by == "the recovery":
+        own = claim(execution=execution("recover-1"))
+        ledger.claim(own, deployment(), OLD, NOW)
+    if claimed_by == "nobody":
+        ledger.free(own)
+    if claimed_by == "another":
+        accepted(ledger, "e-2", release=release(id="event-2", released_at=at(60)))
+    before = ledger.service(SERVICE), aws.table().scan()["Items"]
+
+    done = finished(given, ledger, ecs)
+
+    assert (done.left_to_recovery, done.claim.deployment) == (True, claim().deployment)
+    assert (ledger.service(SERVICE), aws.table().scan()["Items"]) == before
+
+
+def test_a_recovery_that_could_not_begin_waits_until_the_services_item_can_be_read(ecs, ledger):
+    given = recovery_never_began(ledger)
+    tried(ledger)
+    broken()
+
+    done = finished(given, ledger, ecs)
+
+    assert done.left_to_recovery
+    assert ledger.deployment(claim()).outcome is None
+
+
+@pytest.mark.parametrize("item", ["readable", "unreadable"])
+def test_a_recovery_of_a_deployment_that_never_claimed_the_service_ends_it_under_its_own_id(
+    item, ecs, ledger
+):
+    given = recovery_never_began(ledger)
+    if item == "unreadable":
+        broken()
+
+    done = finished(given, ledger, ecs)
+
+    assert (done.outcome, done.claim.deployment) == ("FAILED", claim().deployment)
+    assert not done.left_to_recovery
+    assert ledger.deployment(claim()).outcome == "FAILED"
+    progress = ledger.release("event-1").progress_of(part_of(deployment()))
+    assert progress.outcome == "FAILED"
+    [history] = [item for item in aws.table().scan()["Items"] if "deployment#" in item["sk"]]
+    assert history["sk"] == f"deployment#{claim().deployment}"
+
+
+def test_a_recovery_that_could_not_begin_returns_the_end_that_is_recorded(ecs, ledger):
+    given = recovery_never_began(ledger)
+    own = tried(ledger)
+    finished(ending("ROLLED_BACK", reason="first", claim=own, restored=OLD), ledger, ecs)
+
+    done = finished(given, ledger, ecs)
+
+    assert (done.outcome, done.reason, done.left_to_recovery) == ("ROLLED_BACK", "first", False)
+
+
+def test_a_recovery_that_nobody_has_recorded_has_changed_nothing(ecs, ledger):
+    start = {"recover": claim().deployment, "service": SERVICE}
+    given = never_began(ledger, "ROLLBACK_FAILED").model_copy(update={"start": start})
+
+    assert finished(given, ledger, ecs).outcome == "FAILED"
 
 
 def test_a_service_that_was_claimed_before_the_beginning_failed_is_free_again(ecs, ledger):
@@ -747,3 +830,112 @@ def test_what_the_service_ran_before_is_not_good_though_it_was_put_back(ecs, led
     finished(ending("ROLLED_BACK", restored=OTHER, other_target=OTHER), ledger, ecs)
 
     assert good_now(ledger) == []
+
+
+# --- a person's quarantine ---------------------------------------------------------------------------
+
+
+def forced(ledger, started):
+    """A forced release of the same image, started this many seconds after NOW; its deployment."""
+    asked = deployment(
+        release=release(started_by="manual start", force=True, released_at=at(started))
+    )
+    own = accepted(ledger, "e-1", release=asked.release)
+    ledger.start_change(own, "UpdateService", at(30), task_definition=NEW)
+    return asked
+
+
+def test_a_deployment_whose_image_a_person_has_quarantined_does_not_end_well(ecs, ledger):
+    """The last check was a moment before. A recovery rolls back."""
+    tried(ledger)
+    quarantined_by_ada(DIGEST)
+
+    done = finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert (done.outcome, done.cause, done.left_to_recovery) == ("FAILED", Cause.PERSON, True)
+    assert done.reason == "a person has quarantined the image (Ada: it leaks)"
+    service = ledger.service(SERVICE)
+    assert (service.good, service.claim.execution) == ((), execution())
+    assert service.quarantined[DIGEST].deployment is None
+
+
+def test_a_quarantine_between_the_last_look_and_the_write_of_a_success_is_seen(
+    ecs, ledger, monkeypatch
+):
+    tried(ledger)
+    ours_is_there(ecs)
+    read, looks = ledger.service, []
+
+    def late(service):
+        looks.append(service)
+        if len(looks) == 2:
+            quarantined_by_ada(DIGEST)
+        return read(service)
+
+    monkeypatch.setattr(ledger, "service", late)
+
+    with pytest.raises(AwsUnavailable, match="has been quarantined by a person just now"):
+        finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert read(SERVICE).good == ()
+
+
+@pytest.mark.parametrize(("started", "outcome"), [(30, "SUCCEEDED"), (-30, "FAILED")])
+def test_a_forced_start_overrides_an_earlier_quarantine_of_a_person_and_no_later_one(
+    ecs, ledger, started, outcome
+):
+    asked = forced(ledger, started)
+    quarantined_by_ada(DIGEST)
+    if outcome == "SUCCEEDED":
+        ours_is_there(ecs)
+
+    done = finished(ending("SUCCEEDED", deployment=asked), ledger, ecs)
+
+    assert done.outcome == outcome
+    assert (DIGEST in ledger.service(SERVICE).quarantined) is (outcome == "FAILED")
+
+
+def test_a_failure_leaves_a_persons_quarantine_as_it_is(ecs, ledger):
+    tried(ledger)
+    quarantined_by_ada(DIGEST)
+
+    finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
+
+    assert ledger.service(SERVICE).quarantined[DIGEST].reason == "Ada: it leaks"
+
+
+def test_the_failure_of_a_forced_start_takes_the_place_of_an_earlier_quarantine(ecs, ledger):
+    asked = forced(ledger, 30)
+    quarantined_by_ada(DIGEST)
+
+    finished(ending("ROLLED_BACK", deployment=asked, restored=OLD), ledger, ecs)
+
+    assert ledger.service(SERVICE).quarantined[DIGEST].reason == "because"
+
+
+def test_a_rollback_to_a_version_that_a_person_quarantines_meanwhile_does_not_lift_that(
+    ecs, ledger
+):
+    tried(ledger, good_target=good(OLD))
+    quarantined_by_ada(OLD_DIGEST)
+
+    done = finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
+
+    assert OLD_DIGEST in ledger.service(SERVICE).quarantined
+    assert ledger.service(SERVICE).last_good is None
+    assert done.evidence[-1] == (
+        "the version that is back is quarantined itself (Ada: it leaks): deploy another one"
+    )
+
+
+@pytest.mark.parametrize(("quarantined_at", "stays"), [(-60, False), (60, True)])
+def test_a_manual_rollback_overrides_a_persons_quarantine_of_its_target_unless_that_is_later(
+    ecs, ledger, quarantined_at, stays
+):
+    """Whoever named that version knew of the earlier one."""
+    accepted(ledger, "e-1", good_target=good(OLD), release=BACK.release)
+    quarantined_by_ada(OLD_DIGEST, moment=at(quarantined_at))
+
+    finished(ending("ROLLED_BACK", deployment=BACK, restored=OLD), ledger, ecs)
+
+    assert (OLD_DIGEST in ledger.service(SERVICE).quarantined) is stays

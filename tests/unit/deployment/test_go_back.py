@@ -26,7 +26,6 @@ from tests.support.builders import (
     at,
     claim,
     good,
-    release,
     update,
 )
 from tests.support.ecs_answers import (
@@ -47,14 +46,9 @@ ANEW = OTHER
 
 
 @pytest.fixture(autouse=True)
-def ours(ledger, request):
+def ours(ledger):
     """This deployment has claimed the service and begun."""
-    manual = (
-        {"release": release(started_by="manual rollback")}
-        if "person" in request.fixturenames
-        else {}
-    )
-    accepted(ledger, "e-1", **manual)
+    accepted(ledger, "e-1")
     return ledger
 
 
@@ -512,21 +506,16 @@ def test_another_version_with_a_quarantined_image_is_no_target(ecs, two_good, go
         back(ecs)
 
 
-@pytest.fixture
-def person():
-    """The deployment is a manual rollback."""
-
-
-def test_a_person_may_go_back_to_a_quarantined_version(ecs, two_good, person):
+def test_a_person_may_go_back_to_a_quarantined_version(ecs, two_good):
     quarantined_by_ada(OLD_DIGEST)
     described(ecs, IN_PROGRESS, before())
     defined(ecs, asked=OLD)
     updated(ecs, OLD)
 
-    assert back(ecs).task_definition == OLD
+    assert rolled_back(ecs, [NEW], OLD, None, True, manual_rollback=True).task_definition == OLD
 
 
-def test_a_manual_rollback_goes_to_no_newer_version_than_its_target(ecs, ours, person, gone):
+def test_a_manual_rollback_goes_to_no_newer_version_than_its_target(ecs, ours, gone):
     newer = good(OTHER, "sha256:" + "0b" * 32, at=at(-60))
     proved(newer, good(OLD), good(OLDEST, OLDEST_DIGEST, at=at(-7200)))
     gone.add(MEANWHILE)
@@ -534,7 +523,7 @@ def test_a_manual_rollback_goes_to_no_newer_version_than_its_target(ecs, ours, p
     defined(ecs, asked=OLD)
     goes_to_the_oldest(ecs)
 
-    assert back(ecs).other_target == OLDEST
+    assert rolled_back(ecs, [NEW], OLD, None, True, manual_rollback=True).other_target == OLDEST
 
 
 def test_a_copy_that_can_not_be_read_counts_as_none(ecs, ours):

@@ -678,6 +678,38 @@ def test_a_deployment_that_claimed_the_service_is_not_given_up_though_its_item_c
         recovered(stepfunctions, ledger)
 
 
+@pytest.mark.parametrize("died_before", [0, 1, 3])
+def test_no_recovery_is_started_or_counted_while_the_services_item_can_not_be_read(
+    stepfunctions, ledger, started, died_before
+):
+    start = taken_up(ledger, deployment())
+    accepted(ledger, "e-1")
+    for attempt in range(1, died_before + 1):
+        recovery_recorded(ledger, start, f"recover-{attempt}", attempt=attempt)
+    before = recovery(ledger)
+    broken()
+    died(stepfunctions, start)
+    if died_before:
+        recovery_died(stepfunctions, f"recover-{died_before}")
+
+    with pytest.raises(Unreadable, match=f"item {SERVICE} state#versions is not valid"):
+        recovered(stepfunctions, ledger)
+
+    assert (started.names, recovery(ledger)) == ([], before)
+
+
+def test_a_deployment_that_never_claimed_the_service_is_recovered_though_its_item_can_not_be_read(
+    stepfunctions, ledger, started
+):
+    start = taken_up(ledger, deployment())
+    broken()
+    died(stepfunctions, start)
+    starts(stepfunctions)
+    recovered(stepfunctions, ledger)
+
+    assert len(started.names) == 1
+
+
 # --- what has not quite ended -----------------------------------------------------------------------
 
 

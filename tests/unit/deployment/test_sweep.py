@@ -143,9 +143,8 @@ def test_a_lost_push_is_released_with_the_event_that_should_have_come(
     clients = ssm.client, ecr.client
     resolved = resolve(event, EXECUTION, NOW, *clients, policies_required=False).release
 
-    assert resolved == release(
-        id=start["name"], image=image(), released_at=when, started_by="sweep"
-    )
+    assert resolved == release(id=resolved.id, image=image(), released_at=when, started_by="sweep")
+    assert event["id"] == start["name"]
     assert start["name"].startswith("sweep-shop-api-v2-")
 
 
@@ -293,6 +292,26 @@ def test_an_image_that_is_not_newer_than_the_accepted_release_is_not_released(
     nothing_new(sweeper.sweep(NOW))
 
 
+def test_an_order_that_can_not_be_read_keeps_no_other_services_image_from_its_release(
+    sweeper, ssm, ecr, ledger, stepfunctions
+):
+    accepted(ledger, "e-1")
+    aws.table().update_item(
+        Key={"pk": SERVICE, "sk": "state#newest#shop/api"},
+        UpdateExpression="SET newest = :garbage",
+        ExpressionAttributeValues={":garbage": "garbage"},
+    )
+    plans(ssm, plan(), plan(route("v*", one=["production/web"]), repository="shop/web"))
+    images(ecr, pushed("v2"))
+    images(ecr, pushed("v2"), repository="shop/web")
+    starts(stepfunctions)
+
+    done = sweeper.sweep(NOW)
+
+    assert done["released"] == ["shop/web:v2"]
+    assert f"item {SERVICE} state#newest#shop/api is not valid" in " ".join(done["problems"])
+
+
 def test_an_image_that_is_newer_than_the_accepted_release_is_released(
     sweeper, ssm, ecr, ledger, stepfunctions
 ):
@@ -357,6 +376,52 @@ def test_every_sweep_gives_the_release_of_an_image_the_same_name(
     first, again, *others = (start["name"] for start in given)
     assert first == again
     assert len({first, *others}) == 3
+
+
+def test_nobody_can_foresee_the_name_of_a_swept_release(
+    sweeper, ssm, ecr, stepfunctions, ledger, monkeypatch
+):
+    """Whoever could would start an execution of that name, which Step Functions allows only once."""
+    given = kept(stepfunctions, monkeypatch)
+    for _ in range(2):
+        plans(ssm, plan())
+        images(ecr, pushed("v2"))
+        starts(stepfunctions)
+        sweeper.sweep(NOW)
+        aws.table().delete_item(Key={"pk": "swept", "sk": f"shop/api:v2@{DIGEST}"})
+
+    first, second = (start["name"] for start in given)
+    assert first != second
+    assert first.startswith("sweep-shop-api-v2-")
+
+
+def test_the_name_of_a_swept_release_is_kept_until_its_image_is_too_old_for_the_sweep(
+    sweeper, ssm, ecr, stepfunctions
+):
+    plans(ssm, plan())
+    images(ecr, pushed("v2"))
+    starts(stepfunctions)
+    sweeper.sweep(NOW)
+
+    item = aws.table().get_item(Key={"pk": "swept", "sk": f"shop/api:v2@{DIGEST}"})["Item"]
+    assert item["expires_at"] > (NOW + timedelta(days=7)).timestamp()
+
+
+def test_a_sweep_that_died_before_it_started_a_release_leaves_the_start_to_the_next_one(
+    sweeper, ssm, ecr, stepfunctions, monkeypatch
+):
+    given = kept(stepfunctions, monkeypatch)
+    plans(ssm, plan())
+    images(ecr, pushed("v2"))
+    stepfunctions.refuses("start_execution", "ThrottlingException")
+    assert len(sweeper.sweep(NOW)["problems"]) == 1
+    plans(ssm, plan())
+    images(ecr, pushed("v2"))
+    starts(stepfunctions)
+
+    assert sweeper.sweep(NOW)["released"] == ["shop/api:v2"]
+    first, second = given
+    assert first == second
 
 
 def test_images_are_released_from_whichever_page_they_are_on(sweeper, ssm, ecr, stepfunctions):

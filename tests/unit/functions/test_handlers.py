@@ -18,7 +18,7 @@ from slipway.model import parse
 from slipway.notices.news import News
 from slipway.release.plan import Policy
 from slipway.release.release import Deployment, Started
-from tests.support.asked import ROLLBACK, part_of, taken_up
+from tests.support.asked import ROLLBACK, part_of, quarantined_by_ada, taken_up
 from tests.support.builders import (
     DEPLOYMENTS,
     DIGEST,
@@ -32,12 +32,14 @@ from tests.support.builders import (
     TOPIC,
     URI,
     accepted,
+    at,
     claim,
     deployment,
     ended,
     execution,
     good,
     image,
+    release,
     update,
     watch,
 )
@@ -61,7 +63,7 @@ from tests.support.handlers import (
     observed,
     rolls_back,
 )
-from tests.support.pushes import EXECUTION, found, located, planned, push, route, unguarded, unkept
+from tests.support.pushes import EXECUTION, found, located, planned, route, unguarded, unkept
 
 ALARMS = ["api-5xx", {"name": "api-latency", "when_firing": "block"}]
 WINDOWS = [
@@ -90,9 +92,9 @@ def test_resolve_release_records_the_release_and_names_its_deployments(ledger, s
 
     assert resolution["ignored"] is None
     [named] = resolution["stages"][0]["deployments"]
-    start = {"release": push()["id"], "stage": "production", "service": SERVICE}
-    assert named["input"] == start
-    record = ledger.release(push()["id"])
+    id_ = resolution["release"]["id"]
+    assert named["input"] == {"release": id_, "stage": "production", "service": SERVICE}
+    record = ledger.release(id_)
     assert (record.execution, record.deployment("production", SERVICE).policy) == (
         EXECUTION,
         Policy(),
@@ -303,6 +305,44 @@ def test_a_check_of_a_pending_deployment_notes_no_health(ours, ecs):
     invoked("check_deployment", INPUTS["check_deployment"])
 
     assert "HEALTHY" not in ours.deployment(claim()).steps
+
+
+RELEASED = release(started_by="manual start", force=True)
+
+
+@pytest.mark.parametrize("moment", [1, 60], ids=["at once", "during the bake"])
+def test_a_check_finds_an_image_bad_that_a_person_has_quarantined_since(ours, moment):
+    """Nothing else is asked."""
+    quarantined_by_ada(DIGEST, moment=at(moment))
+
+    verdict = invoked(
+        "check_deployment", INPUTS["check_deployment"] | {"release": RELEASED.to_json()}
+    )
+
+    assert (verdict["verdict"], verdict["cause"]) == ("FAILED", "PERSON")
+    assert verdict["reason"] == "a person has quarantined the image (Ada: it leaks)"
+
+
+def test_a_check_goes_on_where_the_image_was_quarantined_before_it_was_forced(ours, ecs):
+    quarantined_by_ada(DIGEST, moment=at(-1))
+    observed(ecs)
+
+    verdict = invoked(
+        "check_deployment", INPUTS["check_deployment"] | {"release": RELEASED.to_json()}
+    )
+
+    assert verdict["verdict"] == "HEALTHY"
+
+
+def test_a_check_goes_on_where_the_quarantined_images_can_not_be_read(ours, ecs):
+    aws.table().put_item(Item={"pk": SERVICE, "sk": "state#versions", "quarantined": "none"})
+    observed(ecs)
+
+    verdict = invoked(
+        "check_deployment", INPUTS["check_deployment"] | {"release": RELEASED.to_json()}
+    )
+
+    assert verdict["verdict"] == "HEALTHY"
 
 
 BAKING = "baking until "

@@ -109,6 +109,7 @@ def test_roll_back_knows_after_a_while_that_the_update_was_not_done(ours, ecs_on
 @pytest.mark.parametrize("refusal", [("InternalServerError", 500), ("AccessDenied", 400)])
 def test_roll_back_rolls_back_also_where_the_ledger_does_not_answer(dynamodb, ecs_once, refusal):
     code, status = refusal
+    dynamodb.refuses("query", code, status=status)
     dynamodb.refuses("transact_write_items", code, status=status)
     rolls_back(ecs_once)
 
@@ -118,6 +119,7 @@ def test_roll_back_rolls_back_also_where_the_ledger_does_not_answer(dynamodb, ec
 def test_a_roll_back_that_is_done_counts_also_where_the_ledger_can_not_be_written(
     dynamodb, ecs_once
 ):
+    no_answer(dynamodb, "query")
     dynamodb.answers("transact_write_items", {})
     rolls_back(ecs_once)
     no_answer(dynamodb, "transact_write_items")

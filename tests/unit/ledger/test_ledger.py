@@ -729,6 +729,18 @@ def test_the_item_of_a_services_state_that_can_not_be_read_is_named(ledger, item
         ledger.service(SERVICE)
 
 
+@pytest.mark.parametrize(
+    "order",
+    ["", "garbage", "999-01-01T00:00:00.000000Z#e-1", "2026-02-30T00:00:00.000000Z#e-1"],
+)
+def test_an_order_of_releases_that_begins_with_no_time_can_not_be_read(ledger, order):
+    accepted(ledger, "e-1")
+    written("newest", order, item="state#newest#shop/api")
+
+    with pytest.raises(Unreadable, match=r"state#newest#shop/api is not valid:\n  newest.shop/api"):
+        ledger.service(SERVICE)
+
+
 def test_an_item_that_can_not_be_read_hides_no_other_one(ledger):
     for service in ("production/api", "production/web", "staging/api"):
         accepted(ledger, "e-1", service=service)
@@ -738,6 +750,36 @@ def test_an_item_that_can_not_be_read_hides_no_other_one(ledger):
 
     assert [record.service for record in claimed] == ["production/api", "staging/api"]
     assert "item production/web state#claim is not valid" in problem
+
+
+@pytest.mark.parametrize("name", ["not a service", "production", "production/api/x"])
+def test_an_item_of_the_list_of_services_that_names_no_service_hides_no_other_one(ledger, name):
+    accepted(ledger, "e-1")
+    written("claimed_by", "x", service="services", item=name)
+
+    claimed, [problem] = ledger.claimed()
+
+    assert [record.service for record in claimed] == [SERVICE]
+    assert f"item services {name} is not valid:\n  sk: " in problem
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("name", ["claimed_by", "runs"])
+def test_a_claim_is_found_whatever_the_list_of_services_says_of_it(ledger, name, value):
+    accepted(ledger, "e-1")
+    written(name, value, service="services", item=SERVICE)
+
+    claimed, problems = ledger.claimed()
+
+    assert ([record.service for record in claimed], problems) == ([SERVICE], [])
+
+
+@pytest.mark.parametrize("value", [{}, "", 0, False, {"until": "2099"}])
+def test_a_freeze_of_the_whole_pipeline_that_can_not_be_read_is_not_taken_for_none(ledger, value):
+    written("freeze", value, service="freeze", item="freeze")
+
+    with pytest.raises(Unreadable, match=r"item freeze freeze is not valid"):
+        ledger.freeze()
 
 
 @pytest.mark.parametrize("how", ["open", "ended", "never begun"])

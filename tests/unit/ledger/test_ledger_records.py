@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -38,7 +38,9 @@ from tests.support.builders import (
 )
 
 ELSEWHERE = timezone(timedelta(hours=5, minutes=30))
-MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+OFFSETS = st.integers(-23, 23).map(lambda hours: timezone(timedelta(hours=hours)))
+# All that can be turned into UTC, however it is written.
+MOMENTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=OFFSETS)  # noqa: DTZ001
 
 
 def record(**facts):
@@ -217,6 +219,44 @@ def test_the_oldest_quarantined_digests_are_forgotten(again):
     assert ("d0" in kept) is again
 
 
+def by_ada(moment):
+    return Quarantined(at=at(moment), reason="Ada: it leaks")
+
+
+def test_what_a_person_has_quarantined_is_not_forgotten_for_what_has_failed_since():
+    known = record(quarantined={"hers": by_ada(-1)} | {f"d{n}": bad(n) for n in range(99)})
+
+    kept = known.learning("new", None, bad(100)).quarantined
+
+    assert (len(kept), "hers" in kept, "d0" in kept) == (QUARANTINED_KEPT, True, False)
+
+
+@pytest.mark.parametrize(
+    ("decided", "stays"), [(None, True), (-1, True), (0, False), (1, False)], ids=str
+)
+def test_a_persons_quarantine_stays_though_the_image_is_good_unless_a_person_decided_for_it_since(
+    decided, stays
+):
+    known = record(quarantined={DIGEST: by_ada(0)})
+    decided_at = None if decided is None else at(decided)
+
+    after = known.learning(DIGEST, good(NEW, DIGEST), None, decided_at=decided_at)
+
+    assert (DIGEST in after.quarantined) is stays
+
+
+def test_a_person_may_quarantine_an_image_once_more_for_another_reason():
+    known = record(quarantined={DIGEST: by_ada(0)})
+
+    assert known.learning(DIGEST, None, by_ada(9)).quarantined == {DIGEST: by_ada(9)}
+
+
+def test_a_task_definition_that_a_person_goes_back_from_is_not_good_any_more():
+    known = record(good=(good(NEW, DIGEST), good(OLD)))
+
+    assert known.learning(DIGEST, None, None, abandoned=NEW).good == (good(OLD),)
+
+
 BACK = GoneBack(task_definition=OLD, at=NOW, deployment="d")
 
 
@@ -234,7 +274,12 @@ def test_a_rollback_is_remembered_until_another_version_is_good():
 
 
 def test_what_a_deployment_has_shown_changes_nothing_else_of_the_record():
-    known = record(baseline=OLD, unproven=(NEW,), newest={"shop/api": "x"}, last_claimed="d")
+    known = record(
+        baseline=OLD,
+        unproven=(NEW,),
+        newest={"shop/api": release_order(release())},
+        last_claimed="d",
+    )
 
     after = known.learning(DIGEST, good(NEW, DIGEST), None)
 

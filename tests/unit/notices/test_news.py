@@ -151,6 +151,11 @@ def test_a_release_is_shown_by_what_is_known_of_it(about, title):
     assert noticed(failed_release(**about)).title == title
 
 
+@pytest.mark.parametrize("text", ["x" * 3_000, "😀" * 60_000, "v2 password=hunter2", "", "a\nb", 5])
+def test_a_release_is_not_shown_by_what_ecr_can_not_have(text):
+    assert noticed(failed_release(repository=text, tag=text)).title == "FAILED: a release"
+
+
 def test_a_release_that_failed_is_not_said_to_have_changed_nothing():
     assert noticed(failed_release()).meaning == "the release did not go through"
     assert noticed(failed_release(outcome="IGNORED")).meaning.startswith("nothing was deployed")
@@ -300,7 +305,7 @@ def test_text_from_outside_is_harmless_in_every_field():
 
 
 def test_a_title_that_is_too_long_for_anyone_is_cut():
-    title = noticed(failed_release(repository="r" * 500)).title
+    title = noticed(failed_release(repository="r" * 256)).title
 
     assert len(title) == 200
     assert title.endswith("r…")

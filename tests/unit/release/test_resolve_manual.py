@@ -50,6 +50,48 @@ def test_a_start_by_digest_takes_the_route_of_one_of_its_tags(ssm, ecr):
     ] == [("canary", ["canary/api"])]
 
 
+@pytest.mark.parametrize(
+    "repository",
+    [
+        "",
+        "Shop/api",
+        "shop//api",
+        "/shop",
+        "shop/api:v2",
+        "shop/*",
+        "a" * 257,
+        "shop api",
+        "shop\n",
+    ],
+)
+def test_a_repository_that_ecr_can_not_have_is_refused_without_asking_aws(ssm, ecr, repository):
+    with pytest.raises(InvalidInput, match="is not valid:\n  repository: ") as raised:
+        resolved({"repository": repository, "tag": "v2"}, ssm, ecr)
+
+    assert len(str(raised.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "tag", ["", ".v2", "-v2", "a" * 129, "v 2", "v2\n", "é", "😀" * 60_000, "password=hunter2"]
+)
+def test_a_tag_that_ecr_can_not_have_is_refused_without_asking_aws(ssm, ecr, tag):
+    with pytest.raises(InvalidInput, match="is not valid:\n  tag: ") as raised:
+        resolved({"repository": "shop/api", "tag": tag}, ssm, ecr)
+
+    assert len(str(raised.value)) < 400
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize("tag", ["_", "V2.0-rc.1_x", "a" * 128])
+def test_a_tag_may_be_any_that_ecr_can_have(ssm, ecr, tag):
+    located(ecr)
+    planned(ssm, route("*"))
+    unguarded(ssm)
+    found(ecr, by={"imageTag": tag})
+
+    assert resolved({"repository": "shop/api", "tag": tag}, ssm, ecr).release.image.tag == tag
+
+
 def test_a_manual_release_is_as_new_as_its_start_however_old_its_image_is(ssm, ecr):
     located(ecr)
     planned(ssm)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from slipway.model import MESSAGE_BYTES
 from slipway.release.resolve import resolve
 from tests.support.builders import at
 from tests.support.pushes import (
@@ -81,6 +82,43 @@ def test_every_service_that_does_not_admit_the_repository_is_named_once(start, s
     first, second = str(raised.value).splitlines()
     assert first.startswith(NOT_ADMITTED.format("staging/api"))
     assert second.startswith(NOT_ADMITTED.format("production/api"))
+
+
+@pytest.mark.parametrize("services", [20, 21, 60])
+def test_as_many_services_that_do_not_admit_the_repository_are_named_as_people_can_read(
+    ssm, ecr, services
+):
+    names = [f"{'c' * 60}/s{number}" for number in range(services)]
+    planned(ssm, route("v*", production=names))
+    found(ecr)
+    located(ecr)
+    for name in names:
+        guarded(ssm, name, repositories=THEIRS)
+
+    with pytest.raises(InvalidInput) as raised:
+        resolved(push(), ssm, ecr)
+
+    lines = str(raised.value).splitlines()
+    assert [line.split()[1] for line in lines[:20]] == names[:20]
+    assert lines[20:] == ([f"and {services - 20} more"] if services > 20 else [])
+    assert len(str(raised.value).encode()) <= MESSAGE_BYTES
+
+
+def test_fewer_services_are_named_if_their_names_are_long(ssm, ecr):
+    names = [f"{'c' * 255}/{number:0255}" for number in range(10)]
+    planned(ssm, route("v*", production=names))
+    found(ecr)
+    located(ecr)
+    for name in names:
+        guarded(ssm, name, repositories=THEIRS)
+
+    with pytest.raises(InvalidInput) as raised:
+        resolved(push(), ssm, ecr)
+
+    *lines, last = str(raised.value).splitlines()
+    assert [line.split()[1] for line in lines] == names[: len(lines)]
+    assert last == f"and {10 - len(lines)} more"
+    assert len(str(raised.value).encode()) <= MESSAGE_BYTES
 
 
 def test_a_policy_that_is_invalid_refuses_the_release_and_says_where_it_is(start, ssm, ecr):

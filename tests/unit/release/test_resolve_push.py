@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
@@ -38,13 +40,33 @@ def test_a_push_is_a_release_of_what_the_tag_points_to(ssm, ecr):
     assert release.started_by == "push"
 
 
-def test_a_release_is_named_after_its_event(ssm, ecr):
+def released(event, ssm, ecr, digest=DIGEST):
+    """The id of the release of an event."""
     planned(ssm)
     unguarded(ssm)
-    found(ecr)
+    found(ecr, digest, by={"imageTag": event["detail"]["image-tag"]})
     located(ecr)
+    return resolved(event, ssm, ecr).release.id
 
-    assert resolved(push(), ssm, ecr).release.id == push()["id"]
+
+def test_every_delivery_of_an_event_is_the_same_release_which_is_named_after_the_event(ssm, ecr):
+    first, second = (released(push(), ssm, ecr) for _ in range(2))
+
+    assert first == second
+    assert first.startswith(f"{push()['id']}-")
+
+
+def test_an_event_with_the_id_of_another_one_is_another_release(ssm, ecr):
+    """So nobody who sends an event with that id before can have the other one ignored."""
+    others = [
+        push(image_tag="v3"),
+        push() | {"time": "2026-11-22T03:00:01Z"},
+        push() | {"id": "another"},
+    ]
+    ids = [released(event, ssm, ecr) for event in (push(), *others)]
+    ids.append(released(push(image_digest=OLD_DIGEST), ssm, ecr, OLD_DIGEST))
+
+    assert len(set(ids)) == 5
 
 
 def test_a_release_by_a_push_names_no_person_and_is_not_forced(ssm, ecr):
@@ -158,6 +180,20 @@ def test_an_event_of_the_future_is_refused_without_asking_aws(ssm, ecr, ahead):
 
     with pytest.raises(InvalidInput, match=r"the time of the event, 20.* is in the future"):
         resolved(event, ssm, ecr, NOW)
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["1999-12-31T23:59:59Z", "0999-01-01T00:00:00Z", "0001-01-01T00:00:00+23:00", -62_135_596_800],
+)
+def test_an_event_before_there_was_a_registry_is_refused_without_asking_aws(ssm, ecr, time):
+    with pytest.raises(InvalidInput, match=r"the time of the event, .* is before 2000"):
+        resolved(push() | {"time": time}, ssm, ecr)
+
+
+def test_an_event_whose_time_is_not_in_the_calendar_of_utc_is_refused(ssm, ecr):
+    with pytest.raises(InvalidInput, match=r"the time of the event, 9999.* is in the future"):
+        resolved(push() | {"time": "9999-12-31T23:59:59-23:00"}, ssm, ecr)
 
 
 def test_an_event_may_be_a_minute_ahead_of_the_clock(ssm, ecr):
@@ -366,16 +402,11 @@ def test_an_event_of_another_form_than_ecrs_is_an_error(ssm, ecr, event):
 
 
 @pytest.mark.parametrize("id_", ["", "x" * 201, "an id", "a\n", "ä", None, 5])
-def test_an_event_whose_id_can_not_be_a_key_of_the_ledger_is_refused(ssm, ecr, id_):
+def test_an_event_whose_id_is_none_of_eventbridge_is_refused(ssm, ecr, id_):
     with pytest.raises(InvalidInput, match="the event is not valid:\n  id: "):
         resolved(push() | {"id": id_}, ssm, ecr)
 
 
 @pytest.mark.parametrize("id_", ["x" * 200, "sweep-0123", "a/b#c~"])
-def test_an_event_may_have_any_id_that_can_be_a_key_of_the_ledger(ssm, ecr, id_):
-    planned(ssm)
-    unguarded(ssm)
-    found(ecr)
-    located(ecr)
-
-    assert resolved(push() | {"id": id_}, ssm, ecr).release.id == id_
+def test_the_id_of_a_release_can_be_a_key_of_the_ledger_whatever_the_events_is(ssm, ecr, id_):
+    assert re.fullmatch("[A-Za-z0-9_-]{1,80}", released(push() | {"id": id_}, ssm, ecr))

@@ -107,18 +107,13 @@ def test_rolling_back_and_writing_and_notifying_the_end_is_tried_after_every_err
     assert sum(longest) > 900
 
 
-def test_only_the_steps_that_check_the_input_of_a_deployment_or_notify_of_it_are_given_it() -> None:
+def test_only_the_steps_that_check_the_input_of_a_deployment_are_given_it() -> None:
     given = {
         name.partition(".")[2]
         for name, task in TASKS.items()
         if name.startswith("deployment.") and reads_the_input(task["Arguments"])
     }
-    assert given == {"BeginDeployment", "FinishDeployment", "Notify"}
-
-
-def test_a_notice_has_nothing_of_the_input_of_a_deployment_but_the_service() -> None:
-    payload = TASKS["deployment.Notify"]["Arguments"]["Payload"]
-    assert [field for field, value in payload.items() if reads_the_input(value)] == ["service"]
+    assert given == {"BeginDeployment", "FinishDeployment"}
 
 
 def test_a_deployment_keeps_of_its_input_only_the_input_as_a_whole() -> None:
