@@ -12,6 +12,7 @@ pk                    sk                             the item
 ``production/api``    ``state#versions``             good, quarantined, gone_back
 ``production/api``    ``state#freeze``               a freeze that a person has set
 ``freeze``            ``freeze``                     the same for the whole pipeline
+``definitions#...``   an ARN                         the copy of a good task definition of that service
 ``audit``             ``2026-11-25T...#<id>``        what a person has done with the function Operate; expires
 ``production/api``    ``deployment#2026-11-25T...``  one deployment: what was asked for, when each step was
                                                      done, its recovery, how it ended and why; expires
