@@ -102,6 +102,12 @@ def ecr() -> ECRClient:
 
 
 @cache
+def ecr_briefly() -> ECRClient:
+    """The ECR client without retries and with short timeouts, for a rollback, which must not wait for ECR."""
+    return boto3.client("ecr", config=BRIEFLY)
+
+
+@cache
 def ecr_of_many_threads() -> ECRClient:
     """The ECR client for many threads that read at once.
 

@@ -57,6 +57,10 @@ class Refused(SlipwayError):  # noqa: N818
     """
 
 
+class NoTarget(SlipwayError):  # noqa: N818
+    """There is no version that a service could go back to. Nothing is changed, and a retry does not help."""
+
+
 class Superseded(SlipwayError):  # noqa: N818
     """Another deployment has claimed the service, so this one must not change it any more."""
 

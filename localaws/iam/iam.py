@@ -166,7 +166,9 @@ def _holds(condition: dict[str, dict[str, Any]], access: Access) -> bool:
             if key.lower() not in _KEYS:
                 raise NotImplementedError(f"IAM: condition key {key}")
             value = access.context.get(_KEYS[key.lower()])
-            if value is None or not any(_OPERATORS[operator](w, value) for w in listed(wanted)):
+            # Of several patterns that a value must not be like, it must be like none.
+            enough = all if "Not" in operator else any
+            if value is None or not enough(_OPERATORS[operator](w, value) for w in listed(wanted)):
                 return False
     return True
 
@@ -186,7 +188,10 @@ def _arn_like(pattern: str, arn: str) -> bool:
 _OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "ArnEquals": _arn_like,  # IAM treats it as ArnLike
     "ArnLike": _arn_like,
-    "ForAllValues:StringEquals": str.__eq__,  # keys have one value in all requests here
+    # Keys have one value in all requests here.
+    "ForAllValues:StringEquals": str.__eq__,
+    "ForAllValues:StringLike": lambda pattern, value: _like(pattern, value),
+    "ForAllValues:StringNotLike": lambda pattern, value: not _like(pattern, value),
     "StringEquals": str.__eq__,
     "StringLike": _like,
 }

@@ -8,6 +8,9 @@ stricter rules, those. A call that is not in the table is NotImplemented: add a 
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from moto.cloudformation.models import cloudformation_backends
 from moto.iam.models import iam_backends
 
@@ -177,17 +180,28 @@ def _get_parameters(action: str, parameters: Parameters) -> list[Access]:
     return [access for needed in each for access in needed]
 
 
+_EQUAL = re.compile(r"(#?\w+)\s*=\s*(:\w+)")
+
+
 def _on_item(action: str, parameters: Parameters) -> list[Access]:
     table = arn("dynamodb", "table/", parameters["TableName"])
+    return [Access(action, table, _leading(parameters.get("Key", {})))]
+
+
+def _leading(key: dict[str, Any]) -> dict[str, str]:
     # The partition key of the ledger's table. The request alone does not say which attribute that is.
-    leading = parameters["Key"].get("pk", {}).get("S")
-    return [Access(action, table, {"dynamodb:LeadingKeys": leading} if leading else {})]
+    leading = key.get("pk", {}).get("S")
+    return {"dynamodb:LeadingKeys": leading} if leading else {}
 
 
 def _query(action: str, parameters: Parameters) -> list[Access]:
     table = arn("dynamodb", "table/", parameters["TableName"])
     index = parameters.get("IndexName")
-    return [Access(action, f"{table}/index/{index}" if index else table)]
+    names = parameters.get("ExpressionAttributeNames", {})
+    values = parameters.get("ExpressionAttributeValues", {})
+    compared = _EQUAL.findall(parameters.get("KeyConditionExpression", ""))
+    key = {names.get(name, name): values.get(value, {}) for name, value in compared}
+    return [Access(action, f"{table}/index/{index}" if index else table, _leading(key))]
 
 
 def _batch(action: str, parameters: Parameters) -> list[Access]:
@@ -205,10 +219,14 @@ def _transact_write_items(_action: str, parameters: Parameters) -> list[Access]:
     }
     entries = [entry for item in parameters["TransactItems"] for entry in item.items()]
     needed = [
-        (actions[kind], arn("dynamodb", "table/", request["TableName"]))
+        Access(
+            actions[kind],
+            arn("dynamodb", "table/", request["TableName"]),
+            _leading(request.get("Key", request.get("Item", {}))),
+        )
         for kind, request in entries
     ]
-    return [Access(action, table) for action, table in dict.fromkeys(needed)]  # each once
+    return [each for n, each in enumerate(needed) if each not in needed[:n]]  # each once
 
 
 RULES: dict[str, Rule] = {
@@ -219,7 +237,7 @@ RULES: dict[str, Rule] = {
     "cloudwatch:DescribeAlarms": _describe_alarms,
     "dynamodb:BatchGetItem": _batch,
     "dynamodb:BatchWriteItem": _batch,
-    "dynamodb:DeleteItem": _on_each("dynamodb", "table/", "TableName"),
+    "dynamodb:DeleteItem": _on_item,
     "dynamodb:DeleteTable": _on_each("dynamodb", "table/", "TableName"),
     "dynamodb:GetItem": _on_item,
     "dynamodb:PutItem": _on_each("dynamodb", "table/", "TableName"),

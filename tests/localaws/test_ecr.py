@@ -326,6 +326,17 @@ def test_an_image_that_does_not_exist_is_a_failure_that_names_the_image(aws, rep
         assert (failure["imageId"], failure["failureCode"]) == (wanted, "ImageNotFound")
 
 
+def test_an_image_that_was_deleted_is_not_described_any_more(aws, repository):
+    digest = push(aws, repository, image("a"), "v1")
+    ecr = aws.client("ecr")
+    ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+    for wanted in ({"imageDigest": digest}, {"imageTag": "v1"}):
+        with pytest.raises(ecr.exceptions.ImageNotFoundException):
+            ecr.describe_images(repositoryName=repository, imageIds=[wanted])
+    with pytest.raises(ecr.exceptions.RepositoryNotFoundException):
+        ecr.describe_images(repositoryName="none", imageIds=[{"imageDigest": digest}])
+
+
 def settings(mode: str, *filters: str) -> dict[str, Any]:
     listed = [{"filterType": "WILDCARD", "filter": item} for item in filters]
     return {

@@ -18,7 +18,7 @@ from tests.support.builders import (
     execution,
 )
 from tests.support.builders import update as an_update
-from tests.support.ecs_answers import described, ecs_deployment
+from tests.support.ecs_answers import defined, described, ecs_deployment
 from tests.support.stubs import without_parameters
 
 HISTORY = timedelta(days=400)
@@ -49,7 +49,9 @@ def finished(given, ledger, ecs, seconds=60, ssm=None):
 
 
 def ours_is_there(ecs):
+    """With the task definition, of which the ledger keeps a copy."""
     described(ecs, ecs_deployment(id=OURS, taskDefinition=NEW))
+    defined(ecs, asked=NEW)
 
 
 def tried(ledger, **changes):

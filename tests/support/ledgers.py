@@ -168,10 +168,13 @@ class Directly:
 
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> None:  # noqa: N803
         typed = ("Key", "ExpressionAttributeValues")
-        updates = [item["Update"] for item in TransactItems]
         with _refusals("TransactWriteItems"):
             self._moto.transact_write_items(
-                [{"Update": {**u, **{name: _typed(u[name]) for name in typed}}} for u in updates]
+                [
+                    {kind: {**u, **{name: _typed(u[name]) for name in typed if name in u}}}
+                    for item in TransactItems
+                    for kind, u in item.items()
+                ]
             )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from slipway import aws
+from slipway.ecs import startable
 from tests.support.builders import DEPLOYMENTS, OPERATE, REGION, RELEASES, TOPIC
 from tests.support.custom_resources import CloudFormation, listening
 from tests.support.ledgers import ledger  # noqa: F401 - a fixture
@@ -23,6 +24,7 @@ CLIENTS = (
     aws.ecs,
     aws.ecs_once,
     aws.ecr,
+    aws.ecr_briefly,
     aws.ecr_of_many_threads,
     aws.elbv2,
     aws.cloudwatch,
@@ -66,6 +68,18 @@ def made_up_account() -> Iterator[None]:
             client.cache_clear()
 
 
+@pytest.fixture(autouse=True)
+def gone(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The images that ECR no longer has, as a test adds them; how it is asked is a test of the registry."""
+    images: set[str] = set()
+
+    def gone_image(references: Iterable[str], _ecr: object) -> str | None:
+        return next((reference for reference in references if reference in images), None)
+
+    monkeypatch.setattr(startable, "gone_image", gone_image)
+    return images
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
     report = yield
@@ -82,6 +96,11 @@ def ecs(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
 @pytest.fixture
 def ecr(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
     yield from stubbed(aws.ecr(), request)
+
+
+@pytest.fixture
+def ecr_briefly(request: pytest.FixtureRequest) -> Iterator[Stubbed]:
+    yield from stubbed(aws.ecr_briefly(), request)
 
 
 @pytest.fixture

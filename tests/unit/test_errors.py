@@ -14,6 +14,7 @@ from slipway.errors import (
     AwsRefused,
     AwsUnavailable,
     InvalidInput,
+    NoTarget,
     Refused,
     SlipwayError,
     Superseded,
@@ -28,7 +29,7 @@ def lambda_cause(error: Exception) -> str:
     return json.dumps({"errorMessage": said, "errorType": kind, "stackTrace": trace})
 
 
-KINDS = [InvalidInput, AwsRefused, AwsUnavailable, Refused, Superseded]
+KINDS = [NoTarget, InvalidInput, AwsRefused, AwsUnavailable, Refused, Superseded]
 
 
 def test_each_way_to_react_has_an_error():

@@ -11,8 +11,9 @@ from slipway.deployment.begin_rollback import begin_rollback
 from slipway.deployment.beginning import Beginning, Case, Start, World, refuse_other_kinds
 from slipway.deployment.executions import read_execution
 from slipway.deployment.gates import blocked, frozen, passed, quarantined
-from slipway.deployment.target import usable
+from slipway.deployment.target import kept_by, usable
 from slipway.ecs.service import has_settled, last_completed_task_definition, read_service
+from slipway.ecs.startable import CannotStart, startable
 from slipway.ecs.task_definition import Revision, containers_for, read_task_definition
 from slipway.errors import AwsRefused, AwsUnavailable, Refused
 from slipway.health.alarms import read_alarms
@@ -96,7 +97,8 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     # Read the record again: the deployment that had the claim may have ended in the meantime, and its version
     # may be good.
     record = world.ledger.service(service)
-    good, rollback_target = _good_that_exists(record, baseline, world)
+    passed_over: list[str] = []
+    good, rollback_target = _good_that_can_start(record, baseline, world, passed_over)
     if good and not was_claimed and running.arn == before:
         good, rollback_target = _as_it_runs(good, rollback_target, running, containers)
     world.ledger.open(case.claim, case.deployment, rollback_target.arn, good, None, case.now)
@@ -108,17 +110,29 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
         unproven=record.abandoned(rollback_target.arn),
         alarms_firing=tuple(name for name, alarm in alarms.items() if alarm.state == "ALARM"),
         gates=passed(case, record, alarms),
-        evidence=(_drift(running, rollback_target),) if drift else (),
+        evidence=(*passed_over, *((_drift(running, rollback_target),) if drift else ())),
     )
 
 
-def _good_that_exists(
-    record: ServiceRecord, baseline: str, world: World
+def _good_that_can_start(
+    record: ServiceRecord, baseline: str, world: World, passed_over: list[str]
 ) -> tuple[Good | None, Revision]:
-    """The newest good version that the service can go back to, or else None with the baseline."""
-    for good in usable(record.all_good, record, world.ecs):
+    """The newest good version that the service can go back to, or else None with the baseline.
+
+    The deployment begins even if the baseline can't start either: people learn of it before anything is
+    changed, and RollBack chooses again.
+
+    Args:
+        passed_over: gets a sentence for each version that can't start.
+    """
+    ledger, ecs, ecr = world.ledger, world.ecs, world.ecr
+    for good in usable(record.all_good, record, ledger, ecs, ecr, passed_over.append):
         return good
-    return None, read_task_definition(baseline, world.ecs)
+    try:
+        return None, startable(baseline, kept_by(ledger, record.service), ecs, ecr)
+    except CannotStart as why:
+        passed_over.append(f"{why}; there is no other version to go back to")
+    return None, read_task_definition(baseline, ecs)
 
 
 def _as_it_runs(

@@ -7,7 +7,9 @@ from dataclasses import replace
 from slipway.aws import resource_name
 from slipway.deployment.beginning import Beginning, Case, World, refuse_other_kinds
 from slipway.deployment.resolve_rollback import abandoning
+from slipway.deployment.target import kept_by
 from slipway.ecs.service import last_completed_task_definition, read_service
+from slipway.ecs.startable import find_version
 from slipway.ecs.task_definition import Revision, read_task_definition, with_image
 from slipway.errors import AwsRefused, AwsUnavailable, Superseded
 from slipway.health.alarms import read_alarms
@@ -44,7 +46,7 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
     running = read_task_definition(found["taskDefinition"], world.ecs)
     good, rollback_target = asked.good, None
     if running.arn != asked.running:  # it abandons what the service runs now
-        rollback_target = _read_unless_it_runs(good, running, world) if good else None
+        rollback_target = _read_target(good, service, running, world) if good else None
         asked = abandoning(asked, running, rollback_target, world)
         case = replace(case, deployment=asked.deployment)
     record = world.ledger.service(service)
@@ -59,11 +61,11 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
     if read_service(service, world.ecs)["taskDefinition"] != running.arn:
         return case.wait("the service was changed a moment ago", 1)
     if good and rollback_target is None:
-        rollback_target = read_task_definition(good.task_definition, world.ecs)
+        rollback_target = _read_target(good, service, running, world)
     world.ledger.open(
         case.claim,
         case.deployment,
-        rollback_target.arn if rollback_target else None,
+        good.task_definition if good else None,
         good,
         running.arn,
         now,
@@ -74,20 +76,21 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         manual_rollback=True,
         cause=Cause.PERSON,
         updated=True,
-        rollback_target=rollback_target.arn if rollback_target else None,
+        rollback_target=good.task_definition if good else None,
         rollback_target_images=rollback_target.images if rollback_target else {},
         image=asked.image,
         task_definition=running.arn,
         alarms_firing=_firing(case.deployment.policy, world),
         gates=_gates(good, record),
-        evidence=asked.also,
+        evidence=(*asked.passed_over, *asked.also),
     )
 
 
-def _read_unless_it_runs(good: Good, running: Revision, world: World) -> Revision:
+def _read_target(good: Good, service: str, running: Revision, world: World) -> Revision | None:
+    """The target; None if it was deleted since it was chosen, so that RollBack goes to an older version."""
     if good.task_definition == running.arn:
         return running
-    return read_task_definition(good.task_definition, world.ecs)
+    return find_version(good.task_definition, kept_by(world.ledger, service), world.ecs)
 
 
 def _gates(target: Good | None, record: ServiceRecord) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from slipway.aws import resource_name
 from slipway.deployment.asked import read_asked
 from slipway.ecs.kept_image import keep_image
 from slipway.ecs.service import Update, predates, primary_deployment, read_service, stale
-from slipway.errors import InvalidInput, Refused, reason_of
+from slipway.ecs.task_definition import TaskDefinition, read_task_definition
+from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput, Refused, reason_of
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.health.verdict import said_of
@@ -70,6 +71,8 @@ class Ending(Model):
     """The answer of UpdateService; None if the service was not updated."""
     restored: str | None = None
     """ARN of the task definition that the rollback put on the service."""
+    other_target: str | None = None
+    """ARN of the version that RollBack chose, if it is another one than the rollback target."""
     proven: bool = True
     """Whether a task ran when the service was checked last."""
 
@@ -152,15 +155,17 @@ def _finish(
     if unfinished := _unfinished(end, ending, asked, service, record, claim):
         return _finished(unfinished, claim, left_to_recovery=True)
     end = _checked(end, ending.update, claim.service, ecs)
-    good = _good(end.outcome, ending, asked, record, now)
+    good = _good(end.outcome, ending, asked, record, service, now)
+    copy = None
     if good:
         end = _with_kept_image(end, asked, good, ecs, ssm)
-    if good:
+        end, copy = _with_copy(end, good, ecs)
         end = _with_standing(end, service, good, asked)
     tried = record is not None and record.was_tried
     quarantine = _quarantine(end, asked, good, claim, now) if tried else None
     gone_back = _gone_back(end, asked, ending.restored, claim, now)
-    if ledger.finish(claim, asked, _written(end, now, expires), good, quarantine, gone_back):
+    written = _written(end, now, expires)
+    if ledger.finish(claim, asked, written, good, quarantine, gone_back, copy):
         return _finished(end, claim)
     if record and end.outcome.facts.needs_claim:
         reason = f"another deployment has claimed the service; {end.reason}"
@@ -259,6 +264,7 @@ def _good(
     ending: Ending,
     asked: Deployment,
     record: DeploymentRecord | None,
+    service: ServiceRecord,
     now: datetime,
 ) -> Good | None:
     """The version that this outcome proves good; None if it proves none."""
@@ -269,6 +275,10 @@ def _good(
         )
     if not outcome.facts.proves_target or ending.restored is None or not ending.proven:
         return None
+    if ending.other_target:  # the ledger's record of the deployment may have the former target
+        others = (g for g in service.good if g.task_definition == ending.other_target)
+        other = next(others, None)
+        return other.model_copy(update={"task_definition": ending.restored}) if other else None
     if record and record.good_target:  # RollBack may have had to register the same content anew
         return record.good_target.model_copy(update={"task_definition": ending.restored})
     if ending.image:
@@ -294,6 +304,18 @@ def _with_kept_image(
     if problem is None:
         return end
     return _with(end, evidence=(*end.evidence, problem))
+
+
+def _with_copy(end: End, good: Good, ecs: ECSClient) -> tuple[End, TaskDefinition | None]:
+    """The content of the good task definition, for the ledger to keep; an error is said in the evidence."""
+    try:
+        return end, read_task_definition(good.task_definition, ecs).content
+    except (AwsUnavailable, AwsRefused) as error:
+        fact = (
+            f"the ledger keeps no copy of {resource_name(good.task_definition)} ({error}): Slipway can't go "
+            "back to it if its task definition is deleted"
+        )
+        return _with(end, evidence=(*end.evidence, fact)), None
 
 
 def _with_standing(end: End, service: ServiceRecord, good: Good, asked: Deployment) -> End:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,9 +13,15 @@ from pydantic import Field
 from slipway.aws import resource_name
 from slipway.deployment.abandoned import Running, abandoned, images_of, read_running
 from slipway.deployment.beginning import World, refuse_other_kinds
-from slipway.deployment.target import find_task_definition, usable
+from slipway.deployment.target import kept_by, usable
 from slipway.ecs.service import read_service
-from slipway.ecs.task_definition import Revision, read_task_definition, with_image
+from slipway.ecs.startable import CannotStart, check_images, find_version, startable
+from slipway.ecs.task_definition import (
+    Revision,
+    find_task_definition,
+    read_task_definition,
+    with_image,
+)
 from slipway.errors import AwsRefused
 from slipway.health.cause import Cause
 from slipway.image import Image
@@ -102,7 +108,7 @@ def resolve_rollback(
         # An image is put into the containers that its own plan names.
         policy = now.policy_for(target.image or left.image)
         facts = {"good": _labelled(target, left.image, now, world), "image": target.image}
-        facts |= {"leaves": left.leaves, "also": left.also}
+        facts |= {"leaves": left.leaves, "also": left.also, "passed_over": target.passed_over}
     release = Release(
         id=rollback,
         image=left.image,
@@ -131,6 +137,8 @@ class _Target:
     """The image references of the service afterwards, by container."""
     good: Good | None = None
     image: Image | None = None
+    passed_over: tuple[str, ...] = ()
+    """Why each newer good version is not the target, in a sentence."""
 
 
 def _target(
@@ -150,9 +158,16 @@ def _target(
 
 
 def _last_good(record: ServiceRecord, now: Running, world: World) -> _Target:
-    for good, revision in usable(record.all_good, record, world.ecs):
-        return _Target(revision.images, good=good)
+    passed_over: list[str] = []
+    for good, revision in _usable(record.all_good, record, world, passed_over):
+        return _Target(revision.images, good=good, passed_over=tuple(passed_over))
     return _last_good_before(record, now, world)
+
+
+def _usable(
+    good: Iterable[Good], record: ServiceRecord, world: World, passed_over: list[str]
+) -> Iterator[tuple[Good, Revision]]:
+    return usable(good, record, world.ledger, world.ecs, world.ecr, passed_over.append)
 
 
 def _last_good_before(record: ServiceRecord, now: Running, world: World) -> _Target:
@@ -179,19 +194,25 @@ def _last_good_before(record: ServiceRecord, now: Running, world: World) -> _Tar
                 f"{back.at.isoformat(timespec='seconds')}, without a person; to go back further, name the "
                 f'version as "to": {names}',
             )
-    for good, revision in usable(earlier, record, world.ecs):
+    passed_over: list[str] = []
+    for good, revision in _usable(earlier, record, world, passed_over):
         # Another task definition of the same images is the same version, whose stack has changed settings.
         if abandoned(now, revision.images, record, world).leaves:
-            return _Target(revision.images, good=good)
+            return _Target(revision.images, good=good, passed_over=tuple(passed_over))
+    why = "; ".join(passed_over) or "no earlier one has passed every gate here"
     raise _Rejected(
         Cause.NO_TARGET,
-        f"there is no last good version of service {service} before {name}: no earlier one has passed every "
-        'gate here; name what to go back to as "to" (a digest, a tag or a task definition)',
+        f"there is no last good version of service {service} before {name}: {why}; "
+        'name what to go back to as "to" (a digest, a tag or a task definition)',
     )
 
 
 def _called(good: Good) -> str:
-    return good.tag or resource_name(good.task_definition)
+    return good.tag or _name(good)
+
+
+def _name(good: Good) -> str:
+    return resource_name(good.task_definition)
 
 
 def _named(
@@ -204,7 +225,14 @@ def _named(
     """
     revision = find_task_definition(name, world.ecs)
     if revision is None:
+        named = (good for good in record.good if name in (good.task_definition, _name(good)))
+        revision = next((kept for good in named if (kept := _kept(good, record, world))), None)
+    if revision is None:
         raise _Rejected(Cause.NO_TARGET, f"there is no task definition {name}")
+    try:
+        check_images(revision, world.ecr)
+    except CannotStart as why:
+        raise _Rejected(Cause.NO_TARGET, str(why)) from why
     for good in record.good:
         if good.task_definition == revision.arn:
             return _Target(revision.images, good=good)
@@ -217,6 +245,11 @@ def _named(
         )
     unknown = Good(task_definition=revision.arn, at=revision.registered_at or started_at)
     return _Target(revision.images, good=unknown)
+
+
+def _kept(good: Good, record: ServiceRecord, world: World) -> Revision | None:
+    """A good version that was deleted, as the ledger keeps it; None if it does not."""
+    return find_version(good.task_definition, kept_by(world.ledger, record.service), world.ecs)
 
 
 def _labelled(target: _Target, left: Image, now: Running, world: World) -> Good | None:
@@ -254,24 +287,34 @@ def _of_image(to: str, record: ServiceRecord, now: Running, world: World) -> _Ta
             digest = str(found["imageDigest"])
             tag = None if to.startswith("sha256:") else to
             wanted = image.model_copy(update={"digest": digest, "tag": tag})
-            return _known(digest, record, world) or _put(wanted, now)
-    if known := _known(to, record, world):
+            return _known(digest, record, world, []) or _put(wanted, now)
+    passed_over: list[str] = []
+    if known := _known(to, record, world, passed_over):
         return known
     if refused:
         raise refused
     if not images:
         raise _Rejected(Cause.NO_TARGET, _admits_none(to, record, now))
     repositories = " or ".join(image.repository for image in images)
-    raise _Rejected(Cause.NO_TARGET, f"repository {repositories} holds no image {to}")
+    why = "; ".join([f"repository {repositories} holds no image {to}", *passed_over])
+    raise _Rejected(Cause.NO_TARGET, why)
 
 
-def _known(to: str, record: ServiceRecord, world: World) -> _Target | None:
-    """The newest good version of an image that ECS still has; None if there is none."""
-    for good in record.good:
-        if to in (good.digest, good.tag) and (
-            revision := find_task_definition(good.task_definition, world.ecs)
-        ):
-            return _Target(revision.images, good=good)
+def _known(to: str, record: ServiceRecord, world: World, passed_over: list[str]) -> _Target | None:
+    """The newest good version of an image that can start; None if there is none.
+
+    Args:
+        passed_over: gets a sentence for each version that can't start.
+    """
+    wanted = [good for good in record.good if to in (good.digest, good.tag)]
+    kept = kept_by(world.ledger, record.service)
+    for good in wanted:
+        try:
+            revision = startable(good.task_definition, kept, world.ecs, world.ecr)
+        except CannotStart as why:
+            passed_over.append(str(why))
+        else:
+            return _Target(revision.images, good=good, passed_over=tuple(passed_over))
     return None
 
 

@@ -2,48 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
-from slipway.aws import error_code
-from slipway.ecs.task_definition import Revision, read_task_definition
-from slipway.errors import AwsRefused
+from slipway.ecs.startable import CannotStart, Kept, startable
+from slipway.ecs.task_definition import Revision
+from slipway.ledger.ledger import Ledger
 from slipway.ledger.records import Good, ServiceRecord
 
 if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
 
 
 def usable(
-    good: Iterable[Good], record: ServiceRecord, ecs: ECSClient
+    good: Iterable[Good],
+    record: ServiceRecord,
+    ledger: Ledger,
+    ecs: ECSClient,
+    ecr: ECRClient,
+    passed_over: Callable[[str], object],
 ) -> Iterator[tuple[Good, Revision]]:
     """Those of the good versions that a service can go back to, in their order, each read when it is due.
 
     A good version is known by the image that was released with it. If the service has images of several
     repositories, another one of them may be quarantined.
 
+    Args:
+        passed_over: gets a sentence for each version that can't start.
+
     Raises:
         AwsUnavailable, AwsRefused: from ECS.
     """
+    kept = kept_by(ledger, record.service)
     for version in good:
-        revision = find_task_definition(version.task_definition, ecs)
-        if revision and not has_quarantined_image(revision, record):
+        try:
+            revision = startable(version.task_definition, kept, ecs, ecr)
+        except CannotStart as why:
+            passed_over(str(why))
+            continue
+        if not has_quarantined_image(revision, record):
             yield version, revision
 
 
-def find_task_definition(name: str, ecs: ECSClient) -> Revision | None:
-    """The revision of a task definition, or None if ECS no longer has it.
-
-    Raises:
-        AwsUnavailable, AwsRefused: from ECS.
-    """
-    try:
-        return read_task_definition(name, ecs)
-    except AwsRefused as refused:
-        # ECS answers ClientException if the task definition does not exist.
-        if error_code(refused.__cause__) == "ClientException":
-            return None
-        raise
+def kept_by(ledger: Ledger, service: str) -> Kept:
+    """The copies that the ledger keeps of the good task definitions of a service."""
+    return partial(ledger.definition, service)
 
 
 def has_quarantined_image(revision: Revision, record: ServiceRecord) -> bool:
@@ -52,19 +57,24 @@ def has_quarantined_image(revision: Revision, record: ServiceRecord) -> bool:
     return not digests.isdisjoint(record.quarantined)
 
 
-def instead_of(rollback_target: str, record: ServiceRecord, ecs: ECSClient) -> Good | None:
-    """The good version to go back to in place of a target that has been quarantined since it was chosen.
+def rollback_targets(
+    rollback_target: str,
+    replaced: str | None,
+    abandoned: Collection[str],
+    record: ServiceRecord,
+    *,
+    manual: bool,
+) -> tuple[str, ...]:
+    """ARNs of what to go back to, in the order in which it is tried.
 
-    Returns:
-        None if the target stays: it is not quarantined, or there is no other one. What was good once is
-        better than what has just failed.
+    First comes the rollback target, then what else is good, the newest first, and last what the service ran
+    before. In a manual rollback, only older versions follow the target: to go to a newer one would be no
+    rollback.
 
-    Raises:
-        AwsUnavailable, AwsRefused: from ECS.
+    Args:
+        abandoned: ARNs of the versions that the service must not keep.
     """
-    if not record.quarantined:
-        return None
-    revision = find_task_definition(rollback_target, ecs)
-    if revision and not has_quarantined_image(revision, record):
-        return None
-    return next((good for good, _ in usable(record.all_good, record, ecs)), None)
+    own = next((g for g in record.good if g.task_definition == rollback_target), None)
+    others = [g.task_definition for g in record.all_good if not (manual and own and g.at > own.at)]
+    more = [*others, *([replaced] if replaced else [])]
+    return tuple(dict.fromkeys([rollback_target, *(arn for arn in more if arn not in abandoned)]))

@@ -6,9 +6,9 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from slipway.aws import calling
+from slipway.aws import calling, error_code
 from slipway.ecs.service import Copied, copied_from, read_service
-from slipway.errors import InvalidInput
+from slipway.errors import AwsRefused, InvalidInput
 from slipway.image import Image
 from slipway.model import Model
 from slipway.release.release import Deployment
@@ -94,33 +94,26 @@ def _moved_target(running: Revision, chosen: list[str], base: Base, ecs: ECSClie
     return running.arn if same else None
 
 
-def usable_revision(name: str, since: datetime, ecs: ECSClient) -> str:
+def usable_revision(revision: Revision, since: datetime, ecs: ECSClient) -> str:
     """The ARN of a revision that a service can be updated to: this one, or its content registered anew.
 
-    ECS refuses an update to a revision that was deregistered (INACTIVE, later DELETE_IN_PROGRESS).
+    ECS refuses an update to a revision that was deregistered (INACTIVE, later DELETE_IN_PROGRESS) or deleted.
 
     Args:
-        name: ARN or ``family:revision``.
         since: when the deployment began, as for `register`.
         ecs: a client without retries, see `slipway.aws.ecs_once`.
 
     Raises:
         AwsUnavailable, AwsRefused: from ECS.
     """
-    revision = read_task_definition(name, ecs)
     if revision.active:
         return revision.arn
     return _registered_since(since, revision.content, ecs) or _register(revision.content, ecs)
 
 
-def same_content(one: str, other: str, ecs: ECSClient) -> bool:
-    """Whether two revisions (ARN or ``family:revision``) have the same content, tags included.
-
-    Raises:
-        AwsUnavailable, AwsRefused: from ECS.
-    """
-    contents = [read_task_definition(name, ecs).content for name in (one, other)]
-    return _in_order(contents[0]) == _in_order(contents[1])
+def same_content(one: Revision, other: Revision) -> bool:
+    """Whether two revisions have the same content, tags included."""
+    return _in_order(one.content) == _in_order(other.content)
 
 
 class Revision(Model):
@@ -165,6 +158,21 @@ def read_task_definition(name: str, ecs: ECSClient) -> Revision:
         registered_at=described.get("registeredAt"),
         content=content,
     )
+
+
+def find_task_definition(name: str, ecs: ECSClient) -> Revision | None:
+    """As `read_task_definition`, but None if ECS does not have the task definition, or no longer.
+
+    Raises:
+        AwsUnavailable, AwsRefused: from ECS.
+    """
+    try:
+        return read_task_definition(name, ecs)
+    except AwsRefused as refused:
+        # ECS answers ClientException if the task definition does not exist.
+        if error_code(refused.__cause__) == "ClientException":
+            return None
+        raise
 
 
 def containers_for(

@@ -70,6 +70,14 @@ class Update:
         return cls(key, f"SET {expression}", condition, {**settings, **(values or {})})
 
 
+class Deletion:
+    """The deletion of one item, as TransactWriteItems takes it; nothing if there is no such item."""
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.arguments: dict[str, Any] = {"Key": {"pk": key[0], "sk": key[1]}}
+
+
 class Items:
     """The items of one table.
 
@@ -135,13 +143,21 @@ class Items:
                 raise NoLonger from None
             raise
 
-    def update_all(self, updates: Sequence[Update]) -> None:
-        """Change several items in one transaction, all or none.
+    def update_all(self, updates: Sequence[Update | Deletion]) -> None:
+        """Change or delete several items in one transaction, all or none.
 
         Raises:
             NoLonger: at least one of the conditions does not hold.
         """
-        items: Any = [{"Update": {"TableName": self._table.name, **u.arguments}} for u in updates]
+        items: Any = [
+            {
+                "Delete" if isinstance(u, Deletion) else "Update": {
+                    "TableName": self._table.name,
+                    **u.arguments,
+                }
+            }
+            for u in updates
+        ]
         of = " and ".join(" ".join(update.key) for update in updates)
         try:
             with calling("dynamodb:TransactWriteItems", f"the ledger's items {of}"):

@@ -12,6 +12,7 @@ pk                    sk                             the item
 ``production/api``    ``state#versions``             good, quarantined, gone_back
 ``production/api``    ``state#freeze``               a freeze that a person has set
 ``freeze``            ``freeze``                     the same for the whole pipeline
+``definitions#...``   an ARN                         the copy of a good task definition of that service
 ``audit``             ``2026-11-25T...#<id>``        what a person has done with the function Operate; expires
 ``production/api``    ``deployment#2026-11-25T...``  one deployment: what was asked for, when each step was
                                                      done, its recovery, how it ended and why; expires
@@ -33,15 +34,17 @@ are UTC text of a fixed width, so that DynamoDB's comparison of text orders them
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from slipway.errors import AwsUnavailable, InvalidInput, Refused, SlipwayError, Superseded
-from slipway.ledger.items import Items, Key, NoLonger, Update
+from slipway.ledger.items import Deletion, Items, Key, NoLonger, Update
 from slipway.ledger.records import (
     ClaimId,
+    Copy,
     DeploymentRecord,
     Freeze,
     GoneBack,
@@ -70,6 +73,9 @@ SERVICES = "services"
 STATE, NEWEST, DEPLOYMENT, PROGRESS = "state#", "state#newest#", "deployment#", "progress#"
 CLAIM, BEFORE, VERSIONS = "state#claim", "state#before", "state#versions"
 FREEZE = "state#freeze"
+DEFINITIONS = "definitions#"
+"""With the service's name, the pk of the copies of its good task definitions. They are not in the service's
+partition, because they have environment variables, which not everybody may see who may read the ledger."""
 ATTRIBUTES = {
     CLAIM: ("claim", "last_claimed"),
     BEFORE: ("baseline", "unproven"),
@@ -163,6 +169,12 @@ class Ledger:
     def service(self, service: str) -> ServiceRecord:
         """The record of a service, read consistently; empty if the ledger does not know the service."""
         return _service_record(service, self._items.query(service, STATE))
+
+    def definition(self, service: str, arn: str) -> dict[str, Any] | None:
+        """The copy of a good task definition, as RegisterTaskDefinition takes it; None if there is none."""
+        key = _definition(service, arn)
+        found = self._items.get(key)
+        return _read(Copy, found, key).content if "content" in found else None
 
     def standing(self, service: str, release: Release) -> Quarantined | None:
         """As `ServiceRecord.standing`, with no more to read than the item that has it."""
@@ -519,6 +531,7 @@ class Ledger:
         good: Good | None,
         quarantine: Quarantined | None,
         gone_back: GoneBack | None = None,
+        copy: Mapping[str, Any] | None = None,
     ) -> bool:
         """Record how the deployment ended and free the service, in one transaction.
 
@@ -527,6 +540,8 @@ class Ledger:
             good: the newest good version from now on; None if the deployment proved none.
             quarantine: why the deployment's digest is quarantined; None if it is not.
             gone_back: that the deployment rolled itself back; None if it did not.
+            copy: the good version's task definition, as RegisterTaskDefinition takes it. It is kept as long
+                as the version is good, in case that ECS's own is deleted.
 
         Returns:
             True if the end was written. False if the execution has no claim on the service or the
@@ -562,6 +577,11 @@ class Ledger:
                         freeing,
                         Update((claim.service, BEFORE), "REMOVE #unproven", "", {}),
                         *learn(record, after),
+                        *(
+                            [_keeping(claim.service, good.task_definition, copy)]
+                            if good and copy
+                            else []
+                        ),
                         _unlisting(claim, listed),
                         Update.setting(_history(claim), facts, _NOT_ENDED),
                     ]
@@ -733,8 +753,11 @@ def _still_ours(claim: ClaimId) -> Update:
     return Update(_claim(claim), "", _OURS, {":execution": claim.execution})
 
 
-def learn(record: ServiceRecord, after: ServiceRecord) -> list[Update]:
-    """The write of what is new in ``after``; none if nothing is."""
+def learn(record: ServiceRecord, after: ServiceRecord) -> list[Update | Deletion]:
+    """The writes of what is new in ``after``; none if nothing is.
+
+    With a version that is not good any more, the copy of its task definition goes.
+    """
     old, new = record.to_json(), after.to_json()
     learnt = {
         name: new[name] for name in ("good", "quarantined", "gone_back") if new[name] != old[name]
@@ -744,7 +767,21 @@ def learn(record: ServiceRecord, after: ServiceRecord) -> list[Update]:
     names = ", ".join(f"#{name} = :{name}" for name in (*learnt, "writes"))
     values = {f":{name}": value for name, value in learnt.items()}
     values |= {":writes": record.writes + 1, ":seen": record.writes}
-    return [Update((record.service, VERSIONS), f"SET {names}", _UNWRITTEN, values)]
+    still = {good.task_definition for good in after.good}
+    dropped = {good.task_definition for good in record.good} - still
+    return [
+        Update((record.service, VERSIONS), f"SET {names}", _UNWRITTEN, values),
+        *(Deletion(_definition(record.service, arn)) for arn in sorted(dropped)),
+    ]
+
+
+def _keeping(service: str, arn: str, copy: Mapping[str, Any]) -> Update:
+    # As text: DynamoDB would change numbers, and nothing is ever asked of its parts.
+    return Update.setting(_definition(service, arn), {"content": json.dumps(copy)})
+
+
+def _definition(service: str, arn: str) -> Key:
+    return f"{DEFINITIONS}{service}", arn
 
 
 def _unlisting(claim: ClaimId, listed: Mapping[str, Any]) -> Update:

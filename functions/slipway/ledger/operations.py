@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from slipway.errors import InvalidInput
-from slipway.ledger.items import Items, Key, NoLonger, Update
+from slipway.ledger.items import Deletion, Items, Key, NoLonger, Update
 from slipway.ledger.ledger import (
     BEFORE,
     CLAIM,
@@ -100,7 +100,7 @@ class Operations:
                 return
         raise never_still(service)
 
-    def _write(self, updates: Sequence[Update], audit: Audit) -> None:
+    def _write(self, updates: Sequence[Update | Deletion], audit: Audit) -> None:
         facts = audit.to_json()
         key = (AUDIT, f"{timestamp(audit.at)}#{audit.id}")
         self._items.update_all([*updates, Update.setting(key, facts)])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field, Json
 
 from slipway.ecs.service import Update
 from slipway.health.cause import Cause
@@ -64,6 +64,13 @@ class Good(Model):
     """Tag of that image."""
     at: AwareDatetime
     """When it was found good."""
+
+
+class Copy(Model):
+    """The ledger's copy of a good task definition."""
+
+    content: Json[dict[str, Any]]
+    """As RegisterTaskDefinition takes it."""
 
 
 class Quarantined(Model):
@@ -430,6 +437,8 @@ class RollbackRecord(Model):
     settings."""
     also: Evidence = ()
     """A sentence for each other image that leaves the service, too."""
+    passed_over: Evidence = ()
+    """Why each newer good version is not the target, in a sentence."""
     refusal: Reason = ""
     """Why there is no target; empty if there is one."""
     cause: Cause | None = None

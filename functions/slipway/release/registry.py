@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from slipway.aws import calling, error_code
-from slipway.errors import AwsRefused, InvalidInput
+from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.image import Image, ecr_repository, source
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def find_image(
         if error_code(error.__cause__) in {"ImageNotFoundException", "RepositoryNotFoundException"}:
             return None
         raise
-    return found["imageDetails"][0]
+    return next(iter(found["imageDetails"]), None)
 
 
 def artifact_type(detail: Any) -> str | None:
@@ -126,6 +126,43 @@ def tagged_images(
         if "nextToken" not in page:
             return
         more = {"nextToken": page["nextToken"]}
+
+
+def gone_image(references: Iterable[str], ecr: ECRClient) -> str | None:
+    """The first of these images that ECR no longer has, or that it has archived; None if all can be pulled.
+
+    An image counts as there unless ECR says that it is not: outside ECR or in another region, in a repository
+    that Slipway may not read, or while ECR does not answer. A doubt must not keep a bad version on a service.
+
+    Args:
+        references: as task definitions name images.
+    """
+    for reference in references:
+        try:
+            if _is_gone(reference, ecr):
+                return reference
+        except AwsRefused:
+            continue
+        except AwsUnavailable:
+            return None  # to ask for the others would take as long again
+    return None
+
+
+def _is_gone(reference: str, ecr: ECRClient) -> bool:
+    found = ecr_repository(source(reference))
+    if found is None or found.region != ecr.meta.region_name:
+        return False
+    detail = find_image(found.name, _image_id(reference), ecr, found.account)
+    # An archived image has to be restored before it can be pulled. DescribeImages may leave it out, too.
+    return detail is None or detail.get("imageStatus", "ACTIVE") != "ACTIVE"
+
+
+def _image_id(reference: str) -> dict[str, Any]:
+    """What a reference names in its repository, as DescribeImages takes it."""
+    named, _, digest = reference.partition("@")
+    if digest:
+        return {"imageDigest": digest}
+    return {"imageTag": named.removeprefix(source(reference)).removeprefix(":") or "latest"}
 
 
 def image_of(reference: str, ecr: ECRClient) -> Image:

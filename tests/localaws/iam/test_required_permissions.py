@@ -133,6 +133,46 @@ TABLE = f"arn:aws:dynamodb:{HERE}:table/ledger"
 ITEM = {"TableName": "ledger", "Key": {"pk": {"S": "p"}}}
 
 
+OTHERS = {"ForAllValues:StringNotLike": {"dynamodb:LeadingKeys": ["secret#*"]}}
+THESE = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["secret#*"]}}
+
+
+def of_key(call: str, pk: str) -> dict[str, Any]:
+    """A call on the items with this partition key."""
+    key = {"pk": {"S": pk}, "sk": {"S": "a"}}
+    if call == "get_item":
+        return {"TableName": TABLE, "Key": key}
+    if call == "transact_write_items":
+        return {"TransactItems": [{"Delete": {"TableName": TABLE, "Key": key}}]}
+    return {
+        "TableName": TABLE,
+        "KeyConditionExpression": "#pk = :pk AND begins_with(#sk, :sk)",
+        "ExpressionAttributeNames": {"#pk": "pk", "#sk": "sk"},
+        "ExpressionAttributeValues": {":pk": {"S": pk}, ":sk": {"S": "a"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("call", "action"),
+    [("get_item", "GetItem"), ("query", "Query"), ("transact_write_items", "DeleteItem")],
+)
+def test_a_permission_may_be_for_some_partition_keys_only(
+    aws: LocalAws, call: str, action: str
+) -> None:
+    statement = allow(f"dynamodb:{action}", TABLE)
+    function = Function(aws, statement | {"Condition": OTHERS})
+    assert f"dynamodb:{action} on resource: " in function.refusal(
+        "dynamodb", call, **of_key(call, "secret#1")
+    )
+    assert function.refusal("dynamodb", call, **of_key(call, "api")).startswith("ResourceNotFound")
+    function.may(statement | {"Condition": THESE})
+    assert f"dynamodb:{action} on resource: " in function.refusal(
+        "dynamodb", call, **of_key(call, "api")
+    )
+    refusal = function.refusal("dynamodb", call, **of_key(call, "secret#1"))
+    assert refusal.startswith("ResourceNotFound")
+
+
 def transact(function: Function) -> str:
     update = {**ITEM, "UpdateExpression": "REMOVE a"}
     put = {"TableName": TABLE, "Item": {"pk": {"S": "q"}}}

@@ -72,6 +72,45 @@ def test_a_task_definition_that_was_deregistered_is_registered_anew(shop: Shop) 
     assert shop.running() == record.last_good.digest
 
 
+def test_a_good_task_definition_that_was_deleted_is_registered_from_the_ledgers_copy(
+    shop: Shop,
+) -> None:
+    v2 = shop.history()[0]["deployment"]["release"]["image"]["digest"]
+    ecs, name = shop.account.aws.client("ecs"), f"{family(shop)}:2"
+    ecs.deregister_task_definition(taskDefinition=name)
+    ecs.delete_task_definitions(taskDefinitions=[name])
+
+    def deleted() -> bool:
+        try:
+            ecs.describe_task_definition(taskDefinition=name)
+        except ecs.exceptions.ClientException:
+            return True
+        return False
+
+    wait_for(deleted, f"the deletion of {name}")
+    assert shop.roll_back().outcome == "ROLLED_BACK"
+    assert shop.running() == v2
+
+
+def test_a_service_goes_back_to_an_older_version_if_the_image_of_the_last_one_was_deleted_meanwhile(
+    shop: Shop,
+) -> None:
+    """A lifecycle policy of ECR may do that (containers-roadmap#1078)."""
+    v2, v3 = (item["deployment"]["release"]["image"]["digest"] for item in shop.history())
+    shop.push("v4", behaviour="crash")
+    wait_for(lambda: shop.revisions() == 4, "the deployment of v4 to have begun")
+    shop.account.aws.client("ecr").batch_delete_image(
+        repositoryName=shop.repository, imageIds=[{"imageDigest": v3}]
+    )
+    assert shop.deployed("v4").outcome == "ROLLED_BACK"
+    assert shop.running() == v2
+    last = shop.history()[-1]
+    assert f"can't start: ECR no longer has its image {shop.name}@{v3}" in str(last["evidence"])
+    good = shop.record().last_good
+    assert good is not None
+    assert (good.digest, good.tag) == (v2, "v2")
+
+
 def test_a_manual_rollback_bypasses_a_freeze(account: Account, shop: Shop) -> None:
     ssm = account.aws.client("ssm")
     window = '[{"from": "2020-01-01T00:00:00Z", "until": "2999-01-01T00:00:00Z"}]'

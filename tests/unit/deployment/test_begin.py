@@ -863,3 +863,40 @@ def test_a_forced_start_is_refused_where_a_person_has_quarantined_its_image_sinc
     beginning = begun(world, release=release(started_by="manual start", force=True))
 
     assert (beginning.outcome, beginning.cause) == ("REJECTED", Cause.QUARANTINED)
+
+
+# --- a good version that can start ------------------------------------------------------------------
+
+
+WITHOUT_IMAGE = f"shop-api:41 can't start: ECR no longer has its image api@{OLD_DIGEST}"
+
+
+def test_the_newest_good_version_that_can_start_is_the_rollback_target(
+    world, ecs, ssm, ledger, gone
+):
+    gone.add(f"{URI}@{OLD_DIGEST}")
+    ended(ledger, found=good(OTHER, DIGEST.replace("ab", "ef")))
+    ended(ledger, found=good(OLD))
+    another = f"{URI}@{DIGEST.replace('ab', 'ef')}"
+    runs(ecs, before(status="PRIMARY", taskDefinition=OTHER), on=OTHER, image=another)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+    goes_back_to(ecs, OTHER, another)
+
+    beginning = begun(world)
+
+    assert beginning.rollback_target == OTHER
+    assert beginning.evidence == (WITHOUT_IMAGE,)
+
+
+def test_a_deployment_begins_though_there_is_no_version_to_go_back_to_and_says_so(
+    world, ecs, ssm, gone
+):
+    gone.add(THEIRS)
+    may_begin(ecs, ssm)
+    goes_back_to(ecs, OLD)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.rollback_target) == (Decision.GO, OLD)
+    assert beginning.evidence == (f"{WITHOUT_IMAGE}; there is no other version to go back to",)

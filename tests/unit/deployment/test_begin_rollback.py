@@ -6,7 +6,7 @@ import pytest
 
 from slipway.deployment.begin import begin
 from slipway.deployment.beginning import Decision, Start, World
-from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
+from slipway.errors import AwsUnavailable, InvalidInput
 from slipway.health.cause import Cause
 from slipway.release.plan import Policy
 from tests.support.asked import manual_rollback, rollback_recorded
@@ -163,13 +163,16 @@ def test_a_target_that_was_never_good_has_passed_no_gates(world, ecs, ledger):
     assert ledger.deployment(beginning.claim).good_target == good(OLD, at=at(-7200))
 
 
-def test_a_target_whose_task_definition_was_deleted_since_is_an_error(world, ecs):
+def test_a_target_that_was_deleted_since_is_left_to_the_step_that_goes_back(world, ecs):
+    """It chooses again, among what can start then."""
     runs(ecs)
     still_runs(ecs)
     ecs.refuses("describe_task_definition", "ClientException", "Unable to describe")
 
-    with pytest.raises(AwsRefused, match=f"ecs:DescribeTaskDefinition on task definition {OLD}"):
-        begun(world)
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.rollback_target) == (Decision.GO, OLD)
+    assert dict(beginning.rollback_target_images) == {}
 
 
 # --- what it abandons -------------------------------------------------------------------------------

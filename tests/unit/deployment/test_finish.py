@@ -23,6 +23,7 @@ from tests.support.builders import (
     OLD,
     OLD_DIGEST,
     OTHER,
+    OURS,
     SERVICE,
     THEIRS,
     accepted,
@@ -37,7 +38,7 @@ from tests.support.builders import (
     release,
 )
 from tests.support.builders import update as an_update
-from tests.support.ecs_answers import before, described, ecs_deployment
+from tests.support.ecs_answers import before, container, defined, described, ecs_deployment
 from tests.support.finishing import HISTORY, ending, finished, ours_is_there, tried
 
 OUTCOMES = [
@@ -500,7 +501,7 @@ def test_a_success_is_superseded_where_the_service_is_gone(ecs, ledger):
 
 def test_a_success_without_an_update_is_superseded(ecs, ledger):
     accepted(ledger, "e-1")
-    ours_is_there(ecs)
+    described(ecs, ecs_deployment(id=OURS, taskDefinition=NEW))
 
     assert finished(ending("SUCCEEDED", update=None), ledger, ecs).outcome == "SUPERSEDED"
 
@@ -557,7 +558,7 @@ def test_an_image_that_succeeded_by_force_is_quarantined_no_longer(ecs, ledger):
 
 def test_a_success_of_an_unknown_version_makes_no_version_good(ecs, ledger):
     accepted(ledger, "e-1")
-    ours_is_there(ecs)
+    described(ecs, ecs_deployment(id=OURS, taskDefinition=NEW))
 
     finished(ending("SUCCEEDED", task_definition=None), ledger, ecs)
 
@@ -770,6 +771,65 @@ def test_a_service_that_was_claimed_after_the_end_was_written_is_freed(ecs, ledg
 
     assert finished(ending("FAILED"), ledger, ecs).outcome == "FAILED"
     assert ledger.service(SERVICE).claim is None
+
+
+# --- the copy of what is good -----------------------------------------------------------------------
+
+
+def test_the_task_definition_of_a_good_version_is_kept_as_it_would_be_registered(ecs, ledger):
+    tried(ledger)
+    ours_is_there(ecs)
+
+    finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert ledger.definition(SERVICE, NEW) == {
+        "family": "shop-api",
+        "containerDefinitions": [container()],
+        "tags": [],
+    }
+
+
+def test_a_version_is_good_though_its_task_definition_can_not_be_read(ecs, ledger):
+    tried(ledger)
+    described(ecs, ecs_deployment(id=OURS, taskDefinition=NEW))
+    ecs.refuses("describe_task_definition", "AccessDeniedException", "not now")
+
+    done = finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert done.evidence[-1].startswith("the ledger keeps no copy of shop-api:42 (AccessDenied")
+    assert good_now(ledger) == [NEW]
+    assert ledger.definition(SERVICE, NEW) is None
+
+
+def test_with_a_version_that_is_not_good_any_more_its_copy_goes(ecs, ledger):
+    tried(ledger)
+    ours_is_there(ecs)
+    finished(ending("SUCCEEDED"), ledger, ecs)
+
+    quarantined_by_ada(DIGEST)
+
+    assert good_now(ledger) == []
+    assert ledger.definition(SERVICE, NEW) is None
+
+
+def test_another_version_than_the_rollback_target_is_good_if_that_was_put_back(ecs, ledger):
+    """Whatever the record of the deployment says: it may not have been written."""
+    ended(ledger, found=good(OTHER, "sha256:" + "ef" * 32))
+    tried(ledger, good_target=good(OLD))
+    defined(ecs)
+
+    finished(ending("ROLLED_BACK", restored=NEW, other_target=OTHER), ledger, ecs)
+
+    last = ledger.service(SERVICE).last_good
+    assert (last.task_definition, last.digest) == (NEW, "sha256:" + "ef" * 32)
+
+
+def test_what_the_service_ran_before_is_not_good_though_it_was_put_back(ecs, ledger):
+    tried(ledger, good_target=good(OLD))
+
+    finished(ending("ROLLED_BACK", restored=OTHER, other_target=OTHER), ledger, ecs)
+
+    assert good_now(ledger) == []
 
 
 # --- a person's quarantine ---------------------------------------------------------------------------

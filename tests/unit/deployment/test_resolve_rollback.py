@@ -47,6 +47,7 @@ from tests.support.ecs_answers import container, defined, described, ecs_deploym
 from tests.support.pushes import found, guarded, route, unguarded
 
 HISTORY = timedelta(days=400)
+WITHOUT_IMAGE = f"shop-api:41 can't start: ECR no longer has its image api@{OLD_DIGEST}"
 BAD = f"{URI}@{DIGEST}"
 GOOD = f"{URI}@{OLD_DIGEST}"
 ANOTHER_DIGEST = "sha256:" + "ef" * 32
@@ -470,16 +471,93 @@ def test_a_tag_stands_for_the_image_that_it_points_to(world, ecs, ssm, ecr, ledg
     assert resolved(world, to="v1").good == good(OTHER, ANOTHER_DIGEST, tag="v0")
 
 
-@pytest.mark.parametrize("to", ["v1", OLD_DIGEST])
-def test_a_good_version_is_a_target_though_ecr_has_it_no_longer(world, ecs, ssm, ecr, ledger, to):
-    """ECS may have the image still, and has the task definition."""
+def test_a_good_version_is_known_by_its_tag_though_ecr_has_the_tag_no_longer(
+    world, ecs, ssm, ecr, ledger
+):
+    """Its task definition has the digest, which may still be there."""
     ended(ledger, found=good(OLD, tag="v1"))
     runs(ecs)
     goes_back_to(ecs, OLD)
     planned(ssm)
     ecr.refuses("describe_images", "ImageNotFoundException")
 
-    assert resolved(world, to=to).good == good(OLD, tag="v1")
+    assert resolved(world, to="v1").good == good(OLD, tag="v1")
+
+
+@pytest.mark.parametrize("to", ["v1", OLD_DIGEST])
+def test_a_good_version_whose_image_is_gone_is_rejected_with_the_reason(
+    world, ecs, ssm, ecr, ledger, gone, to
+):
+    gone.add(GOOD)
+    ended(ledger, found=good(OLD, tag="v1"))
+    runs(ecs)
+    goes_back_to(ecs, OLD)
+    planned(ssm)
+    ecr.refuses("describe_images", "ImageNotFoundException")
+
+    assert rejected(resolved(world, to=to)) == (
+        f"repository shop/api holds no image {to}; {WITHOUT_IMAGE}"
+    )
+
+
+def test_a_named_task_definition_whose_image_is_gone_is_rejected_with_the_reason(
+    world, ecs, ssm, ledger, gone
+):
+    gone.add(GOOD)
+    ended(ledger, found=good(OLD))
+    runs(ecs)
+    goes_back_to(ecs, OLD)
+    planned(ssm)
+
+    assert rejected(resolved(world, to=OLD)) == WITHOUT_IMAGE
+
+
+@pytest.mark.parametrize("to", [OLD, "shop-api:41"])
+def test_a_good_task_definition_that_was_deleted_is_a_target_if_the_ledger_has_a_copy(
+    world, ecs, ssm, ledger, to
+):
+    ended(ledger, found=good(OLD))
+    content = {"family": "shop-api", "tags": [], "containerDefinitions": [container()]}
+    key = {"pk": f"definitions#{SERVICE}", "sk": OLD}
+    aws.table().put_item(Item={**key, "content": json.dumps(content)})
+    runs(ecs)
+    planned(ssm)
+    for _ in range(2):
+        ecs.refuses("describe_task_definition", "ClientException", "Unable to describe")
+
+    assert resolved(world, to=to).good == good(OLD)
+
+
+def test_the_newest_good_version_that_can_start_is_chosen_and_what_is_passed_over_is_said(
+    world, ecs, ssm, ledger, gone
+):
+    gone.add(GOOD)
+    ended(ledger, found=good(OTHER, ANOTHER_DIGEST, at=at(-7200)))
+    ended(ledger, found=good(OLD))
+    runs(ecs)
+    goes_back_to(ecs, OLD)
+    goes_back_to(ecs, OTHER, container(image=f"{URI}@{ANOTHER_DIGEST}"))
+    planned(ssm)
+
+    record = resolved(world)
+
+    assert record.good.task_definition == OTHER
+    assert record.passed_over == (WITHOUT_IMAGE,)
+
+
+def test_without_a_good_version_that_can_start_the_rejection_says_why(
+    world, ecs, ssm, ledger, gone
+):
+    gone.add(GOOD)
+    ended(ledger, found=good(OLD))
+    runs(ecs)
+    goes_back_to(ecs, OLD)
+    planned(ssm)
+
+    assert rejected(resolved(world)) == (
+        f"there is no last good version of service production/api before shop-api:42: {WITHOUT_IMAGE}; "
+        'name what to go back to as "to" (a digest, a tag or a task definition)'
+    )
 
 
 @pytest.mark.parametrize(

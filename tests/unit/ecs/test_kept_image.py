@@ -6,8 +6,8 @@ import pytest
 
 from slipway.ecs.kept_image import keep_image
 from tests.support.builders import DIGEST, NEW, OLD_DIGEST, URI, deployment, image
-from tests.support.ecs_answers import defined
-from tests.support.finishing import ending, finished, ours_is_there, tried
+from tests.support.ecs_answers import defined, described
+from tests.support.finishing import ending, finished, tried
 from tests.support.pushes import kept, unkept
 
 NAME = "/slipway/images/production/api"
@@ -77,7 +77,7 @@ def test_a_task_definition_without_the_container_is_evidence(ecs, ssm):
 
 def test_a_deployment_that_succeeds_keeps_its_image_before_it_frees_the_service(ledger, ecs, ssm):
     tried(ledger)
-    ours_is_there(ecs)
+    described(ecs)
     kept(ssm, LAST)
     held = []
 
@@ -85,6 +85,7 @@ def test_a_deployment_that_succeeds_keeps_its_image_before_it_frees_the_service(
         held.append(ledger.service("production/api").claim is not None)
 
     defined(ecs, container(), asked=NEW)
+    defined(ecs, asked=NEW)
     put(ssm)
     events, event = ssm.client.meta.events, "before-parameter-build.ssm.PutParameter"
     events.register(event, look)
@@ -99,9 +100,10 @@ def test_a_deployment_that_succeeds_keeps_its_image_before_it_frees_the_service(
 
 def test_a_deployment_stays_good_where_its_image_can_not_be_kept(ledger, ecs, ssm):
     own = tried(ledger)
-    ours_is_there(ecs)
+    described(ecs)
     kept(ssm, LAST)
     defined(ecs, container())
+    defined(ecs)
     ssm.refuses("put_parameter", "AccessDeniedException")
 
     notified = finished(ending("SUCCEEDED"), ledger, ecs, ssm=ssm)
@@ -115,6 +117,7 @@ def test_the_image_of_a_version_that_was_put_back_is_kept(ledger, ecs, ssm):
     tried(ledger)
     kept(ssm, LAST)
     defined(ecs, container(), asked=NEW)
+    defined(ecs, asked=NEW)
     put(ssm)
     back = ending("ROLLED_BACK", restored=NEW, image=image())
 

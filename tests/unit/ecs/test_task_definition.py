@@ -194,7 +194,7 @@ def test_a_deregistered_revision_without_tags_is_registered_anew_without_the_emp
         containerDefinitions=[container()],
     )
 
-    assert usable_revision(OLD, NOW, ecs.client) == OTHER
+    assert usable_revision(read_task_definition(OLD, ecs.client), NOW, ecs.client) == OTHER
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_ecs_takes_the_tags_whatever_the_execution_is_named(name):
 def test_an_active_revision_is_usable_as_it_is(ecs):
     defined(ecs, asked="shop-api:41")
 
-    assert usable_revision("shop-api:41", NOW, ecs.client) == OLD
+    assert usable_revision(read_task_definition("shop-api:41", ecs.client), NOW, ecs.client) == OLD
 
 
 @pytest.mark.parametrize("status", ["INACTIVE", "DELETE_IN_PROGRESS"])
@@ -369,7 +369,7 @@ def test_a_revision_that_was_deregistered_is_registered_anew_with_the_same_conte
         tags=tags,
     )
 
-    assert usable_revision(OLD, NOW, ecs.client) == OTHER
+    assert usable_revision(read_task_definition(OLD, ecs.client), NOW, ecs.client) == OTHER
 
 
 def test_a_revision_that_was_registered_anew_by_an_earlier_try_is_taken(ecs):
@@ -377,7 +377,7 @@ def test_a_revision_that_was_registered_anew_by_an_earlier_try_is_taken(ecs):
     revisions(ecs, OTHER, NEW)
     defined(ecs, taskDefinitionArn=OTHER, registeredAt=at(1))
 
-    assert usable_revision(OLD, NOW, ecs.client) == OTHER
+    assert usable_revision(read_task_definition(OLD, ecs.client), NOW, ecs.client) == OTHER
 
 
 def test_the_images_of_a_revision_are_known_by_container(ecs):

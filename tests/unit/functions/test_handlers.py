@@ -12,6 +12,7 @@ from botocore.stub import ANY
 from slipway import aws
 from slipway.deployment.beginning import Start
 from slipway.deployment.finish import Ending
+from slipway.deployment.go_back import Going
 from slipway.errors import AwsUnavailable, InvalidInput
 from slipway.model import parse
 from slipway.notices.news import News
@@ -413,70 +414,6 @@ def test_roll_back_marks_the_change_and_removes_the_mark(ours, ecs_once):
     assert ours.service(SERVICE).claim.changing_until is None
 
 
-ANOTHER_DIGEST = "sha256:" + "ef" * 32
-
-
-def proved(*versions):
-    """These task definitions, each with its digest, are good; the first one was found so last."""
-    known = [good(arn, digest) for arn, digest in zip(versions[::2], versions[1::2], strict=True)]
-    aws.table().update_item(
-        Key={"pk": SERVICE, "sk": "state#versions"},
-        UpdateExpression="SET good = :good",
-        ExpressionAttributeValues={":good": [version.to_json() for version in known]},
-    )
-
-
-def test_roll_back_goes_to_another_good_version_if_a_person_has_quarantined_its_target(
-    ours, ecs_once
-):
-    """BeginDeployment has chosen the target, and a deployment may take long."""
-    proved(OLD, OLD_DIGEST, OTHER, ANOTHER_DIGEST)
-    quarantined_by_ada(OLD_DIGEST)
-    proved(OLD, OLD_DIGEST, OTHER, ANOTHER_DIGEST)
-    defined(ecs_once, asked=OLD)
-    another = container(image=f"{URI}@{ANOTHER_DIGEST}")
-    defined(ecs_once, another, asked=OTHER, taskDefinitionArn=OTHER)
-    rolls_back(ecs_once, OTHER)
-
-    done = invoked("roll_back", INPUTS["roll_back"])
-
-    assert (done["task_definition"], done["other_target"]) == (OTHER, OTHER)
-    record = ours.deployment(claim())
-    assert (record.rollback_target, record.good_target.digest) == (OTHER, ANOTHER_DIGEST)
-
-
-def test_roll_back_goes_to_its_quarantined_target_if_no_other_version_is_good(ours, ecs_once):
-    """It was good once, which is better than what has just failed."""
-    proved(OLD, OLD_DIGEST)
-    quarantined_by_ada(OLD_DIGEST)
-    defined(ecs_once, asked=OLD)
-    rolls_back(ecs_once)
-
-    done = invoked("roll_back", INPUTS["roll_back"])
-
-    assert (done["task_definition"], done["other_target"]) == (OLD, None)
-
-
-def test_roll_back_keeps_a_target_that_is_not_quarantined(ours, ecs_once):
-    proved(OLD, OLD_DIGEST)
-    quarantined_by_ada(ANOTHER_DIGEST)
-    defined(ecs_once, asked=OLD)
-    rolls_back(ecs_once)
-
-    assert invoked("roll_back", INPUTS["roll_back"])["other_target"] is None
-
-
-def test_roll_back_keeps_the_target_that_a_person_has_named_though_it_is_quarantined(
-    ours, ecs_once
-):
-    quarantined_by_ada(OLD_DIGEST)
-    rolls_back(ecs_once)
-
-    done = invoked("roll_back", INPUTS["roll_back"] | {"manual_rollback": True})
-
-    assert done["other_target"] is None
-
-
 def test_finish_deployment_writes_the_end_and_frees_the_service(ours, ecs, ssm):
     described(ecs)
     unkept(ssm)
@@ -654,7 +591,7 @@ def of_another_version(value):
         ("register_task_definition", INPUTS["register_task_definition"]),
         ("update_service", INPUTS["update_service"]),
         ("check_deployment", INPUTS["check_deployment"]),
-        ("roll_back", INPUTS["roll_back"]),
+        (Going, INPUTS["roll_back"]),
         (Ending, ENDED),
         (News, NEWS_OF_DEPLOYMENT),
     ],

@@ -132,12 +132,13 @@ def test_a_text_that_looks_like_a_secret_is_published_to_nobody(ours, published,
 
     invoked(
         "notify",
-        NEWS_OF_DEPLOYMENT | {"reason": f"crashed: {hidden}", "evidence": [hidden, "exit code 1"]},
+        NEWS_OF_DEPLOYMENT
+        | {"reason": f"crashed: {hidden}", "evidence": [f"stopped: {hidden}", "exit code 1"]},
     )
 
     notice = sent(published[0])
     assert notice["reason"] == "crashed: DB_PASSWORD=*****"
-    assert notice["evidence"] == ["DB_PASSWORD=*****", "exit code 1"]
+    assert notice["evidence"] == ["stopped: DB_PASSWORD=*****", "exit code 1"]
     assert "hunter2" not in published[0]["Message"]
 
 

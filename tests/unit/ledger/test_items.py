@@ -6,7 +6,7 @@ import pytest
 
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable
-from slipway.ledger.items import SCHEMA, Items, NoLonger, Update
+from slipway.ledger.items import SCHEMA, Deletion, Items, NoLonger, Update
 from tests.support.ledgers import ITEM_BYTES, Directly, bytes_of
 from tests.support.stubs import stubbed
 
@@ -327,3 +327,14 @@ def test_a_key_is_refused_from_the_byte_that_is_one_too_many(items, write, longe
 
     with pytest.raises(AwsRefused, match=r"exceeded the (maximum )?size limit"):
         write(items, setting(too_long, a=1))
+
+
+def test_an_item_is_deleted_with_the_others_or_not_at_all(items):
+    items.update_all([setting(a=1), setting(OTHER_KEY, a=1)])
+
+    with pytest.raises(NoLonger):
+        items.update_all([Deletion(KEY), Update(OTHER_KEY, "", "#a = :a", {":a": 2})])
+    assert items.get(KEY) == stored(a=1)
+    items.update_all([Deletion(KEY), Deletion(("part", "3")), setting(OTHER_KEY, a=2)])
+
+    assert (items.get(KEY), items.get(OTHER_KEY)) == ({}, stored(OTHER_KEY, a=2))

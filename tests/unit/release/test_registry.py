@@ -8,7 +8,7 @@ import pytest
 
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.image import Image
-from slipway.release.registry import find_image, image_of, tagged_images, uri_of
+from slipway.release.registry import find_image, gone_image, image_of, tagged_images, uri_of
 from tests.support.builders import ACCOUNT, DIGEST, OLD_DIGEST, REGION, URI, image
 from tests.support.ecs_answers import image_detail
 from tests.support.pushes import found, located
@@ -176,3 +176,69 @@ def test_a_repository_of_another_region_is_not_taken_for_ours(ecr):
 )
 def test_an_image_from_elsewhere_is_known_by_its_name_only(reference, elsewhere):
     assert image_of(reference, NOBODY) == elsewhere
+
+
+# --- what ECR no longer has -------------------------------------------------------------------------
+
+HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+DUAL_STACK = f"{ACCOUNT}.dkr-ecr.{REGION}.on.aws"
+
+
+@pytest.mark.parametrize("code", ["ImageNotFoundException", "RepositoryNotFoundException"])
+@pytest.mark.parametrize("host", [HOST, DUAL_STACK])
+def test_an_image_that_ecr_does_not_find_is_gone(ecr, host, code):
+    ecr.refuses("describe_images", code)
+
+    assert gone_image([f"{host}/shop/api@{DIGEST}"], ecr.client) == f"{host}/shop/api@{DIGEST}"
+
+
+@pytest.mark.parametrize(
+    ("named", "asked"),
+    [
+        (f"@{DIGEST}", {"imageDigest": DIGEST}),
+        (f":v1@{DIGEST}", {"imageDigest": DIGEST}),
+        (":v1", {"imageTag": "v1"}),
+        ("", {"imageTag": "latest"}),
+    ],
+)
+def test_an_image_is_looked_up_by_what_the_task_definition_names(ecr, named, asked):
+    ecr.answers(
+        "describe_images",
+        {"imageDetails": [{"imageDigest": DIGEST, "imageStatus": "ACTIVE"}]},
+        repositoryName="shop/api",
+        registryId=ACCOUNT,
+        imageIds=[asked],
+    )
+
+    assert gone_image([f"{HOST}/shop/api{named}"], ecr.client) is None
+
+
+@pytest.mark.parametrize(
+    "details", [[], [{"imageStatus": "ARCHIVED"}], [{"imageStatus": "ACTIVATING"}]]
+)
+def test_an_archived_image_can_not_be_pulled(ecr, details):
+    """Whether DescribeImages leaves it out, which it does by default, or names its status."""
+    ecr.answers("describe_images", {"imageDetails": details})
+
+    assert gone_image([f"{HOST}/shop/api:v1"], ecr.client) == f"{HOST}/shop/api:v1"
+
+
+@pytest.mark.parametrize(
+    "reference", ["public.ecr.aws/envoy:1", f"{HOST.replace(REGION, 'us-east-1')}/shop/api:v1"]
+)
+def test_an_image_elsewhere_counts_as_there_and_is_not_asked_for(ecr, reference):
+    assert gone_image([reference], ecr.client) is None
+
+
+def test_an_image_in_a_repository_that_may_not_be_read_counts_as_there(ecr):
+    ecr.refuses("describe_images", "AccessDeniedException")
+    ecr.refuses("describe_images", "ImageNotFoundException")
+
+    assert gone_image([f"{HOST}/shop/a:1", f"{HOST}/shop/b:1"], ecr.client) == f"{HOST}/shop/b:1"
+
+
+def test_all_images_count_as_there_while_ecr_does_not_answer(ecr_briefly):
+    """A bad version must not wait for ECR, and the second answer would take as long as the first."""
+    ecr_briefly.refuses("describe_images", "ServerException", status=500)
+
+    assert gone_image([f"{HOST}/shop/a:1", f"{HOST}/shop/b:1"], ecr_briefly.client) is None
