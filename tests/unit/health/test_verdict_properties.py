@@ -259,6 +259,23 @@ def test_a_list_of_an_earlier_time_neither_supersedes_nor_fails_a_deployment_in_
     assert not (judged.cause and judged.cause.quarantines)
 
 
+@given(OBSERVATIONS, SERVICE_DEPLOYMENTS, WATCHES, TIMES)
+def test_a_list_without_the_newest_tasks_neither_supersedes_nor_fails_a_deployment_in_time(
+    observed, ours, watch, now
+):
+    quiet = {
+        name: alarm.model_copy(update={"state": "OK", "was_firing": None})
+        for name, alarm in observed.alarms.items()
+    }
+    going_on = ours.model_copy(update={"state": "IN_PROGRESS"})
+    stale = Observation(service_deployment=going_on, alarms=quiet, events=observed.events)
+    judged = judge(stale, watch, now)
+
+    if now.timestamp() * 1000 < judged.deadline:
+        assert judged.verdict is Verdict.PENDING
+    assert not (judged.cause and judged.cause.quarantines)
+
+
 @given(OBSERVATIONS, WATCHES, TIMES)
 def test_only_an_alarm_or_a_failure_of_tasks_quarantines(observed, watch, now):
     judged = judge(observed, watch, now)
