@@ -52,6 +52,22 @@ THEIRS = f"{URI}@{OLD_DIGEST}"
 OLDER = release(id="event-0", released_at=at(-60), image=image(tag="v1"))
 NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3"))
 BLOCKING = {"alarms": ({"name": "errors", "when_firing": "block"}, "latency")}
+LATTICE = {"roleArn": "r", "targetGroupArn": "t", "portName": "http"}
+# Rules for test traffic are for other strategies than ROLLING, which ignores them.
+TEST_TRAFFIC = {
+    "enabled": True,
+    "services": [
+        {
+            "portName": "http",
+            "clientAliases": [
+                {
+                    "port": 80,
+                    "testTrafficRules": {"header": {"name": "test", "value": {"exact": "1"}}},
+                }
+            ],
+        }
+    ],
+}
 FROZEN = {"from": "2026-11-21T00:00:00Z", "until": "2026-11-23T00:00:00Z"}
 
 
@@ -75,6 +91,12 @@ def runs(ecs, *deployments, image=THEIRS, on=OLD, **service):
     """What the service has, and its task definition."""
     described(ecs, *(deployments or [ON_OLD]), **service)
     defined(ecs, container(image=image), asked=on, taskDefinitionArn=on)
+
+
+def limited(desired, minimum, maximum):
+    """How many tasks the service has, and how many may run during a deployment."""
+    limits = {"minimumHealthyPercent": minimum, "maximumPercent": maximum}
+    return {"desiredCount": desired, "deploymentConfiguration": limits}
 
 
 def goes_back_to(ecs, arn, image=THEIRS):
@@ -805,6 +827,15 @@ def test_a_service_that_does_not_exist_is_named(world, ecs):
             {"loadBalancers": [balancer(), {"loadBalancerName": "old"}]},
             "uses a Classic Load Balancer",
         ),
+        (
+            {"deploymentConfiguration": {"lifecycleHooks": [{"targetType": "PAUSE"}]}},
+            "has lifecycle hooks",
+        ),
+        ({"resourceManagementType": "ECS"}, "is an Express service"),
+        (
+            {"deployments": [before(status="PRIMARY", vpcLatticeConfigurations=[LATTICE])]},
+            "uses VPC Lattice",
+        ),
     ],
 )
 def test_a_service_of_another_kind_is_refused_with_its_kind(world, ecs, kind, why):
@@ -819,11 +850,76 @@ def test_a_service_of_another_kind_is_refused_with_its_kind(world, ecs, kind, wh
     [
         {"deploymentController": {"type": "ECS"}},
         {"deploymentConfiguration": {"strategy": "ROLLING"}},
+        {"deploymentConfiguration": {"lifecycleHooks": []}},
         {"loadBalancers": [balancer()]},
+        {"resourceManagementType": "CUSTOMER"},
+        {"deployments": [ON_OLD, before(vpcLatticeConfigurations=[LATTICE])]},
+        {"deployments": [before(status="PRIMARY", serviceConnectConfiguration=TEST_TRAFFIC)]},
     ],
 )
 def test_a_service_with_rolling_updates_is_deployed_to(world, ecs, ssm, kind):
     runs(ecs, **kind)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).decision is Decision.GO
+
+
+@pytest.mark.parametrize(
+    ("desired", "minimum", "maximum", "remedy"),
+    [
+        (1, 100, 100, "lower minimumHealthyPercent to 0 or raise maximumPercent to 200"),
+        # https://github.com/aws/containers-roadmap/issues/485
+        (1, 50, 150, "lower minimumHealthyPercent to 0 or raise maximumPercent to 200"),
+        (1, 100, 199, "lower minimumHealthyPercent to 0 or raise maximumPercent to 200"),
+        (1, 1, 100, "lower minimumHealthyPercent to 0 or raise maximumPercent to 200"),
+        (2, 51, 149, "lower minimumHealthyPercent to 50 or raise maximumPercent to 150"),
+        (3, 67, 133, "lower minimumHealthyPercent to 66 or raise maximumPercent to 134"),
+        (100, 100, 100, "lower minimumHealthyPercent to 99 or raise maximumPercent to 101"),
+    ],
+)
+def test_a_service_that_may_neither_start_nor_stop_a_task_is_refused_with_its_percentages(
+    world, ecs, desired, minimum, maximum, remedy
+):
+    described(ecs, **limited(desired, minimum, maximum))
+
+    with pytest.raises(InvalidInput) as refused:
+        begun(world)
+
+    assert str(refused.value) == (
+        f"service production/api can never be updated: of its {desired} tasks, minimumHealthyPercent "
+        f"{minimum} lets ECS stop none, and maximumPercent {maximum} lets it start none beside them; {remedy}"
+    )
+
+
+def test_a_daemon_that_may_stop_no_task_is_refused(world, ecs):
+    """ECS starts no second task of a daemon on an instance, so it has to stop the first one."""
+    described(ecs, schedulingStrategy="DAEMON", **limited(3, 100, 100))
+
+    with pytest.raises(InvalidInput, match=r"minimumHealthyPercent 100 .* lower it below 100$"):
+        begun(world)
+
+
+@pytest.mark.parametrize(
+    ("desired", "minimum", "maximum", "strategy"),
+    [
+        (1, 100, 200, "REPLICA"),
+        (1, 0, 100, "REPLICA"),
+        (1, 99, 200, "REPLICA"),
+        (2, 50, 100, "REPLICA"),
+        (2, 100, 150, "REPLICA"),
+        (3, 66, 100, "REPLICA"),
+        (3, 100, 134, "REPLICA"),
+        (0, 100, 100, "REPLICA"),
+        (1, 0, 100, "DAEMON"),
+        (1, 50, 100, "DAEMON"),  # the default of the console
+        (0, 100, 100, "DAEMON"),
+    ],
+)
+def test_a_service_that_may_start_or_stop_a_task_is_deployed_to(
+    world, ecs, ssm, desired, minimum, maximum, strategy
+):
+    runs(ecs, schedulingStrategy=strategy, **limited(desired, minimum, maximum))
     unfrozen(ssm)
     goes_back_to(ecs, OLD)
 
