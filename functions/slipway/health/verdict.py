@@ -8,7 +8,7 @@ Read from top to bottom, the first rule that applies decides::
     our service deployment FAILED     FAILED         circuit breaker answers with another primary)
     an alarm went to ALARM            FAILED
     a task can never start            FAILED
-    two tasks failed                  FAILED
+    failed_tasks of the policy failed FAILED
     everything as it should be        HEALTHY       and baked, bake_seconds after the first time
     out of time                       FAILED
     else                              PENDING       with what is still missing
@@ -37,7 +37,6 @@ from slipway.model import Model
 from slipway.reasons import Evidence, Reason, and_more
 from slipway.release.plan import Policy
 
-FAILED_TASKS_LIMIT = 2
 SHOWN = 6
 """How many facts of each kind are evidence. A hundred alarms must not hide why the tasks stopped."""
 
@@ -123,7 +122,7 @@ def judge(observation: Observation, watch: Watch, now: datetime) -> CheckResult:
         healthy_at=healthy_at,
         baked=verdict is Verdict.HEALTHY and baked,
         wait_seconds=_wait_seconds(watch, baked_at, now),
-        desired=observation.service_deployment.desired if observation.service_deployment else 0,
+        desired=_desired(observation),
         healthy=sum(not _task_missing(task, observation) for task in observation.running),
         failed=failed_container(observation.stopped) if verdict is Verdict.FAILED else None,
     )
@@ -152,9 +151,13 @@ def _superseded_or_failed(
     for task in observation.stopped:
         if why := why_it_never_starts(task):
             return Verdict.FAILED, why, f"a task can never start: {describe(task)}"
-    if len(failed) >= FAILED_TASKS_LIMIT:
+    if len(failed) >= watch.policy.failed_tasks_of(_desired(observation)):
         return Verdict.FAILED, Cause.IMAGE, what_happened(failed)
     return None
+
+
+def _desired(observation: Observation) -> int:
+    return observation.service_deployment.desired if observation.service_deployment else 0
 
 
 def fired_alarms(observation: Observation, watch: Watch) -> list[str]:

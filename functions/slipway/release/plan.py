@@ -6,16 +6,19 @@ JSON. ``make schema`` generates docs/plan.schema.json from these models.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     TypeAdapter,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapValidator,
     model_validator,
 )
@@ -83,9 +86,39 @@ BakeSeconds = Annotated[int, Field(ge=0, le=86_400, strict=True)]
 TimeoutSeconds = Annotated[int, Field(ge=1, le=21_600, strict=True)]
 PollSeconds = Annotated[int, Field(ge=1, le=300, strict=True)]
 
+_PERCENTAGE = r"^([1-9][0-9]?|100)%$"
+
+
+def _failed_tasks(value: Any, info: ValidationInfo) -> tuple[int | str, ...]:
+    # A person writes one limit. A deployment may have two, because only the desired count shows which of a
+    # number and a percentage is the smaller one.
+    written = bool(info.context)
+    values = value if isinstance(value, list | tuple) and not written else (value,)
+    for limit in values:
+        number = type(limit) is int and 1 <= limit <= 100
+        if not number and not (isinstance(limit, str) and re.fullmatch(_PERCENTAGE, limit)):
+            raise ValueError(
+                'a number of tasks from 1 to 100, or a percentage of the desired count from "1%" to "100%"'
+            )
+    return tuple(values)
+
+
+FailedTasks = Annotated[
+    tuple[int | str, ...],
+    BeforeValidator(_failed_tasks),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 100},
+                {"type": "string", "pattern": _PERCENTAGE},
+            ]
+        }
+    ),
+]
+
 
 class Policy(Model):
-    """How one service is deployed: alarms, bake, timeout, time between checks, container, freezes."""
+    """How one service is deployed: alarms, times, failed tasks, container, freezes."""
 
     alarms: Alarms = Field(
         default=(),
@@ -101,6 +134,13 @@ class Policy(Model):
         description="how long it may take to become healthy",
     )
     poll_seconds: PollSeconds = Field(default=15, description="time between two checks")
+    failed_tasks: FailedTasks = Field(
+        default=(2,),
+        description="as many failed tasks fail the deployment; a percentage is of the desired count, rounded "
+        "up, at least 1",
+        examples=[1, "50%"],
+        json_schema_extra={"default": 2},
+    )
     container: Name | None = Field(
         default=None,
         description="the container that gets the image; by default every one whose image is from "
@@ -122,6 +162,13 @@ class Policy(Model):
             alarm.name
             for alarm in self.alarms
             if isinstance(alarm, GuardingAlarm) and alarm.when_firing == "block"
+        )
+
+    def failed_tasks_of(self, desired: int) -> int:
+        """How many failed tasks fail a deployment of so many desired tasks."""
+        return min(
+            limit if isinstance(limit, int) else max(1, -(-desired * int(limit[:-1]) // 100))
+            for limit in self.failed_tasks
         )
 
     @model_validator(mode="after")

@@ -88,6 +88,37 @@ def test_an_alarm_is_named_once(again):
     assert f"\n  {FIRST}.alarms: Value error, an alarm is named twice: a" in said(json.dumps(twice))
 
 
+@pytest.mark.parametrize(
+    ("given", "desired", "failed"),
+    [
+        ({}, 1, 2),
+        ({}, 100, 2),
+        ({"failed_tasks": 1}, 100, 1),
+        ({"failed_tasks": 100}, 1, 100),
+        ({"failed_tasks": "50%"}, 1, 1),
+        ({"failed_tasks": "50%"}, 3, 2),
+        ({"failed_tasks": "50%"}, 4, 2),
+        ({"failed_tasks": "1%"}, 100, 1),
+        ({"failed_tasks": "1%"}, 101, 2),
+        ({"failed_tasks": "100%"}, 7, 7),
+        ({"failed_tasks": "100%"}, 0, 1),
+    ],
+)
+def test_a_percentage_of_failed_tasks_is_rounded_up_to_one_at_least(given, desired, failed):
+    assert policy_of(**given).failed_tasks_of(desired) == failed
+
+
+@pytest.mark.parametrize(
+    "given", [0, -1, 101, 2.5, True, None, "2", "0%", "101%", "5%\n", "050%", "50 %", [2]]
+)
+def test_failed_tasks_are_a_number_or_a_percentage(given):
+    plan = json.dumps({"routes": [route(stages=[stage(service(failed_tasks=given))])]})
+
+    assert f"\n  {FIRST}.failed_tasks: Value error, a number of tasks from 1 to 100, or " in said(
+        plan
+    )
+
+
 def test_a_policy_freezes_nothing_by_default():
     assert policy_of().freeze == ()
 
@@ -109,9 +140,14 @@ DATES = {"from": "2026-12-23T00:00:00Z", "until": "2027-01-02T00:00:00+01:00"}
         ({"alarms": [{"when_firing": "block"}]}, False),
         ({"alarms": [{"name": "a", "when_firing": "wait"}]}, False),
         ({"alarms": [""]}, False),
+        ({"failed_tasks": 2}, True),
+        ({"failed_tasks": "50%"}, True),
+        ({"failed_tasks": "101%"}, False),
+        ({"failed_tasks": 0}, False),
+        ({"failed_tasks": [2]}, False),
     ],
 )
-def test_the_schema_and_the_models_agree_on_alarms_and_windows(given, fits):
+def test_the_schema_and_the_models_agree_on_what_has_several_forms(given, fits):
     plan = {"routes": [route(stages=[stage(service(**given))])]}
     schema = jsonschema.Draft202012Validator(json.loads(schemas.PLAN.read_text()))
 
