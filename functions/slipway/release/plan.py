@@ -211,6 +211,13 @@ class Route(Model):
     """Patterns of tags (shell globs, case-sensitive), and the stages for images with such a tag, in order."""
 
     tags: tuple[Name, ...] = Field(min_length=1)
+    # ``except`` is a keyword of Python, so the field needs another name than in JSON.
+    excluded: tuple[Name, ...] = Field(
+        default=(),
+        alias="except",
+        description="patterns of tags that the route does not match, whatever tags says",
+        examples=[["*-rc*"]],
+    )
     stages: tuple[Stage, ...] = Field(min_length=1, max_length=10)
 
     @model_validator(mode="after")
@@ -219,8 +226,8 @@ class Route(Model):
         return self
 
     def matches(self, tag: str) -> bool:
-        """Whether at least one of the patterns matches ``tag``."""
-        return any(fnmatchcase(tag, pattern) for pattern in self.tags)
+        """Whether one of the patterns matches ``tag``, and none of those that exclude tags does."""
+        return _one_matches(self.tags, tag) and not _one_matches(self.excluded, tag)
 
 
 class Plan(Model):
@@ -229,7 +236,7 @@ class Plan(Model):
     routes: tuple[Route, ...] = Field(min_length=1)
 
     def route_for(self, tag: str) -> Route | None:
-        """The first route with a pattern that matches ``tag``, or None."""
+        """The first route that matches ``tag``, or None."""
         return next((route for route in self.routes if route.matches(tag)), None)
 
     def policy_of(self, service: str) -> Policy | None:
@@ -258,6 +265,10 @@ def parse_plan(text: str, repository: str) -> Plan:
 def alarm_name(alarm: PlannedAlarm) -> str:
     """The name of an alarm in either of its two forms."""
     return alarm if isinstance(alarm, str) else alarm.name
+
+
+def _one_matches(patterns: Iterable[str], tag: str) -> bool:
+    return any(fnmatchcase(tag, pattern) for pattern in patterns)
 
 
 def _each_once(names: Iterable[str], what: str) -> None:

@@ -171,6 +171,30 @@ def test_the_first_route_that_matches_wins(tag, stages):
     assert (found and [s.name for s in found.stages]) == stages
 
 
+@pytest.mark.parametrize(
+    ("excluded", "tag", "name"),
+    [
+        (["*-rc*"], "v2.0.0", "one"),
+        (["*-rc*"], "v2.0.0-rc.1", "two"),
+        (["*-rc*"], "v2.0.0-RC1", "one"),
+        (["*-rc*", "v1.*"], "v1.9.0", "two"),
+        (["*"], "v2.0.0", "two"),
+        ([], "v2.0.0-rc.1", "one"),
+    ],
+)
+def test_a_route_does_not_match_a_tag_that_it_excludes(excluded, tag, name):
+    plan = read(
+        route("v*", stages=[stage(name="one")]) | {"except": excluded},
+        route("*", stages=[stage(name="two")]),
+    )
+
+    assert plan.route_for(tag).stages[0].name == name
+
+
+def test_a_tag_that_every_route_excludes_has_none():
+    assert read(route("v*") | {"except": ["*-rc*"]}).route_for("v1-rc1") is None
+
+
 def test_the_policy_of_a_service_is_found_in_any_route_and_stage_that_names_the_service():
     plan = read(
         route("v*", stages=[stage(name="one")]),
@@ -226,6 +250,9 @@ WRONG = {
     "routes": {"routes": []},
     "routes.0.tags": {"routes": [route() | {"tags": []}]},
     "routes.0.tags.0": {"routes": [route("")]},
+    "routes.0.except": {"routes": [route() | {"except": "*-rc*"}]},
+    "routes.0.except.0": {"routes": [route() | {"except": [""]}]},
+    "routes.0.excluded": {"routes": [route() | {"excluded": ["*-rc*"]}]},
     "routes.0.stages": {"routes": [route() | {"stages": []}]},
     "routes.1.stages": {"routes": [route(), {"tags": ["x"]}]},
     "routes.0.stages.0.name": {"routes": [route(stages=[{"services": [service()]}])]},
