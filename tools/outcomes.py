@@ -45,8 +45,9 @@ NOTES = """\
   for example after a manual rollback to another task definition with this image.
 - FAILED is also the outcome of a release that fails before its first deployment, for example because its
   plan is invalid, or that can't start one of its deployments.
-- IGNORED ends a release, not a deployment: the repository has no plan, no route matches the tag, what was
-  pushed is no image, or by now the tag is gone or points to another image.
+- IGNORED ends a release, not a deployment: the repository has no plan, no route matches the tag, the route
+  takes only higher versions (`semver`), what was pushed is no image, or by now the tag is gone or points to
+  another image.
 - `LedgerNotWritten` is no outcome, only the `Error` of an execution. Only a version that the ledger records
   as good can be the last good version later, so Slipway does not leave this one live. As after a crash,
   another execution rolls the service back, and ends the deployment with ROLLED_BACK or ROLLBACK_FAILED (or

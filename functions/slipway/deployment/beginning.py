@@ -156,16 +156,29 @@ class Case:
         return None
 
     def claim_service(
-        self, ledger: Ledger, baseline: str, *, recovering: bool = False
+        self,
+        ledger: Ledger,
+        baseline: str,
+        *,
+        recovering: bool = False,
+        version: str | None = None,
     ) -> Beginning | None:
         """Claim the service, and return None; if that is refused, return END or WAIT instead.
 
         Args:
             baseline: ARN of what the service ran before anything that is unproven now.
             recovering: whether to take the claim over from the deployment's own dead execution only.
+            version: the version that a manual rollback goes back to; None if it is not known.
         """
         try:
-            ledger.claim(self.claim, self.deployment, baseline, self.now, recovering=recovering)
+            ledger.claim(
+                self.claim,
+                self.deployment,
+                baseline,
+                self.now,
+                recovering=recovering,
+                version=version,
+            )
         except Superseded as newer:
             return self.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
         except Busy as busy:

@@ -11,7 +11,7 @@ are UTC text of a fixed width, so that DynamoDB's comparison of text orders them
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,7 +35,8 @@ from slipway.ledger.records import (
 )
 from slipway.model import Model, parse
 from slipway.release.named import NamedRelease, NamedRollback
-from slipway.release.release import Deployment
+from slipway.release.release import Deployment, Release
+from slipway.release.semver import is_lower
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -91,6 +92,7 @@ CLOCKS_APART_SECONDS = 5
 # An expired lease transfers nothing: it only makes the sweep check whether the execution is still running.
 
 _NEVER_BACKWARDS = "attribute_not_exists(#newest) OR #newest <= :order"
+_SAME_VERSION = "attribute_not_exists(#version) OR #version = :seen"
 _OURS = "#claim.#execution = :execution"
 _AT_REST = (  # a free service is at rest, too: it has no claim and so no change mark
     "attribute_not_exists(#claim.#changing_until) OR #claim.#changing_until < :surely_past"
@@ -149,6 +151,21 @@ class Ledger:
             sk.removeprefix(PROGRESS): item for sk, item in items.items() if sk.startswith(PROGRESS)
         }
         return _read(ReleaseRecord, {**items["release"], "progress": progress}, (pk, "release"))
+
+    def lower_version(self, release: Release, services: Iterable[str]) -> str:
+        """Why the release must not be deployed: a service has accepted a higher version; or else empty.
+
+        A service whose items can't be read is left to the check at the beginning of its deployment.
+        """
+        if not (release.pushed and release.version):
+            return ""
+        for service in services:
+            found = self._items.get((service, f"{NEWEST}{release.image.repository}"))
+            with suppress(Unreadable):
+                record = _service_record(service, [found] if found else [])
+                if lower := _lower_version(record, release):
+                    return lower
+        return ""
 
     def rollback(self, rollback: str) -> RollbackRecord | None:
         """The record of a manual rollback, given by its id, or None if the ledger has none."""
@@ -268,6 +285,7 @@ class Ledger:
         now: datetime,
         *,
         recovering: bool = False,
+        version: str | None = None,
     ) -> None:
         """Claim the service, and record the release as the newest one of its repository that was accepted.
 
@@ -277,10 +295,11 @@ class Ledger:
         Args:
             baseline: ARN of the task definition that the service ran when it was last free.
             recovering: whether the service may be claimed only if this deployment was the last to claim it.
+            version: the version that a manual rollback goes back to; None if it is not known.
 
         Raises:
-            Superseded: a newer release of the same repository was accepted on the service; or another
-                deployment has claimed it since this one.
+            Superseded: a newer release of the same repository was accepted on the service, or a higher
+                version than a pushed one; or another deployment has claimed it since this one.
             Busy: another deployment is changing the service.
         """
         item = {
@@ -302,9 +321,19 @@ class Ledger:
             Update.setting((claim.service, BEFORE), {"baseline": baseline}),
             Update.setting((SERVICES, claim.service), {"claimed_by": claim.deployment}),
         ]
-        order = {":order": release_order(deployment.release)}
-        newest = (claim.service, f"{NEWEST}{deployment.release.image.repository}")
-        ordering = Update(newest, "SET #newest = :order", _NEVER_BACKWARDS, order)
+        release = deployment.release
+        facts = {"newest": release_order(release)}
+        condition, ordered = _NEVER_BACKWARDS, {":order": release_order(release)}
+        if version := version or release.version:
+            facts["version"] = version
+        if release.pushed and release.version:
+            # DynamoDB can't compare versions, so that the one which was compared must still be there.
+            record = self.service(claim.service)
+            refuse_older(record, deployment)
+            condition = f"({condition}) AND ({_SAME_VERSION})"
+            ordered[":seen"] = record.versions.get(release.image.repository, "")
+        newest = (claim.service, f"{NEWEST}{release.image.repository}")
+        ordering = Update.setting(newest, facts, condition, ordered)
         try:
             self._items.update_all([*claiming, ordering])
         except NoLonger:
@@ -577,13 +606,29 @@ def is_older(record: ServiceRecord, deployment: Deployment) -> bool:
     return record.newest.get(release.image.repository, "") > release_order(release)
 
 
+def _lower_version(record: ServiceRecord, release: Release) -> str:
+    """That a pushed release is a lower version than the accepted one, as a sentence; or else empty."""
+    repository = release.image.repository
+    accepted = record.versions.get(repository)
+    if not (release.pushed and release.version and accepted):
+        return ""
+    if not is_lower(release.version, accepted):
+        return ""
+    return (
+        f"version {release.version} of repository {repository} is lower than {accepted}, which service "
+        f"{record.service} has accepted; if you want it nevertheless, deploy it manually"
+    )
+
+
 def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
     """Check the deployment's release against the newest one of its repository that the service has accepted.
 
     Raises:
-        Superseded: a newer release was accepted.
+        Superseded: a newer release was accepted, or this one was pushed and is a lower version.
     """
     release = deployment.release
+    if lower := _lower_version(record, release):
+        raise Superseded(lower)
     if is_older(record, deployment):
         repository = release.image.repository
         later = record.newest[repository].partition("#")[0]
@@ -594,15 +639,18 @@ def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
 
 
 def _service_record(service: str, items: Sequence[Mapping[str, Any]]) -> ServiceRecord:
-    facts: dict[str, Any] = {"service": service, "newest": {}}
+    facts: dict[str, Any] = {"service": service, "newest": {}, "versions": {}}
     for item in items:
         if item["sk"].startswith(NEWEST):
-            part = {"newest": {item["sk"].removeprefix(NEWEST): item.get("newest")}}
+            repository = item["sk"].removeprefix(NEWEST)
+            part = {"newest": {repository: item.get("newest")}}
+            if "version" in item:
+                part["versions"] = {repository: item["version"]}
         else:
             part = {n: item[n] for n in ATTRIBUTES.get(item["sk"], ()) if n in item}
         # Each item is read by itself, so that the error names the one that can't be read.
         _read(ServiceRecord, {"service": service, **part}, (service, item["sk"]))
-        facts |= part | {"newest": facts["newest"] | part.get("newest", {})}
+        facts |= part | {n: facts[n] | part.get(n, {}) for n in ("newest", "versions")}
     return ServiceRecord.model_validate(facts)
 
 

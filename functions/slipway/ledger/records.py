@@ -15,6 +15,7 @@ from slipway.reasons import Evidence, Reason
 from slipway.release.named import NamedRelease, NamedRollback
 from slipway.release.plan import ServiceName
 from slipway.release.release import Deployment, Release, ReleaseStage
+from slipway.release.semver import Version
 
 # DynamoDB refuses an item of more than 400 KB, so these lists have to have a limit.
 GOOD_KEPT = 10
@@ -119,6 +120,8 @@ class ServiceRecord(Model):
     """Id of the deployment that has claimed the service last, whether it still has the claim or not."""
     newest: Mapping[str, str] = {}
     """The `release_order` of the newest release that was accepted, by repository."""
+    versions: Mapping[str, Version] = {}
+    """The version of the newest release that was accepted and has one, by repository."""
     good: tuple[Good, ...] = ()
     """The good versions, the newest first."""
     quarantined: Mapping[str, Quarantined] = {}

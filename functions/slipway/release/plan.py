@@ -26,6 +26,7 @@ from pydantic import (
 from slipway.model import Model, parse_member, parse_written, read_json
 from slipway.release.freeze import Windows
 from slipway.release.parameter_names import plan_parameter
+from slipway.release.semver import version_of
 
 # One check adds nine events to an execution's history, and Step Functions ends an execution whose history
 # reaches 25,000 (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html). A check that was
@@ -218,6 +219,12 @@ class Route(Model):
         description="patterns of tags that the route does not match, whatever tags says",
         examples=[["*-rc*"]],
     )
+    semver: bool = Field(
+        default=False,
+        strict=True,
+        description="whether a pushed tag is ignored that is a lower version than the newest one that a "
+        "service of the route has accepted, or that is no version of SemVer 2.0; it may begin with v",
+    )
     stages: tuple[Stage, ...] = Field(min_length=1, max_length=10)
 
     @model_validator(mode="after")
@@ -228,6 +235,14 @@ class Route(Model):
     def matches(self, tag: str) -> bool:
         """Whether one of the patterns matches ``tag``, and none of those that exclude tags does."""
         return _one_matches(self.tags, tag) and not _one_matches(self.excluded, tag)
+
+    def version_of(self, tag: str) -> str | None:
+        """The version that ``tag`` names, if the route orders images by SemVer; None if it names none."""
+        return version_of(tag) if self.semver else None
+
+    def takes(self, tag: str) -> bool:
+        """Whether an image is deployed that is pushed with this tag, which the route matches."""
+        return not self.semver or version_of(tag) is not None
 
 
 class Plan(Model):

@@ -799,6 +799,18 @@ def test_a_freeze_of_another_service_stops_nothing(world, ecs, ssm):
     assert begun(world).decision is Decision.GO
 
 
+def test_a_lower_version_than_one_that_was_accepted_after_its_release_began_is_superseded(
+    world, ledger
+):
+    accepted(ledger, "e-0", release=release(version="1.10.0", released_at=at(-60)))
+
+    beginning = begun(world, release=release(version="1.9.1"))
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "SUPERSEDED")
+    assert beginning.cause is Cause.NEWER_RELEASE
+    assert beginning.reason.startswith("version 1.9.1 of repository shop/api is lower than 1.10.0")
+
+
 # --- what can't be deployed to ----------------------------------------------------------------------
 
 

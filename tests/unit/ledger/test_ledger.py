@@ -176,6 +176,81 @@ def test_a_newer_release_takes_over_when_a_dead_executions_change_is_surely_over
     assert current_claim(ledger).changing_until is None
 
 
+LOWER = NEWER.model_copy(update={"version": "1.9.1"})
+HIGHER = NEWER.model_copy(update={"version": "1.10.1"})
+"""Pushed later than version 1.10.0."""
+
+
+def versioned(**changes):
+    return release(version="1.10.0", **changes)
+
+
+def test_a_version_stays_with_the_service_that_has_accepted_it(ledger):
+    claimed_by(ledger, claim(), release=versioned())
+
+    assert ledger.service(SERVICE).versions == {"shop/api": "1.10.0"}
+
+
+def test_a_higher_version_takes_over_at_once(ledger):
+    claimed_by(ledger, claim(), release=versioned())
+
+    claimed_by(ledger, claim("e-2"), 1, release=HIGHER)
+
+    assert ledger.service(SERVICE).versions == {"shop/api": "1.10.1"}
+
+
+def test_a_lower_version_that_was_pushed_later_does_not_take_over(ledger):
+    claimed_by(ledger, claim(), release=versioned())
+    before = ledger.service(SERVICE)
+
+    with pytest.raises(Superseded) as raised:
+        claimed_by(ledger, claim("e-2"), 1, release=LOWER)
+
+    assert str(raised.value) == (
+        "version 1.9.1 of repository shop/api is lower than 1.10.0, which service production/api has "
+        "accepted; if you want it nevertheless, deploy it manually"
+    )
+    assert ledger.service(SERVICE) == before
+
+
+def test_a_lower_version_does_not_take_over_from_one_that_came_in_the_moment_of_its_check(
+    ledger, monkeypatch
+):
+    read = Ledger.service
+
+    def then_claimed(self, service):
+        monkeypatch.setattr(Ledger, "service", read)
+        found = self.service(service)
+        claimed_by(ledger, claim(), release=versioned())
+        return found
+
+    monkeypatch.setattr(Ledger, "service", then_claimed)
+
+    with pytest.raises(Superseded, match=r"version 1\.9\.1 of repository shop/api is lower"):
+        claimed_by(ledger, claim("e-2"), 1, release=LOWER)
+
+    assert current_claim(ledger).execution == claim().execution
+
+
+def test_a_person_may_deploy_a_lower_version_after_which_the_order_goes_on_from_there(ledger):
+    claimed_by(ledger, claim(), release=versioned())
+    by_hand = LOWER.model_copy(update={"started_by": "manual start", "by": "Ada"})
+    later = LOWER.model_copy(update={"id": "event-3", "released_at": at(90), "version": "1.9.2"})
+
+    claimed_by(ledger, claim("e-2"), 1, release=by_hand)
+    claimed_by(ledger, claim("e-3"), 2, release=later)
+
+    assert ledger.service(SERVICE).versions == {"shop/api": "1.9.2"}
+
+
+def test_a_release_without_a_version_takes_over_and_leaves_the_accepted_version(ledger):
+    claimed_by(ledger, claim(), release=versioned())
+
+    claimed_by(ledger, claim("e-2"), 1, release=NEWER)
+
+    assert ledger.service(SERVICE).versions == {"shop/api": "1.10.0"}
+
+
 def test_another_execution_of_the_same_deployment_may_take_over(ledger, own):
     claimed_by(ledger, RECOVERY, 1)
 

@@ -195,6 +195,25 @@ def test_a_tag_that_every_route_excludes_has_none():
     assert read(route("v*") | {"except": ["*-rc*"]}).route_for("v1-rc1") is None
 
 
+@pytest.mark.parametrize(
+    ("semver", "tag", "version", "takes"),
+    [
+        (True, "v1.2.3", "1.2.3", True),
+        (True, "v1.2", None, False),
+        (False, "v1.2.3", None, True),
+        (False, "latest", None, True),
+    ],
+)
+def test_a_route_in_the_order_of_semver_takes_only_versions(semver, tag, version, takes):
+    [planned] = read(route() | {"semver": semver}).routes
+
+    assert (planned.version_of(tag), planned.takes(tag)) == (version, takes)
+
+
+def test_a_route_is_not_in_the_order_of_semver_by_default():
+    assert not read(route()).routes[0].semver
+
+
 def test_the_policy_of_a_service_is_found_in_any_route_and_stage_that_names_the_service():
     plan = read(
         route("v*", stages=[stage(name="one")]),
@@ -253,6 +272,7 @@ WRONG = {
     "routes.0.except": {"routes": [route() | {"except": "*-rc*"}]},
     "routes.0.except.0": {"routes": [route() | {"except": [""]}]},
     "routes.0.excluded": {"routes": [route() | {"excluded": ["*-rc*"]}]},
+    "routes.0.semver": {"routes": [route() | {"semver": "yes"}]},
     "routes.0.stages": {"routes": [route() | {"stages": []}]},
     "routes.1.stages": {"routes": [route(), {"tags": ["x"]}]},
     "routes.0.stages.0.name": {"routes": [route(stages=[{"services": [service()]}])]},
