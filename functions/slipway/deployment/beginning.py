@@ -33,6 +33,10 @@ BUSY_SECONDS = 2
 """Pause before trying again while another deployment changes the service, at most half a minute long."""
 
 
+LONGEST_WAIT_SECONDS = 300
+"""The state machine waits no longer at a time."""
+
+
 class Start(Model):
     """The input of BeginDeployment."""
 
@@ -134,10 +138,25 @@ class Case:
     def wait_patiently(self, cause: Cause, reason: str) -> Beginning:
         """WAIT for the policy's ``poll_seconds``, or END as FAILED once its ``timeout_seconds`` are over."""
         policy = self.deployment.policy
-        if self.now >= self.started_at + timedelta(seconds=policy.timeout_seconds):
-            patience = f"it could not begin within {policy.timeout_seconds} seconds"
-            return self.end(Outcome.FAILED, cause, f"{patience}: {reason}")
-        return self.wait(reason, policy.poll_seconds)
+        return self._wait_within(policy.timeout_seconds, policy.poll_seconds, cause, reason)
+
+    def wait_for_the_same_image(self, reason: str) -> Beginning:
+        """WAIT for a deployment of the same image, or END as FAILED once it should have ended.
+
+        That may take the timeout three times, to become healthy, to recover and to roll back, and the bake.
+        There are no more waits than in `wait_patiently`, for which an execution's history has room.
+        """
+        policy = self.deployment.policy
+        waits = max(1, policy.timeout_seconds // policy.poll_seconds)
+        longest = 3 * policy.timeout_seconds + policy.bake_seconds
+        seconds = min(LONGEST_WAIT_SECONDS, -(-longest // waits))
+        return self._wait_within(min(longest, waits * seconds), seconds, Cause.TIMEOUT, reason)
+
+    def _wait_within(self, limit: int, seconds: int, cause: Cause, reason: str) -> Beginning:
+        if self.now >= self.started_at + timedelta(seconds=limit):
+            said = f"it could not begin within {limit} seconds: {reason}"
+            return self.end(Outcome.FAILED, cause, said)
+        return self.wait(reason, seconds)
 
     def go(self, **what: Any) -> Beginning:
         """GO; ``what`` sets further fields of the Beginning."""

@@ -29,6 +29,7 @@ from slipway.ledger.records import (
     ReleaseRecord,
     RollbackRecord,
     ServiceRecord,
+    deployed_by,
     progress_key,
     release_order,
     timestamp,
@@ -93,6 +94,13 @@ CLOCKS_APART_SECONDS = 5
 
 _NEVER_BACKWARDS = "attribute_not_exists(#newest) OR #newest <= :order"
 _SAME_VERSION = "attribute_not_exists(#version) OR #version = :seen"
+# Whoever deploys the same image waits for the end of the one that has the service, which counts for both,
+# unless its execution may have died.
+_OTHER_IMAGE = (
+    "attribute_not_exists(#claim.#deploys) OR #claim.#deploys <> :deploys "
+    "OR #claim.#deployment = :deployment OR #claim.#lease_until < :surely_past"
+)
+_SAME_IMAGE = "#deploys = :deploys"
 _OURS = "#claim.#execution = :execution"
 _AT_REST = (  # a free service is at rest, too: it has no claim and so no change mark
     "attribute_not_exists(#claim.#changing_until) OR #claim.#changing_until < :surely_past"
@@ -302,27 +310,31 @@ class Ledger:
                 version than a pushed one; or another deployment has claimed it since this one.
             Busy: another deployment is changing the service.
         """
+        release = deployment.release
+        deploys = deployed_by(release)
         item = {
             "deployment": claim.deployment,
             "execution": claim.execution,
-            "release": str(deployment.release.image),
+            "release": str(release.image),
             "claimed_at": timestamp(now),
             "lease_until": _after(now, LEASE_SECONDS),
+            **({"deploys": deploys} if deploys else {}),
         }
         values = {
             ":claim": item,
             ":deployment": claim.deployment,
+            ":deploys": deploys,
             ":surely_past": _after(now, -CLOCKS_APART_SECONDS),
         }
         expression = "SET #claim = :claim, #last_claimed = :deployment"
-        condition = f"({_AT_REST}) AND {_OURS_LAST}" if recovering else _AT_REST
+        condition = f"({_AT_REST}) AND ({_OTHER_IMAGE})"
+        condition = f"{condition} AND {_OURS_LAST}" if recovering else condition
         claiming = [
             Update(_claim(claim), expression, condition, values),
             Update.setting((claim.service, BEFORE), {"baseline": baseline}),
             Update.setting((SERVICES, claim.service), {"claimed_by": claim.deployment}),
         ]
-        release = deployment.release
-        facts = {"newest": release_order(release)}
+        facts = {"newest": release_order(release), "deploys": deploys}
         condition, ordered = _NEVER_BACKWARDS, {":order": release_order(release)}
         if version := version or release.version:
             facts["version"] = version
@@ -340,9 +352,11 @@ class Ledger:
             record = self.service(claim.service)
             if recovering and record.last_claimed != claim.deployment:
                 raise Superseded(taken_over(record)) from None
-            if not deployment.release.manual_rollback:
+            if not release.manual_rollback:
                 refuse_older(record, deployment)
-            elif is_older(record, deployment):
+            if _was_pushed_before(release, record):
+                if not release.manual_rollback:
+                    claiming.append(Update(newest, "", _SAME_IMAGE, {":deploys": deploys}))
                 with suppress(NoLonger):
                     self._items.update_all(claiming)
                     return
@@ -600,9 +614,8 @@ def taken_over(record: ServiceRecord) -> str:
     return f"{_name(record)} has claimed service {record.service}"
 
 
-def is_older(record: ServiceRecord, deployment: Deployment) -> bool:
-    """Whether the service has accepted a newer release of the same repository."""
-    release = deployment.release
+def _was_pushed_before(release: Release, record: ServiceRecord) -> bool:
+    """Whether the service has accepted a release of the same repository that was pushed later."""
     return record.newest.get(release.image.repository, "") > release_order(release)
 
 
@@ -624,13 +637,16 @@ def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
     """Check the deployment's release against the newest one of its repository that the service has accepted.
 
     Raises:
-        Superseded: a newer release was accepted, or this one was pushed and is a lower version.
+        Superseded: a newer release of another image was accepted, or this one was pushed and is a lower
+            version.
     """
     release = deployment.release
     if lower := _lower_version(record, release):
         raise Superseded(lower)
-    if is_older(record, deployment):
-        repository = release.image.repository
+    repository = release.image.repository
+    # The same image under another tag takes nothing from this release, which goes on to its own stages.
+    another = record.deploys.get(repository) != deployed_by(release)
+    if another and _was_pushed_before(release, record):
         later = record.newest[repository].partition("#")[0]
         raise Superseded(
             f"a newer release of repository {repository} was pushed or started later ({later}) than this one "
@@ -639,18 +655,20 @@ def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
 
 
 def _service_record(service: str, items: Sequence[Mapping[str, Any]]) -> ServiceRecord:
-    facts: dict[str, Any] = {"service": service, "newest": {}, "versions": {}}
+    by_repository = ("newest", "deploys", "versions")
+    facts: dict[str, Any] = {"service": service, **{name: {} for name in by_repository}}
     for item in items:
         if item["sk"].startswith(NEWEST):
             repository = item["sk"].removeprefix(NEWEST)
             part = {"newest": {repository: item.get("newest")}}
-            if "version" in item:
-                part["versions"] = {repository: item["version"]}
+            for name, of_each in (("deploys", "deploys"), ("version", "versions")):
+                if name in item:
+                    part[of_each] = {repository: item[name]}
         else:
             part = {n: item[n] for n in ATTRIBUTES.get(item["sk"], ()) if n in item}
         # Each item is read by itself, so that the error names the one that can't be read.
         _read(ServiceRecord, {"service": service, **part}, (service, item["sk"]))
-        facts |= part | {n: facts[n] | part.get(n, {}) for n in ("newest", "versions")}
+        facts |= part | {n: facts[n] | part.get(n, {}) for n in by_repository}
     return ServiceRecord.model_validate(facts)
 
 

@@ -11,6 +11,7 @@ from slipway.ledger.ledger import Unreadable
 from slipway.ledger.records import End
 from tests.support.asked import part_of, recorded, taken_up
 from tests.support.builders import (
+    ANOTHER_IMAGE,
     DIGEST,
     NEW,
     NOW,
@@ -132,7 +133,7 @@ def test_a_deployment_is_forgotten_when_its_history_has_passed(ecs, ledger):
 @pytest.mark.parametrize("outcome", ["REJECTED", "SUPERSEDED", "FAILED"])
 def test_a_deployment_that_never_had_its_claim_is_recorded_all_the_same(outcome, ecs, ledger):
     """The sweep has to know that it has been heard of."""
-    accepted(ledger, "e-2", release=release(id="event-2"))
+    accepted(ledger, "e-2", release=release(id="event-2", image=ANOTHER_IMAGE))
 
     done = finished(ending(outcome), ledger, ecs)
 
@@ -266,7 +267,10 @@ def test_a_service_has_not_gone_back_any_more_once_something_else_is_good(ends, 
     finished(ending("ROLLED_BACK", restored=OTHER), ledger, ecs)
     manual = ends.startswith("manual")
     later = release(
-        id="event-2", released_at=at(90), started_by="manual rollback" if manual else "push"
+        id="event-2",
+        released_at=at(90),
+        started_by="manual rollback" if manual else "push",
+        image=ANOTHER_IMAGE,
     )
     asked = deployment(release=later)
     accepted(ledger, "e-2", good_target=good(OLD), release=later)
@@ -289,7 +293,9 @@ def test_a_service_that_was_claimed_before_the_beginning_failed_is_free_again(ec
 
 def left_by_another_one(ledger):
     """An older release has put OTHER on the service, and ours has taken over from it."""
-    older = accepted(ledger, "e-0", release=release(id="event-0", released_at=at(-60)))
+    older = accepted(
+        ledger, "e-0", release=release(id="event-0", released_at=at(-60), image=ANOTHER_IMAGE)
+    )
     ledger.start_change(older, "UpdateService", at(-60), unproven=OTHER)
     ledger.end_change(older, "UpdateService", at(-60))
     ledger.claim(claim(), deployment(), OLD, NOW)
@@ -319,7 +325,9 @@ def test_a_deployment_that_failed_with_the_service_as_before_has_ended(ecs, ledg
 
 def test_an_unproven_version_that_is_the_rollback_target_needs_no_recovery(ecs, ledger):
     """A release of what ran already, taken over while nothing was good yet."""
-    older = accepted(ledger, "e-0", release=release(id="event-0", released_at=at(-60)))
+    older = accepted(
+        ledger, "e-0", release=release(id="event-0", released_at=at(-60), image=ANOTHER_IMAGE)
+    )
     ledger.start_change(older, "UpdateService", at(-60), unproven=OLD)
     ledger.end_change(older, "UpdateService", at(-60))
     accepted(ledger, "e-1")
@@ -345,7 +353,7 @@ def test_a_deployment_that_failed_without_the_claim_leaves_the_unproven_version_
     ecs, ledger
 ):
     left_by_another_one(ledger)
-    accepted(ledger, "e-2", release=release(id="event-2", released_at=at(60)))
+    accepted(ledger, "e-2", release=release(id="event-2", released_at=at(60), image=ANOTHER_IMAGE))
 
     done = finished(ending("FAILED", update=None), ledger, ecs)
 
@@ -400,7 +408,7 @@ def test_a_success_without_an_update_is_superseded(ecs, ledger):
 @pytest.mark.parametrize("outcome", ["SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED"])
 def test_a_deployment_that_a_newer_one_took_over_from_is_superseded(outcome, ecs, ledger):
     accepted(ledger, "e-1")
-    accepted(ledger, "e-2", release=release(id="event-2"))
+    accepted(ledger, "e-2", release=release(id="event-2", image=ANOTHER_IMAGE))
     if outcome == "SUCCEEDED":
         ours_is_there(ecs)
 
@@ -418,7 +426,7 @@ def test_a_deployment_that_failed_before_its_change_has_failed_whoever_has_the_c
     ecs, ledger
 ):
     accepted(ledger, "e-1")
-    accepted(ledger, "e-2", release=release(id="event-2"))
+    accepted(ledger, "e-2", release=release(id="event-2", image=ANOTHER_IMAGE))
 
     assert finished(ending("FAILED"), ledger, ecs).outcome == "FAILED"
 
