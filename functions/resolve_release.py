@@ -39,16 +39,26 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 
 def _recorded(resolved: Resolved, given: Started) -> Resolved:
-    """The same, once the ledger has the release; ignored if another delivery of the event is that release."""
+    """The same, once the ledger has the release.
+
+    It is ignored if another delivery of the event is that release, or if it is a lower version than a service
+    of any of its stages has accepted: the first stages would take what a later one refuses.
+    """
     if resolved.release is None:
         return resolved
+    ledger = Ledger(aws.table())
+    services = dict.fromkeys(
+        planned.service for stage in resolved.stages for planned in stage.services
+    )
+    if lower := ledger.lower_version(resolved.release, services):
+        return Resolved(ignored=lower)
     record = ReleaseRecord(
         release=resolved.release,
         stages=resolved.stages,
         execution=given.execution,
         expires_at=int((given.started_at + HISTORY).timestamp()),
     )
-    known = Ledger(aws.table()).record_release(record)
+    known = ledger.record_release(record)
     if known.execution == given.execution:  # an earlier attempt may have resolved it otherwise
         return Resolved(release=known.release, stages=known.stages)
     return Resolved(

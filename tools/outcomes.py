@@ -51,8 +51,9 @@ NOTES = """\
 - FAILED is also the outcome of a release that fails before its first deployment, for example because its
   plan is invalid, or that can't start one of its deployments. If stages remain when a release stops, it has
   a notice of its own: FAILED or, if none of its deployments failed, SUPERSEDED or UNPROVEN.
-- IGNORED ends a release, not a deployment: the repository has no plan, no route matches the tag, what was
-  pushed is no image, or by now the tag is gone or points to another image.
+- IGNORED ends a release, not a deployment: the repository has no plan, no route matches the tag, the route
+  takes only higher versions (`semver`), what was pushed is no image, or by now the tag is gone or points to
+  another image.
 - `LedgerNotWritten` is no outcome, only the `Error` of an execution. Only a version that the ledger records
   as good can be the last good version later, so Slipway does not leave this one live. As after a crash,
   another execution rolls the service back, and ends the deployment with ROLLED_BACK or ROLLBACK_FAILED (or

@@ -45,6 +45,8 @@ _WORDS: dict[str, Callable[[Mapping[str, Any], Any], str]] = {
     "model_type": _wanted("an object"),
     "model_attributes_type": _wanted("an object"),
     "dict_type": _wanted("an object"),
+    "json_type": _wanted("text with JSON"),
+    "json_invalid": _fixed("it is not JSON: {error}"),
     "tuple_type": _wanted("a list"),
     "too_short": _too_short,
     "too_long": _fixed("it has to have at most {max_length} members"),

@@ -59,6 +59,10 @@ def image(**changes: Any) -> Image:
     return _made(Image, defaults | changes)
 
 
+ANOTHER_IMAGE = image(digest="sha256:" + "ef" * 32)
+"""For a release that takes over from another one, which one of the same image does not."""
+
+
 def release(**changes: Any) -> Release:
     defaults = {"id": "event-1", "image": image(), "released_at": NOW, "started_by": "push"}
     return _made(Release, defaults | changes)

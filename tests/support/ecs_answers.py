@@ -65,6 +65,7 @@ def ecs_service(*deployments: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {
         "serviceName": NAME,
         "status": "ACTIVE",
+        "desiredCount": first["desiredCount"],
         "taskDefinition": first["taskDefinition"],
         "deployments": deployed,
         "events": [],

@@ -30,6 +30,7 @@ ERRORS: dict[str, set[str]] = {
     "literal": {"literal_error"},
     "enum": {"enum"},
     "dict": {"dict_type"},
+    "json": {"json_type", "json_invalid"},
     "datetime": {
         "datetime_type",
         "datetime_parsing",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from slipway.aws import resource_name
 from slipway.deployment.asked import Asked, read_asked
@@ -20,8 +20,8 @@ from slipway.health.alarms import read_alarms
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.image import Image
-from slipway.ledger.ledger import TAKEN_UP
-from slipway.ledger.records import Good, ServiceRecord
+from slipway.ledger.ledger import CLOCKS_APART_SECONDS, TAKEN_UP
+from slipway.ledger.records import Good, ServiceRecord, deployed_by
 from slipway.release.named import NamedRelease
 
 
@@ -70,6 +70,8 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     record = world.ledger.service(service)
     if older := case.refused_as_older(record):
         return older
+    if joined := _joined(case, record):
+        return joined
     found = read_service(service, world.ecs)
     refuse_other_kinds(service, found)
     running = read_task_definition(found["taskDefinition"], world.ecs)
@@ -111,6 +113,24 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
         alarms_firing=tuple(name for name, alarm in alarms.items() if alarm.state == "ALARM"),
         gates=passed(case, record, alarms),
         evidence=(*passed_over, *((_drift(running, rollback_target),) if drift else ())),
+    )
+
+
+def _joined(case: Case, record: ServiceRecord) -> Beginning | None:
+    """WAIT if another deployment of the same image has the service; otherwise None.
+
+    The image may have been pushed under two tags, with a route each. Its end counts for both: if it is good
+    then, there is nothing to change, and this release goes on to its own next stage. Taking over would only
+    end the other release before it has reached its next stage. An execution whose lease has expired may have
+    died, and is not waited for.
+    """
+    claim, ours = record.claim, deployed_by(case.deployment.release)
+    if claim is None or claim.deployment == case.claim.deployment or claim.deploys != ours:
+        return None
+    if claim.lease_until < case.now - timedelta(seconds=CLOCKS_APART_SECONDS):
+        return None
+    return case.wait_for_the_same_image(
+        f"release {claim.release} deploys the same image to service {case.service}"
     )
 
 

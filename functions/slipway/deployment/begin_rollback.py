@@ -26,6 +26,7 @@ from slipway.ledger.records import (
 )
 from slipway.release.plan import Policy
 from slipway.release.release import Deployment
+from slipway.release.semver import version_of
 
 
 def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning:
@@ -56,7 +57,8 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         if record.claim and not _watches(record.claim, service, world):
             refused = case.claim_service(world.ledger, baseline)
         return refused or case.end(Outcome.NO_CHANGE, None, nothing_to_do)
-    if refused := case.claim_service(world.ledger, baseline):
+    version = _version(asked, case.deployment, record)
+    if refused := case.claim_service(world.ledger, baseline, version=version):
         return refused
     if read_service(service, world.ecs)["taskDefinition"] != running.arn:
         return case.wait("the service was changed a moment ago", 1)
@@ -91,6 +93,16 @@ def _read_target(good: Good, service: str, running: Revision, world: World) -> R
     if good.task_definition == running.arn:
         return running
     return find_version(good.task_definition, kept_by(world.ledger, service), world.ecs)
+
+
+def _version(asked: RollbackRecord, deployment: Deployment, record: ServiceRecord) -> str | None:
+    """The version to go back to, if a route has ordered what was deployed here by SemVer; otherwise None.
+
+    A push of a higher version than this goes on to be deployed, and one of a lower version is ignored.
+    """
+    there = asked.good or asked.image
+    ordered = deployment.release.image.repository in record.versions
+    return version_of(there.tag) if ordered and there and there.tag else None
 
 
 def _gates(target: Good | None, record: ServiceRecord) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime
 
-from slipway.ecs.service import Service, Update
+from slipway.ecs.service import Service, Update, primary_deployment
 from slipway.errors import InvalidInput, Superseded
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS = 2
 """Pause before trying again while another deployment changes the service, at most half a minute long."""
+
+
+LONGEST_WAIT_SECONDS = 300
+"""The state machine waits no longer at a time."""
 
 
 class Start(Model):
@@ -136,10 +140,25 @@ class Case:
     def wait_patiently(self, cause: Cause, reason: str) -> Beginning:
         """WAIT for the policy's ``poll_seconds``, or END as FAILED once its ``timeout_seconds`` are over."""
         policy = self.deployment.policy
-        if self.now >= self.started_at + timedelta(seconds=policy.timeout_seconds):
-            patience = f"it could not begin within {policy.timeout_seconds} seconds"
-            return self.end(Outcome.FAILED, cause, f"{patience}: {reason}")
-        return self.wait(reason, policy.poll_seconds)
+        return self._wait_within(policy.timeout_seconds, policy.poll_seconds, cause, reason)
+
+    def wait_for_the_same_image(self, reason: str) -> Beginning:
+        """WAIT for a deployment of the same image, or END as FAILED once it should have ended.
+
+        That may take the timeout three times, to become healthy, to recover and to roll back, and the bake.
+        There are no more waits than in `wait_patiently`, for which an execution's history has room.
+        """
+        policy = self.deployment.policy
+        waits = max(1, policy.timeout_seconds // policy.poll_seconds)
+        longest = 3 * policy.timeout_seconds + policy.bake_seconds
+        seconds = min(LONGEST_WAIT_SECONDS, -(-longest // waits))
+        return self._wait_within(min(longest, waits * seconds), seconds, Cause.TIMEOUT, reason)
+
+    def _wait_within(self, limit: int, seconds: int, cause: Cause, reason: str) -> Beginning:
+        if self.now >= self.started_at + timedelta(seconds=limit):
+            said = f"it could not begin within {limit} seconds: {reason}"
+            return self.end(Outcome.FAILED, cause, said)
+        return self.wait(reason, seconds)
 
     def go(self, **what: Any) -> Beginning:
         """GO; ``what`` sets further fields of the Beginning."""
@@ -158,16 +177,29 @@ class Case:
         return None
 
     def claim_service(
-        self, ledger: Ledger, baseline: str, *, recovering: bool = False
+        self,
+        ledger: Ledger,
+        baseline: str,
+        *,
+        recovering: bool = False,
+        version: str | None = None,
     ) -> Beginning | None:
         """Claim the service, and return None; if that is refused, return END or WAIT instead.
 
         Args:
             baseline: ARN of what the service ran before anything that is unproven now.
             recovering: whether to take the claim over from the deployment's own dead execution only.
+            version: the version that a manual rollback goes back to; None if it is not known.
         """
         try:
-            ledger.claim(self.claim, self.deployment, baseline, self.now, recovering=recovering)
+            ledger.claim(
+                self.claim,
+                self.deployment,
+                baseline,
+                self.now,
+                recovering=recovering,
+                version=version,
+            )
         except Superseded as newer:
             return self.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
         except Busy as busy:
@@ -185,11 +217,12 @@ class Case:
 
 
 def refuse_other_kinds(service: str, found: Service) -> None:
-    """Refuse a service whose deployments Slipway can't judge.
+    """Refuse a service whose deployments Slipway can't judge, or that ECS could never update.
 
-    The verdict's rules are those of a rolling update. Other strategies keep two sets of tasks, and other
-    controllers leave the deployment to another AWS service: by these rules such a service would count as
-    healthy too early.
+    The verdict's rules are those of a rolling update. Other strategies keep two sets of tasks, other
+    controllers leave the deployment to another AWS service, and a hook holds it up or fails it: by these
+    rules such a service would count as healthy too early. The targets of an Express service and of VPC
+    Lattice are none that the verdict reads.
 
     Raises:
         InvalidInput: names the kind.
@@ -199,12 +232,60 @@ def refuse_other_kinds(service: str, found: Service) -> None:
         raise InvalidInput(
             f"service {service} is deployed by {controller}; Slipway needs controller ECS"
         )
-    strategy = found.get("deploymentConfiguration", {}).get("strategy", "ROLLING")
+    configuration = found.get("deploymentConfiguration", {})
+    strategy = configuration.get("strategy", "ROLLING")
     if strategy != "ROLLING":
         raise InvalidInput(
             f"service {service} has strategy {strategy}; Slipway supports only ROLLING"
+        )
+    if configuration.get("lifecycleHooks"):
+        raise InvalidInput(
+            f"service {service} has lifecycle hooks; Slipway supports none: remove lifecycleHooks from its "
+            "deploymentConfiguration"
+        )
+    if found.get("resourceManagementType", "CUSTOMER") != "CUSTOMER":
+        raise InvalidInput(
+            f"service {service} is an Express service, whose load balancer ECS manages; Slipway needs a "
+            "service that you manage (resourceManagementType CUSTOMER)"
+        )
+    if primary_deployment(found).get("vpcLatticeConfigurations"):
+        raise InvalidInput(
+            f"service {service} uses VPC Lattice, whose targets Slipway can't check; it needs a target group "
+            "of a load balancer, or none"
         )
     if any(balancer.get("loadBalancerName") for balancer in found.get("loadBalancers", [])):
         raise InvalidInput(
             f"service {service} uses a Classic Load Balancer; Slipway needs a target group"
         )
+    _refuse_what_can_never_be_updated(service, found)
+
+
+def _refuse_what_can_never_be_updated(service: str, found: Service) -> None:
+    """Refuse percentages that leave ECS no way to replace a task.
+
+    ECS itself would try for ever. It rounds the least number of tasks up and the greatest one down, so that
+    with one task 50 and 150 are as bad as 100 and 100. A daemon never has a second task on an instance: ECS
+    has to stop the first one.
+
+    Raises:
+        InvalidInput: names the percentages, and those that would do.
+    """
+    configuration, desired = found.get("deploymentConfiguration", {}), found["desiredCount"]
+    daemon = found.get("schedulingStrategy") == "DAEMON"
+    minimum = configuration.get("minimumHealthyPercent", 0 if daemon else 100)
+    maximum = configuration.get("maximumPercent", 100 if daemon else 200)
+    may_stop = minimum < 100 if daemon else -(-desired * minimum // 100) < desired
+    may_start = not daemon and desired * maximum // 100 > desired
+    if desired == 0 or may_stop or may_start:
+        return
+    none = (
+        f"service {service} can never be updated: of its {desired} tasks, minimumHealthyPercent {minimum} "
+        "lets ECS stop none, and "
+    )
+    if daemon:
+        raise InvalidInput(f"{none}a daemon has no second one on an instance; lower it below 100")
+    low, high = 100 * (desired - 1) // desired, -(-100 * (desired + 1) // desired)
+    raise InvalidInput(
+        f"{none}maximumPercent {maximum} lets it start none beside them; lower minimumHealthyPercent to "
+        f"{low} or raise maximumPercent to {high}"
+    )

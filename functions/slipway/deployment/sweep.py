@@ -20,6 +20,7 @@ from slipway.release.plan import Plan, Route, parse_plan
 from slipway.release.registry import artifact_type, tagged_images
 from slipway.release.release import unique_name
 from slipway.release.resolve import SWEPT
+from slipway.release.semver import is_lower, precedence
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -132,9 +133,7 @@ class Sweeper:
                 done["problems"].append(found.problem)
             for route, image in found.images:
                 try:
-                    if self._is_new(last, route, image.digest, image.at) and self._start(
-                        last, image, now
-                    ):
+                    if self._is_new(last, route, image) and self._start(last, image, now):
                         done["released"].append(f"{last}:{image.tag}")
                 except SlipwayError as error:
                     done["problems"].append(str(error))
@@ -191,14 +190,19 @@ class Sweeper:
             raise _OutOfTimeError
         self.pace.wait()
 
-    def _is_new(self, repository: str, route: Route, digest: str, pushed_at: datetime) -> bool:
+    def _is_new(self, repository: str, route: Route, image: _Pushed) -> bool:
         """Whether no service of the first stage has had, superseded or quarantined this image."""
         for planned in route.stages[0].services:
             record = self.ledger.service(planned.service)
             newest_at = record.newest_at(repository)
-            if newest_at and newest_at >= pushed_at:
+            if newest_at and newest_at >= image.at:
                 return False
-            if digest in record.quarantined or self.ledger.knows(planned.service, digest):
+            version, accepted = route.version_of(image.tag), record.versions.get(repository)
+            if version and accepted and is_lower(version, accepted):
+                return False
+            if image.digest in record.quarantined:
+                return False
+            if self.ledger.knows(planned.service, image.digest):
                 return False
         return True
 
@@ -262,9 +266,10 @@ def newest_of_each_route(
 ) -> list[tuple[Route, _Pushed]]:
     """The newest image of each route that has one, if it was pushed after ``since``.
 
-    No more is kept of the images, of which a repository may have 100,000.
+    Of a route that orders images by SemVer, it is the highest version: a lower one that was pushed later is
+    ignored, and must not hide it. No more is kept of the images, of which a repository may have 100,000.
     """
-    newest: dict[int, _Pushed] = {}  # by the identity of the route
+    newest: dict[int, tuple[Any, _Pushed]] = {}  # by the identity of the route, with what orders it
     for detail in images:
         if detail["imagePushedAt"] <= since or artifact_type(detail):
             continue
@@ -272,10 +277,12 @@ def newest_of_each_route(
             if tag.startswith("sha256-"):
                 continue
             route = plan.route_for(tag)
-            pushed = _Pushed(detail["imagePushedAt"], tag, detail["imageDigest"])
-            if route:
-                newest[id(route)] = max(pushed, newest.get(id(route), pushed))
-    return [(route, newest[id(route)]) for route in plan.routes if id(route) in newest]
+            if route and route.takes(tag):
+                version = route.version_of(tag)
+                pushed = _Pushed(detail["imagePushedAt"], tag, detail["imageDigest"])
+                found = (precedence(version) if version else (), pushed)
+                newest[id(route)] = max(found, newest.get(id(route), found))
+    return [(route, newest[id(route)][1]) for route in plan.routes if id(route) in newest]
 
 
 def _is_within(repository: str, prefix: str) -> bool:

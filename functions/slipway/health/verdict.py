@@ -9,7 +9,7 @@ Read from top to bottom, the first rule that applies decides::
     a newer one of something else     SUPERSEDED
     an alarm went to ALARM            FAILED
     a task can never start            FAILED
-    two tasks failed                  FAILED
+    failed_tasks of the policy failed FAILED
     everything as it should be        HEALTHY       and baked, bake_seconds after the first time
     out of time                       FAILED
     else                              PENDING       with what is still missing
@@ -48,7 +48,6 @@ from slipway.release.plan import Policy
 
 # In an event of a service. The others report that all goes its way.
 TROUBLE = re.compile(r"unable|fail|error|unhealthy|limit", re.IGNORECASE)
-FAILED_TASKS_LIMIT = 2
 SHOWN = 6
 """How many facts of each kind are evidence. A hundred alarms must not hide why the tasks stopped."""
 
@@ -164,7 +163,7 @@ def judge(observation: Observation, watch: Watch, now: datetime) -> CheckResult:
         proven=proven,
         deadline=int(deadline.timestamp() * 1000),
         wait_seconds=_wait_seconds(watch, baked_at, now),
-        desired=observation.service_deployment.desired if observation.service_deployment else 0,
+        desired=_desired(observation),
         healthy=sum(not _task_missing(task, observation) for task in observation.running),
         failed=failed_container(observation.stopped) if verdict is Verdict.FAILED else None,
     )
@@ -189,9 +188,13 @@ def _superseded_or_failed(
             return Verdict.FAILED, never, f"a task can never start: {describe(task)}"
     # ECS tries again when there is room, so that tasks without a place don't count.
     counted = [task for task in failed if cause_of(task) is not Cause.CAPACITY]
-    if len(counted) >= FAILED_TASKS_LIMIT:
+    if len(counted) >= watch.policy.failed_tasks_of(_desired(observation)):
         return Verdict.FAILED, _cause_of_all(counted), what_happened(counted)
     return None
+
+
+def _desired(observation: Observation) -> int:
+    return observation.service_deployment.desired if observation.service_deployment else 0
 
 
 def _given_up(observation: Observation) -> bool:

@@ -35,7 +35,7 @@ are UTC text of a fixed width, so that DynamoDB's comparison of text orders them
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -55,6 +55,7 @@ from slipway.ledger.records import (
     RollbackRecord,
     ServiceRecord,
     Swept,
+    deployed_by,
     progress_key,
     release_order,
     timestamp,
@@ -63,6 +64,7 @@ from slipway.model import Model, parse
 from slipway.release.named import NamedRelease, NamedRollback
 from slipway.release.plan import ServiceName
 from slipway.release.release import Deployment, Release
+from slipway.release.semver import is_lower
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -121,6 +123,14 @@ CLOCKS_APART_SECONDS = 5
 # An expired lease transfers nothing: it only makes the sweep check whether the execution is still running.
 
 _NEVER_BACKWARDS = "attribute_not_exists(#newest) OR #newest <= :order"
+_SAME_VERSION = "attribute_not_exists(#version) OR #version = :seen"
+# Whoever deploys the same image waits for the end of the one that has the service, which counts for both,
+# unless its execution may have died.
+_OTHER_IMAGE = (
+    "attribute_not_exists(#claim.#deploys) OR #claim.#deploys <> :deploys "
+    "OR #claim.#deployment = :deployment OR #claim.#lease_until < :surely_past"
+)
+_SAME_IMAGE = "#deploys = :deploys"
 _OURS = "#claim.#execution = :execution"
 _AT_REST = (  # a free service is at rest, too: it has no claim and so no change mark
     "attribute_not_exists(#claim.#changing_until) OR #claim.#changing_until < :surely_past"
@@ -204,6 +214,21 @@ class Ledger:
             sk.removeprefix(PROGRESS): item for sk, item in items.items() if sk.startswith(PROGRESS)
         }
         return _read(ReleaseRecord, {**items["release"], "progress": progress}, (pk, "release"))
+
+    def lower_version(self, release: Release, services: Iterable[str]) -> str:
+        """Why the release must not be deployed: a service has accepted a higher version; or else empty.
+
+        A service whose items can't be read is left to the check at the beginning of its deployment.
+        """
+        if not (release.pushed and release.version):
+            return ""
+        for service in services:
+            found = self._items.get((service, f"{NEWEST}{release.image.repository}"))
+            with suppress(Unreadable):
+                record = _service_record(service, [found] if found else [])
+                if lower := _lower_version(record, release):
+                    return lower
+        return ""
 
     def rollback(self, rollback: str) -> RollbackRecord | None:
         """The record of a manual rollback, given by its id, or None if the ledger has none."""
@@ -339,6 +364,7 @@ class Ledger:
         now: datetime,
         *,
         recovering: bool = False,
+        version: str | None = None,
     ) -> None:
         """Claim the service, and record the release as the newest one of its repository that was accepted.
 
@@ -348,43 +374,60 @@ class Ledger:
         Args:
             baseline: ARN of the task definition that the service ran when it was last free.
             recovering: whether the service may be claimed only if this deployment was the last to claim it.
+            version: the version that a manual rollback goes back to; None if it is not known.
 
         Raises:
-            Superseded: a newer release of the same repository was accepted on the service; or another
-                deployment has claimed it since this one.
+            Superseded: a newer release of the same repository was accepted on the service, or a higher
+                version than a pushed one; or another deployment has claimed it since this one.
             Busy: another deployment is changing the service.
         """
+        release = deployment.release
+        deploys = deployed_by(release)
         item = {
             "deployment": claim.deployment,
             "execution": claim.execution,
-            "release": str(deployment.release.image),
+            "release": str(release.image),
             "claimed_at": timestamp(now),
             "lease_until": _after(now, LEASE_SECONDS),
+            **({"deploys": deploys} if deploys else {}),
         }
         values = {
             ":claim": item,
             ":deployment": claim.deployment,
+            ":deploys": deploys,
             ":surely_past": _after(now, -CLOCKS_APART_SECONDS),
         }
         expression = "SET #claim = :claim, #last_claimed = :deployment"
-        condition = f"({_AT_REST}) AND {_OURS_LAST}" if recovering else _AT_REST
+        condition = f"({_AT_REST}) AND ({_OTHER_IMAGE})"
+        condition = f"{condition} AND {_OURS_LAST}" if recovering else condition
         claiming = [
             Update(_claim(claim), expression, condition, values),
             Update.setting((claim.service, BEFORE), {"baseline": baseline}),
             Update.setting((SERVICES, claim.service), {"claimed_by": claim.deployment}),
         ]
-        order = {":order": release_order(deployment.release)}
-        newest = (claim.service, f"{NEWEST}{deployment.release.image.repository}")
-        ordering = Update(newest, "SET #newest = :order", _NEVER_BACKWARDS, order)
+        facts = {"newest": release_order(release), "deploys": deploys}
+        condition, ordered = _NEVER_BACKWARDS, {":order": release_order(release)}
+        if version := version or release.version:
+            facts["version"] = version
+        if release.pushed and release.version:
+            # DynamoDB can't compare versions, so that the one which was compared must still be there.
+            record = self.service(claim.service)
+            refuse_older(record, deployment)
+            condition = f"({condition}) AND ({_SAME_VERSION})"
+            ordered[":seen"] = record.versions.get(release.image.repository, "")
+        newest = (claim.service, f"{NEWEST}{release.image.repository}")
+        ordering = Update.setting(newest, facts, condition, ordered)
         try:
             self._items.update_all([*claiming, ordering])
         except NoLonger:
             record = self.service(claim.service)
             if recovering and record.last_claimed != claim.deployment:
                 raise Superseded(taken_over(record)) from None
-            if not deployment.release.manual_rollback:
+            if not release.manual_rollback:
                 refuse_older(record, deployment)
-            elif is_older(record, deployment):
+            if _was_pushed_before(release, record):
+                if not release.manual_rollback:
+                    claiming.append(Update(newest, "", _SAME_IMAGE, {":deploys": deploys}))
                 with suppress(NoLonger):
                     self._items.update_all(claiming)
                     return
@@ -688,21 +731,39 @@ def taken_over(record: ServiceRecord) -> str:
     return f"{_name(record)} has claimed service {record.service}"
 
 
-def is_older(record: ServiceRecord, deployment: Deployment) -> bool:
-    """Whether the service has accepted a newer release of the same repository."""
-    release = deployment.release
+def _was_pushed_before(release: Release, record: ServiceRecord) -> bool:
+    """Whether the service has accepted a release of the same repository that was pushed later."""
     return record.newest.get(release.image.repository, "") > release_order(release)
+
+
+def _lower_version(record: ServiceRecord, release: Release) -> str:
+    """That a pushed release is a lower version than the accepted one, as a sentence; or else empty."""
+    repository = release.image.repository
+    accepted = record.versions.get(repository)
+    if not (release.pushed and release.version and accepted):
+        return ""
+    if not is_lower(release.version, accepted):
+        return ""
+    return (
+        f"version {release.version} of repository {repository} is lower than {accepted}, which service "
+        f"{record.service} has accepted; if you want it nevertheless, deploy it manually"
+    )
 
 
 def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
     """Check the deployment's release against the newest one of its repository that the service has accepted.
 
     Raises:
-        Superseded: a newer release was accepted.
+        Superseded: a newer release of another image was accepted, or this one was pushed and is a lower
+            version.
     """
     release = deployment.release
-    if is_older(record, deployment):
-        repository = release.image.repository
+    if lower := _lower_version(record, release):
+        raise Superseded(lower)
+    repository = release.image.repository
+    # The same image under another tag takes nothing from this release, which goes on to its own stages.
+    another = record.deploys.get(repository) != deployed_by(release)
+    if another and _was_pushed_before(release, record):
         later = record.newest[repository].partition("#")[0]
         raise Superseded(
             f"a newer release of repository {repository} was pushed or started later ({later}) than this one "
@@ -711,15 +772,20 @@ def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
 
 
 def _service_record(service: str, items: Sequence[Mapping[str, Any]]) -> ServiceRecord:
-    facts: dict[str, Any] = {"service": service, "newest": {}}
+    by_repository = ("newest", "deploys", "versions")
+    facts: dict[str, Any] = {"service": service, **{name: {} for name in by_repository}}
     for item in items:
         if item["sk"].startswith(NEWEST):
-            part = {"newest": {item["sk"].removeprefix(NEWEST): item.get("newest")}}
+            repository = item["sk"].removeprefix(NEWEST)
+            part = {"newest": {repository: item.get("newest")}}
+            for name, of_each in (("deploys", "deploys"), ("version", "versions")):
+                if name in item:
+                    part[of_each] = {repository: item[name]}
         else:
             part = {n: item[n] for n in ATTRIBUTES.get(item["sk"], ()) if n in item}
         # Each item is read by itself, so that the error names the one that can't be read.
         _read(ServiceRecord, {"service": service, **part}, (service, item["sk"]))
-        facts |= part | {"newest": facts["newest"] | part.get("newest", {})}
+        facts |= part | {n: facts[n] | part.get(n, {}) for n in by_repository}
     return _read(ServiceRecord, facts, (service, STATE))
 
 

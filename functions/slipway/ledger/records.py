@@ -17,6 +17,7 @@ from slipway.reasons import Evidence, Reason
 from slipway.release.named import NamedRelease, NamedRollback
 from slipway.release.plan import ServiceName
 from slipway.release.release import Deployment, Release, ReleaseStage
+from slipway.release.semver import Version
 
 # DynamoDB refuses an item of more than 400 KB, so these lists have to have a limit.
 GOOD_KEPT = 10
@@ -99,6 +100,8 @@ class Claim(Model):
     """ARN of its running execution, which is the fencing token."""
     release: str
     """The release as people know it: its image."""
+    deploys: str = ""
+    """What it deploys, as `deployed_by` says it; empty for a manual rollback."""
     claimed_at: AwareDatetime
     lease_until: AwareDatetime
     """When the deployment has to have given its next sign of life."""
@@ -153,6 +156,10 @@ class ServiceRecord(Model):
     """Id of the deployment that has claimed the service last, whether it still has the claim or not."""
     newest: Mapping[str, Order] = {}
     """The `release_order` of the newest release that was accepted, by repository."""
+    deploys: Mapping[str, str] = {}
+    """What the newest release that was accepted deploys, as `deployed_by` says it, by repository."""
+    versions: Mapping[str, Version] = {}
+    """The version of the newest release that was accepted and has one, by repository."""
     good: tuple[Good, ...] = ()
     """The good versions, the newest first."""
     quarantined: Mapping[str, Quarantined] = {}
@@ -475,6 +482,15 @@ def deployment_id(started_at: datetime, execution: str) -> str:
 def release_order(release: Release) -> str:
     """The text by which releases are ordered: the time of the release, then its id."""
     return f"{timestamp(release.released_at)}#{release.id}"
+
+
+def deployed_by(release: Release) -> str:
+    """The repository and the digest that a release deploys, under whatever tag.
+
+    Empty for a manual rollback: the image of its release is the one that it abandons.
+    """
+    image = release.image
+    return "" if release.manual_rollback else f"{image.repository}@{image.digest}"
 
 
 def timestamp(moment: datetime) -> str:

@@ -6,16 +6,19 @@ JSON. ``make schema`` generates docs/plan.schema.json from these models.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     TypeAdapter,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapValidator,
     model_validator,
 )
@@ -23,6 +26,7 @@ from pydantic import (
 from slipway.model import Model, parse_member, parse_written, read_json
 from slipway.release.freeze import Windows
 from slipway.release.parameter_names import plan_parameter
+from slipway.release.semver import version_of
 
 # One check adds nine events to an execution's history, and Step Functions ends an execution whose history
 # reaches 25,000 (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html). A check that was
@@ -86,9 +90,39 @@ BakeSeconds = Annotated[int, Field(ge=0, le=86_400, strict=True)]
 TimeoutSeconds = Annotated[int, Field(ge=1, le=21_600, strict=True)]
 PollSeconds = Annotated[int, Field(ge=1, le=300, strict=True)]
 
+_PERCENTAGE = r"^([1-9][0-9]?|100)%$"
+
+
+def _failed_tasks(value: Any, info: ValidationInfo) -> tuple[int | str, ...]:
+    # A person writes one limit. A deployment may have two, because only the desired count shows which of a
+    # number and a percentage is the smaller one.
+    written = bool(info.context)
+    values = value if isinstance(value, list | tuple) and not written else (value,)
+    for limit in values:
+        number = type(limit) is int and 1 <= limit <= 100
+        if not number and not (isinstance(limit, str) and re.fullmatch(_PERCENTAGE, limit)):
+            raise ValueError(
+                'a number of tasks from 1 to 100, or a percentage of the desired count from "1%" to "100%"'
+            )
+    return tuple(values)
+
+
+FailedTasks = Annotated[
+    tuple[int | str, ...],
+    BeforeValidator(_failed_tasks),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 100},
+                {"type": "string", "pattern": _PERCENTAGE},
+            ]
+        }
+    ),
+]
+
 
 class Policy(Model):
-    """How one service is deployed: alarms, bake, timeout, time between checks, container, freezes."""
+    """How one service is deployed: alarms, times, failed tasks, container, freezes."""
 
     alarms: Alarms = Field(
         default=(),
@@ -104,6 +138,13 @@ class Policy(Model):
         description="how long it may take to become healthy",
     )
     poll_seconds: PollSeconds = Field(default=15, description="time between two checks")
+    failed_tasks: FailedTasks = Field(
+        default=(2,),
+        description="as many failed tasks fail the deployment; a percentage is of the desired count, rounded "
+        "up, at least 1",
+        examples=[1, "50%"],
+        json_schema_extra={"default": 2},
+    )
     container: Name | None = Field(
         default=None,
         description="the container that gets the image; by default every one whose image is from "
@@ -125,6 +166,13 @@ class Policy(Model):
             alarm.name
             for alarm in self.alarms
             if isinstance(alarm, GuardingAlarm) and alarm.when_firing == "block"
+        )
+
+    def failed_tasks_of(self, desired: int) -> int:
+        """How many failed tasks fail a deployment of so many desired tasks."""
+        return min(
+            limit if isinstance(limit, int) else max(1, -(-desired * int(limit[:-1]) // 100))
+            for limit in self.failed_tasks
         )
 
     @model_validator(mode="after")
@@ -167,6 +215,19 @@ class Route(Model):
     """Patterns of tags (shell globs, case-sensitive), and the stages for images with such a tag, in order."""
 
     tags: tuple[Name, ...] = Field(min_length=1)
+    # ``except`` is a keyword of Python, so the field needs another name than in JSON.
+    excluded: tuple[Name, ...] = Field(
+        default=(),
+        alias="except",
+        description="patterns of tags that the route does not match, whatever tags says",
+        examples=[["*-rc*"]],
+    )
+    semver: bool = Field(
+        default=False,
+        strict=True,
+        description="whether a pushed tag is ignored that is a lower version than the newest one that a "
+        "service of the route has accepted, or that is no version of SemVer 2.0; it may begin with v",
+    )
     stages: tuple[Stage, ...] = Field(min_length=1, max_length=10)
 
     @model_validator(mode="after")
@@ -175,8 +236,16 @@ class Route(Model):
         return self
 
     def matches(self, tag: str) -> bool:
-        """Whether at least one of the patterns matches ``tag``."""
-        return any(fnmatchcase(tag, pattern) for pattern in self.tags)
+        """Whether one of the patterns matches ``tag``, and none of those that exclude tags does."""
+        return _one_matches(self.tags, tag) and not _one_matches(self.excluded, tag)
+
+    def version_of(self, tag: str) -> str | None:
+        """The version that ``tag`` names, if the route orders images by SemVer; None if it names none."""
+        return version_of(tag) if self.semver else None
+
+    def takes(self, tag: str) -> bool:
+        """Whether an image is deployed that is pushed with this tag, which the route matches."""
+        return not self.semver or version_of(tag) is not None
 
 
 class Plan(Model):
@@ -185,7 +254,7 @@ class Plan(Model):
     routes: tuple[Route, ...] = Field(min_length=1)
 
     def route_for(self, tag: str) -> Route | None:
-        """The first route with a pattern that matches ``tag``, or None."""
+        """The first route that matches ``tag``, or None."""
         return next((route for route in self.routes if route.matches(tag)), None)
 
     def policy_of(self, service: str) -> Policy | None:
@@ -214,6 +283,10 @@ def parse_plan(text: str, repository: str) -> Plan:
 def alarm_name(alarm: PlannedAlarm) -> str:
     """The name of an alarm in either of its two forms."""
     return alarm if isinstance(alarm, str) else alarm.name
+
+
+def _one_matches(patterns: Iterable[str], tag: str) -> bool:
+    return any(fnmatchcase(tag, pattern) for pattern in patterns)
 
 
 def _each_once(names: Iterable[str], what: str) -> None:

@@ -14,6 +14,7 @@ from slipway.image import Image
 from slipway.model import Model
 from slipway.release.named import NamedRelease
 from slipway.release.plan import Policy, ServiceName
+from slipway.release.semver import Version
 
 EXECUTION_NAME_LENGTH = 80  # StartExecution's limit
 
@@ -40,6 +41,13 @@ class Release(Model):
     """Who started it manually, as that person wrote it."""
     force: bool = False
     """Whether the release may deploy an image that is quarantined."""
+    version: Version | None = None
+    """The version that its tag names, if its route orders images by SemVer; otherwise None."""
+
+    @property
+    def pushed(self) -> bool:
+        """Whether a push started it, and no person; also a push whose event was lost."""
+        return self.started_by in (StartedBy.PUSH, StartedBy.SWEEP)
 
     @property
     def manual_rollback(self) -> bool:

@@ -170,6 +170,11 @@ def _resolve_push(
     route = plan.route_for(tag)
     if route is None:
         raise _Ignored(f"no route of repository {repository} matches tag {tag}")
+    if not route.takes(tag):
+        raise _Ignored(
+            f"tag {tag} is no version of SemVer 2.0, such as v1.2.3 or 1.2.3-rc.1, and its route takes only "
+            f'versions ("semver" in {plan_parameter(repository)})'
+        )
     found = find_image(repository, {"imageTag": tag}, ecr)
     if found is None:
         raise _Ignored(f"tag {tag} is no longer in repository {repository}")
@@ -187,6 +192,7 @@ def _resolve_push(
         image=image,
         released_at=_pushed_at(push.time, found.get("imagePushedAt"), started_at),
         started_by=StartedBy.SWEEP if push.source == SWEPT else StartedBy.PUSH,
+        version=route.version_of(tag),
     )
     return release, route
 
@@ -261,6 +267,7 @@ def _resolve_manual_start(
                 started_by=StartedBy.MANUAL_START,
                 by=manual.by,
                 force=manual.force,
+                version=route.version_of(tag),
             )
             return release, route
     raise InvalidInput(

@@ -17,6 +17,7 @@ from slipway.release.parameter_names import plan_parameter, service_parameter
 from slipway.release.plan import (
     Alarms,
     BakeSeconds,
+    FailedTasks,
     GuardingAlarm,
     Name,
     PlannedAlarm,
@@ -50,6 +51,11 @@ class ServicePolicy(Model):
     )
     poll_seconds: PollSeconds | None = Field(
         default=None, description="the time between two checks is at most this"
+    )
+    failed_tasks: FailedTasks | None = Field(
+        default=None,
+        description="the deployment fails with at most as many failed tasks; a percentage is of the desired "
+        "count, rounded up, at least 1",
     )
     container: Name | None = Field(
         default=None,
@@ -128,6 +134,7 @@ def policy_of(service: str, planned: Policy, of_service: ServicePolicy | None) -
         "bake_seconds": max(planned.bake_seconds, of_service.bake_seconds or 0),
         "timeout_seconds": min(filter(None, (planned.timeout_seconds, of_service.timeout_seconds))),
         "poll_seconds": min(filter(None, (planned.poll_seconds, of_service.poll_seconds))),
+        "failed_tasks": (*planned.failed_tasks, *(of_service.failed_tasks or ())),
         "container": next(iter(containers), None),
         "freeze": tuple(dict.fromkeys((*planned.freeze, *of_service.freeze))),
     }

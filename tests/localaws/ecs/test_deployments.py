@@ -9,7 +9,7 @@ import pytest
 
 from localaws.ecs.deployment import threshold
 from localaws.server import LocalAws
-from tests.support.localaws.ecs import BREAKER, World, listen
+from tests.support.localaws.ecs import BREAKER, World, let_pass, listen
 from tests.support.waiting import wait_for
 
 
@@ -39,6 +39,26 @@ def test_the_maximum_percent_bounds_how_many_run_and_the_minimum_how_few(world: 
     assert most <= 4
     assert fewest >= 2
     world.settle()
+
+
+def test_a_task_is_never_replaced_while_the_percentages_let_none_start_or_stop(
+    world: World,
+) -> None:
+    """Of one task, 50 percent are rounded up to one, and 150 percent down to one."""
+    limits = {"minimumHealthyPercent": 50, "maximumPercent": 150}
+    old, new = (world.definition(world.push()) for _ in range(2))
+    world.create(old, desired=1, deploymentConfiguration=limits)
+    world.settle()
+    [before] = world.tasks()
+
+    world.update(taskDefinition=new)
+    let_pass(3600)
+
+    assert [task["taskArn"] for task in world.tasks()] == [before["taskArn"]]
+    assert [d["taskDefinition"] for d in world.describe()["deployments"]] == [new, old]
+    world.update(deploymentConfiguration={"maximumPercent": 200})
+    world.settle()
+    assert [task["taskDefinitionArn"] for task in world.tasks()] == [new]
 
 
 def test_by_default_the_new_tasks_are_healthy_before_the_old_ones_stop(world: World) -> None:

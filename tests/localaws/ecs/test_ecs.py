@@ -206,6 +206,7 @@ def test_code_deploy_services_refuse_a_task_definition_in_the_words_of_ecs(world
     "settings",
     [
         {"deploymentConfiguration": {"earlySuccessCriteria": {"enable": True}}},
+        {"deploymentConfiguration": {"lifecycleHooks": [{"targetType": "PAUSE"}]}},
         {"vpcLatticeConfigurations": [{"roleArn": "r", "targetGroupArn": "t", "portName": "p"}]},
     ],
 )

@@ -49,9 +49,26 @@ ON_NEW = ecs_deployment()
 IN_PROGRESS = ecs_deployment(rolloutState="IN_PROGRESS")
 OURS = f"{URI}@{DIGEST}"
 THEIRS = f"{URI}@{OLD_DIGEST}"
-OLDER = release(id="event-0", released_at=at(-60), image=image(tag="v1"))
-NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3"))
+ANOTHER_DIGEST = "sha256:" + "ef" * 32
+OLDER = release(id="event-0", released_at=at(-60), image=image(tag="v1", digest=ANOTHER_DIGEST))
+NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3", digest=ANOTHER_DIGEST))
 BLOCKING = {"alarms": ({"name": "errors", "when_firing": "block"}, "latency")}
+LATTICE = {"roleArn": "r", "targetGroupArn": "t", "portName": "http"}
+# Rules for test traffic are for other strategies than ROLLING, which ignores them.
+TEST_TRAFFIC = {
+    "enabled": True,
+    "services": [
+        {
+            "portName": "http",
+            "clientAliases": [
+                {
+                    "port": 80,
+                    "testTrafficRules": {"header": {"name": "test", "value": {"exact": "1"}}},
+                }
+            ],
+        }
+    ],
+}
 FROZEN = {"from": "2026-11-21T00:00:00Z", "until": "2026-11-23T00:00:00Z"}
 
 
@@ -75,6 +92,12 @@ def runs(ecs, *deployments, image=THEIRS, on=OLD, **service):
     """What the service has, and its task definition."""
     described(ecs, *(deployments or [ON_OLD]), **service)
     defined(ecs, container(image=image), asked=on, taskDefinitionArn=on)
+
+
+def limited(desired, minimum, maximum):
+    """How many tasks the service has, and how many may run during a deployment."""
+    limits = {"minimumHealthyPercent": minimum, "maximumPercent": maximum}
+    return {"desiredCount": desired, "deploymentConfiguration": limits}
 
 
 def goes_back_to(ecs, arn, image=THEIRS):
@@ -375,7 +398,7 @@ def test_a_deployment_waits_while_another_deployment_changes_the_service(world, 
     beginning = begun(world)
 
     assert (beginning.decision, beginning.wait_seconds) == (Decision.WAIT, 2)
-    assert "shop/api:v1 (abababababab) is changing service production/api" in beginning.reason
+    assert "shop/api:v1 (efefefefefef) is changing service production/api" in beginning.reason
     assert ledger.service(SERVICE).claim.execution == execution("e-0")
 
 
@@ -779,6 +802,137 @@ def test_a_freeze_of_another_service_stops_nothing(world, ecs, ssm):
     assert begun(world).decision is Decision.GO
 
 
+def test_a_lower_version_than_one_that_was_accepted_after_its_release_began_is_superseded(
+    world, ledger
+):
+    accepted(ledger, "e-0", release=release(version="1.10.0", released_at=at(-60)))
+
+    beginning = begun(world, release=release(version="1.9.1"))
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "SUPERSEDED")
+    assert beginning.cause is Cause.NEWER_RELEASE
+    assert beginning.reason.startswith("version 1.9.1 of repository shop/api is lower than 1.10.0")
+
+
+# --- the same image under another tag ---------------------------------------------------------------
+
+EARLIER_TAG = release(id="event-0", released_at=at(-60), image=image(tag="main-1"))
+LATER_TAG = release(id="event-2", released_at=at(60), image=image(tag="main-1"))
+"""With a route of its own, so that each release has other stages after this one."""
+EITHER = pytest.mark.parametrize("other", [EARLIER_TAG, LATER_TAG], ids=["earlier", "later"])
+
+
+@EITHER
+def test_a_deployment_waits_for_one_of_the_same_image_under_another_tag(world, ledger, other):
+    accepted(ledger, "e-0", release=other)
+    before = ledger.service(SERVICE)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.reason) == (
+        Decision.WAIT,
+        "release shop/api:main-1 (abababababab) deploys the same image to service production/api",
+    )
+    assert ledger.service(SERVICE) == before
+
+
+@EITHER
+def test_the_good_end_of_the_other_deployment_counts_for_both(world, ecs, ledger, other):
+    own = accepted(ledger, "e-0", release=other)
+    ledger.finish(own, None, {"outcome": "SUCCEEDED"}, good(NEW, DIGEST), None)
+    runs(ecs, ON_NEW, image=OURS, on=NEW)
+    described(ecs, ON_NEW)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.outcome) == (Decision.END, "NO_CHANGE")
+    assert ledger.service(SERVICE).newest_at("shop/api") == max(NOW, other.released_at)
+
+
+@EITHER
+def test_an_image_that_has_failed_under_another_tag_is_rejected(world, ecs, ledger, other):
+    own = accepted(ledger, "e-0", release=other)
+    bad = quarantined("two tasks failed")
+    ledger.finish(own, deployment(), {"outcome": "ROLLED_BACK"}, None, bad)
+    runs(ecs)
+
+    assert begun(world).outcome == "REJECTED"
+
+
+@EITHER
+def test_a_deployment_begins_if_the_other_one_has_changed_nothing(world, ecs, ssm, ledger, other):
+    own = accepted(ledger, "e-0", release=other)
+    ledger.finish(own, None, {"outcome": "FAILED"}, None, None)
+    may_begin(ecs, ssm)
+
+    assert begun(world).decision is Decision.GO
+
+
+def test_a_newer_release_of_another_image_ends_the_wait(world, ledger):
+    accepted(ledger, "e-0", release=EARLIER_TAG)
+    assert begun(world).decision is Decision.WAIT
+    accepted(ledger, "e-2", release=NEWER)
+
+    assert begun(world).outcome == "SUPERSEDED"
+
+
+def test_an_older_release_of_another_image_that_took_over_meanwhile_is_taken_over(
+    world, ecs, ssm, ledger
+):
+    accepted(ledger, "e-0", release=EARLIER_TAG)
+    assert begun(world).decision is Decision.WAIT
+    accepted(ledger, "e-2", release=NEWER.model_copy(update={"released_at": at(-30)}))
+    may_begin(ecs, ssm)
+
+    assert begun(world).decision is Decision.GO
+    assert ledger.service(SERVICE).claim.execution == execution()
+
+
+@pytest.mark.parametrize(
+    ("policy", "wait", "limit"),
+    [
+        ({}, 53, 2100),  # three timeouts of 600 seconds and a bake of 300, in 40 waits
+        ({"bake_seconds": 0}, 45, 1800),
+        ({"timeout_seconds": 1, "poll_seconds": 1, "bake_seconds": 0}, 3, 3),
+        ({"timeout_seconds": 1, "poll_seconds": 35, "bake_seconds": 86_400}, 300, 300),
+        ({"timeout_seconds": 600, "poll_seconds": 60, "bake_seconds": 3600}, 300, 3000),
+    ],
+)
+def test_a_deployment_waits_only_as_long_as_one_of_the_same_image_may_take(
+    world, ledger, policy, wait, limit
+):
+    other = accepted(ledger, "e-0", release=EARLIER_TAG)
+    ledger.renew(other, at(limit))
+
+    last = begun(world, now=at(limit - 0.001), policy=policy)
+    beginning = begun(world, now=at(limit), policy=policy)
+
+    assert (last.decision, last.wait_seconds) == (Decision.WAIT, wait)
+    assert (beginning.outcome, beginning.cause) == ("FAILED", Cause.TIMEOUT)
+    assert beginning.reason == f"it could not begin within {limit} seconds: {last.reason}"
+
+
+def test_a_deployment_does_not_wait_for_one_that_may_have_died(world, ecs, ssm, ledger):
+    accepted(ledger, "e-0", release=EARLIER_TAG)
+    may_begin(ecs, ssm)
+
+    beginning = begun(world, now=at(906))
+
+    assert beginning.decision is Decision.GO
+    assert ledger.service(SERVICE).claim.execution == execution()
+
+
+def test_a_deployment_waits_for_one_of_the_same_image_that_came_while_it_checked(
+    world, ecs, ssm, ledger, monkeypatch
+):
+    runs(ecs)
+    unfrozen(ssm)
+    while_it_checks(monkeypatch, ledger, lambda: accepted(ledger, "e-0", release=EARLIER_TAG))
+
+    assert begun(world).decision is Decision.WAIT
+    assert ledger.service(SERVICE).claim.execution == execution("e-0")
+
+
 # --- what can't be deployed to ----------------------------------------------------------------------
 
 
@@ -807,6 +961,15 @@ def test_a_service_that_does_not_exist_is_named(world, ecs):
             {"loadBalancers": [balancer(), {"loadBalancerName": "old"}]},
             "uses a Classic Load Balancer",
         ),
+        (
+            {"deploymentConfiguration": {"lifecycleHooks": [{"targetType": "PAUSE"}]}},
+            "has lifecycle hooks",
+        ),
+        ({"resourceManagementType": "ECS"}, "is an Express service"),
+        (
+            {"deployments": [before(status="PRIMARY", vpcLatticeConfigurations=[LATTICE])]},
+            "uses VPC Lattice",
+        ),
     ],
 )
 def test_a_service_of_another_kind_is_refused_with_its_kind(world, ecs, kind, why):
@@ -821,11 +984,76 @@ def test_a_service_of_another_kind_is_refused_with_its_kind(world, ecs, kind, wh
     [
         {"deploymentController": {"type": "ECS"}},
         {"deploymentConfiguration": {"strategy": "ROLLING"}},
+        {"deploymentConfiguration": {"lifecycleHooks": []}},
         {"loadBalancers": [balancer()]},
+        {"resourceManagementType": "CUSTOMER"},
+        {"deployments": [ON_OLD, before(vpcLatticeConfigurations=[LATTICE])]},
+        {"deployments": [before(status="PRIMARY", serviceConnectConfiguration=TEST_TRAFFIC)]},
     ],
 )
 def test_a_service_with_rolling_updates_is_deployed_to(world, ecs, ssm, kind):
     runs(ecs, **kind)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).decision is Decision.GO
+
+
+@pytest.mark.parametrize(
+    ("desired", "minimum", "maximum", "remedy"),
+    [
+        (1, 100, 100, "lower minimumHealthyPercent to 0 or raise maximumPercent to 200"),
+        # https://github.com/aws/containers-roadmap/issues/485
+        (1, 50, 150, "lower minimumHealthyPercent to 0 or raise maximumPercent to 200"),
+        (1, 100, 199, "lower minimumHealthyPercent to 0 or raise maximumPercent to 200"),
+        (1, 1, 100, "lower minimumHealthyPercent to 0 or raise maximumPercent to 200"),
+        (2, 51, 149, "lower minimumHealthyPercent to 50 or raise maximumPercent to 150"),
+        (3, 67, 133, "lower minimumHealthyPercent to 66 or raise maximumPercent to 134"),
+        (100, 100, 100, "lower minimumHealthyPercent to 99 or raise maximumPercent to 101"),
+    ],
+)
+def test_a_service_that_may_neither_start_nor_stop_a_task_is_refused_with_its_percentages(
+    world, ecs, desired, minimum, maximum, remedy
+):
+    described(ecs, **limited(desired, minimum, maximum))
+
+    with pytest.raises(InvalidInput) as refused:
+        begun(world)
+
+    assert str(refused.value) == (
+        f"service production/api can never be updated: of its {desired} tasks, minimumHealthyPercent "
+        f"{minimum} lets ECS stop none, and maximumPercent {maximum} lets it start none beside them; {remedy}"
+    )
+
+
+def test_a_daemon_that_may_stop_no_task_is_refused(world, ecs):
+    """ECS starts no second task of a daemon on an instance, so it has to stop the first one."""
+    described(ecs, schedulingStrategy="DAEMON", **limited(3, 100, 100))
+
+    with pytest.raises(InvalidInput, match=r"minimumHealthyPercent 100 .* lower it below 100$"):
+        begun(world)
+
+
+@pytest.mark.parametrize(
+    ("desired", "minimum", "maximum", "strategy"),
+    [
+        (1, 100, 200, "REPLICA"),
+        (1, 0, 100, "REPLICA"),
+        (1, 99, 200, "REPLICA"),
+        (2, 50, 100, "REPLICA"),
+        (2, 100, 150, "REPLICA"),
+        (3, 66, 100, "REPLICA"),
+        (3, 100, 134, "REPLICA"),
+        (0, 100, 100, "REPLICA"),
+        (1, 0, 100, "DAEMON"),
+        (1, 50, 100, "DAEMON"),  # the default of the console
+        (0, 100, 100, "DAEMON"),
+    ],
+)
+def test_a_service_that_may_start_or_stop_a_task_is_deployed_to(
+    world, ecs, ssm, desired, minimum, maximum, strategy
+):
+    runs(ecs, schedulingStrategy=strategy, **limited(desired, minimum, maximum))
     unfrozen(ssm)
     goes_back_to(ecs, OLD)
 

@@ -39,8 +39,9 @@ from tests.support.builders import (
 from tests.support.ecs_answers import defined
 
 WHY = "its execution was stopped (by Ada)"
-OLDER = release(id="event-0", released_at=at(-60))
-NEWER = release(id="event-2", released_at=at(60))
+ANOTHER = image(digest="sha256:" + "ef" * 32)
+OLDER = release(id="event-0", released_at=at(-60), image=ANOTHER)
+NEWER = release(id="event-2", released_at=at(60), image=ANOTHER)
 OWN = claim(execution=execution("recover-1"))
 """The dead deployment's id, and the execution that recovers it."""
 WELL = {"outcome": "SUCCEEDED", "reason": "every gate passed", "evidence": []}
@@ -248,7 +249,7 @@ def test_a_newer_release_that_took_the_service_over_keeps_it(world, ledger):
     before = ledger.service(SERVICE)
 
     is_superseded(
-        begun(world), "release shop/api:v2 (abababababab) has claimed service production/api"
+        begun(world), "release shop/api:v2 (efefefefefef) has claimed service production/api"
     )
     assert ledger.service(SERVICE) == before
     assert before.claim.execution == execution("e-2")

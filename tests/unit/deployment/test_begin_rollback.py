@@ -560,6 +560,25 @@ def test_alarms_that_cannot_be_read_do_not_stop_a_manual_rollback(world, ecs, cl
     assert (beginning.decision, beginning.alarms_firing) == (Decision.GO, ())
 
 
+@pytest.mark.parametrize(
+    ("target", "tag", "version"),
+    [(TO_OLD, "v1.9.0", "1.9.0"), (TO_V1, "v1.8.0", "1.8.0"), (TO_OLD, None, "2.0.0")],
+)
+def test_a_push_after_a_rollback_is_compared_with_the_version_that_was_gone_back_to(
+    world, ecs, ledger, target, tag, version
+):
+    [(kind, value)] = target.items()
+    accepted(ledger, "e-0", release=release(version="2.0.0", released_at=at(-60)))
+    runs(ecs)
+    still_runs(ecs)
+    if kind == "good":
+        defined(ecs, container(image=GOOD), asked=OLD, taskDefinitionArn=OLD)
+
+    begun(world, {kind: value.model_copy(update={"tag": tag})})
+
+    assert ledger.service(SERVICE).versions == {"shop/api": version}
+
+
 def test_a_service_of_another_kind_is_refused(world, ecs):
     """It has become one since the rollback was recorded."""
     described(ecs, deploymentController={"type": "CODE_DEPLOY"})

@@ -17,6 +17,7 @@ from tests.support.asked import (
     taken_up,
 )
 from tests.support.builders import (
+    ANOTHER_IMAGE,
     DIGEST,
     NEW,
     NOW,
@@ -140,7 +141,7 @@ def test_a_deployment_is_forgotten_when_its_history_has_passed(ecs, ledger):
 @pytest.mark.parametrize("outcome", ["REJECTED", "SUPERSEDED", "FAILED"])
 def test_a_deployment_that_never_had_its_claim_is_recorded_all_the_same(outcome, ecs, ledger):
     """The sweep has to know that it has been heard of."""
-    accepted(ledger, "e-2", release=release(id="event-2"))
+    accepted(ledger, "e-2", release=release(id="event-2", image=ANOTHER_IMAGE))
 
     done = finished(ending(outcome), ledger, ecs)
 
@@ -274,7 +275,10 @@ def test_a_service_has_not_gone_back_any_more_once_something_else_is_good(ends, 
     finished(ending("ROLLED_BACK", restored=OTHER), ledger, ecs)
     manual = ends.startswith("manual")
     later = release(
-        id="event-2", released_at=at(90), started_by="manual rollback" if manual else "push"
+        id="event-2",
+        released_at=at(90),
+        started_by="manual rollback" if manual else "push",
+        image=ANOTHER_IMAGE,
     )
     asked = deployment(release=later)
     accepted(ledger, "e-2", good_target=good(OLD), release=later)
@@ -374,7 +378,9 @@ def test_a_service_that_was_claimed_before_the_beginning_failed_is_free_again(ec
 
 def left_by_another_one(ledger):
     """An older release has put OTHER on the service, and ours has taken over from it."""
-    older = accepted(ledger, "e-0", release=release(id="event-0", released_at=at(-60)))
+    older = accepted(
+        ledger, "e-0", release=release(id="event-0", released_at=at(-60), image=ANOTHER_IMAGE)
+    )
     ledger.start_change(older, "UpdateService", at(-60), unproven=OTHER)
     ledger.end_change(older, "UpdateService", at(-60))
     ledger.claim(claim(), deployment(), OLD, NOW)
@@ -404,7 +410,9 @@ def test_a_deployment_that_failed_with_the_service_as_before_has_ended(ecs, ledg
 
 def test_an_unproven_version_that_is_the_rollback_target_needs_no_recovery(ecs, ledger):
     """A release of what ran already, taken over while nothing was good yet."""
-    older = accepted(ledger, "e-0", release=release(id="event-0", released_at=at(-60)))
+    older = accepted(
+        ledger, "e-0", release=release(id="event-0", released_at=at(-60), image=ANOTHER_IMAGE)
+    )
     ledger.start_change(older, "UpdateService", at(-60), unproven=OLD)
     ledger.end_change(older, "UpdateService", at(-60))
     accepted(ledger, "e-1")
@@ -430,7 +438,7 @@ def test_a_deployment_that_failed_without_the_claim_leaves_the_unproven_version_
     ecs, ledger
 ):
     left_by_another_one(ledger)
-    accepted(ledger, "e-2", release=release(id="event-2", released_at=at(60)))
+    accepted(ledger, "e-2", release=release(id="event-2", released_at=at(60), image=ANOTHER_IMAGE))
 
     done = finished(ending("FAILED", update=None), ledger, ecs)
 
@@ -509,7 +517,7 @@ def test_a_success_without_an_update_is_superseded(ecs, ledger):
 @pytest.mark.parametrize("outcome", ["SUCCEEDED", "ROLLED_BACK", "ROLLBACK_FAILED"])
 def test_a_deployment_that_a_newer_one_took_over_from_is_superseded(outcome, ecs, ledger):
     accepted(ledger, "e-1")
-    accepted(ledger, "e-2", release=release(id="event-2"))
+    accepted(ledger, "e-2", release=release(id="event-2", image=ANOTHER_IMAGE))
     if outcome == "SUCCEEDED":
         ours_is_there(ecs)
 
@@ -527,7 +535,7 @@ def test_a_deployment_that_failed_before_its_change_has_failed_whoever_has_the_c
     ecs, ledger
 ):
     accepted(ledger, "e-1")
-    accepted(ledger, "e-2", release=release(id="event-2"))
+    accepted(ledger, "e-2", release=release(id="event-2", image=ANOTHER_IMAGE))
 
     assert finished(ending("FAILED"), ledger, ecs).outcome == "FAILED"
 

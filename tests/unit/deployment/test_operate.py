@@ -13,6 +13,7 @@ from slipway.ledger.items import NoLonger
 from slipway.ledger.operations import Operations
 from slipway.ledger.records import Freeze, Quarantined
 from tests.support.builders import (
+    ANOTHER_IMAGE,
     DIGEST,
     NOW,
     OLD,
@@ -25,6 +26,7 @@ from tests.support.builders import (
     execution,
     good,
     quarantined,
+    release,
 )
 from tests.support.stubs import stubbed
 
@@ -215,7 +217,7 @@ def test_a_service_that_another_deployment_claims_just_now_is_not_freed(
     def late(self, service):
         record = read(self, service)
         monkeypatch.undo()
-        accepted(ledger, "e-2")
+        accepted(ledger, "e-2", release=release(image=ANOTHER_IMAGE))
         return record
 
     monkeypatch.setattr("slipway.ledger.operations.Ledger.service", late)

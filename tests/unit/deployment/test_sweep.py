@@ -447,6 +447,50 @@ def test_a_release_that_could_not_be_started_does_not_stop_that_of_another_route
     assert len(done["problems"]) == 1
 
 
+VERSIONS = route("v*") | {"semver": True}
+
+
+def test_the_highest_version_is_released_and_not_the_one_that_was_pushed_last(
+    sweeper, ssm, ecr, stepfunctions
+):
+    plans(ssm, plan(VERSIONS))
+    images(
+        ecr,
+        pushed("v1.9.1", digest=OLD_DIGEST, when=at(-3_000)),
+        pushed("v1.10.0", "v-latest"),
+        pushed("v1.10.0-rc.9", digest="sha256:" + "ef" * 32, when=at(-2_000)),
+    )
+    starts(stepfunctions)
+
+    assert sweeper.sweep(NOW)["released"] == ["shop/api:v1.10.0"]
+
+
+def test_a_tag_that_is_no_version_is_not_released_on_a_route_of_versions(sweeper, ssm, ecr):
+    plans(ssm, plan(VERSIONS))
+    images(ecr, pushed("v2"))
+
+    nothing_new(sweeper.sweep(NOW))
+
+
+def test_a_lower_version_than_the_accepted_one_is_not_released(sweeper, ssm, ecr, ledger):
+    accepted(ledger, "e-0", release=release(version="1.10.0", released_at=at(-7_200)))
+    plans(ssm, plan(VERSIONS))
+    images(ecr, pushed("v1.9.1", digest=OLD_DIGEST))
+
+    nothing_new(sweeper.sweep(NOW))
+
+
+def test_a_higher_version_than_the_accepted_one_is_released(
+    sweeper, ssm, ecr, ledger, stepfunctions
+):
+    accepted(ledger, "e-0", release=release(version="1.9.1", released_at=at(-7_200)))
+    plans(ssm, plan(VERSIONS))
+    images(ecr, pushed("v1.10.0", digest=OLD_DIGEST))
+    starts(stepfunctions)
+
+    assert sweeper.sweep(NOW)["released"] == ["shop/api:v1.10.0"]
+
+
 def test_each_tag_is_matched_once_however_many_routes_the_plan_has():
     routes = [json.loads(json.dumps(route(pattern))) for pattern in ("a*", "b*", "v*")]
     parsed = parse_plan(json.dumps({"routes": routes}), "shop/api")

@@ -63,7 +63,16 @@ from tests.support.handlers import (
     observed,
     rolls_back,
 )
-from tests.support.pushes import EXECUTION, found, located, planned, route, unguarded, unkept
+from tests.support.pushes import (
+    EXECUTION,
+    found,
+    located,
+    planned,
+    push,
+    route,
+    unguarded,
+    unkept,
+)
 
 ALARMS = ["api-5xx", {"name": "api-latency", "when_firing": "block"}]
 WINDOWS = [
@@ -118,6 +127,60 @@ def test_a_second_delivery_of_an_event_is_ignored_and_names_the_first_ones_relea
         f"an earlier delivery of the same event is the release of {EXECUTION}"
     )
     assert (resolution["release"], resolution["stages"]) == (None, [])
+
+
+VERSIONS = route("v*", staging=["staging/api"], production=[SERVICE]) | {"semver": True}
+
+
+def pushed_version(ledger, ssm, ecr, version):
+    """The answer to a push of this version, which staging and then production get."""
+    planned(ssm, VERSIONS)
+    unguarded(ssm, 2)
+    found(ecr, by={"imageTag": f"v{version}"})
+    located(ecr)
+    start = push(**{"image-tag": f"v{version}"})
+    return invoked("resolve_release", INPUTS["resolve_release"] | {"start": start})
+
+
+@pytest.mark.parametrize("service", ["staging/api", SERVICE])
+def test_a_lower_version_than_a_service_of_any_stage_has_accepted_is_ignored(
+    ledger, ssm, ecr, service
+):
+    accepted(ledger, "e-0", service=service, release=release(version="1.10.0"))
+
+    resolution = pushed_version(ledger, ssm, ecr, "1.9.1")
+
+    assert resolution["ignored"] == (
+        f"version 1.9.1 of repository shop/api is lower than 1.10.0, which service {service} has accepted; "
+        "if you want it nevertheless, deploy it manually"
+    )
+    assert (resolution["release"], resolution["stages"]) == (None, [])
+
+
+@pytest.mark.parametrize("version", ["1.10.0", "1.10.1-rc.1", "2.0.0"])
+def test_the_same_or_a_higher_version_is_released(ledger, ssm, ecr, version):
+    accepted(ledger, "e-0", release=release(version="1.10.0"))
+
+    assert pushed_version(ledger, ssm, ecr, version)["release"]["version"] == version
+
+
+def test_a_lower_version_of_another_repository_is_released(ledger, ssm, ecr):
+    other = release(image=image(repository="shop/web"), version="2.0.0")
+    accepted(ledger, "e-0", release=other)
+
+    assert pushed_version(ledger, ssm, ecr, "1.0.0")["ignored"] is None
+
+
+def test_an_item_that_can_not_be_read_leaves_the_order_of_versions_to_the_deployment(
+    ledger, ssm, ecr
+):
+    accepted(ledger, "e-0", service="staging/api", release=release(version="2.0.0"))
+    key = {"pk": "staging/api", "sk": "state#newest#shop/api"}
+    aws.table().update_item(
+        Key=key, UpdateExpression="SET version = :v", ExpressionAttributeValues={":v": "two"}
+    )
+
+    assert pushed_version(ledger, ssm, ecr, "1.0.0")["ignored"] is None
 
 
 def test_resolve_release_answers_a_retry_as_the_first_time(ledger, ssm, ecr):

@@ -14,7 +14,9 @@ from tests.support.handlers import ENDED, INPUTS, invoked, observed, rolls_back
 from tests.support.pushes import unkept
 from tests.support.stubs import stubbed
 
-NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3"))
+NEWER = release(
+    id="event-2", released_at=at(60), image=image(tag="v3", digest="sha256:" + "ef" * 32)
+)
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_an_update_that_aws_does_not_answer_keeps_its_mark(ours, ecs_once):
 
 def test_update_service_does_not_change_a_service_that_another_execution_has_claimed(theirs):
     with pytest.raises(
-        Superseded, match=r"release shop/api:v3 \(abababababab\) has claimed service"
+        Superseded, match=r"release shop/api:v3 \(efefefefefef\) has claimed service"
     ):
         invoked("update_service", INPUTS["update_service"])
 
@@ -75,7 +77,7 @@ def test_check_deployment_is_superseded_without_a_check_where_another_execution_
     verdict = invoked("check_deployment", INPUTS["check_deployment"])
 
     assert verdict["verdict"] == "SUPERSEDED"
-    assert verdict["reason"].startswith("release shop/api:v3 (abababababab) has claimed service")
+    assert verdict["reason"].startswith("release shop/api:v3 (efefefefefef) has claimed service")
 
 
 def test_check_deployment_judges_also_where_the_ledger_does_not_answer(dynamodb, ecs):

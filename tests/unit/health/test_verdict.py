@@ -187,6 +187,29 @@ def test_one_failed_task_does_not_fail_a_deployment():
     assert judge(observation(stopped=(stopped(),)), watch(), at(1)).verdict is Verdict.HEALTHY
 
 
+@pytest.mark.parametrize(
+    ("limit", "desired", "failed", "verdict"),
+    [
+        (1, 10, 1, Verdict.FAILED),
+        (3, 10, 2, Verdict.HEALTHY),
+        (3, 10, 3, Verdict.FAILED),
+        ("30%", 10, 2, Verdict.HEALTHY),
+        ("30%", 10, 3, Verdict.FAILED),
+        ("30%", 1, 1, Verdict.FAILED),
+    ],
+)
+def test_a_deployment_fails_with_as_many_failed_tasks_as_its_policy_says(
+    limit, desired, failed, verdict
+):
+    observed = observation(
+        service_deployment=service_deployment(desired=desired, running=desired),
+        running=tuple(task() for _ in range(desired)),
+        stopped=tuple(stopped(task=f"s{number}") for number in range(failed)),
+    )
+
+    assert judge(observed, watch(failed_tasks=limit), at(1)).verdict is verdict
+
+
 @pytest.mark.parametrize("state", ["OK", "INSUFFICIENT_DATA"])
 def test_an_alarm_that_is_ok_or_without_data_does_not_fail_a_deployment(state):
     assert judge(observation(alarm(state)), watch(), at(30)).verdict is Verdict.HEALTHY

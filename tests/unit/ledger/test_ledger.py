@@ -42,10 +42,11 @@ from tests.support.ledgers import recovery
 from tests.support.stubs import stubbed
 
 PART = part_of(deployment())
-OLDER = release(id="event-0", released_at=at(-60), image=image(tag="v1"))
-NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3"))
-SAME_TIME = release(id="event-2", image=image(tag="v3"))
-THEIRS = r"release shop/api:v3 \(abababababab\)"
+ANOTHER_DIGEST = "sha256:" + "ef" * 32
+OLDER = release(id="event-0", released_at=at(-60), image=image(tag="v1", digest=ANOTHER_DIGEST))
+NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3", digest=ANOTHER_DIGEST))
+SAME_TIME = release(id="event-2", image=image(tag="v3", digest=ANOTHER_DIGEST))
+THEIRS = r"release shop/api:v3 \(efefefefefef\)"
 SURELY_OVER = CHANGE_SECONDS + CLOCKS_APART_SECONDS
 RECOVERY = claim().model_copy(update={"execution": execution("recovery")})
 WELL = {"outcome": "SUCCEEDED", "reason": "every gate passed", "evidence": ["2 of 2 tasks run"]}
@@ -90,6 +91,7 @@ def test_a_service_that_nobody_has_claimed_is_claimed(ledger):
         "deployment": claim().deployment,
         "execution": claim().execution,
         "release": "shop/api:v2 (abababababab)",
+        "deploys": f"shop/api@{DIGEST}",
         "claimed_at": at(5),
         "lease_until": at(5 + LEASE_SECONDS),
         "changing_until": None,
@@ -176,6 +178,152 @@ def test_a_newer_release_takes_over_when_a_dead_executions_change_is_surely_over
 
     assert current_claim(ledger).execution == claim("e-2").execution
     assert current_claim(ledger).changing_until is None
+
+
+SAME_IMAGE = release(id="event-3", released_at=at(90), image=image(tag="main-1"))
+"""Of the same image as our release, under another tag that was pushed later."""
+
+
+def test_a_newer_release_of_the_same_image_does_not_take_over(ledger, own):
+    before = ledger.service(SERVICE)
+
+    with pytest.raises(Busy):
+        claimed_by(ledger, claim("e-3"), 1, release=SAME_IMAGE)
+
+    assert ledger.service(SERVICE) == before
+
+
+def test_a_release_of_the_same_image_of_another_repository_takes_over(ledger, own):
+    mirrored = SAME_IMAGE.image.model_copy(update={"repository": "mirror/api"})
+
+    claimed_by(ledger, claim("e-3"), 1, release=SAME_IMAGE.model_copy(update={"image": mirrored}))
+
+    assert current_claim(ledger).execution == claim("e-3").execution
+
+
+def test_a_release_of_the_same_image_takes_over_from_a_deployment_that_may_have_died(ledger, own):
+    claimed_by(
+        ledger, claim("e-3"), LEASE_SECONDS + CLOCKS_APART_SECONDS + 0.001, release=SAME_IMAGE
+    )
+
+    assert current_claim(ledger).execution == claim("e-3").execution
+
+
+def test_an_older_release_claims_the_service_after_the_newest_one_if_both_have_the_same_image(
+    ledger,
+):
+    newer = accepted(ledger, "e-3", release=SAME_IMAGE)
+    ledger.finish(newer, deployment(), WELL, good(NEW, DIGEST), None)
+
+    claimed_by(ledger, claim(), 100)
+
+    assert current_claim(ledger).execution == claim().execution
+    assert ledger.service(SERVICE).newest == {"shop/api": release_order(SAME_IMAGE)}
+
+
+def test_an_older_release_of_the_same_image_does_not_claim_after_one_that_came_in_that_moment(
+    ledger, monkeypatch
+):
+    newer = accepted(ledger, "e-3", release=SAME_IMAGE)
+    ledger.finish(newer, deployment(), WELL, good(NEW, DIGEST), None)
+    read = Ledger.service
+
+    def then_claimed(self, service):
+        monkeypatch.setattr(Ledger, "service", read)
+        found = self.service(service)
+        newest = NEWER.model_copy(update={"id": "event-4", "released_at": at(120)})
+        ledger.free(accepted(ledger, "e-4", release=newest))
+        return found
+
+    monkeypatch.setattr(Ledger, "service", then_claimed)
+
+    with pytest.raises(Busy):
+        claimed_by(ledger, claim(), 100)
+    with pytest.raises(Superseded, match="a newer release of repository shop/api"):
+        claimed_by(ledger, claim(), 100)
+
+
+def test_an_older_release_of_the_image_that_a_manual_rollback_has_abandoned_is_superseded(ledger):
+    abandoning = release(id="back", released_at=at(90), started_by="manual rollback")
+    claimed_by(ledger, claim("e-3"), release=abandoning, stage=None)
+
+    with pytest.raises(Superseded, match="a newer release of repository shop/api"):
+        claimed_by(ledger, claim(), 1)
+
+
+LOWER = NEWER.model_copy(update={"version": "1.9.1"})
+HIGHER = NEWER.model_copy(update={"version": "1.10.1"})
+"""Pushed later than version 1.10.0."""
+
+
+def versioned(**changes):
+    return release(version="1.10.0", **changes)
+
+
+def test_a_version_stays_with_the_service_that_has_accepted_it(ledger):
+    claimed_by(ledger, claim(), release=versioned())
+
+    assert ledger.service(SERVICE).versions == {"shop/api": "1.10.0"}
+
+
+def test_a_higher_version_takes_over_at_once(ledger):
+    claimed_by(ledger, claim(), release=versioned())
+
+    claimed_by(ledger, claim("e-2"), 1, release=HIGHER)
+
+    assert ledger.service(SERVICE).versions == {"shop/api": "1.10.1"}
+
+
+def test_a_lower_version_that_was_pushed_later_does_not_take_over(ledger):
+    claimed_by(ledger, claim(), release=versioned())
+    before = ledger.service(SERVICE)
+
+    with pytest.raises(Superseded) as raised:
+        claimed_by(ledger, claim("e-2"), 1, release=LOWER)
+
+    assert str(raised.value) == (
+        "version 1.9.1 of repository shop/api is lower than 1.10.0, which service production/api has "
+        "accepted; if you want it nevertheless, deploy it manually"
+    )
+    assert ledger.service(SERVICE) == before
+
+
+def test_a_lower_version_does_not_take_over_from_one_that_came_in_the_moment_of_its_check(
+    ledger, monkeypatch
+):
+    read = Ledger.service
+
+    def then_claimed(self, service):
+        monkeypatch.setattr(Ledger, "service", read)
+        found = self.service(service)
+        claimed_by(ledger, claim(), release=versioned())
+        return found
+
+    monkeypatch.setattr(Ledger, "service", then_claimed)
+
+    with pytest.raises(Superseded, match=r"version 1\.9\.1 of repository shop/api is lower"):
+        claimed_by(ledger, claim("e-2"), 1, release=LOWER)
+
+    assert current_claim(ledger).execution == claim().execution
+
+
+def test_a_person_may_deploy_a_lower_version_after_which_the_order_goes_on_from_there(ledger):
+    claimed_by(ledger, claim(), release=versioned())
+    by_hand = LOWER.model_copy(update={"started_by": "manual start", "by": "Ada"})
+    later = release(id="event-3", released_at=at(90), version="1.9.2")
+
+    claimed_by(ledger, claim("e-2"), 1, release=by_hand)
+    claimed_by(ledger, claim("e-3"), 2, release=later)
+
+    assert ledger.service(SERVICE).versions == {"shop/api": "1.9.2"}
+
+
+def test_a_release_without_a_version_takes_over_and_leaves_the_accepted_version(ledger):
+    claimed_by(ledger, claim(), release=versioned())
+
+    claimed_by(ledger, claim("e-2"), 1, release=NEWER)
+
+    assert ledger.service(SERVICE).versions == {"shop/api": "1.10.0"}
 
 
 def test_another_execution_of_the_same_deployment_may_take_over(ledger, own):
@@ -515,7 +663,7 @@ def test_the_end_of_a_deployment_of_an_unknown_image_quarantines_nothing(ledger,
 def test_the_good_and_the_quarantined_versions_stay_with_the_service(ledger, own):
     ledger.finish(own, deployment(), WELL, good(NEW, DIGEST), None)
 
-    newer = deployment(release=NEWER)
+    newer = deployment(release=NEWER.model_copy(update={"image": image(tag="v3")}))
     ledger.claim(claim("e-2"), newer, OLD, at(60))
     ledger.finish(claim("e-2"), newer, BAD, good(), quarantined())
 

@@ -32,6 +32,7 @@ from tests.support.asked import (
 )
 from tests.support.builders import (
     ACCOUNT,
+    ANOTHER_IMAGE,
     DIGEST,
     FAMILY,
     NEW,
@@ -338,7 +339,7 @@ def test_the_list_of_services_says_who_has_claimed_a_service(ledger):
 
 def test_the_list_of_services_names_the_one_that_has_taken_over(ledger):
     accepted(ledger, "e-1")
-    newer = release(id="event-2", released_at=at(60))
+    newer = release(id="event-2", released_at=at(60), image=ANOTHER_IMAGE)
 
     accepted(ledger, "e-2", release=newer)
 
@@ -399,7 +400,7 @@ def test_a_service_that_a_deployment_leaves_is_not_in_the_list_as_claimed(ledger
 @pytest.mark.parametrize("leave", LEAVES.values(), ids=LEAVES)
 def test_an_execution_that_has_lost_its_service_does_not_change_the_list(ledger, leave):
     lost = accepted(ledger, "e-1")
-    accepted(ledger, "e-2", release=release(id="event-2", released_at=at(60)))
+    accepted(ledger, "e-2", release=release(id="event-2", released_at=at(60), image=ANOTHER_IMAGE))
     before = listed()
 
     leave(ledger, lost)

@@ -26,8 +26,10 @@ SURELY_OVER = CHANGE_SECONDS + CLOCKS_APART_SECONDS + 1
 
 
 def of(repository, seconds, **changes):
-    """A release of a repository's image, this many seconds after NOW."""
-    defaults = {"id": f"event-{seconds}", "image": image(repository=repository)}
+    """A release of an image of its own of a repository, this many seconds after NOW."""
+    digest = f"sha256:{round(seconds * 1000) % 2**256:064x}"
+    made = image(repository=repository, digest=digest)
+    defaults = {"id": f"event-{seconds}", "image": made}
     return release(released_at=at(seconds), **defaults | changes)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from slipway.ledger.records import (
     ClaimId,
     Good,
     Quarantined,
+    deployed_by,
     deployment_id,
     release_order,
     timestamp,
@@ -214,6 +216,7 @@ class Executions(RuleBasedStateMachine):
         ours, marked = actor.deployment.release, self.marked_at
         own, refused = actor.claim.deployment, self._is_refused(actor)
         now = at(self.now - late + actor.clock)
+        waits = self._waits_for_the_same_image(actor, now)
         try:
             self.ledger.claim(actor.claim, actor.deployment, OLD, now, recovering=actor.recovers)
         except Superseded:
@@ -221,10 +224,13 @@ class Executions(RuleBasedStateMachine):
             return
         except Busy:
             assert not refused
+            if waits:
+                return
             assert marked is not None
             assert self.now - late <= marked + CHANGE_SECONDS + 2 * CLOCKS_APART_SECONDS
             return
         assert not refused
+        assert not waits
         assert not self._inside()
         self.claimant, self.marked_at, self.last_claimed = actor, None, own
         if not self._is_older(ours):
@@ -238,7 +244,18 @@ class Executions(RuleBasedStateMachine):
         if actor.recovers and self.last_claimed != actor.claim.deployment:
             return True
         ours = actor.deployment.release
-        return self._is_older(ours) and not ours.manual_rollback
+        newest = self.newest.get(ours.image.repository, ours)
+        another = deployed_by(newest) != deployed_by(ours)
+        return self._is_older(ours) and another and not ours.manual_rollback
+
+    def _waits_for_the_same_image(self, actor: Actor, now: datetime) -> bool:
+        """Whether another deployment of the actor's image has the service, and may be alive."""
+        held = self.ledger.service(self.service).claim
+        deploys = deployed_by(actor.deployment.release)
+        if held is None or held.deployment == actor.claim.deployment or not deploys:
+            return False
+        alive = held.lease_until >= now - timedelta(seconds=CLOCKS_APART_SECONDS)
+        return held.deploys == deploys and alive
 
     def _is_older(self, one: Release) -> bool:
         newest = self.newest.get(one.image.repository, one)

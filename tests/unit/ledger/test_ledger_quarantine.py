@@ -9,6 +9,7 @@ from slipway.errors import AwsUnavailable, Superseded
 from slipway.ledger.ledger import WRITES_TRIED, Ledger
 from slipway.ledger.records import GoneBack
 from tests.support.builders import (
+    ANOTHER_IMAGE,
     DIGEST,
     NEW,
     NOW,
@@ -153,7 +154,7 @@ def test_a_write_that_another_one_precedes_each_time_is_worth_another_try(
 def test_a_quarantine_is_not_written_for_an_execution_that_loses_the_service_meanwhile(
     ledger, meanwhile
 ):
-    newer = release(id="event-2", released_at=at(60))
+    newer = release(id="event-2", released_at=at(60), image=ANOTHER_IMAGE)
     meanwhile(lambda: accepted(Ledger(aws.table()), "e-2", release=newer))
 
     with pytest.raises(Superseded):
@@ -167,7 +168,9 @@ def test_a_service_that_went_back_by_itself_is_known_until_a_version_is_good(led
     back = GoneBack(task_definition=OLD, at=NOW, deployment=own.deployment)
     ledger.finish(own, deployment(), BAD, None, quarantined(), back)
     after_rollback = state(ledger)
-    failed = accepted(ledger, "e-2", release=release(id="event-2", released_at=at(60)))
+    failed = accepted(
+        ledger, "e-2", release=release(id="event-2", released_at=at(60), image=ANOTHER_IMAGE)
+    )
     ledger.finish(failed, deployment(), {**BAD, "outcome": "FAILED"}, None, None)
     after_failure = state(ledger)
 

@@ -88,6 +88,37 @@ def test_an_alarm_is_named_once(again):
     assert f"\n  {FIRST}.alarms: an alarm is named twice: a" in said(json.dumps(twice))
 
 
+@pytest.mark.parametrize(
+    ("given", "desired", "failed"),
+    [
+        ({}, 1, 2),
+        ({}, 100, 2),
+        ({"failed_tasks": 1}, 100, 1),
+        ({"failed_tasks": 100}, 1, 100),
+        ({"failed_tasks": "50%"}, 1, 1),
+        ({"failed_tasks": "50%"}, 3, 2),
+        ({"failed_tasks": "50%"}, 4, 2),
+        ({"failed_tasks": "1%"}, 100, 1),
+        ({"failed_tasks": "1%"}, 101, 2),
+        ({"failed_tasks": "100%"}, 7, 7),
+        ({"failed_tasks": "100%"}, 0, 1),
+    ],
+)
+def test_a_percentage_of_failed_tasks_is_rounded_up_to_one_at_least(given, desired, failed):
+    assert policy_of(**given).failed_tasks_of(desired) == failed
+
+
+@pytest.mark.parametrize(
+    "given", [0, -1, 101, 2.5, True, None, "2", "0%", "101%", "5%\n", "050%", "50 %", [2]]
+)
+def test_failed_tasks_are_a_number_or_a_percentage(given):
+    plan = json.dumps({"routes": [route(stages=[stage(service(failed_tasks=given))])]})
+
+    assert f"\n  {FIRST}.failed_tasks: Value error, a number of tasks from 1 to 100, or " in said(
+        plan
+    )
+
+
 def test_a_policy_freezes_nothing_by_default():
     assert policy_of().freeze == ()
 
@@ -109,9 +140,14 @@ DATES = {"from": "2026-12-23T00:00:00Z", "until": "2027-01-02T00:00:00+01:00"}
         ({"alarms": [{"when_firing": "block"}]}, False),
         ({"alarms": [{"name": "a", "when_firing": "wait"}]}, False),
         ({"alarms": [""]}, False),
+        ({"failed_tasks": 2}, True),
+        ({"failed_tasks": "50%"}, True),
+        ({"failed_tasks": "101%"}, False),
+        ({"failed_tasks": 0}, False),
+        ({"failed_tasks": [2]}, False),
     ],
 )
-def test_the_schema_and_the_models_agree_on_alarms_and_windows(given, fits):
+def test_the_schema_and_the_models_agree_on_what_has_several_forms(given, fits):
     plan = {"routes": [route(stages=[stage(service(**given))])]}
     schema = jsonschema.Draft202012Validator(json.loads(schemas.PLAN.read_text()))
 
@@ -133,6 +169,49 @@ def test_the_first_route_that_matches_wins(tag, stages):
     found = plan.route_for(tag)
 
     assert (found and [s.name for s in found.stages]) == stages
+
+
+@pytest.mark.parametrize(
+    ("excluded", "tag", "name"),
+    [
+        (["*-rc*"], "v2.0.0", "one"),
+        (["*-rc*"], "v2.0.0-rc.1", "two"),
+        (["*-rc*"], "v2.0.0-RC1", "one"),
+        (["*-rc*", "v1.*"], "v1.9.0", "two"),
+        (["*"], "v2.0.0", "two"),
+        ([], "v2.0.0-rc.1", "one"),
+    ],
+)
+def test_a_route_does_not_match_a_tag_that_it_excludes(excluded, tag, name):
+    plan = read(
+        route("v*", stages=[stage(name="one")]) | {"except": excluded},
+        route("*", stages=[stage(name="two")]),
+    )
+
+    assert plan.route_for(tag).stages[0].name == name
+
+
+def test_a_tag_that_every_route_excludes_has_none():
+    assert read(route("v*") | {"except": ["*-rc*"]}).route_for("v1-rc1") is None
+
+
+@pytest.mark.parametrize(
+    ("semver", "tag", "version", "takes"),
+    [
+        (True, "v1.2.3", "1.2.3", True),
+        (True, "v1.2", None, False),
+        (False, "v1.2.3", None, True),
+        (False, "latest", None, True),
+    ],
+)
+def test_a_route_in_the_order_of_semver_takes_only_versions(semver, tag, version, takes):
+    [planned] = read(route() | {"semver": semver}).routes
+
+    assert (planned.version_of(tag), planned.takes(tag)) == (version, takes)
+
+
+def test_a_route_is_not_in_the_order_of_semver_by_default():
+    assert not read(route()).routes[0].semver
 
 
 def test_the_policy_of_a_service_is_found_in_any_route_and_stage_that_names_the_service():
@@ -190,6 +269,10 @@ WRONG = {
     "routes": {"routes": []},
     "routes.0.tags": {"routes": [route() | {"tags": []}]},
     "routes.0.tags.0": {"routes": [route("")]},
+    "routes.0.except": {"routes": [route() | {"except": "*-rc*"}]},
+    "routes.0.except.0": {"routes": [route() | {"except": [""]}]},
+    "routes.0.excluded": {"routes": [route() | {"excluded": ["*-rc*"]}]},
+    "routes.0.semver": {"routes": [route() | {"semver": "yes"}]},
     "routes.0.stages": {"routes": [route() | {"stages": []}]},
     "routes.1.stages": {"routes": [route(), {"tags": ["x"]}]},
     "routes.0.stages.0.name": {"routes": [route(stages=[{"services": [service()]}])]},

@@ -120,6 +120,16 @@ def test_a_release_carries_who_started_it_and_whether_by_force(ssm, ecr, wish, b
     assert (resolution.release.by, resolution.release.force) == (by, force)
 
 
+@pytest.mark.parametrize(("tag", "version"), [("v1.2.3", "1.2.3"), ("v2", None)])
+def test_a_manual_start_deploys_any_tag_on_a_route_of_versions(ssm, ecr, tag, version):
+    located(ecr)
+    planned(ssm, route("v*") | {"semver": True})
+    unguarded(ssm)
+    found(ecr, by={"imageTag": tag})
+
+    assert resolved(BY_TAG | {"tag": tag}, ssm, ecr).release.version == version
+
+
 WRONG = {
     "neither tag nor digest": ({"repository": "r"}, "name the image by tag or by digest"),
     "both tag and digest": (BY_TAG | BY_DIGEST, "name the image by tag or by digest"),

@@ -410,3 +410,34 @@ def test_an_event_whose_id_is_none_of_eventbridge_is_refused(ssm, ecr, id_):
 @pytest.mark.parametrize("id_", ["x" * 200, "sweep-0123", "a/b#c~"])
 def test_the_id_of_a_release_can_be_a_key_of_the_ledger_whatever_the_events_is(ssm, ecr, id_):
     assert re.fullmatch("[A-Za-z0-9_-]{1,80}", released(push() | {"id": id_}, ssm, ecr))
+
+
+# --- a route in the order of SemVer -----------------------------------------------------------------
+
+
+def test_a_push_on_a_route_of_versions_carries_its_version(ssm, ecr):
+    planned(ssm, route("v*") | {"semver": True})
+    unguarded(ssm)
+    found(ecr, by={"imageTag": "v1.2.3"})
+    located(ecr)
+
+    assert resolved(push(**{"image-tag": "v1.2.3"}), ssm, ecr).release.version == "1.2.3"
+
+
+def test_a_push_on_another_route_carries_no_version(ssm, ecr):
+    planned(ssm, route("v*"))
+    unguarded(ssm)
+    found(ecr, by={"imageTag": "v1.2.3"})
+    located(ecr)
+
+    assert resolved(push(**{"image-tag": "v1.2.3"}), ssm, ecr).release.version is None
+
+
+@pytest.mark.parametrize("tag", ["v2", "v2.1", "v-latest", "v02.1.0", "v1.2.3_build"])
+def test_a_tag_that_is_no_version_is_ignored_on_a_route_of_versions(ssm, ecr, tag):
+    planned(ssm, route("v*") | {"semver": True})
+
+    assert resolved(push(**{"image-tag": tag}), ssm, ecr).ignored == (
+        f"tag {tag} is no version of SemVer 2.0, such as v1.2.3 or 1.2.3-rc.1, and its route takes only "
+        f'versions ("semver" in {PARAMETER})'
+    )

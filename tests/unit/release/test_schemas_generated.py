@@ -75,6 +75,8 @@ def from_schema(schema: dict[str, Any], defs: dict[str, Any]) -> st.SearchStrate
             made = st.sampled_from(values)
         case {"type": "null", **rest}:
             made = st.none()
+        case {"type": "boolean", **rest}:
+            made = st.booleans()
         case {"type": "integer", "minimum": int(least), "maximum": int(most), **rest}:
             made = st.integers(least, most)
         case {"type": "array", "items": dict(items), **rest}:

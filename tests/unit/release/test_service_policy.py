@@ -64,6 +64,10 @@ WRONG = {
         {"repositories": ["a"], "alarms": ["x", BLOCKING | {"name": "x"}]},
         "alarms: an alarm is named twice: x",
     ),
+    "a wrong limit": (
+        {"repositories": ["a"], "failed_tasks": "half"},
+        "failed_tasks: Value error, ",
+    ),
     "a wrong window": ({"repositories": ["a"], "freeze": [{"cron": "x"}]}, "freeze.0.cron: "),
     "a list": ([], "as a whole: "),
 }
@@ -148,6 +152,28 @@ def test_a_service_without_a_policy_is_refused_if_one_is_required():
 )
 def test_of_two_values_the_stricter_one_applies(field, plan, service, both):
     assert getattr(merged({field: plan}, {field: service}), field) == both
+
+
+@pytest.mark.parametrize(
+    ("plan", "service", "of"),
+    [
+        ({}, {}, {1: 2, 10: 2}),
+        ({"failed_tasks": 5}, {"failed_tasks": 3}, {1: 3, 10: 3}),
+        ({"failed_tasks": 3}, {"failed_tasks": 5}, {1: 3, 10: 3}),
+        ({"failed_tasks": "20%"}, {"failed_tasks": "50%"}, {1: 1, 10: 2}),
+        ({"failed_tasks": 3}, {"failed_tasks": "50%"}, {1: 1, 4: 2, 10: 3}),
+        ({"failed_tasks": "50%"}, {"failed_tasks": 3}, {1: 1, 4: 2, 10: 3}),
+        ({}, {"failed_tasks": "50%"}, {1: 1, 4: 2, 10: 2}),
+        ({"failed_tasks": "50%"}, {}, {1: 1, 4: 2, 10: 5}),
+    ],
+)
+def test_of_two_limits_of_failed_tasks_the_smaller_one_applies_to_each_desired_count(
+    plan, service, of
+):
+    found = merged(plan, service)
+
+    assert {desired: found.failed_tasks_of(desired) for desired in of} == of
+    assert Policy(**found.to_json()) == found  # as the ledger keeps it
 
 
 def test_what_the_policy_does_not_give_stays_as_planned():
