@@ -839,7 +839,7 @@ def test_a_deployment_waits_for_one_of_the_same_image_under_another_tag(world, l
 @EITHER
 def test_the_good_end_of_the_other_deployment_counts_for_both(world, ecs, ledger, other):
     own = accepted(ledger, "e-0", release=other)
-    ledger.finish(own, None, {"outcome": "SUCCEEDED"}, good(NEW, DIGEST), None)
+    ledger.finish(own, deployment(), {"outcome": "SUCCEEDED"}, good(NEW, DIGEST), None)
     runs(ecs, ON_NEW, image=OURS, on=NEW)
     described(ecs, ON_NEW)
 
@@ -862,7 +862,7 @@ def test_an_image_that_has_failed_under_another_tag_is_rejected(world, ecs, ledg
 @EITHER
 def test_a_deployment_begins_if_the_other_one_has_changed_nothing(world, ecs, ssm, ledger, other):
     own = accepted(ledger, "e-0", release=other)
-    ledger.finish(own, None, {"outcome": "FAILED"}, None, None)
+    ledger.finish(own, deployment(), {"outcome": "FAILED"}, None, None)
     may_begin(ecs, ssm)
 
     assert begun(world).decision is Decision.GO

@@ -312,7 +312,8 @@ def test_a_recovery_that_could_not_begin_leaves_the_deployment_to_the_next_one(
     if claimed_by == "nobody":
         ledger.free(own)
     if claimed_by == "another":
-        accepted(ledger, "e-2", release=release(id="event-2", released_at=at(60)))
+        later = release(id="event-2", released_at=at(60), image=ANOTHER_IMAGE)
+        accepted(ledger, "e-2", release=later)
     before = ledger.service(SERVICE), aws.table().scan()["Items"]
 
     done = finished(given, ledger, ecs)
