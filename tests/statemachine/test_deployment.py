@@ -194,6 +194,7 @@ def test_the_ledger_is_given_all_that_is_known_of_the_end(machine: Machine) -> N
         "task_definition": NEW,
         "update": update(started_at=at(5)).to_json(),
         "restored": None,
+        "other_target": None,
         "proven": True,
     }
 

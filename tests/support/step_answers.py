@@ -11,8 +11,9 @@ from typing import Any
 
 from slipway.deployment.beginning import Beginning, Decision, Start
 from slipway.deployment.finish import Ending, Finished
+from slipway.deployment.go_back import GoneBack
 from slipway.deployment.resolve_rollback import ManualRollback, RollbackDeployment
-from slipway.ecs.rollback import RollBack, RollBackAction
+from slipway.ecs.rollback import RollBackAction
 from slipway.ecs.task_definition import Registration
 from slipway.errors import InvalidInput, Refused, reason_of
 from slipway.health.cause import Cause
@@ -291,7 +292,7 @@ def rolled_back(action: RollBackAction = RollBackAction.UPDATED) -> dict[str, An
         an_update(deployment_id=BACK, started_at=at(90), task_definition=OLD) if to_watch else None
     )
     reason = f"what was found to do is {action}"
-    return RollBack(action=action, reason=reason, task_definition=OLD, update=watch).to_json()
+    return GoneBack(action=action, reason=reason, task_definition=OLD, update=watch).to_json()
 
 
 def finding(outcome: str, reason: str, *evidence: str, **known: Any) -> Callable[[Any], Answer]:
