@@ -42,7 +42,7 @@ def _check(claim: ClaimId, watch: Watch, ledger: Ledger) -> CheckResult:
     try:
         ledger.renew(claim, datetime.now(UTC))
     except Superseded as other:
-        return superseded(str(other), watch)
+        return superseded(other, watch)
     except (AwsUnavailable, AwsRefused):
         # The verdict does not depend on the ledger, so that the check goes on without it.
         logger.exception("no sign of life in the ledger")

@@ -10,7 +10,7 @@ from slipway.ecs.task_definition import read_task_definition
 from slipway.errors import AwsRefused
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
-from slipway.ledger.ledger import taken_over
+from slipway.ledger.ledger import superseded_by
 from slipway.ledger.records import Recovery
 
 
@@ -32,9 +32,9 @@ def begin_recovery(case: Case, recovery: Recovery, world: World) -> Beginning:
     known = world.ledger.service(claim.service)
     unchanged = f"{recovery.why} before anything was changed"
     changing = record is not None and record.changing
-    ours = known.last_claimed == claim.deployment
+    ours = known.last_claimed_by(claim.deployment)
     if changing and not ours:
-        return case.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, taken_over(known))
+        return case.superseded(superseded_by(known))
     if not ours and (older := case.refused_as_older(known)):
         return older
     # A person may have freed the service since.

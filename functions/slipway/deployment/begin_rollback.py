@@ -115,8 +115,8 @@ def _quarantine_what_it_abandons(
     )
     try:
         world.ledger.quarantine(case.claim, abandoned.digest, why)
-    except Superseded as newer:
-        return case.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
+    except Superseded as other:
+        return case.superseded(other)
     return None
 
 

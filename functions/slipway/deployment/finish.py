@@ -12,7 +12,7 @@ from slipway.deployment.asked import read_asked
 from slipway.ecs.kept_image import keep_image
 from slipway.ecs.service import Update, primary_deployment, read_service
 from slipway.errors import InvalidInput, Refused, reason_of
-from slipway.health.cause import Cause
+from slipway.health.cause import Cause, cause_of
 from slipway.health.outcome import Outcome
 from slipway.image import Image
 from slipway.ledger.ledger import Ledger, Unreadable
@@ -154,8 +154,8 @@ def _finish(
     if ledger.finish(claim, asked, _written(end, now, expires), good, quarantine, gone_back):
         return _finished(end, claim)
     if record and end.outcome.facts.needs_claim:
-        reason = f"another deployment has claimed the service; {end.reason}"
-        end = _superseded(end, Cause.NEWER_RELEASE, reason)
+        taken = ledger.superseded(claim)
+        end = _superseded(end, cause_of(taken), f"{taken}; {end.reason}")
     recorded = ledger.finish_without_service(claim, asked, _written(end, now, expires))
     if recorded is None or recorded.end is None:
         return _finished(_end(ending), claim, left_to_recovery=True)

@@ -14,7 +14,7 @@ from slipway.model import Model
 from slipway.reasons import Evidence, Reason
 from slipway.release.named import NamedRelease, NamedRollback
 from slipway.release.plan import ServiceName
-from slipway.release.release import Deployment, Release, ReleaseStage
+from slipway.release.release import Deployment, Release, ReleaseStage, StartedBy
 
 # DynamoDB refuses an item of more than 400 KB, so these lists have to have a limit.
 GOOD_KEPT = 10
@@ -63,13 +63,44 @@ class Claim(Model):
     """Id of the deployment."""
     execution: str
     """ARN of its running execution, which is the fencing token."""
-    release: str
-    """The release as people know it: its image."""
     claimed_at: AwareDatetime
     lease_until: AwareDatetime
     """When the deployment has to have given its next sign of life."""
     changing_until: AwareDatetime | None = None
     """The change mark: until then, no other deployment can claim the service. None between changes."""
+
+
+class Claimant(Model):
+    """What has claimed a service: a release, or a manual rollback."""
+
+    image: str
+    """The release as people know it. The image of a manual rollback is the one that it abandons."""
+    started_by: StartedBy
+    by: str | None = None
+    """Who started it, as that person wrote it."""
+
+    @classmethod
+    def of(cls, release: Release) -> Claimant:
+        """What claims a service for this release."""
+        return cls(image=str(release.image), started_by=release.started_by, by=release.by)
+
+    @property
+    def manual_rollback(self) -> bool:
+        """Whether it is a manual rollback."""
+        return self.started_by is StartedBy.MANUAL_ROLLBACK
+
+    def __str__(self) -> str:
+        """As people call it: ``release shop/api:v2 (0123456789ab)``, ``a manual rollback by jo``."""
+        if not self.manual_rollback:
+            return f"release {self.image}"
+        return f"a manual rollback by {self.by}" if self.by else "a manual rollback"
+
+
+class LastClaim(Claimant):
+    """What has claimed a service last, whether it still has the claim or not."""
+
+    deployment: str
+    """Id of the deployment."""
 
 
 class GoneBack(Model):
@@ -115,10 +146,11 @@ class ServiceRecord(Model):
 
     service: ServiceName
     claim: Claim | None = None
-    last_claimed: str | None = None
-    """Id of the deployment that has claimed the service last, whether it still has the claim or not."""
+    last_claimed: LastClaim | None = None
     newest: Mapping[str, str] = {}
     """The `release_order` of the newest release that was accepted, by repository."""
+    claimant: Mapping[str, Claimant] = {}
+    """Which release that was, by repository: it may be a manual rollback."""
     good: tuple[Good, ...] = ()
     """The good versions, the newest first."""
     quarantined: Mapping[str, Quarantined] = {}
@@ -133,6 +165,10 @@ class ServiceRecord(Model):
     """ARN of what the service ran when it was last free. It is the rollback target if nothing is good yet."""
     unproven: tuple[str, ...] = ()
     """ARNs of what was put on the service, or may have been, and no deployment has ended since."""
+
+    def last_claimed_by(self, deployment: str) -> bool:
+        """Whether the deployment with this id has claimed the service last."""
+        return self.last_claimed is not None and self.last_claimed.deployment == deployment
 
     @property
     def before(self) -> str | None:

@@ -437,6 +437,24 @@ def test_a_manual_rollback_is_superseded_where_a_newer_release_comes_before_it_h
     assert ledger.service(SERVICE).quarantined == {}
 
 
+def test_a_manual_rollback_is_superseded_by_the_person_of_the_next_one(
+    world, ecs, ledger, monkeypatch
+):
+    quarantine = ledger.quarantine
+
+    def late(*arguments):
+        accepted(ledger, "e-9", release=release(id="r", started_by="manual rollback", by="jo"))
+        quarantine(*arguments)
+
+    monkeypatch.setattr(ledger, "quarantine", late)
+    may_roll_back(ecs)
+
+    beginning = begun(world)
+
+    assert (beginning.outcome, beginning.cause) == ("SUPERSEDED", Cause.PERSON)
+    assert beginning.reason == f"jo has rolled service {SERVICE} back manually"
+
+
 def test_a_second_try_goes_on_from_the_claim_that_the_first_one_made(world, ecs, ledger):
     """It had claimed the service, and died before it wrote down what it goes back to."""
     ledger.claim(claim("back-1"), manual_rollback(), NEW, NOW)

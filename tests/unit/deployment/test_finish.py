@@ -408,10 +408,30 @@ def test_a_deployment_that_a_newer_one_took_over_from_is_superseded(outcome, ecs
 
     service = ledger.service(SERVICE)
     assert done.outcome == "SUPERSEDED"
-    assert done.reason == "another deployment has claimed the service; because"
+    assert done.reason == (
+        "release shop/api:v2 (abababababab) has claimed service production/api; because"
+    )
     assert done.cause is Cause.NEWER_RELEASE
     assert (service.good, dict(service.quarantined)) == ((), {})
     assert service.claim.execution == execution("e-2")
+
+
+@pytest.mark.parametrize("how", ["rolled back", "freed"])
+def test_a_deployment_from_which_a_person_took_the_service_is_superseded_by_that_person(
+    how, ecs, ledger
+):
+    ours = accepted(ledger, "e-1")
+    if how == "freed":
+        ledger.free(ours)
+        reason = "a person has freed service production/api; because"
+    else:
+        accepted(ledger, "e-2", release=release(id="r", started_by="manual rollback", by="me"))
+        reason = "me has rolled service production/api back manually; because"
+    ours_is_there(ecs)
+
+    done = finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert (done.outcome, done.cause, done.reason) == ("SUPERSEDED", Cause.PERSON, reason)
 
 
 def test_a_deployment_that_failed_before_its_change_has_failed_whoever_has_the_claim_now(

@@ -249,7 +249,7 @@ def test_what_is_under_way_is_told_without_an_audit_item(operator, ledger):
         {
             "service": SERVICE,
             "deployment": claim().deployment,
-            "release": "shop/api:v2 (abababababab)",
+            "claimant": "release shop/api:v2 (abababababab)",
             "execution": execution(),
         }
     ]

@@ -234,7 +234,7 @@ def test_a_rollback_is_remembered_until_another_version_is_good():
 
 
 def test_what_a_deployment_has_shown_changes_nothing_else_of_the_record():
-    known = record(baseline=OLD, unproven=(NEW,), newest={"shop/api": "x"}, last_claimed="d")
+    known = record(baseline=OLD, unproven=(NEW,), newest={"shop/api": "x"})
 
     after = known.learning(DIGEST, good(NEW, DIGEST), None)
 
