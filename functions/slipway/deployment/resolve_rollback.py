@@ -25,11 +25,14 @@ from slipway.release.plan import Policy, ServiceName
 from slipway.release.registry import find_image, image_of
 from slipway.release.release import Deployment, Release, StartedBy, started_id, unique_name
 from slipway.release.service_policy import policy_of
+from slipway.text import one_line, truncate
 
 # ECR's own patterns: imageDigest and imageTag in its API reference.
 _IMAGE = re.compile(r"sha256:[0-9a-f]{64}|[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 GOOD_NAMED = 3
-"""How many good versions a refusal names."""
+"""How many versions a refusal names."""
+WHY_LENGTH = 100
+"""Characters of the reason of a quarantine in a refusal."""
 
 
 class ManualRollback(Model):
@@ -141,11 +144,12 @@ def _last_good_before(record: ServiceRecord, running: Revision, abandoned: str) 
     released = (g.digest for g in record.good if g.task_definition == running.arn and g.digest)
     abandoned = next(released, abandoned)
     # Another task definition of the same image is the same version, with settings that its stack changed.
-    others = [
+    passed = [
         good
-        for good in record.all_good
+        for good in record.good
         if good.task_definition != running.arn and (not abandoned or good.digest != abandoned)
     ]
+    others = [good for good in passed if good.digest not in record.quarantined]
     back = record.gone_back
     if back and back.task_definition == running.arn and others:
         # Its person may not know yet that the service has gone back. A good version must not be abandoned for
@@ -158,11 +162,27 @@ def _last_good_before(record: ServiceRecord, running: Revision, abandoned: str) 
         )
     if others:
         return others[0]
+    none = f"there is no last good version of service {service} before {name}"
+    how = '"to" (a digest, a tag or a task definition)'
+    if passed:
+        listed = ", ".join(_quarantined(good, record) for good in passed[:GOOD_NAMED])
+        raise _Rejected(
+            Cause.NO_TARGET,
+            f"{none}: others have passed every gate here, but are quarantined: {listed}; to go back to one "
+            f"of them all the same, or to any other version, name it as {how}",
+        )
     raise _Rejected(
         Cause.NO_TARGET,
-        f"there is no last good version of service {service} before {name}: no other one has passed every "
-        'gate here; name what to go back to as "to" (a digest, a tag or a task definition)',
+        f"{none}: no other one has passed every gate here; name what to go back to as {how}",
     )
+
+
+def _quarantined(good: Good, record: ServiceRecord) -> str:
+    """A version with its quarantine: ``v2 (api:41) since 2026-11-22T02:59:00+00:00 (a task failed)``."""
+    name, why = resource_name(good.task_definition), record.quarantined[good.digest]
+    version = f"{good.tag} ({name})" if good.tag else name
+    since = why.at.isoformat(timespec="seconds")
+    return f"{version} since {since} ({truncate(one_line(why.reason), WHY_LENGTH)})"
 
 
 def _called(good: Good) -> str:

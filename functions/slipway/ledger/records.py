@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from pydantic import AwareDatetime
@@ -152,7 +152,8 @@ class ServiceRecord(Model):
     claimant: Mapping[str, Claimant] = {}
     """Which release that was, by repository: it may be a manual rollback."""
     good: tuple[Good, ...] = ()
-    """The good versions, the newest first."""
+    """The versions that have passed every gate, the newest first. Those whose image is quarantined since
+    stay, so that a person can go back to them; `all_good` leaves them out."""
     quarantined: Mapping[str, Quarantined] = {}
     """The quarantined images, by digest."""
     freeze: Freeze | None = None
@@ -231,26 +232,34 @@ class ServiceRecord(Model):
             quarantine: why the digest is quarantined; None if it is not.
             gone_back: that the deployment rolled itself back; None if it did not.
         """
-        kept, quarantined = self.good, dict(self.quarantined)
+        known, quarantined = self.good, dict(self.quarantined)
         if good:
             # The same version may have been registered anew, under another ARN. It is then recognized by
             # its image and the time when it was found good.
             others = (
                 g
-                for g in kept
+                for g in known
                 if g.task_definition != good.task_definition
                 and (g.digest, g.at) != (good.digest, good.at)
             )
-            kept = (good, *others)[:GOOD_KEPT]
+            known = (good, *others)
             quarantined.pop(good.digest, None)  # a forced start of a quarantined image succeeded
         if quarantine and digest:
-            kept = tuple(g for g in kept if g.digest != digest)
             quarantined.pop(digest, None)  # a forced start of a quarantined image failed again
             newest_first = sorted(quarantined.items(), key=lambda item: item[1].at, reverse=True)
             quarantined = {digest: quarantine, **dict(newest_first[: QUARANTINED_KEPT - 1])}
+            forgotten = {failed for failed, _ in newest_first[QUARANTINED_KEPT - 1 :]}
+            known = tuple(g for g in known if g.digest not in forgotten)
         back = gone_back or (None if good else self.gone_back)
-        learnt = {"good": kept, "quarantined": quarantined, "gone_back": back}
+        learnt = {"good": _kept(known, quarantined), "quarantined": quarantined, "gone_back": back}
         return self.model_copy(update=learnt)
+
+
+def _kept(known: Sequence[Good], quarantined: Mapping[str, Quarantined]) -> tuple[Good, ...]:
+    """The newest of these versions, GOOD_KEPT of those that count as good, and as many in quarantine."""
+    good = [g for g in known if g.digest not in quarantined][:GOOD_KEPT]
+    others = [g for g in known if g.digest in quarantined][:GOOD_KEPT]
+    return tuple(g for g in known if g in good or g in others)
 
 
 class End(Model):

@@ -60,6 +60,10 @@ def test_the_commands_say_what_runs_where_and_what_happened(shop: Shop) -> None:
     lines = run("what runs where", shop).splitlines()
     (line,) = (line for line in lines if line.startswith(f"{shop.service}\t"))
     assert line.split("\t")[1] == "v3"
+    good = [line.split("\t") for line in run("the good versions of a service", shop).splitlines()]
+    assert [(tag, digest) for tag, digest, _, _ in good] == [
+        (tag, digest_of(shop, tag)) for tag in ("v3", "v2")
+    ]
     history = run("the history of a service", shop).splitlines()
     assert [line.split("\t")[1:5] for line in history] == [
         ["v4", "push", "None", "ROLLED_BACK"],

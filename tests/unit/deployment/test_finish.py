@@ -46,7 +46,7 @@ CRASH = '{"errorType": "KeyError", "errorMessage": "\'id\'", "stackTrace": ["lin
 
 
 def good_now(ledger):
-    return [g.task_definition for g in ledger.service(SERVICE).good]
+    return [g.task_definition for g in ledger.service(SERVICE).all_good]
 
 
 # --- an item that can't be read ---------------------------------------------------------------------
@@ -542,7 +542,7 @@ def test_an_image_that_was_rolled_back_is_quarantined_with_the_reason(outcome, e
     assert why.deployment == claim().deployment
 
 
-def test_an_image_that_was_good_before_is_good_no_longer_when_it_is_quarantined(ecs, ledger):
+def test_an_image_that_was_good_before_does_not_count_as_good_when_it_is_quarantined(ecs, ledger):
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST), digest=DIGEST)
     tried(ledger, good_target=good(OLD))

@@ -532,7 +532,8 @@ def test_the_good_and_the_quarantined_versions_stay_with_the_service(ledger, own
     ledger.finish(claim("e-2"), newer, BAD, good(), quarantined())
 
     record = ledger.service(SERVICE)
-    assert record.good == (good(),)  # the image of the other one has failed
+    assert record.good == (good(), good(NEW, DIGEST))
+    assert record.all_good == (good(),)  # the image of the other one has failed
     assert record.quarantined == {DIGEST: quarantined()}
     assert record.newest == {"shop/api": release_order(NEWER)}
     assert record.baseline == OLD
