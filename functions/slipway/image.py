@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from slipway.aws import resource_name
 from slipway.model import Model
 
 SHORT_DIGEST = 12
@@ -43,6 +44,16 @@ def source(reference: str) -> str:
     name = reference.partition("@")[0]
     head, slash, last = name.rpartition("/")
     return head + slash + last.partition(":")[0]
+
+
+def version_name(tag: str | None, task_definition: str | None) -> str:
+    """A version as people call it: ``v1 (api:41)``, or as much of that as is known.
+
+    Args:
+        task_definition: its ARN.
+    """
+    revision = resource_name(task_definition) if task_definition else ""
+    return f"{tag} ({revision})" if tag and revision else tag or revision
 
 
 def short_digest(digest: str) -> str:

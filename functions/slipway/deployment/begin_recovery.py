@@ -63,6 +63,7 @@ def begin_recovery(case: Case, recovery: Recovery, world: World) -> Beginning:
         manual_rollback=manual_rollback,
         updated=manual_rollback or (record is not None and record.ecs_deployment is not None),
         rollback_target=rollback_target,
+        rollback_target_tag=record.good_target.tag if record and record.good_target else None,
         rollback_target_images=_images(rollback_target, world),
         replaced=baseline,
         task_definition=put,

@@ -42,9 +42,9 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
     found = read_service(service, world.ecs)
     refuse_other_kinds(service, found)
     running = read_task_definition(found["taskDefinition"], world.ecs)
-    if running.arn != asked.running:  # it abandons what the service runs now
-        case = replace(case, deployment=abandoning(case.deployment, running, world))
     record = world.ledger.service(service)
+    if running.arn != asked.running:  # it abandons what the service runs now
+        case = replace(case, deployment=abandoning(case.deployment, running, record, world))
     baseline = record.before or last_completed_task_definition(found)
     if nothing_to_do := _no_change(asked, running, case.deployment):
         refused = None
@@ -55,7 +55,7 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         return refused
     if read_service(service, world.ecs)["taskDefinition"] != running.arn:
         return case.wait("the service was changed a moment ago", 1)
-    good = asked.good
+    good, there = asked.good, asked.good or asked.image
     rollback_target = read_task_definition(good.task_definition, world.ecs) if good else None
     world.ledger.open(
         case.claim,
@@ -72,6 +72,7 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         cause=Cause.PERSON,
         updated=True,
         rollback_target=rollback_target.arn if rollback_target else None,
+        rollback_target_tag=there.tag if there else None,
         rollback_target_images=rollback_target.images if rollback_target else {},
         image=asked.image,
         task_definition=running.arn,

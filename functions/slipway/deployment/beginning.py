@@ -75,6 +75,8 @@ class Beginning(Model):
     """Whether ``task_definition`` is known to have been put on the service."""
     rollback_target: str | None = None
     """ARN of the task definition to go back to; None if it has to be registered first."""
+    rollback_target_tag: str | None = None
+    """The tag of the image that was released with it."""
     rollback_target_images: Mapping[str, str] = {}
     """The images of the rollback target, by container."""
     replaced: str | None = None

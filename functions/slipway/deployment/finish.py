@@ -146,6 +146,8 @@ def _finish(
         return _finished(end, claim, left_to_recovery=True)
     end = _checked(end, ending.update, claim.service, ecs)
     good = _good(end.outcome, ending, asked, record, now)
+    if good and end.outcome is Outcome.ROLLED_BACK and end.cause is Cause.PERSON:
+        end = _with(end, reason=f"rolled back from {asked.release.image} to {good}")
     if good:
         end = _with_kept_image(end, asked, good, ecs, ssm)
     tried = record is not None and record.was_tried

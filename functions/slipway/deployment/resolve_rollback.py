@@ -90,14 +90,14 @@ def resolve_rollback(
     running = read_task_definition(found["taskDefinition"], world.ecs)
     record = world.ledger.service(service)
     rollback = started_id(execution, started_at)
-    image, policy = _abandoned(service, running, world)
+    image, policy = _abandoned(running, record, world)
     facts: dict[str, Any]
     try:
         facts = _target(wanted.to, record, running, image, started_at, world)
     except _Rejected as rejected:
         facts = {"refusal": str(rejected), "cause": rejected.cause}
     if "image" in facts:  # it replaces the image of its own repository, by that repository's plan
-        image, policy = _abandoned(service, running, world, facts["image"].repository)
+        image, policy = _abandoned(running, record, world, facts["image"].repository)
     release = Release(
         id=rollback,
         image=image,
@@ -179,10 +179,9 @@ def _last_good_before(record: ServiceRecord, running: Revision, abandoned: str) 
 
 def _quarantined(good: Good, record: ServiceRecord) -> str:
     """A version with its quarantine: ``v2 (api:41) since 2026-11-22T02:59:00+00:00 (a task failed)``."""
-    name, why = resource_name(good.task_definition), record.quarantined[good.digest]
-    version = f"{good.tag} ({name})" if good.tag else name
+    why = record.quarantined[good.digest]
     since = why.at.isoformat(timespec="seconds")
-    return f"{version} since {since} ({truncate(one_line(why.reason), WHY_LENGTH)})"
+    return f"{good} since {since} ({truncate(one_line(why.reason), WHY_LENGTH)})"
 
 
 def _called(good: Good) -> str:
@@ -274,22 +273,26 @@ def _of_service(service: str, running: Revision, abandoned: Image, world: World)
             yield image
 
 
-def abandoning(deployment: Deployment, running: Revision, world: World) -> Deployment:
+def abandoning(
+    deployment: Deployment, running: Revision, record: ServiceRecord, world: World
+) -> Deployment:
     """The manual rollback, which abandons what the service runs now, of the same repository if it can.
 
     Raises:
         AwsUnavailable: from AWS.
     """
     repository = deployment.release.image.repository
-    image, policy = _abandoned(deployment.service, running, world, repository)
+    image, policy = _abandoned(running, record, world, repository)
     release = deployment.release.model_copy(update={"image": image})
     return deployment.model_copy(update={"release": release, "policy": policy})
 
 
 def _abandoned(
-    service: str, running: Revision, world: World, repository: str | None = None
+    running: Revision, record: ServiceRecord, world: World, repository: str | None = None
 ) -> tuple[Image, Policy]:
     """The image that the service runs, and the service's policy in the plan of the image's repository.
+
+    A task definition has only the digest of an image; the ledger knows the tag with which it was released.
 
     Args:
         repository: the one whose image to take if the service runs several; None for the first.
@@ -297,6 +300,7 @@ def _abandoned(
     Returns:
         With the default policy if no plan names the service.
     """
+    service = record.service
     planned = list(_planned(service, running, world))
     of_it = [found for found in planned if found[0].repository == repository]
     if found := (of_it or planned):
@@ -304,7 +308,8 @@ def _abandoned(
     else:
         first = next(iter(running.images.values()))
         image, policy = image_of(first, world.ecr), Policy()
-    return image, _policy(service, policy, world)
+    tag = image.tag or record.tag_of(image.digest)
+    return image.model_copy(update={"tag": tag}), _policy(service, policy, world)
 
 
 def _planned(service: str, running: Revision, world: World) -> Iterator[tuple[Image, Policy]]:

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
-from slipway.image import Image
+from slipway.image import Image, version_name
 from slipway.model import Model
 from slipway.reasons import Evidence, Reason
 from slipway.release.named import NamedRelease, NamedRollback
@@ -46,6 +46,10 @@ class Good(Model):
     at: AwareDatetime
     """When it was found good."""
 
+    def __str__(self) -> str:
+        """As people call it: ``v1 (api:41)``."""
+        return version_name(self.tag, self.task_definition)
+
 
 class Quarantined(Model):
     """Why a digest may not be deployed to a service again."""
@@ -73,8 +77,8 @@ class Claim(Model):
 class Claimant(Model):
     """What has claimed a service: a release, or a manual rollback."""
 
-    image: str
-    """The release as people know it. The image of a manual rollback is the one that it abandons."""
+    image: Image
+    """The image of a manual rollback is the one that it abandons."""
     started_by: StartedBy
     by: str | None = None
     """Who started it, as that person wrote it."""
@@ -82,7 +86,7 @@ class Claimant(Model):
     @classmethod
     def of(cls, release: Release) -> Claimant:
         """What claims a service for this release."""
-        return cls(image=str(release.image), started_by=release.started_by, by=release.by)
+        return cls(image=release.image, started_by=release.started_by, by=release.by)
 
     @property
     def manual_rollback(self) -> bool:
@@ -166,6 +170,14 @@ class ServiceRecord(Model):
     """ARN of what the service ran when it was last free. It is the rollback target if nothing is good yet."""
     unproven: tuple[str, ...] = ()
     """ARNs of what was put on the service, or may have been, and no deployment has ended since."""
+
+    def tag_of(self, digest: str) -> str | None:
+        """The tag with which this digest was released on the service, if that is known."""
+        released = [(good.digest, good.tag) for good in self.good]
+        if self.last_claimed:
+            image = self.last_claimed.image
+            released.append((image.digest, image.tag))
+        return next((tag for known, tag in released if tag and known == digest), None)
 
     def last_claimed_by(self, deployment: str) -> bool:
         """Whether the deployment with this id has claimed the service last."""

@@ -90,7 +90,7 @@ def _roll_back(news: News, service: str) -> Iterator[Command]:
     """How to roll back; nothing if the last good version is on the service, or a rollback to it begins."""
     if not (news.facts.may_run if news.facts else not news.manual_rollback):
         return
-    to = {"to": news.rollback_target_name} if news.rollback_target_name else {}
+    to = {"to": news.rollback_revision} if news.rollback_revision else {}
     again = "Try again to roll back" if news.outcome is Outcome.ROLLBACK_FAILED else "Roll back"
     title = f"{again} to {news.rollback_target_name or 'the last good version before it'}"
     yield _start(title, _machine(news, "rollback"), {"service": service, **to})

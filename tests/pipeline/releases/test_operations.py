@@ -123,7 +123,7 @@ def test_an_image_is_deployed_manually_and_rolled_back(shop: Shop) -> None:
     assert shop.running() == shop.v1
     newest_line = run("the history of a service", shop).splitlines()[0]
     _, image, started_by, by, outcome, _ = newest_line.split("\t")
-    assert image == digest_of(shop, "v2"), "the one that it leaves"
+    assert image == "v2", "the one that it leaves"
     assert (started_by, outcome) == ("manual rollback", "ROLLED_BACK")
     assert by.startswith("arn:aws:sts")
 

@@ -46,7 +46,9 @@ def test_a_service_of_ones_own_is_made_deployed_broken_and_rolled_back(account: 
     assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{second}")
 
     PAGE.run("back to v1")
-    email("ROLLED_BACK", "staging/hello, from team/hello", " to hello:")
+    email("ROLLED_BACK: manual rollback of staging/hello, from team/hello:v2 to v1 (hello:4)")
+    started = [mail["subject"] for mail in sns.mails() if "STARTED: manual" in mail["subject"]]
+    assert "STARTED: manual rollback of staging/hello, from team/hello:v2 to v1" in started
     assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{first}")
 
 

@@ -571,13 +571,23 @@ def test_an_image_that_was_never_on_the_service_is_not_quarantined(ecs, ledger):
     assert dict(ledger.service(SERVICE).quarantined) == {}
 
 
-def test_the_image_that_a_manual_rollback_abandons_is_quarantined(ecs, ledger):
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (Cause.PERSON, "rolled back from shop/api:v2 (abababababab) to v1 (shop-api:41)"),
+        (Cause.INTERRUPTED, "because"),
+    ],
+)
+def test_the_image_that_a_manual_rollback_abandons_is_quarantined(cause, reason, ecs, ledger):
     manual_rollback = deployment(release=release(started_by="manual rollback"), stage=None)
-    accepted(ledger, "e-1", good_target=good(OLD), release=manual_rollback.release)
+    accepted(ledger, "e-1", good_target=good(OLD, tag="v1"), release=manual_rollback.release)
+    how = {"deployment": manual_rollback, "restored": OLD, "cause": cause}
 
-    finished(ending("ROLLED_BACK", deployment=manual_rollback, restored=OLD), ledger, ecs)
+    done = finished(ending("ROLLED_BACK", **how), ledger, ecs)
 
-    assert list(ledger.service(SERVICE).quarantined) == [DIGEST]
+    assert done.reason == reason
+    [(digest, why)] = ledger.service(SERVICE).quarantined.items()
+    assert (digest, why.reason) == (DIGEST, reason)
 
 
 @pytest.mark.parametrize("outcome", sorted(set(OUTCOMES) - {"ROLLED_BACK", "ROLLBACK_FAILED"}))

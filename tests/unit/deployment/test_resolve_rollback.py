@@ -768,6 +768,19 @@ def test_a_manual_rollback_is_a_deployment_of_the_abandoned_image_by_whoever_sta
     assert (deployed.service, deployed.stage) == (SERVICE, None)
 
 
+@pytest.mark.parametrize("how", ["good", "under way"])
+def test_the_abandoned_image_has_the_tag_with_which_it_was_released(how, world, ecs, ssm, ledger):
+    if how == "good":
+        ended(ledger, found=good(NEW, DIGEST, tag="v2"))
+        ended(ledger, found=good(OLD, tag="v1"))
+    else:
+        accepted(ledger, "e-1")
+    runs(ecs)
+    planned(ssm)
+
+    assert resolved(world).deployment.release.image == image(tag="v2")
+
+
 def test_the_policy_of_a_manual_rollback_is_that_of_the_plan(world, ecs, ssm):
     with_policy = route("v*", production=[SERVICE])
     with_policy["stages"][0]["services"][0]["bake_seconds"] = 7

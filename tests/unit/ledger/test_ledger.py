@@ -93,7 +93,7 @@ def test_a_service_that_nobody_has_claimed_is_claimed(ledger):
         "changing_until": None,
     }
     assert record.last_claimed.model_dump() == {
-        "image": "shop/api:v2 (abababababab)",
+        "image": image().model_dump(),
         "started_by": "push",
         "by": None,
         "deployment": claim().deployment,
