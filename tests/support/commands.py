@@ -37,11 +37,12 @@ class Page:
             re.split("[:;,\n]", block.removeprefix("# "))[0] for block in self.commands - self._ran
         }
 
-    def run(self, title: str, *, once: bool = True, **variables: str) -> str:
+    def run(self, title: str, *, once: bool = True, code: int = 0, **variables: str) -> str:
         """Run the block with this title with these shell variables set; what it prints.
 
         Args:
             once: whether to run the blocks that set the shell up first.
+            code: the exit code with which it has to end.
         """
         (found,) = (b for b in self.commands if re.match(rf"# {re.escape(title)}[:;,\n]", b))
         self._ran.add(found)
@@ -60,5 +61,5 @@ class Page:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{title}: {done.stderr}"
+        assert done.returncode == code, f"{title}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr

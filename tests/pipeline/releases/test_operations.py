@@ -23,9 +23,10 @@ ELSEWHERE = {"delete old versions of the functions", "delete the versions of a f
 """The commands that tests/pipeline/upgrades/test_commands.py runs, in an account of its own."""
 
 
-def run(title: str, shop: Shop, **variables: str) -> str:
+def run(title: str, shop: Shop, code: int = 0, **variables: str) -> str:
     """What the commands of the page print, for this shop's service."""
-    return PAGE.run(title, SERVICE=shop.service, REPOSITORY=shop.repository, **variables)
+    known = {"SERVICE": shop.service, "REPOSITORY": shop.repository}
+    return PAGE.run(title, code=code, **known | variables)
 
 
 def newest(shop: Shop, count: int) -> str:
@@ -93,6 +94,8 @@ def test_a_quarantined_digest_is_shown_released_and_forced(shop: Shop) -> None:
     assert digest in shop.record().quarantined
     run("lift the quarantine of a digest", shop, DIGEST=digest)
     assert digest not in shop.record().quarantined
+    again = run("lift the quarantine of a digest", shop, code=1, DIGEST=digest)
+    assert again == f"image {digest} is not quarantined on service {shop.service}\n"
     run("quarantine a digest", shop, DIGEST=digest)
     assert shop.record().quarantined[digest].reason.endswith(": it leaks memory")
     actions = [line.split("\t") for line in run("the last actions", shop).splitlines()]
