@@ -19,7 +19,12 @@ from tests.support.stories import PATIENCE_SECONDS, has_ended
 from tests.support.waiting import wait_for
 
 PAGE = Page("operations.md")
-ELSEWHERE = {"delete old versions of the functions", "delete the versions of a failed update"}
+ELSEWHERE = {
+    "delete old versions of the functions",
+    "delete the versions of a failed update",
+    "delete the stack",
+    "the ledgers of all stacks",
+}
 """The commands that tests/pipeline/upgrades/test_commands.py runs, in an account of its own."""
 
 
@@ -163,6 +168,10 @@ def test_the_command_for_a_sweep_begins_one(account: Account, shop: Shop) -> Non
         lambda: sum(each.function == sweep_function for each in awslambda.invocations()) > before,
         "the sweep",
     )
+    printed = wait_for(lambda: run("what the sweeps have done", shop).strip(), "its log")
+    assert {"released", "recovered", "problems", "left"} <= json.loads(
+        printed.split("\n")[0]
+    ).keys()
 
 
 def test_the_deployments_under_way_are_named(shop: Shop) -> None:

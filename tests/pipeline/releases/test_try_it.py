@@ -23,6 +23,11 @@ def email(*parts: str) -> str:
     return text
 
 
+def unwrapped(text: str) -> str:
+    """The text of an email without its line breaks."""
+    return " ".join(text.split())
+
+
 def digest(printed: str) -> str:
     """The digest that ``push`` has printed."""
     return printed.split('"imageDigest": "')[1].partition('"')[0]
@@ -43,6 +48,12 @@ def test_a_service_of_ones_own_is_made_deployed_broken_and_rolled_back(account: 
     PAGE.run("an image whose containers exit as soon as they have started")
     crashed = email("ROLLED_BACK: staging/hello, team/hello:v3")
     assert "tasks of container app exited with code 1" in crashed
+    assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{second}")
+
+    PAGE.run("deploy the quarantined image once more")
+    assert "is quarantined on service staging/hello" in unwrapped(
+        email("REJECTED: staging/hello, team/hello:v3")
+    )
     assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{second}")
 
     PAGE.run("back to v1")
