@@ -58,7 +58,11 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     )
     if marked:
         _written(ledger.end_change, given.claim)
-    return {**done.to_json(), "other_target": target if good else None}
+    return {
+        **done.to_json(),
+        "other_target": target if good else None,
+        "other_target_tag": good.tag if good else None,
+    }
 
 
 def _other_target(given: Input, ledger: Ledger) -> Good | None:

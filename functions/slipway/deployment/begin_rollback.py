@@ -58,6 +58,7 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         return refused
     if read_service(service, world.ecs)["taskDefinition"] != running.arn:
         return case.wait("the service was changed a moment ago", 1)
+    there = good or asked.image
     if good and rollback_target is None:
         rollback_target = read_task_definition(good.task_definition, world.ecs)
     world.ledger.open(
@@ -75,6 +76,7 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         cause=Cause.PERSON,
         updated=True,
         rollback_target=rollback_target.arn if rollback_target else None,
+        rollback_target_tag=there.tag if there else None,
         rollback_target_images=rollback_target.images if rollback_target else {},
         image=asked.image,
         task_definition=running.arn,
@@ -126,8 +128,8 @@ def _abandon(
         )
     try:
         world.ledger.quarantine(case.claim, image.digest, why, running.arn)
-    except Superseded as newer:
-        return case.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
+    except Superseded as other:
+        return case.superseded(other)
     return None
 
 

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 
 from slipway.ecs.service import Service
 from slipway.errors import InvalidInput, Superseded
-from slipway.health.cause import Cause
+from slipway.health.cause import Cause, cause_of
 from slipway.health.outcome import Outcome
 from slipway.image import Image
 from slipway.ledger.ledger import Busy, Ledger, refuse_older
@@ -75,6 +75,8 @@ class Beginning(Model):
     """Whether ``task_definition`` is known to have been put on the service."""
     rollback_target: str | None = None
     """ARN of the task definition to go back to; None if it has to be registered first."""
+    rollback_target_tag: str | None = None
+    """The tag of the image that was released with it."""
     rollback_target_images: Mapping[str, str] = {}
     """The images of the rollback target, by container."""
     replaced: str | None = None
@@ -127,6 +129,10 @@ class Case:
         """END with what an earlier try has recorded."""
         return self._decide(Decision.END, **dict(end))
 
+    def superseded(self, error: Superseded) -> Beginning:
+        """END as SUPERSEDED, by whatever has taken the service."""
+        return self.end(Outcome.SUPERSEDED, cause_of(error), str(error))
+
     def wait(self, reason: str, seconds: int) -> Beginning:
         """WAIT for this many seconds before BeginDeployment runs again."""
         return self._decide(Decision.WAIT, reason=reason, wait_seconds=seconds)
@@ -151,8 +157,8 @@ class Case:
         """END as SUPERSEDED if the service has accepted a newer release; otherwise None."""
         try:
             refuse_older(record, self.deployment)
-        except Superseded as newer:
-            return self.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
+        except Superseded as other:
+            return self.superseded(other)
         return None
 
     def claim_service(
@@ -166,8 +172,8 @@ class Case:
         """
         try:
             ledger.claim(self.claim, self.deployment, baseline, self.now, recovering=recovering)
-        except Superseded as newer:
-            return self.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
+        except Superseded as other:
+            return self.superseded(other)
         except Busy as busy:
             return self.wait(str(busy), BUSY_SECONDS)
         return None

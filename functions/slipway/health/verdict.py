@@ -22,7 +22,8 @@ from enum import StrEnum
 from pydantic import AwareDatetime
 
 from slipway.aws import resource_name
-from slipway.health.cause import Cause
+from slipway.errors import Superseded
+from slipway.health.cause import Cause, cause_of
 from slipway.health.failed_tasks import (
     Failed,
     alike,
@@ -90,12 +91,12 @@ class CheckResult(Model):
     """How far it is, in one line, as `progress` says it."""
 
 
-def superseded(reason: str, watch: Watch) -> CheckResult:
+def superseded(error: Superseded, watch: Watch) -> CheckResult:
     """The result where another deployment has claimed the service, whatever there is to observe."""
     return CheckResult(
         verdict=Verdict.SUPERSEDED,
-        reason=reason,
-        cause=Cause.NEWER_RELEASE,
+        reason=str(error),
+        cause=cause_of(error),
         healthy_at=watch.healthy_at,
         wait_seconds=watch.policy.poll_seconds,
     )

@@ -38,14 +38,23 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from slipway.errors import AwsUnavailable, InvalidInput, Refused, SlipwayError, Superseded
+from slipway.errors import (
+    AwsUnavailable,
+    InvalidInput,
+    Refused,
+    SlipwayError,
+    Superseded,
+    SupersededByPerson,
+)
 from slipway.ledger.items import Items, Key, NoLonger, Update
 from slipway.ledger.records import (
+    Claimant,
     ClaimId,
     DeploymentRecord,
     Freeze,
     GoneBack,
     Good,
+    LastClaim,
     Quarantined,
     Recovery,
     ReleaseRecord,
@@ -119,7 +128,7 @@ _OURS = "#claim.#execution = :execution"
 _AT_REST = (  # a free service is at rest, too: it has no claim and so no change mark
     "attribute_not_exists(#claim.#changing_until) OR #claim.#changing_until < :surely_past"
 )
-_OURS_LAST = "#last_claimed = :deployment"
+_OURS_LAST = "#last_claimed.#deployment = :deployment"
 _NOT_ENDED = "attribute_not_exists(#outcome)"
 # Of the good and the quarantined versions: nobody has written them since they were read.
 _UNWRITTEN = "attribute_not_exists(#writes) OR #writes = :seen"
@@ -345,38 +354,45 @@ class Ledger:
         item = {
             "deployment": claim.deployment,
             "execution": claim.execution,
-            "release": str(deployment.release.image),
             "claimed_at": timestamp(now),
             "lease_until": _after(now, LEASE_SECONDS),
         }
+        claimant = Claimant.of(deployment.release)
+        last = LastClaim(deployment=claim.deployment, **dict(claimant))
         values = {
             ":claim": item,
-            ":deployment": claim.deployment,
+            ":last_claimed": last.to_json(),
             ":surely_past": _after(now, -CLOCKS_APART_SECONDS),
         }
-        expression = "SET #claim = :claim, #last_claimed = :deployment"
-        condition = f"({_AT_REST}) AND {_OURS_LAST}" if recovering else _AT_REST
+        expression, condition = "SET #claim = :claim, #last_claimed = :last_claimed", _AT_REST
+        if recovering:
+            condition = f"({_AT_REST}) AND {_OURS_LAST}"
+            values[":deployment"] = claim.deployment
         claiming = [
             Update(_claim(claim), expression, condition, values),
             Update.setting((claim.service, BEFORE), {"baseline": baseline}),
             Update.setting((SERVICES, claim.service), {"claimed_by": claim.deployment}),
         ]
-        order = {":order": release_order(deployment.release)}
+        order = {":order": release_order(deployment.release), ":claimant": claimant.to_json()}
         newest = (claim.service, f"{NEWEST}{deployment.release.image.repository}")
-        ordering = Update(newest, "SET #newest = :order", _NEVER_BACKWARDS, order)
+        ordering = Update(
+            newest, "SET #newest = :order, #claimant = :claimant", _NEVER_BACKWARDS, order
+        )
         try:
             self._items.update_all([*claiming, ordering])
         except NoLonger:
             record = self.service(claim.service)
-            if recovering and record.last_claimed != claim.deployment:
-                raise Superseded(taken_over(record)) from None
+            if recovering and not record.last_claimed_by(claim.deployment):
+                raise superseded_by(record) from None
             if not deployment.release.manual_rollback:
                 refuse_older(record, deployment)
             elif is_older(record, deployment):
                 with suppress(NoLonger):
                     self._items.update_all(claiming)
                     return
-            raise Busy(f"{_name(record)} is changing service {claim.service} right now") from None
+            raise Busy(
+                f"{record.last_claimed} is changing service {claim.service} right now"
+            ) from None
 
     def renew(self, claim: ClaimId, now: datetime) -> None:
         """Give a sign of life: the lease begins anew.
@@ -390,7 +406,7 @@ class Ledger:
                 Update(_claim(claim), "SET #claim.#lease_until = :lease", _OURS, values)
             )
         except NoLonger:
-            raise self._superseded(claim) from None
+            raise self.superseded(claim) from None
 
     # --- what a deployment does -------------------------------------------------------------------
 
@@ -502,7 +518,7 @@ class Ledger:
         for _ in range(WRITES_TRIED):
             record = self.service(claim.service)
             if record.claim is None or record.claim.execution != claim.execution:
-                raise self._superseded(claim)
+                raise self.superseded(claim)
             after = record.learning(digest, None, why, abandoned=abandoned)
             with suppress(NoLonger):
                 self._items.update_all([_still_ours(claim), *learn(record, after)])
@@ -652,10 +668,14 @@ class Ledger:
                 ]
             )
         except NoLonger:
-            raise self._superseded(claim) from None
+            raise self.superseded(claim) from None
 
-    def _superseded(self, claim: ClaimId) -> Superseded:
-        return Superseded(taken_over(self.service(claim.service)))
+    def superseded(self, claim: ClaimId) -> Superseded:
+        """Why this execution has no claim on its service any more."""
+        record = self.service(claim.service)
+        if record.claim is None and record.last_claimed_by(claim.deployment):
+            return SupersededByPerson(f"a person has freed service {claim.service}")
+        return superseded_by(record)
 
 
 def never_still(service: str) -> AwsUnavailable:
@@ -663,9 +683,16 @@ def never_still(service: str) -> AwsUnavailable:
     return AwsUnavailable(f"the quarantined images of service {service} change all the time")
 
 
-def taken_over(record: ServiceRecord) -> str:
-    """That another deployment has claimed the service, as a sentence."""
-    return f"{_name(record)} has claimed service {record.service}"
+def superseded_by(record: ServiceRecord) -> Superseded:
+    """What the deployment that has claimed the service last says to any other one."""
+    last, service = record.last_claimed, record.service
+    if last and last.manual_rollback:
+        return SupersededByPerson(f"{_person(last)} has rolled service {service} back manually")
+    return Superseded(f"{last or 'another deployment'} has claimed service {service}")
+
+
+def _person(claimant: Claimant) -> str:
+    return claimant.by or "a person"
 
 
 def is_older(record: ServiceRecord, deployment: Deployment) -> bool:
@@ -678,12 +705,18 @@ def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
     """Check the deployment's release against the newest one of its repository that the service has accepted.
 
     Raises:
-        Superseded: a newer release was accepted.
+        Superseded: a newer release was accepted, or a later manual rollback.
     """
     release = deployment.release
     if is_older(record, deployment):
         repository = release.image.repository
         later = record.newest[repository].partition("#")[0]
+        newest = record.claimant.get(repository)
+        if newest and newest.manual_rollback:
+            raise SupersededByPerson(
+                f"{_person(newest)} has rolled service {record.service} back manually ({later}), after this "
+                f"release was pushed or started ({timestamp(release.released_at)})"
+            )
         raise Superseded(
             f"a newer release of repository {repository} was pushed or started later ({later}) than this one "
             f"({timestamp(release.released_at)})"
@@ -691,15 +724,18 @@ def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
 
 
 def _service_record(service: str, items: Sequence[Mapping[str, Any]]) -> ServiceRecord:
-    facts: dict[str, Any] = {"service": service, "newest": {}}
+    newest: dict[str, dict[str, Any]] = {"newest": {}, "claimant": {}}
+    facts: dict[str, Any] = {"service": service, **newest}
     for item in items:
         if item["sk"].startswith(NEWEST):
-            part = {"newest": {item["sk"].removeprefix(NEWEST): item.get("newest")}}
+            repository = item["sk"].removeprefix(NEWEST)
+            known = {"newest": item.get("newest")} | {n: item[n] for n in newest if n in item}
+            part = {name: {repository: value} for name, value in known.items()}
         else:
             part = {n: item[n] for n in ATTRIBUTES.get(item["sk"], ()) if n in item}
         # Each item is read by itself, so that the error names the one that can't be read.
         _read(ServiceRecord, {"service": service, **part}, (service, item["sk"]))
-        facts |= part | {"newest": facts["newest"] | part.get("newest", {})}
+        facts |= part | {name: facts[name] | part.get(name, {}) for name in newest}
     return _read(ServiceRecord, facts, (service, STATE))
 
 
@@ -752,10 +788,6 @@ def _unlisting(claim: ClaimId, listed: Mapping[str, Any]) -> Update:
     setting = "SET " + ", ".join(f"#{name} = :{name}" for name in listed) if listed else ""
     values = {f":{name}": value for name, value in listed.items()}
     return Update((SERVICES, claim.service), f"{setting} REMOVE #claimed_by".strip(), "", values)
-
-
-def _name(record: ServiceRecord) -> str:
-    return f"release {record.claim.release}" if record.claim else "a newer release"
 
 
 def _asked(claim: ClaimId, deployment: Deployment) -> dict[str, Any]:

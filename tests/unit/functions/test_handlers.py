@@ -377,8 +377,9 @@ ANOTHER_DIGEST = "sha256:" + "ef" * 32
 
 
 def proved(*versions):
-    """These task definitions, each with its digest, are good; the first one was found so last."""
-    known = [good(arn, digest) for arn, digest in zip(versions[::2], versions[1::2], strict=True)]
+    """These task definitions, each with its digest, are good; the first one, v0, was found so last."""
+    pairs = enumerate(zip(versions[::2], versions[1::2], strict=True))
+    known = [good(arn, digest, tag=f"v{number}") for number, (arn, digest) in pairs]
     aws.table().update_item(
         Key={"pk": SERVICE, "sk": "state#versions"},
         UpdateExpression="SET good = :good",
@@ -401,6 +402,7 @@ def test_roll_back_goes_to_another_good_version_if_a_person_has_quarantined_its_
     done = invoked("roll_back", INPUTS["roll_back"])
 
     assert (done["task_definition"], done["other_target"]) == (OTHER, OTHER)
+    assert done["other_target_tag"] == "v1"
     record = ours.deployment(claim())
     assert (record.rollback_target, record.good_target.digest) == (OTHER, ANOTHER_DIGEST)
 
@@ -415,6 +417,7 @@ def test_roll_back_goes_to_its_quarantined_target_if_no_other_version_is_good(ou
     done = invoked("roll_back", INPUTS["roll_back"])
 
     assert (done["task_definition"], done["other_target"]) == (OLD, None)
+    assert done["other_target_tag"] is None
 
 
 def test_roll_back_keeps_a_target_that_is_not_quarantined(ours, ecs_once):
