@@ -61,7 +61,9 @@ class Page:
         if not self._one_shell:
             return blocks
         if not self._shell:
-            names = re.findall(r"(?:^|\s)([A-Z_]+)=", blocks)
+            # A function that is set up has variables of its own, in lines that begin otherwise.
+            settings = "\n".join(re.findall(r"^[A-Z_]+=.*", blocks, re.MULTILINE))
+            names = re.findall(r"(?:^|\s)([A-Z_]+)=", settings)
             self._shell = self._execute(
                 title, [blocks, "declare -f", f"declare -p {' '.join(names)}"]
             )
