@@ -47,7 +47,7 @@ def _check(claim: ClaimId, watch: Watch, release: Release | None, ledger: Ledger
         if release and (found := ledger.standing(claim.service, release)):
             return refused(found.reason, watch)
     except Superseded as other:
-        return superseded(str(other), watch)
+        return superseded(other, watch)
     except (AwsUnavailable, AwsRefused, Unreadable):
         # The verdict does not depend on the ledger, so that the check goes on without it.
         logger.exception("the ledger does not answer")

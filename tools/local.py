@@ -58,6 +58,14 @@ def port() -> int:
     return int(os.environ.get("LOCALAWS_PORT", "4566"))
 
 
+def cannot_listen(url: str, error: OSError) -> int:
+    """Say that nothing can listen there, and how to choose another port; return the exit code."""
+    sys.stderr.write(
+        f"localaws: can't listen on {url}: {error.strerror}; LOCALAWS_PORT sets another port\n"
+    )
+    return 2
+
+
 def main(around: Around = lambda _running: nullcontext()) -> int:
     """Run until a signal, and return the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -65,8 +73,7 @@ def main(around: Around = lambda _running: nullcontext()) -> int:
     try:
         running.start()
     except OSError as error:
-        sys.stderr.write(f"localaws: can't listen on {running.url}: {error.strerror}\n")
-        return 2
+        return cannot_listen(running.url, error)
     try:
         _serve(running, around)
     except KeyboardInterrupt:

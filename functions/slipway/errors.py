@@ -65,6 +65,10 @@ class Superseded(SlipwayError):  # noqa: N818
     """Another deployment has claimed the service, so this one must not change it any more."""
 
 
+class SupersededByPerson(Superseded):
+    """A person has rolled the service back manually, or freed it, so this deployment must not change it."""
+
+
 def reason_of(cause: str) -> str:
     """The reason of a failed task of Step Functions, for people.
 
@@ -80,10 +84,14 @@ def reason_of(cause: str) -> str:
     if not isinstance(error, dict) or "errorMessage" not in error:
         return cause
     kind, said = str(error.get("errorType", "an error")), str(error["errorMessage"])
-    own = {kind.__name__ for kind in SlipwayError.__subclasses__()}
-    if kind in own and said:
+    if kind in _names(SlipwayError) and said:
         return said
     return f"{kind}: {said}" if said else kind
+
+
+def _names(error: type[SlipwayError]) -> set[str]:
+    """The names of a class of errors and of all its subclasses."""
+    return {error.__name__}.union(*map(_names, error.__subclasses__()))
 
 
 def _before_the_cut(cause: str) -> dict[str, str] | None:

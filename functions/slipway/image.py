@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
+from slipway.aws import resource_name
 from slipway.model import Model
 
 SHORT_DIGEST = 12
@@ -119,6 +120,16 @@ def ecr_repository(uri: str) -> EcrRepository | None:
     host, _, name = uri.partition("/")
     registry = _REGISTRY.fullmatch(host)
     return EcrRepository(registry["account"], registry["region"], name) if registry else None
+
+
+def version_name(tag: str | None, task_definition: str | None) -> str:
+    """A version as people call it: ``v1 (api:41)``, or as much of that as is known.
+
+    Args:
+        task_definition: its ARN.
+    """
+    revision = resource_name(task_definition) if task_definition else ""
+    return f"{tag} ({revision})" if tag and revision else tag or revision
 
 
 def short_digest(digest: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 from tests.support.localaws.processes import run_python
 from tests.support.waiting import wait_for
 from tools.local import main
+from tools.samlocal import local_invoke
 
 
 @pytest.fixture
@@ -80,3 +81,14 @@ def test_a_port_in_use_is_one_clear_line_and_exit_code_2(
     [line] = capsys.readouterr().err.splitlines()
     url = f"http://localhost:{port}"
     assert line.startswith(f"localaws: can't listen on {url}: Address already in use")
+    assert line.endswith("; LOCALAWS_PORT sets another port")
+
+
+def test_make_local_for_containers_says_at_once_that_no_engine_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    assert local_invoke.main() == 3
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("localaws: no container engine answers")
+    assert "DOCKER_HOST" in line

@@ -152,11 +152,17 @@ def test_another_change_of_the_service_is_left_alone(machine: Machine, before: l
     assert run.calls["Notify"][-1]["outcome"] == "SUPERSEDED"
 
 
-def test_a_service_that_another_deployment_has_claimed_is_not_changed(machine: Machine) -> None:
-    taken = Failure("Superseded", "release shop/api:v3 has claimed service production/api")
+@pytest.mark.parametrize(
+    ("error", "cause"), [("Superseded", "NEWER_RELEASE"), ("SupersededByPerson", "PERSON")]
+)
+def test_a_service_that_another_deployment_has_claimed_is_not_changed(
+    machine: Machine, error: str, cause: str
+) -> None:
+    taken = Failure(error, "another one has claimed service production/api")
     run = machine.run(deployment(), UpdateService=taken)
     assert run.states[-6:] == ["UpdateService", *NOTIFY, "EndedWell"]
     assert (run.output["outcome"], run.output["reason"]) == ("SUPERSEDED", taken.message)
+    assert run.called("FinishDeployment")["cause"] == cause
     assert len(run.calls["UpdateService"]) == 1
     assert "RollBack" not in run.calls
 

@@ -109,6 +109,7 @@ def test_the_start_is_notified_with_all_that_is_known_by_then(machine: Machine) 
     begun = deciding(
         Decision.GO,
         rollback_target=OLD,
+        rollback_target_tag="v1",
         rollback_target_images=images,
         gates=["no freeze is in force"],
         alarms_firing=["api-5xx"],
@@ -129,6 +130,7 @@ def test_the_start_is_notified_with_all_that_is_known_by_then(machine: Machine) 
         "started_by": "push",
         "by": None,
         "rollback_target": OLD,
+        "rollback_target_tag": "v1",
         "rollback_target_images": images,
         "gates": ["no freeze is in force"],
         "alarms_firing": ["api-5xx"],

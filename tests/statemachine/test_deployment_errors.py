@@ -217,7 +217,7 @@ def test_rolling_back_is_tried_for_long_whatever_the_error(machine: Machine) -> 
     assert "denied" in str(run.cause)
 
 
-@pytest.mark.parametrize("name", ["InvalidInput", "Superseded"])
+@pytest.mark.parametrize("name", ["InvalidInput", "Superseded", "SupersededByPerson"])
 def test_rolling_back_is_not_tried_again_where_there_is_no_rollback_target(
     machine: Machine, name: str
 ) -> None:

@@ -101,6 +101,7 @@ def test_every_end_is_notified_once_with_all_that_is_known(ended: tuple[str, str
         "started_by": "push",
         "task_definition": NEW if registered else None,
         "rollback_target": OLD if gone_on else None,
+        "rollback_target_tag": "v1" if gone_on else None,
         "rollback_target_images": {"api": f"{URI}@{OLD_DIGEST}"} if gone_on else {},
     }
     assert {field: notified[field] for field in known} == known

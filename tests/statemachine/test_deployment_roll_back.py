@@ -26,7 +26,6 @@ CHECK_ROLLBACK = ["WaitForRollBack", "CheckRollBack", "JudgeRollBack"]
 NOTIFY = ["FinishDeployment", "DecideNotify", "Notify", "EndDeployment"]
 BAD = failed("two tasks failed")
 ROLLED_BACK_AGAIN = GOOD_AFTER_ALL = healthy(baked=True)
-TAKEN = Failure("Superseded", "release shop/api:v3 has claimed service production/api")
 
 
 @pytest.fixture
@@ -79,10 +78,18 @@ def test_the_end_names_the_version_that_was_put_back_in_place_of_a_quarantined_o
     run = machine.run(
         deployment(),
         CheckDeployment=[BAD, ROLLED_BACK_AGAIN],
-        RollBack=[{**rolled_back(), "task_definition": other, "other_target": other}],
+        RollBack=[
+            {
+                **rolled_back(),
+                "task_definition": other,
+                "other_target": other,
+                "other_target_tag": "v0",
+            }
+        ],
     )
     end = run.calls["Notify"][-1]
-    assert (end["rollback_target"], end["rollback_target_images"]) == (other, {})
+    assert (end["rollback_target"], end["rollback_target_tag"]) == (other, "v0")
+    assert end["rollback_target_images"] == {}
 
 
 def test_the_rollback_is_watched_without_alarms_and_without_a_bake(machine: Machine) -> None:
@@ -160,10 +167,17 @@ def test_another_change_during_the_rollback_is_left_alone(machine: Machine) -> N
     assert run.calls["Notify"][-1]["outcome"] == "SUPERSEDED"
 
 
-def test_a_service_that_another_deployment_has_claimed_is_not_rolled_back(machine: Machine) -> None:
-    run = machine.run(deployment(), CheckDeployment=[BAD], RollBack=TAKEN)
+@pytest.mark.parametrize(
+    ("error", "cause"), [("Superseded", "NEWER_RELEASE"), ("SupersededByPerson", "PERSON")]
+)
+def test_a_service_that_another_deployment_has_claimed_is_not_rolled_back(
+    machine: Machine, error: str, cause: str
+) -> None:
+    taken = Failure(error, "another one has claimed service production/api")
+    run = machine.run(deployment(), CheckDeployment=[BAD], RollBack=taken)
     assert after(run, "RollBack") == ["RollBack", *NOTIFY, "EndedWell"]
-    assert (run.output["outcome"], run.output["reason"]) == ("SUPERSEDED", TAKEN.message)
+    assert (run.output["outcome"], run.output["reason"]) == ("SUPERSEDED", taken.message)
+    assert run.called("FinishDeployment")["cause"] == cause
     assert len(run.calls["RollBack"]) == 1
 
 

@@ -77,8 +77,8 @@ STARTS: dict[str, Any] = {
 # --- answers --------------------------------------------------------------------------------------------
 
 ERRORS = (
-    *("AwsUnavailable", "AwsRefused", "InvalidInput", "Superseded", "Refused", "Unreadable"),
-    *("KeyError", "Runtime.ExitError", "Sandbox.Timedout"),
+    *("AwsUnavailable", "AwsRefused", "InvalidInput", "Refused", "Unreadable"),
+    *("Superseded", "SupersededByPerson", "KeyError", "Runtime.ExitError", "Sandbox.Timedout"),
 )
 FAILURES = st.builds(Failure, st.sampled_from(ERRORS), TEXTS) | st.just(
     Rejection("TooManyRequestsException")

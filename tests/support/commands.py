@@ -43,16 +43,17 @@ class Page:
             re.split("[:;,\n]", block.removeprefix("# "))[0] for block in self.commands - self._ran
         }
 
-    def run(self, title: str, *, once: bool = True, **variables: str) -> str:
+    def run(self, title: str, *, once: bool = True, code: int = 0, **variables: str) -> str:
         """Run the block with this title with these shell variables set; what it prints.
 
         Args:
             once: whether to run the blocks that set the shell up first.
+            code: the exit code with which it has to end.
         """
         (found,) = (b for b in self.commands if re.match(rf"# {re.escape(title)}[:;,\n]", b))
         self._ran.add(found)
         settings = [f"{name}='{value}'" for name, value in variables.items()]
-        return self._execute(title, [self._set_up(title) if once else "", *settings, found])
+        return self._execute(title, [self._set_up(title) if once else "", *settings, found], code)
 
     def _set_up(self, title: str) -> str:
         """The commands that give a shell the functions and variables of the blocks without a title."""
@@ -60,13 +61,15 @@ class Page:
         if not self._one_shell:
             return blocks
         if not self._shell:
-            names = re.findall(r"(?:^|\s)([A-Z_]+)=", blocks)
+            # A function that is set up has variables of its own, in lines that begin otherwise.
+            settings = "\n".join(re.findall(r"^[A-Z_]+=.*", blocks, re.MULTILINE))
+            names = re.findall(r"(?:^|\s)([A-Z_]+)=", settings)
             self._shell = self._execute(
                 title, [blocks, "declare -f", f"declare -p {' '.join(names)}"]
             )
         return self._shell
 
-    def _execute(self, title: str, commands: list[str]) -> str:
+    def _execute(self, title: str, commands: list[str], code: int = 0) -> str:
         path = [aws_cli.on_path(), Path(sys.executable).parent, os.environ["PATH"]]
         done = subprocess.run(
             ["bash", "-c", "\n".join(["set -euo pipefail", *commands])],
@@ -80,5 +83,5 @@ class Page:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{title}: {done.stderr}"
+        assert done.returncode == code, f"{title}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr

@@ -117,6 +117,7 @@ MANUAL_ROLLBACK: dict[str, Any] = {
     "started_by": "manual rollback",
     "by": "jo",
     "task_definition": None,
+    "rollback_target_tag": "v1",
 }
 GATES = (
     "no newer release has claimed the service",
@@ -258,7 +259,11 @@ NOTICES: dict[str, Notice] = {
         cause=Cause.IMAGE,
     ),
     "manual_rollback_done": deployment_notice(
-        "ROLLED_BACK", "every task is healthy", runs(41), cause=Cause.PERSON, **MANUAL_ROLLBACK
+        "ROLLED_BACK",
+        "rolled back from shop/api:v2 (abababababab) to v1 (shop-api:41)",
+        runs(41),
+        cause=Cause.PERSON,
+        **MANUAL_ROLLBACK,
     ),
     "superseded": deployment_notice(
         "SUPERSEDED",

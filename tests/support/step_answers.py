@@ -207,6 +207,7 @@ def deciding(decision: Decision, **what: Any) -> Callable[[Any], Answer]:
 
 BEFORE = {
     "rollback_target": OLD,
+    "rollback_target_tag": "v1",
     "rollback_target_images": {"api": f"{URI}@{OLD_DIGEST}"},
     "gates": ("no freeze is in force",),
 }

@@ -18,6 +18,7 @@ from slipway.errors import (
     Refused,
     SlipwayError,
     Superseded,
+    SupersededByPerson,
     reason_of,
 )
 
@@ -29,14 +30,22 @@ def lambda_cause(error: Exception) -> str:
     return json.dumps({"errorMessage": said, "errorType": kind, "stackTrace": trace})
 
 
-KINDS = [NoTarget, InvalidInput, AwsRefused, AwsUnavailable, Refused, Superseded]
+KINDS = [
+    NoTarget,
+    InvalidInput,
+    AwsRefused,
+    AwsUnavailable,
+    Refused,
+    Superseded,
+    SupersededByPerson,
+]
 
 
 def test_each_way_to_react_has_an_error():
     """Others, such as those of the ledger, are classes of their own modules."""
-    here = {kind for kind in SlipwayError.__subclasses__() if kind.__module__ == "slipway.errors"}
+    kinds = {*SlipwayError.__subclasses__(), *Superseded.__subclasses__()}
 
-    assert here == set(KINDS)
+    assert {kind for kind in kinds if kind.__module__ == "slipway.errors"} == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 
-from tools.local import port
+from tools.local import cannot_listen, port
 from tools.samlocal.__main__ import NO_ENGINE
 from tools.samlocal.engine import REPO, Engine, NoEngineError, engine
 
@@ -28,9 +28,7 @@ def main() -> int:
             try:
                 listener = socket.create_server(("127.0.0.1", port()))
             except OSError as error:
-                where = f"http://localhost:{port()}"
-                sys.stderr.write(f"localaws: can't listen on {where}: {error.strerror}\n")
-                return 2
+                return cannot_listen(f"http://localhost:{port()}", error)
             with listener:
                 return _run(found, listener.fileno())
     except NoEngineError as missing:

@@ -1,26 +1,31 @@
-"""``make local LAMBDA=invoke``: a local AWS that containers of `sam local invoke` can reach."""
+"""``make local LAMBDA=invoke``: a local AWS that containers of `sam local invoke` can reach.
+
+Exits as `make local` does, and with 3 at once if no container engine answers.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from localaws.server import LocalAws
 from tools import local
 from tools.samlocal import engine, forwarder
+from tools.samlocal.__main__ import NO_ENGINE
 
 
-@contextmanager
-def reachable(running: LocalAws) -> Iterator[None]:
-    """Lets containers of the engine that answers reach the local AWS. Without an engine there are none."""
+def main() -> int:
+    """Run until a signal; return the exit code."""
     gateway = engine.answering_gateway()
     if gateway is None:
-        yield
-        return
-    with forwarder.forwarded(gateway, int(running.url.rpartition(":")[2])):
-        yield
+        sys.stderr.write(
+            "localaws: no container engine answers, so sam local invoke can't run a function; start one, or "
+            "set DOCKER_HOST\n"
+        )
+        return NO_ENGINE
+    # Containers reach the local AWS at the gateway.
+    return local.main(
+        lambda running: forwarder.forwarded(gateway, int(running.url.rpartition(":")[2]))
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(local.main(reachable))
+    sys.exit(main())

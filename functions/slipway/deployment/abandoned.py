@@ -136,7 +136,11 @@ def abandoned(
     Raises:
         AwsUnavailable, AwsRefused: from ECR and the ledger.
     """
-    ours = _of_slipway(running, record)
+    # A task definition has only the digest of an image; the ledger knows the tag with which it was released.
+    ours = [
+        image.model_copy(update={"tag": image.tag or record.tag_of(image.digest)})
+        for image in _of_slipway(running, record)
+    ]
     stays = {_key(image) for image in images_of(target, running, world).values()}
     leaving = {_key(image): image for image in ours if _key(image) not in stays}
     if not leaving:

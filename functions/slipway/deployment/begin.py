@@ -107,6 +107,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     drift = good is not None and not was_claimed and running.arn != rollback_target.arn
     return case.go(
         rollback_target=rollback_target.arn,
+        rollback_target_tag=good.tag if good else None,
         rollback_target_images=rollback_target.images,
         replaced=baseline,
         unproven=record.abandoned(rollback_target.arn),
@@ -130,7 +131,7 @@ def _joined(case: Case, record: ServiceRecord) -> Beginning | None:
     if claim.lease_until < case.now - timedelta(seconds=CLOCKS_APART_SECONDS):
         return None
     return case.wait_for_the_same_image(
-        f"release {claim.release} deploys the same image to service {case.service}"
+        f"{record.last_claimed} deploys the same image to service {case.service}"
     )
 
 

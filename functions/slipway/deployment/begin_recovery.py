@@ -10,7 +10,7 @@ from slipway.ecs.task_definition import read_task_definition
 from slipway.errors import AwsRefused, AwsUnavailable
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
-from slipway.ledger.ledger import taken_over
+from slipway.ledger.ledger import superseded_by
 from slipway.ledger.records import Recovery
 
 
@@ -32,9 +32,9 @@ def begin_recovery(case: Case, recovery: Recovery, world: World) -> Beginning:
     known = world.ledger.service(claim.service)
     unchanged = f"{recovery.why} before anything was changed"
     changing = record is not None and record.changing
-    ours = known.last_claimed == claim.deployment
+    ours = known.last_claimed_by(claim.deployment)
     if changing and not ours:
-        return case.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, taken_over(known))
+        return case.superseded(superseded_by(known))
     if not ours and (older := case.refused_as_older(known)):
         return older
     # A person may have freed the service since.
@@ -64,6 +64,7 @@ def begin_recovery(case: Case, recovery: Recovery, world: World) -> Beginning:
         updated=manual_rollback or (record is not None and record.update is not None),
         update=record.update if record else None,
         rollback_target=rollback_target,
+        rollback_target_tag=record.good_target.tag if record and record.good_target else None,
         rollback_target_images=_images(rollback_target, world),
         replaced=baseline,
         task_definition=put,

@@ -62,6 +62,7 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         return refused
     if read_service(service, world.ecs)["taskDefinition"] != running.arn:
         return case.wait("the service was changed a moment ago", 1)
+    there = good or asked.image
     if good and rollback_target is None:
         rollback_target = _read_target(good, service, running, world)
     world.ledger.open(
@@ -79,6 +80,7 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         cause=Cause.PERSON,
         updated=True,
         rollback_target=good.task_definition if good else None,
+        rollback_target_tag=there.tag if there else None,
         rollback_target_images=rollback_target.images if rollback_target else {},
         image=asked.image,
         task_definition=running.arn,
@@ -141,8 +143,8 @@ def _abandon(
         )
     try:
         world.ledger.quarantine(case.claim, image.digest, why, running.arn)
-    except Superseded as newer:
-        return case.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
+    except Superseded as other:
+        return case.superseded(other)
     return None
 
 

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 
 from slipway.ecs.service import Service, Update, primary_deployment
 from slipway.errors import InvalidInput, Superseded
-from slipway.health.cause import Cause
+from slipway.health.cause import Cause, cause_of
 from slipway.health.outcome import Outcome
 from slipway.image import Image
 from slipway.ledger.ledger import Busy, Ledger, refuse_older
@@ -81,6 +81,8 @@ class Beginning(Model):
     """The update of the service that a dead execution has done; None if none is known."""
     rollback_target: str | None = None
     """ARN of the task definition to go back to; None if it has to be registered first."""
+    rollback_target_tag: str | None = None
+    """The tag of the image that was released with it."""
     rollback_target_images: Mapping[str, str] = {}
     """The images of the rollback target, by container."""
     replaced: str | None = None
@@ -133,6 +135,10 @@ class Case:
         """END with what an earlier try has recorded."""
         return self._decide(Decision.END, **dict(end))
 
+    def superseded(self, error: Superseded) -> Beginning:
+        """END as SUPERSEDED, by whatever has taken the service."""
+        return self.end(Outcome.SUPERSEDED, cause_of(error), str(error))
+
     def wait(self, reason: str, seconds: int) -> Beginning:
         """WAIT for this many seconds before BeginDeployment runs again."""
         return self._decide(Decision.WAIT, reason=reason, wait_seconds=seconds)
@@ -172,8 +178,8 @@ class Case:
         """END as SUPERSEDED if the service has accepted a newer release; otherwise None."""
         try:
             refuse_older(record, self.deployment)
-        except Superseded as newer:
-            return self.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
+        except Superseded as other:
+            return self.superseded(other)
         return None
 
     def claim_service(
@@ -200,8 +206,8 @@ class Case:
                 recovering=recovering,
                 version=version,
             )
-        except Superseded as newer:
-            return self.end(Outcome.SUPERSEDED, Cause.NEWER_RELEASE, str(newer))
+        except Superseded as other:
+            return self.superseded(other)
         except Busy as busy:
             return self.wait(str(busy), BUSY_SECONDS)
         return None

@@ -13,7 +13,7 @@ from slipway.ecs.kept_image import keep_image
 from slipway.ecs.service import Update, predates, primary_deployment, read_service, stale
 from slipway.ecs.task_definition import TaskDefinition, read_task_definition
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput, Refused, reason_of
-from slipway.health.cause import Cause
+from slipway.health.cause import Cause, cause_of
 from slipway.health.outcome import Outcome
 from slipway.health.verdict import said_of
 from slipway.image import Image
@@ -158,6 +158,7 @@ def _finish(
     good = _good(end.outcome, ending, asked, record, service, now)
     copy = None
     if good:
+        end = _with_both_versions(end, asked, good)
         end = _with_kept_image(end, asked, good, ecs, ssm)
         end, copy = _with_copy(end, good, ecs)
         end = _with_standing(end, service, good, asked)
@@ -168,8 +169,8 @@ def _finish(
     if ledger.finish(claim, asked, written, good, quarantine, gone_back, copy):
         return _finished(end, claim)
     if record and end.outcome.facts.needs_claim:
-        reason = f"another deployment has claimed the service; {end.reason}"
-        end = _superseded(end, Cause.NEWER_RELEASE, reason)
+        taken = ledger.superseded(claim)
+        end = _superseded(end, cause_of(taken), f"{taken}; {end.reason}")
     recorded = ledger.finish_without_service(claim, asked, _written(end, now, expires))
     if recorded is None or recorded.end is None:
         return _finished(_end(ending), claim, left_to_recovery=True)
@@ -294,6 +295,14 @@ def _gone_back(
     if end.outcome is not Outcome.ROLLED_BACK or asked.release.manual_rollback or not restored:
         return None
     return GoneBack(task_definition=restored, at=now, deployment=claim.deployment)
+
+
+def _with_both_versions(end: End, asked: Deployment, good: Good) -> End:
+    """The end, whose reason says from what to what a manual rollback went if nothing went wrong."""
+    went_back = end.outcome is Outcome.ROLLED_BACK and asked.release.manual_rollback
+    if not went_back or end.cause is not Cause.PERSON:
+        return end
+    return _with(end, reason=f"rolled back from {asked.release.image} to {good}")
 
 
 def _with_kept_image(

@@ -72,6 +72,8 @@ class GoneBack(RollBack):
     """Why each version before that one was not put back, in a sentence."""
     images: Mapping[str, str] = {}
     """The images of ``other_target``, by container."""
+    other_target_tag: str | None = None
+    """The tag of the image that was released with it."""
 
 
 def go_back(
@@ -122,8 +124,14 @@ def go_back(
         _written(partial(ledger.end_change, claim, "RollBack", now))
     if chosen == going.rollback_target:
         return GoneBack(**dict(done), passed_over=tuple(passed_over))
+    known = record.good if record else ()
+    tags = (good.tag for good in known if good.task_definition == chosen)
     return GoneBack(
-        **dict(done), passed_over=tuple(passed_over), other_target=chosen, images=images
+        **dict(done),
+        passed_over=tuple(passed_over),
+        other_target=chosen,
+        images=images,
+        other_target_tag=next(tags, None),
     )
 
 

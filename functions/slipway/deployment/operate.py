@@ -177,7 +177,7 @@ class Operator:
             {
                 "service": record.service,
                 "deployment": record.claim.deployment,
-                "release": record.claim.release,
+                "claimant": str(record.last_claimed),
                 "execution": record.claim.execution,
             }
             for record in claimed

@@ -33,11 +33,14 @@ from slipway.release.parameter_names import service_parameter
 from slipway.release.plan import ServiceName
 from slipway.release.registry import artifact_type, find_image_at
 from slipway.release.release import Deployment, Release, StartedBy, started_id, unique_name
+from slipway.text import one_line, truncate
 
 # ECR's own patterns: imageDigest and imageTag in its API reference.
 _IMAGE = re.compile(r"sha256:[0-9a-f]{64}|[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 GOOD_NAMED = 3
-"""How many good versions a refusal names."""
+"""How many versions a refusal names."""
+WHY_LENGTH = 100
+"""Characters of the reason of a quarantine in a refusal."""
 
 
 class ManualRollback(Model):
@@ -173,7 +176,7 @@ def _usable(
 def _last_good_before(record: ServiceRecord, now: Running, world: World) -> _Target:
     running = now.revision
     service, name = record.service, resource_name(running.arn)
-    known = next((good for good in record.good if good.task_definition == running.arn), None)
+    known = next((good for good in record.all_good if good.task_definition == running.arn), None)
     # A service that has gone back is on an older version already, which newer ones may follow in the list: to
     # go to one of them would be no rollback.
     earlier = [
@@ -199,12 +202,30 @@ def _last_good_before(record: ServiceRecord, now: Running, world: World) -> _Tar
         # Another task definition of the same images is the same version, whose stack has changed settings.
         if abandoned(now, revision.images, record, world).leaves:
             return _Target(revision.images, good=good, passed_over=tuple(passed_over))
+    none = f"there is no last good version of service {service} before {name}"
+    how = '"to" (a digest, a tag or a task definition)'
+    runs = {image.digest for image in now.images.values()}
+    quarantined = [
+        _quarantined(good, record)
+        for good in record.good
+        if good.digest in record.quarantined and good.digest not in runs
+    ]
+    if quarantined:
+        raise _Rejected(
+            Cause.NO_TARGET,
+            f"{none}: {'; '.join([*passed_over, ''])}others have passed every gate here, but are "
+            f"quarantined: {', '.join(quarantined[:GOOD_NAMED])}; to go back to one of them all the same, or "
+            f"to any other version, name it as {how}",
+        )
     why = "; ".join(passed_over) or "no earlier one has passed every gate here"
-    raise _Rejected(
-        Cause.NO_TARGET,
-        f"there is no last good version of service {service} before {name}: {why}; "
-        'name what to go back to as "to" (a digest, a tag or a task definition)',
-    )
+    raise _Rejected(Cause.NO_TARGET, f"{none}: {why}; name what to go back to as {how}")
+
+
+def _quarantined(good: Good, record: ServiceRecord) -> str:
+    """A version with its quarantine: ``v2 (api:41) since 2026-11-22T02:59:00+00:00 (a task failed)``."""
+    why = record.quarantined[good.digest]
+    since = why.at.isoformat(timespec="seconds")
+    return f"{good} since {since} ({truncate(one_line(why.reason), WHY_LENGTH)})"
 
 
 def _called(good: Good) -> str:
@@ -341,6 +362,8 @@ def abandoning(
     asked: RollbackRecord, running: Revision, target: Revision | None, world: World
 ) -> RollbackRecord:
     """The manual rollback, which abandons what the service runs now.
+
+    A task definition has only the digest of an image; the ledger knows the tag with which it was released.
 
     Args:
         target: the task definition to go back to; None for an image.

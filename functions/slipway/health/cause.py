@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
+from slipway.errors import Superseded, SupersededByPerson
+
 
 class Cause(StrEnum):
     """Why a verdict was FAILED or SUPERSEDED, a gate was closed, or a deployment did not succeed."""
@@ -44,11 +46,11 @@ class Cause(StrEnum):
     )
     PERSON = (
         "PERSON",
-        "a person or a stack changed the service, or a person rolled it back manually",
+        "a person or a stack changed the service, or a person rolled it back manually or freed it",
     )
     NEWER_RELEASE = (
         "NEWER_RELEASE",
-        "a newer release has taken over the service",
+        "a newer release, or one of another repository, has taken over the service",
     )
     QUARANTINED = "QUARANTINED", "the image is quarantined on the service"
     FROZEN = "FROZEN", "a freeze is in force"
@@ -62,3 +64,8 @@ class Cause(StrEnum):
         "the deployment's execution was stopped, ran out of time, or crashed",
     )
     ERROR = "ERROR", "a call to AWS failed, or a step of Slipway failed"
+
+
+def cause_of(superseded: Superseded) -> Cause:
+    """What has taken the service from a deployment: a person, or another release."""
+    return Cause.PERSON if isinstance(superseded, SupersededByPerson) else Cause.NEWER_RELEASE

@@ -73,7 +73,7 @@ def why_it_never_starts(task: StoppedTask) -> Cause | None:
     return Cause.IMAGE if _says(NO_IMAGE, task) else None
 
 
-def cause_of(task: StoppedTask) -> Cause:
+def cause_of_failure(task: StoppedTask) -> Cause:
     """What a failed task failed for. The image is to blame only if it was there, and did not do its work."""
     if _says(NO_CAPACITY, task):
         return Cause.CAPACITY

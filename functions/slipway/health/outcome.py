@@ -125,7 +125,8 @@ class Outcome(StrEnum):
         "SUPERSEDED",
         Facts(
             meaning=(
-                "a newer release took over the service, or someone outside Slipway changed it; "
+                "a newer release or a manual rollback took over the service, or someone outside Slipway "
+                "changed it; "
                 "from then on, this deployment did not change it"
             ),
             symbol="⏭️",

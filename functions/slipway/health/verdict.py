@@ -28,12 +28,13 @@ from pydantic import AwareDatetime
 
 from slipway.aws import resource_name
 from slipway.ecs.service import Update
-from slipway.health.cause import Cause
+from slipway.errors import Superseded
+from slipway.health.cause import Cause, cause_of
 from slipway.health.failed_tasks import (
     NO_CAPACITY,
     Failed,
     alike,
-    cause_of,
+    cause_of_failure,
     describe,
     failed_container,
     has_failed,
@@ -103,12 +104,12 @@ class CheckResult(Model):
     """How far it is, in one line, as `progress` says it."""
 
 
-def superseded(reason: str, watch: Watch) -> CheckResult:
+def superseded(error: Superseded, watch: Watch) -> CheckResult:
     """The result where another deployment has claimed the service, whatever there is to observe."""
     return CheckResult(
         verdict=Verdict.SUPERSEDED,
-        reason=reason,
-        cause=Cause.NEWER_RELEASE,
+        reason=str(error),
+        cause=cause_of(error),
         healthy_at=watch.healthy_at,
         wait_seconds=watch.policy.poll_seconds,
     )
@@ -187,7 +188,7 @@ def _superseded_or_failed(
         if never := why_it_never_starts(task):
             return Verdict.FAILED, never, f"a task can never start: {describe(task)}"
     # ECS tries again when there is room, so that tasks without a place don't count.
-    counted = [task for task in failed if cause_of(task) is not Cause.CAPACITY]
+    counted = [task for task in failed if cause_of_failure(task) is not Cause.CAPACITY]
     if len(counted) >= watch.policy.failed_tasks_of(_desired(observation)):
         return Verdict.FAILED, _cause_of_all(counted), what_happened(counted)
     return None
@@ -213,7 +214,7 @@ def _why_given_up(observation: Observation, failed: list[StoppedTask]) -> tuple[
 
 def _cause_of_all(failed: list[StoppedTask]) -> Cause:
     """The cause of the failure of several tasks: the image, if one of them failed for it."""
-    causes = [cause_of(task) for task in failed]
+    causes = [cause_of_failure(task) for task in failed]
     return Cause.IMAGE if Cause.IMAGE in causes else causes[-1]
 
 

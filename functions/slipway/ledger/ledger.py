@@ -40,15 +40,24 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from slipway.errors import AwsUnavailable, InvalidInput, Refused, SlipwayError, Superseded
+from slipway.errors import (
+    AwsUnavailable,
+    InvalidInput,
+    Refused,
+    SlipwayError,
+    Superseded,
+    SupersededByPerson,
+)
 from slipway.ledger.items import Deletion, Items, Key, NoLonger, Update
 from slipway.ledger.records import (
+    Claimant,
     ClaimId,
     Copy,
     DeploymentRecord,
     Freeze,
     GoneBack,
     Good,
+    LastClaim,
     Quarantined,
     Recovery,
     ReleaseRecord,
@@ -135,7 +144,7 @@ _OURS = "#claim.#execution = :execution"
 _AT_REST = (  # a free service is at rest, too: it has no claim and so no change mark
     "attribute_not_exists(#claim.#changing_until) OR #claim.#changing_until < :surely_past"
 )
-_OURS_LAST = "#last_claimed = :deployment"
+_OURS_LAST = "#last_claimed.#deployment = :deployment"
 _NOT_ENDED = "attribute_not_exists(#outcome)"
 # Of the good and the quarantined versions: nobody has written them since they were read.
 _UNWRITTEN = "attribute_not_exists(#writes) OR #writes = :seen"
@@ -386,26 +395,33 @@ class Ledger:
         item = {
             "deployment": claim.deployment,
             "execution": claim.execution,
-            "release": str(release.image),
             "claimed_at": timestamp(now),
             "lease_until": _after(now, LEASE_SECONDS),
             **({"deploys": deploys} if deploys else {}),
         }
+        claimant = Claimant.of(deployment.release)
+        last = LastClaim(deployment=claim.deployment, **dict(claimant))
         values = {
             ":claim": item,
-            ":deployment": claim.deployment,
+            ":last_claimed": last.to_json(),
             ":deploys": deploys,
             ":surely_past": _after(now, -CLOCKS_APART_SECONDS),
         }
-        expression = "SET #claim = :claim, #last_claimed = :deployment"
+        expression = "SET #claim = :claim, #last_claimed = :last_claimed"
         condition = f"({_AT_REST}) AND ({_OTHER_IMAGE})"
-        condition = f"{condition} AND {_OURS_LAST}" if recovering else condition
+        if recovering:
+            condition = f"{condition} AND {_OURS_LAST}"
+            values[":deployment"] = claim.deployment
         claiming = [
             Update(_claim(claim), expression, condition, values),
             Update.setting((claim.service, BEFORE), {"baseline": baseline}),
             Update.setting((SERVICES, claim.service), {"claimed_by": claim.deployment}),
         ]
-        facts = {"newest": release_order(release), "deploys": deploys}
+        facts: dict[str, Any] = {
+            "newest": release_order(release),
+            "claimant": claimant.to_json(),
+            "deploys": deploys,
+        }
         condition, ordered = _NEVER_BACKWARDS, {":order": release_order(release)}
         if version := version or release.version:
             facts["version"] = version
@@ -421,8 +437,8 @@ class Ledger:
             self._items.update_all([*claiming, ordering])
         except NoLonger:
             record = self.service(claim.service)
-            if recovering and record.last_claimed != claim.deployment:
-                raise Superseded(taken_over(record)) from None
+            if recovering and not record.last_claimed_by(claim.deployment):
+                raise superseded_by(record) from None
             if not release.manual_rollback:
                 refuse_older(record, deployment)
             if _was_pushed_before(release, record):
@@ -431,7 +447,9 @@ class Ledger:
                 with suppress(NoLonger):
                     self._items.update_all(claiming)
                     return
-            raise Busy(f"{_name(record)} is changing service {claim.service} right now") from None
+            raise Busy(
+                f"{record.last_claimed} is changing service {claim.service} right now"
+            ) from None
 
     def renew(self, claim: ClaimId, now: datetime) -> None:
         """Give a sign of life: the lease begins anew.
@@ -445,7 +463,7 @@ class Ledger:
                 Update(_claim(claim), "SET #claim.#lease_until = :lease", _OURS, values)
             )
         except NoLonger:
-            raise self._superseded(claim) from None
+            raise self.superseded(claim) from None
 
     # --- what a deployment does -------------------------------------------------------------------
 
@@ -557,7 +575,7 @@ class Ledger:
         for _ in range(WRITES_TRIED):
             record = self.service(claim.service)
             if record.claim is None or record.claim.execution != claim.execution:
-                raise self._superseded(claim)
+                raise self.superseded(claim)
             after = record.learning(digest, None, why, abandoned=abandoned)
             with suppress(NoLonger):
                 self._items.update_all([_still_ours(claim), *learn(record, after)])
@@ -715,10 +733,14 @@ class Ledger:
                 ]
             )
         except NoLonger:
-            raise self._superseded(claim) from None
+            raise self.superseded(claim) from None
 
-    def _superseded(self, claim: ClaimId) -> Superseded:
-        return Superseded(taken_over(self.service(claim.service)))
+    def superseded(self, claim: ClaimId) -> Superseded:
+        """Why this execution has no claim on its service any more."""
+        record = self.service(claim.service)
+        if record.claim is None and record.last_claimed_by(claim.deployment):
+            return SupersededByPerson(f"a person has freed service {claim.service}")
+        return superseded_by(record)
 
 
 def never_still(service: str) -> AwsUnavailable:
@@ -726,9 +748,16 @@ def never_still(service: str) -> AwsUnavailable:
     return AwsUnavailable(f"the quarantined images of service {service} change all the time")
 
 
-def taken_over(record: ServiceRecord) -> str:
-    """That another deployment has claimed the service, as a sentence."""
-    return f"{_name(record)} has claimed service {record.service}"
+def superseded_by(record: ServiceRecord) -> Superseded:
+    """What the deployment that has claimed the service last says to any other one."""
+    last, service = record.last_claimed, record.service
+    if last and last.manual_rollback:
+        return SupersededByPerson(f"{_person(last)} has rolled service {service} back manually")
+    return Superseded(f"{last or 'another deployment'} has claimed service {service}")
+
+
+def _person(claimant: Claimant) -> str:
+    return claimant.by or "a person"
 
 
 def _was_pushed_before(release: Release, record: ServiceRecord) -> bool:
@@ -754,8 +783,8 @@ def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
     """Check the deployment's release against the newest one of its repository that the service has accepted.
 
     Raises:
-        Superseded: a newer release of another image was accepted, or this one was pushed and is a lower
-            version.
+        Superseded: a newer release of another image was accepted, or a later manual rollback; or this one
+            was pushed and is a lower version.
     """
     release = deployment.release
     if lower := _lower_version(record, release):
@@ -765,6 +794,12 @@ def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
     another = record.deploys.get(repository) != deployed_by(release)
     if another and _was_pushed_before(release, record):
         later = record.newest[repository].partition("#")[0]
+        newest = record.claimant.get(repository)
+        if newest and newest.manual_rollback:
+            raise SupersededByPerson(
+                f"{_person(newest)} has rolled service {record.service} back manually ({later}), after this "
+                f"release was pushed or started ({timestamp(release.released_at)})"
+            )
         raise Superseded(
             f"a newer release of repository {repository} was pushed or started later ({later}) than this one "
             f"({timestamp(release.released_at)})"
@@ -772,20 +807,24 @@ def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
 
 
 def _service_record(service: str, items: Sequence[Mapping[str, Any]]) -> ServiceRecord:
-    by_repository = ("newest", "deploys", "versions")
-    facts: dict[str, Any] = {"service": service, **{name: {} for name in by_repository}}
+    of_each = {
+        "newest": "newest",
+        "claimant": "claimant",
+        "deploys": "deploys",
+        "versions": "version",
+    }
+    facts: dict[str, Any] = {"service": service, **{name: {} for name in of_each}}
     for item in items:
         if item["sk"].startswith(NEWEST):
             repository = item["sk"].removeprefix(NEWEST)
-            part = {"newest": {repository: item.get("newest")}}
-            for name, of_each in (("deploys", "deploys"), ("version", "versions")):
-                if name in item:
-                    part[of_each] = {repository: item[name]}
+            known = {"newest": item.get("newest")}
+            known |= {name: item[field] for name, field in of_each.items() if field in item}
+            part = {name: {repository: value} for name, value in known.items()}
         else:
             part = {n: item[n] for n in ATTRIBUTES.get(item["sk"], ()) if n in item}
         # Each item is read by itself, so that the error names the one that can't be read.
         _read(ServiceRecord, {"service": service, **part}, (service, item["sk"]))
-        facts |= part | {n: facts[n] | part.get(n, {}) for n in by_repository}
+        facts |= part | {name: facts[name] | part.get(name, {}) for name in of_each}
     return _read(ServiceRecord, facts, (service, STATE))
 
 
@@ -855,10 +894,6 @@ def _unlisting(claim: ClaimId, listed: Mapping[str, Any]) -> Update:
     setting = "SET " + ", ".join(f"#{name} = :{name}" for name in listed) if listed else ""
     values = {f":{name}": value for name, value in listed.items()}
     return Update((SERVICES, claim.service), f"{setting} REMOVE #claimed_by".strip(), "", values)
-
-
-def _name(record: ServiceRecord) -> str:
-    return f"release {record.claim.release}" if record.claim else "a newer release"
 
 
 def _asked(claim: ClaimId, deployment: Deployment) -> dict[str, Any]:

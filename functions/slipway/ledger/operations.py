@@ -54,7 +54,7 @@ class Operations:
             raise InvalidInput(f"Operate has set no freeze of {whose}") from None
 
     def quarantine(self, service: str, digest: str, why: Quarantined, audit: Audit) -> None:
-        """Quarantine a digest on a service; it is no good version there any more."""
+        """Quarantine a digest on a service; nothing goes back to it any more unless a person names it."""
         self._change(service, lambda record: record.learning(digest, None, why), audit)
 
     def release_from_quarantine(self, service: str, digest: str, audit: Audit) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,12 +11,12 @@ from pydantic import AfterValidator, AwareDatetime, Field, Json
 from slipway.ecs.service import Update
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
-from slipway.image import Image
+from slipway.image import Image, version_name
 from slipway.model import Model
 from slipway.reasons import Evidence, Reason
 from slipway.release.named import NamedRelease, NamedRollback
 from slipway.release.plan import ServiceName
-from slipway.release.release import Deployment, Release, ReleaseStage
+from slipway.release.release import Deployment, Release, ReleaseStage, StartedBy
 from slipway.release.semver import Version
 
 # DynamoDB refuses an item of more than 400 KB, so these lists have to have a limit.
@@ -66,6 +66,10 @@ class Good(Model):
     at: AwareDatetime
     """When it was found good."""
 
+    def __str__(self) -> str:
+        """As people call it: ``v1 (api:41)``."""
+        return version_name(self.tag, self.task_definition)
+
 
 class Copy(Model):
     """The ledger's copy of a good task definition."""
@@ -98,8 +102,6 @@ class Claim(Model):
     """Id of the deployment."""
     execution: str
     """ARN of its running execution, which is the fencing token."""
-    release: str
-    """The release as people know it: its image."""
     deploys: str = ""
     """What it deploys, as `deployed_by` says it; empty for a manual rollback."""
     claimed_at: AwareDatetime
@@ -107,6 +109,39 @@ class Claim(Model):
     """When the deployment has to have given its next sign of life."""
     changing_until: AwareDatetime | None = None
     """The change mark: until then, no other deployment can claim the service. None between changes."""
+
+
+class Claimant(Model):
+    """What has claimed a service: a release, or a manual rollback."""
+
+    image: Image
+    """The image of a manual rollback is the one that it abandons."""
+    started_by: StartedBy
+    by: str | None = None
+    """Who started it, as that person wrote it."""
+
+    @classmethod
+    def of(cls, release: Release) -> Claimant:
+        """What claims a service for this release."""
+        return cls(image=release.image, started_by=release.started_by, by=release.by)
+
+    @property
+    def manual_rollback(self) -> bool:
+        """Whether it is a manual rollback."""
+        return self.started_by is StartedBy.MANUAL_ROLLBACK
+
+    def __str__(self) -> str:
+        """As people call it: ``release shop/api:v2 (0123456789ab)``, ``a manual rollback by jo``."""
+        if not self.manual_rollback:
+            return f"release {self.image}"
+        return f"a manual rollback by {self.by}" if self.by else "a manual rollback"
+
+
+class LastClaim(Claimant):
+    """What has claimed a service last, whether it still has the claim or not."""
+
+    deployment: str
+    """Id of the deployment."""
 
 
 class GoneBack(Model):
@@ -152,16 +187,18 @@ class ServiceRecord(Model):
 
     service: ServiceName
     claim: Claim | None = None
-    last_claimed: str | None = None
-    """Id of the deployment that has claimed the service last, whether it still has the claim or not."""
+    last_claimed: LastClaim | None = None
     newest: Mapping[str, Order] = {}
     """The `release_order` of the newest release that was accepted, by repository."""
     deploys: Mapping[str, str] = {}
     """What the newest release that was accepted deploys, as `deployed_by` says it, by repository."""
     versions: Mapping[str, Version] = {}
     """The version of the newest release that was accepted and has one, by repository."""
+    claimant: Mapping[str, Claimant] = {}
+    """Which release that was, by repository: it may be a manual rollback."""
     good: tuple[Good, ...] = ()
-    """The good versions, the newest first."""
+    """The versions that have passed every gate, the newest first. Those whose image is quarantined since
+    stay, so that a person can go back to them; `all_good` leaves them out."""
     quarantined: Mapping[str, Quarantined] = {}
     """The quarantined images, by digest."""
     freeze: Freeze | None = None
@@ -174,6 +211,18 @@ class ServiceRecord(Model):
     """ARN of what the service ran when it was last free. It is the rollback target if nothing is good yet."""
     unproven: tuple[str, ...] = ()
     """ARNs of what was put on the service, or may have been, and no deployment has ended since."""
+
+    def tag_of(self, digest: str) -> str | None:
+        """The tag with which this digest was released on the service, if that is known."""
+        released = [(good.digest, good.tag) for good in self.good]
+        if self.last_claimed:
+            image = self.last_claimed.image
+            released.append((image.digest, image.tag))
+        return next((tag for known, tag in released if tag and known == digest), None)
+
+    def last_claimed_by(self, deployment: str) -> bool:
+        """Whether the deployment with this id has claimed the service last."""
+        return self.last_claimed is not None and self.last_claimed.deployment == deployment
 
     @property
     def before(self) -> str | None:
@@ -257,17 +306,17 @@ class ServiceRecord(Model):
                 nobody has. A person's quarantine is lifted or replaced by a later decision only, of that
                 person or another one.
         """
-        kept, quarantined = self.good, dict(self.quarantined)
+        known, quarantined = self.good, dict(self.quarantined)
         if good:
             # The same version may have been registered anew, under another ARN. It is then recognized by
             # its image and the time when it was found good.
             others = (
                 g
-                for g in kept
+                for g in known
                 if g.task_definition != good.task_definition
                 and (g.digest, g.at) != (good.digest, good.at)
             )
-            kept = (good, *others)[:GOOD_KEPT]
+            known = (good, *others)
             standing = quarantined.get(good.digest)
             if standing and not standing.stands_against(decided_at):
                 del quarantined[good.digest]
@@ -276,7 +325,6 @@ class ServiceRecord(Model):
         if standing and standing.stands_against(decided_at) and not by_person:
             quarantine = None
         if quarantine and digest:
-            kept = tuple(g for g in kept if g.digest != digest)
             quarantined.pop(digest, None)  # a forced start of a quarantined image failed again
             # Those of people come first: only a person lifts them.
             first = sorted(
@@ -285,11 +333,20 @@ class ServiceRecord(Model):
                 reverse=True,
             )
             quarantined = {digest: quarantine, **dict(first[: QUARANTINED_KEPT - 1])}
+            forgotten = {failed for failed, _ in first[QUARANTINED_KEPT - 1 :]}
+            known = tuple(g for g in known if g.digest not in forgotten)
         # A version whose image is quarantined is good again if the quarantine is lifted.
-        kept = tuple(g for g in kept if g.task_definition != abandoned or g.digest in quarantined)
+        known = tuple(g for g in known if g.task_definition != abandoned or g.digest in quarantined)
         back = gone_back or (None if good else self.gone_back)
-        learnt = {"good": kept, "quarantined": quarantined, "gone_back": back}
+        learnt = {"good": _kept(known, quarantined), "quarantined": quarantined, "gone_back": back}
         return self.model_copy(update=learnt)
+
+
+def _kept(known: Sequence[Good], quarantined: Mapping[str, Quarantined]) -> tuple[Good, ...]:
+    """The newest of these versions, GOOD_KEPT of those that count as good, and as many in quarantine."""
+    good = [g for g in known if g.digest not in quarantined][:GOOD_KEPT]
+    others = [g for g in known if g.digest in quarantined][:GOOD_KEPT]
+    return tuple(g for g in known if g in good or g in others)
 
 
 class End(Model):

@@ -12,7 +12,7 @@ from slipway.errors import reason_of
 from slipway.health.cause import Cause
 from slipway.health.failed_tasks import Failed
 from slipway.health.outcome import Facts, Outcome
-from slipway.image import Image, RepositoryName, Tag, short_digest
+from slipway.image import Image, RepositoryName, Tag, short_digest, version_name
 from slipway.ledger.records import ClaimId
 from slipway.model import IfReadable, Model
 from slipway.notices.notice import RemainingStage
@@ -95,6 +95,8 @@ class News(Model):
     """ARN of the deployment's task definition; None if it ended before it had one."""
     rollback_target: str | None = None
     """ARN of the task definition that the deployment rolls back to."""
+    rollback_target_tag: str | None = None
+    """The tag of the image that was released with it."""
     rollback_target_images: Annotated[dict[str, str], Field(default_factory=dict)]
     gates: tuple[str, ...] = ()
     """The gates that the deployment passed, one sentence each."""
@@ -144,11 +146,20 @@ class News(Model):
         return self.started_by is StartedBy.MANUAL_ROLLBACK
 
     @property
-    def rollback_target_name(self) -> str | None:
+    def rollback_revision(self) -> str | None:
         """``family:revision`` of the version that the deployment rolls back to, or would if it failed."""
-        # A manual rollback may have registered its target anew. The target is then its own task definition.
-        arn = self.rollback_target or (self.task_definition if self.manual_rollback else None)
+        arn = self._rollback_arn
         return resource_name(arn) if arn else None
+
+    @property
+    def rollback_target_name(self) -> str:
+        """The same version as people call it, ``v1 (api:41)``; empty if it is not known."""
+        return version_name(self.rollback_target_tag, self._rollback_arn)
+
+    @property
+    def _rollback_arn(self) -> str | None:
+        # A manual rollback may have registered its target anew. The target is then its own task definition.
+        return self.rollback_target or (self.task_definition if self.manual_rollback else None)
 
     @property
     def image_name(self) -> str:

@@ -27,7 +27,13 @@ WHEN = {
     Cause.TIMEOUT: "once its tasks become healthy within timeout_seconds of the plan, or with more of them",
 }
 """When an image can be deployed again that is not to blame, by what was. A REJECTED one was not tried."""
-_USER = "SLIPWAY_USER"
+_CALLER = "SLIPWAY_CALLER"
+# For the AWS CLI, a function that raises an error was invoked with success. So the command looks for
+# FunctionError itself, and prints only the sentence of the answer.
+_ANSWER = (
+    "(S=0; grep -qx None || S=1; "
+    r"""sed -E 's/.*"(done|errorMessage)": "(([^"\\]|\\.)*)".*/\2/' "$F"; echo; rm "$F"; exit $S)"""
+)
 # What a shell interprets within quotes, or a chat anywhere, and JSON can write as an escape.
 _SPECIAL = re.compile("['`<>&@#\x7f]|(?<=/)/|(?i:(?<=www)[.])")
 
@@ -133,7 +139,7 @@ def _roll_back(news: News, service: str) -> Iterator[Command]:
     """How to roll back; nothing if the last good version is on the service, or a rollback to it begins."""
     if not (news.facts.may_run if news.facts else not news.manual_rollback):
         return
-    to = {"to": news.rollback_target_name} if news.rollback_target_name else {}
+    to = {"to": news.rollback_revision} if news.rollback_revision else {}
     again = "Try again to roll back" if news.outcome is Outcome.ROLLBACK_FAILED else "Roll back"
     title = f"{again} to {news.rollback_target_name or 'the last good version before it'}"
     yield _start(title, _machine(news, "rollback"), {"service": service, **to})
@@ -157,16 +163,18 @@ def _lift_quarantine(news: News, service: str, image: Image, operate: str) -> Co
         "action": "release_from_quarantine",
         "service": service,
         "digest": image.digest,
-        "by": _USER,
+        "by": _CALLER,
         "why": "it was not to blame",
     }
-    # The function records who wanted it. A shell puts the person's name there.
-    payload = shlex.quote(escaped_json(action)).replace(_USER, "'\"$USER\"'")
+    # The function records who wanted it. A shell puts the caller's ARN there.
+    caller = "$(aws sts get-caller-identity --query Arn --output text)"
+    payload = shlex.quote(escaped_json(action)).replace(_CALLER, f"'\"{caller}\"'")
     payload = payload.replace(', "digest"', ',\n  "digest"')
     lines = (
-        f"printf %s {payload} |",
+        f"F=$(mktemp); printf %s {payload} |",
         f"aws lambda invoke --region {shlex.quote(news.execution.split(':')[3])}",
-        f"--function-name {shlex.quote(operate)} --payload fileb:///dev/stdin /dev/stderr",
+        f"--function-name {shlex.quote(operate)} --payload fileb:///dev/stdin",
+        f'--query FunctionError --output text "$F" | {_ANSWER}',
     )
     title = f"Release {news.image_name} from quarantine on {service}, if it was not to blame"
     return Command(title=title, command=" \\\n  ".join(lines))

@@ -126,11 +126,13 @@ def test_a_manual_rollback_takes_over_from_a_deployment_that_is_under_way(shop: 
     shop.push("v4", behaviour="slow", start_seconds="600")
     wait_for(lambda: "CheckDeployment" in str(shop.record().claim) or shop.revisions() == 4, "v4")
     wait_for(lambda: len(shop.described()["deployments"]) == 2, "v4 to be on its way")
-    assert shop.roll_back().outcome == "ROLLED_BACK"
+    assert shop.roll_back(by="jo").outcome == "ROLLED_BACK"
     assert shop.running() == v3
-    wait_for(lambda: shop.outcomes().get("v4"), "the end of v4", 120)
-    assert sorted(item["outcome"] for item in shop.history())[:1] == ["ROLLED_BACK"]
-    assert "SUPERSEDED" in [item["outcome"] for item in shop.history()]
+    wait_for(lambda: has_ended(shop), "the end of v4", 120)
+    *_, v4, rollback = shop.history()
+    assert (v4["outcome"], v4["cause"]) == ("SUPERSEDED", "PERSON")
+    assert v4["reason"] == f"jo has rolled service {shop.service} back manually"
+    assert rollback["outcome"] == "ROLLED_BACK"
 
 
 def test_a_manual_rollback_that_took_over_and_cannot_reach_its_target_goes_to_the_last_good(

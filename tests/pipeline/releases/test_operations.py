@@ -19,13 +19,19 @@ from tests.support.stories import PATIENCE_SECONDS, has_ended
 from tests.support.waiting import wait_for
 
 PAGE = Page("operations.md", one_shell=True)
-ELSEWHERE = {"delete old versions of the functions", "delete the versions of a failed update"}
+ELSEWHERE = {
+    "delete old versions of the functions",
+    "delete the versions of a failed update",
+    "delete the stack",
+    "the ledgers of all stacks",
+}
 """The commands that tests/pipeline/upgrades/test_commands.py runs, in an account of its own."""
 
 
-def run(title: str, shop: Shop, **variables: str) -> str:
+def run(title: str, shop: Shop, code: int = 0, **variables: str) -> str:
     """What the commands of the page print, for this shop's service."""
-    return PAGE.run(title, SERVICE=shop.service, REPOSITORY=shop.repository, **variables)
+    known = {"SERVICE": shop.service, "REPOSITORY": shop.repository}
+    return PAGE.run(title, code=code, **known | variables)
 
 
 def newest(shop: Shop, count: int) -> str:
@@ -60,6 +66,10 @@ def test_the_commands_say_what_runs_where_and_what_happened(shop: Shop) -> None:
     lines = run("what runs where", shop).splitlines()
     (line,) = (line for line in lines if line.startswith(f"{shop.service}\t"))
     assert line.split("\t")[1] == "v3"
+    good = [line.split("\t") for line in run("the good versions of a service", shop).splitlines()]
+    assert [(tag, digest) for tag, digest, _, _ in good] == [
+        (tag, digest_of(shop, tag)) for tag in ("v3", "v2")
+    ]
     history = run("the history of a service", shop).splitlines()
     assert [line.split("\t")[1:5] for line in history] == [
         ["v4", "push", "None", "ROLLED_BACK"],
@@ -89,6 +99,8 @@ def test_a_quarantined_digest_is_shown_released_and_forced(shop: Shop) -> None:
     assert digest in shop.record().quarantined
     run("lift the quarantine of a digest", shop, DIGEST=digest)
     assert digest not in shop.record().quarantined
+    again = run("lift the quarantine of a digest", shop, code=1, DIGEST=digest)
+    assert again == f"image {digest} is not quarantined on service {shop.service}\n"
     run("quarantine a digest", shop, DIGEST=digest)
     assert shop.record().quarantined[digest].reason.endswith(": it leaks memory")
     actions = [line.split("\t") for line in run("the last actions", shop).splitlines()]
@@ -135,7 +147,7 @@ def test_an_image_is_deployed_manually_and_rolled_back(shop: Shop) -> None:
     assert shop.running() == shop.v1
     newest_line = run("the history of a service", shop).splitlines()[0]
     _, image, started_by, by, outcome, _ = newest_line.split("\t")
-    assert image == digest_of(shop, "v2"), "the one that it leaves"
+    assert image == "v2", "the one that it leaves"
     assert (started_by, outcome) == ("manual rollback", "ROLLED_BACK")
     assert by.startswith("arn:aws:sts")
 
@@ -172,6 +184,10 @@ def test_the_command_for_a_sweep_begins_one(account: Account, shop: Shop) -> Non
         lambda: sum(each.function == sweep_function for each in awslambda.invocations()) > before,
         "the sweep",
     )
+    printed = wait_for(lambda: run("what the sweeps have done", shop).strip(), "its log")
+    assert {"released", "recovered", "problems", "left"} <= json.loads(
+        printed.split("\n")[0]
+    ).keys()
 
 
 def test_the_deployments_under_way_are_named(shop: Shop) -> None:

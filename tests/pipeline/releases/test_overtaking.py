@@ -11,8 +11,8 @@ from tests.support.waiting import wait_for
 
 
 def claim_of(shop: Shop, tag: str) -> bool:
-    claim = shop.record().claim
-    return claim is not None and f":{tag} " in claim.release
+    record = shop.record()
+    return record.claim is not None and f":{tag} (" in str(record.last_claimed)
 
 
 def baking(account: Account, **settings: Any) -> Shop:

@@ -31,6 +31,8 @@ READS = (
     "releases that were stopped or ran out of time",
     "the items of a service",
     "whether the schedule of the sweep is on",
+    "the good versions of a service",
+    "what the sweeps have done",
 )
 """The commands of docs/operations.md that a Viewer may run."""
 OPERATIONS = (
@@ -57,8 +59,10 @@ ELSEWHERE = (
     "copy the parameters to another prefix",
     "delete old versions of the functions",
     "delete the versions of a failed update",
+    "delete the stack",
+    "the ledgers of all stacks",
 )
-"""Commands about other things than the pipeline's ledger, executions and queues."""
+"""Commands about other things than the ledger, executions and queues of this stack."""
 
 
 @pytest.fixture(scope="module")

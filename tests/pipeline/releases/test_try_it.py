@@ -23,6 +23,11 @@ def email(*parts: str) -> str:
     return text
 
 
+def unwrapped(text: str) -> str:
+    """The text of an email without its line breaks."""
+    return " ".join(text.split())
+
+
 def digest(printed: str) -> str:
     """The digest that ``push`` has printed."""
     return printed.split('"imageDigest": "')[1].partition('"')[0]
@@ -45,8 +50,16 @@ def test_a_service_of_ones_own_is_made_deployed_broken_and_rolled_back(account: 
     assert "tasks of container app exited with code 1" in crashed
     assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{second}")
 
+    PAGE.run("deploy the quarantined image once more")
+    assert "is quarantined on service staging/hello" in unwrapped(
+        email("REJECTED: staging/hello, team/hello:v3")
+    )
+    assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{second}")
+
     PAGE.run("back to v1")
-    email("ROLLED_BACK", "staging/hello, from team/hello", " to hello:")
+    email("ROLLED_BACK: manual rollback of staging/hello, from team/hello:v2 to v1 (hello:4)")
+    started = [mail["subject"] for mail in sns.mails() if "STARTED: manual" in mail["subject"]]
+    assert "STARTED: manual rollback of staging/hello, from team/hello:v2 to v1" in started
     assert PAGE.run("what the service runs now").strip().endswith(f"team/hello@{first}")
 
 

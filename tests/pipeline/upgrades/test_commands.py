@@ -1,4 +1,4 @@
-"""The commands of docs/operations.md that delete versions of the functions."""
+"""The commands of docs/operations.md that delete versions of the functions, and the stack."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.deployed import deployed
 PAGE = Page("operations.md")
 
 
-def test_the_commands_delete_versions_that_nothing_needs() -> None:
+def test_the_commands_delete_versions_that_nothing_needs_and_finally_the_stack() -> None:
     with deployed({"SweepMinutes": "480"}) as (aws, outputs):
         functions: Any = aws.client("lambda")
         name = Account(aws, outputs).functions()["FinishDeployment"]
@@ -37,3 +37,10 @@ def test_the_commands_delete_versions_that_nothing_needs() -> None:
         for other in Account(aws, outputs).functions().values():
             versions = functions.list_versions_by_function(FunctionName=other)["Versions"]
             assert other == name or [each["Version"] for each in versions][1:] in ([], ["1"])
+
+        PAGE.run("delete the stack")
+        stacks = aws.client("cloudformation").list_stacks()["StackSummaries"]
+        assert [(each["StackName"], each["StackStatus"]) for each in stacks] == [
+            ("slipway", "DELETE_COMPLETE")
+        ]
+        assert PAGE.run("the ledgers of all stacks", once=False).split() == [outputs["LedgerTable"]]

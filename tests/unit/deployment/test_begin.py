@@ -402,6 +402,19 @@ def test_a_deployment_waits_while_another_deployment_changes_the_service(world, 
     assert ledger.service(SERVICE).claim.execution == execution("e-0")
 
 
+def test_a_release_that_was_pushed_before_a_manual_rollback_is_superseded_by_its_person(
+    world, ledger
+):
+    accepted(
+        ledger, "e-2", release=release(id="r", released_at=at(60), started_by="manual rollback")
+    )
+
+    beginning = begun(world)
+
+    assert (beginning.outcome, beginning.cause) == ("SUPERSEDED", Cause.PERSON)
+    assert beginning.reason.startswith(f"a person has rolled service {SERVICE} back manually")
+
+
 def test_a_release_that_is_older_than_an_accepted_one_is_superseded(world, ledger):
     accepted(ledger, "e-2", release=NEWER)
 

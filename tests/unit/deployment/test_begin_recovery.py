@@ -263,25 +263,30 @@ def test_a_deployment_that_took_the_service_over_and_has_ended_leaves_nothing_to
     ledger.finish(takes_over(ledger), deployment(), WELL, good(OTHER), None)
     before = ledger.service(SERVICE)
 
-    is_superseded(begun(world), "a newer release has claimed service production/api")
+    is_superseded(
+        begun(world), "release shop/api:v2 (abababababab) has claimed service production/api"
+    )
     assert ledger.service(SERVICE) == before
     assert (before.claim, before.last_good) == (None, good(OTHER))
 
 
 @pytest.mark.parametrize("ended", [False, True], ids=["it runs", "it has ended"])
 @pytest.mark.parametrize(
-    "other",
+    ("other", "cause"),
     [
-        {
-            "release": release(
-                id="event-9", image=image(repository="shop/admin"), released_at=at(-9)
-            )
-        },
-        {"release": manual_rollback().release, "stage": None},
+        (
+            {
+                "release": release(
+                    id="event-9", image=image(repository="shop/admin"), released_at=at(-9)
+                )
+            },
+            Cause.NEWER_RELEASE,
+        ),
+        ({"release": manual_rollback().release, "stage": None}, Cause.PERSON),
     ],
     ids=["a release of another repository", "a manual rollback"],
 )
-def test_a_service_stays_with_whatever_has_claimed_it_since(world, ledger, other, ended):
+def test_a_service_stays_with_whatever_has_claimed_it_since(world, ledger, other, cause, ended):
     """What has the time of its release to do with it? The last one to claim the service is what counts."""
     changes(ledger)
     own = takes_over(ledger, **other)
@@ -289,7 +294,10 @@ def test_a_service_stays_with_whatever_has_claimed_it_since(world, ledger, other
         ledger.finish(own, deployment(), WELL, good(OTHER), None)
     before = ledger.service(SERVICE)
 
-    assert begun(world).outcome == "SUPERSEDED"
+    beginning = begun(world)
+
+    assert beginning.outcome == "SUPERSEDED"
+    assert beginning.cause is cause
     assert ledger.service(SERVICE) == before
 
 
@@ -300,7 +308,9 @@ def test_a_deployment_that_took_over_and_was_freed_by_a_person_keeps_what_it_lef
     freed()
     before = ledger.service(SERVICE)
 
-    is_superseded(begun(world), "a newer release has claimed service production/api")
+    is_superseded(
+        begun(world), "release shop/api:v2 (abababababab) has claimed service production/api"
+    )
     assert ledger.service(SERVICE) == before
 
 
@@ -337,7 +347,9 @@ def test_a_deployment_is_superseded_where_another_one_comes_and_ends_while_it_ch
 
     while_it_checks(monkeypatch, ledger, late)
 
-    is_superseded(begun(world), "a newer release has claimed service production/api")
+    is_superseded(
+        begun(world), "release shop/api:v2 (abababababab) has claimed service production/api"
+    )
     assert ledger.service(SERVICE).claim is None
 
 

@@ -121,6 +121,22 @@ def test_a_manual_rollback_goes_to_the_recorded_version_though_another_one_is_th
     assert begun(world).rollback_target == OLD
 
 
+def test_a_manual_rollback_knows_the_tag_of_its_target_and_of_what_it_leaves_after_a_change(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OLD, tag="v1"))
+    ended(ledger, found=good(NEW, DIGEST, tag="v2"))
+    runs(ecs)
+    planned(ssm)
+    goes_back_to(ecs, OLD)
+    still_runs(ecs)
+
+    beginning = begun(world, {"good": good(OLD, tag="v1")}, running=OTHER)
+
+    assert beginning.rollback_target_tag == "v1"
+    assert beginning.deployment.release.image == image(tag="v2")
+
+
 def test_a_manual_rollback_is_the_recorded_deployment(world, ecs):
     asked = manual_rollback(policy={"bake_seconds": 7})
     may_roll_back(ecs)
@@ -137,6 +153,7 @@ def test_a_recorded_image_without_a_known_task_definition_is_to_be_registered(wo
     assert beginning.decision is Decision.GO
     assert (beginning.rollback_target, beginning.rollback_target_images) == (None, {})
     assert beginning.image == image(digest=OLD_DIGEST, tag="v1")
+    assert beginning.rollback_target_tag == "v1"
     assert beginning.gates == ()
     assert ledger.deployment(beginning.claim).rollback_target is None
 
@@ -474,6 +491,24 @@ def test_a_manual_rollback_is_superseded_where_a_newer_release_comes_before_it_h
     assert (beginning.outcome, beginning.cause) == ("SUPERSEDED", Cause.NEWER_RELEASE)
     assert ledger.service(SERVICE).claim.execution == execution("e-9")
     assert ledger.service(SERVICE).quarantined == {}
+
+
+def test_a_manual_rollback_is_superseded_by_the_person_of_the_next_one(
+    world, ecs, ledger, monkeypatch
+):
+    quarantine = ledger.quarantine
+
+    def late(*arguments):
+        accepted(ledger, "e-9", release=release(id="r", started_by="manual rollback", by="jo"))
+        quarantine(*arguments)
+
+    monkeypatch.setattr(ledger, "quarantine", late)
+    may_roll_back(ecs)
+
+    beginning = begun(world)
+
+    assert (beginning.outcome, beginning.cause) == ("SUPERSEDED", Cause.PERSON)
+    assert beginning.reason == f"jo has rolled service {SERVICE} back manually"
 
 
 def test_a_second_try_goes_on_from_the_claim_that_the_first_one_made(world, ecs, ledger):

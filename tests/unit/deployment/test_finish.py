@@ -55,7 +55,7 @@ CRASH = '{"errorType": "KeyError", "errorMessage": "\'id\'", "stackTrace": ["lin
 
 
 def good_now(ledger):
-    return [g.task_definition for g in ledger.service(SERVICE).good]
+    return [g.task_definition for g in ledger.service(SERVICE).all_good]
 
 
 # --- an item that can't be read ---------------------------------------------------------------------
@@ -526,10 +526,30 @@ def test_a_deployment_that_a_newer_one_took_over_from_is_superseded(outcome, ecs
 
     service = ledger.service(SERVICE)
     assert done.outcome == "SUPERSEDED"
-    assert done.reason == "another deployment has claimed the service; because"
+    assert done.reason == (
+        "release shop/api:v2 (abababababab) has claimed service production/api; because"
+    )
     assert done.cause is Cause.NEWER_RELEASE
     assert (service.good, dict(service.quarantined)) == ((), {})
     assert service.claim.execution == execution("e-2")
+
+
+@pytest.mark.parametrize("how", ["rolled back", "freed"])
+def test_a_deployment_from_which_a_person_took_the_service_is_superseded_by_that_person(
+    how, ecs, ledger
+):
+    ours = accepted(ledger, "e-1")
+    if how == "freed":
+        ledger.free(ours)
+        reason = "a person has freed service production/api; because"
+    else:
+        accepted(ledger, "e-2", release=release(id="r", started_by="manual rollback", by="me"))
+        reason = "me has rolled service production/api back manually; because"
+    ours_is_there(ecs)
+
+    done = finished(ending("SUCCEEDED"), ledger, ecs)
+
+    assert (done.outcome, done.cause, done.reason) == ("SUPERSEDED", Cause.PERSON, reason)
 
 
 def test_a_deployment_that_failed_before_its_change_has_failed_whoever_has_the_claim_now(
@@ -640,7 +660,7 @@ def test_an_image_that_was_rolled_back_is_quarantined_with_the_reason(outcome, e
     assert why.deployment == claim().deployment
 
 
-def test_an_image_that_was_good_before_is_good_no_longer_when_it_is_quarantined(ecs, ledger):
+def test_an_image_that_was_good_before_does_not_count_as_good_when_it_is_quarantined(ecs, ledger):
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(NEW, DIGEST), digest=DIGEST)
     tried(ledger, good_target=good(OLD))
@@ -670,19 +690,28 @@ def test_an_image_that_was_never_on_the_service_is_not_quarantined(ecs, ledger):
 
 
 BACK = deployment(release=release(started_by="manual rollback"), stage=None)
+WENT_BACK = "rolled back from shop/api:v2 (abababababab) to v1 (shop-api:41)"
 
 
 @pytest.mark.parametrize(
-    ("outcome", "cause"), [("ROLLED_BACK", Cause.PERSON), ("ROLLBACK_FAILED", Cause.ALARM)]
+    ("outcome", "cause", "reason"),
+    [
+        ("ROLLED_BACK", Cause.PERSON, WENT_BACK),
+        ("ROLLED_BACK", Cause.INTERRUPTED, "because"),
+        ("ROLLBACK_FAILED", Cause.PERSON, "because"),
+        ("ROLLBACK_FAILED", Cause.ALARM, "because"),
+    ],
 )
-def test_the_quarantine_of_what_a_manual_rollback_abandons_keeps_its_reason(
-    outcome, cause, ecs, ledger
+def test_a_manual_rollback_says_how_it_ended_and_its_quarantine_keeps_its_reason(
+    outcome, cause, reason, ecs, ledger
 ):
-    own = accepted(ledger, "e-1", good_target=good(OLD), release=BACK.release)
+    own = accepted(ledger, "e-1", good_target=good(OLD, tag="v1"), release=BACK.release)
     ledger.quarantine(own, DIGEST, quarantined("a manual rollback has abandoned it", own), NEW)
 
-    finished(ending(outcome, deployment=BACK, restored=OLD, cause=cause), ledger, ecs)
+    how = {"deployment": BACK, "restored": OLD, "cause": cause}
+    done = finished(ending(outcome, **how), ledger, ecs)
 
+    assert done.reason == reason
     [(digest, why)] = ledger.service(SERVICE).quarantined.items()
     assert (digest, why.reason) == (DIGEST, "a manual rollback has abandoned it")
 
@@ -694,6 +723,16 @@ def test_an_image_that_is_not_to_blame_is_not_quarantined(cause, ecs, ledger):
     finished(ending("ROLLED_BACK", restored=OLD, cause=cause), ledger, ecs)
 
     assert dict(ledger.service(SERVICE).quarantined) == {}
+
+
+def test_a_deployment_whose_image_a_person_has_quarantined_says_so_after_its_rollback(ecs, ledger):
+    """Only a manual rollback goes from one version to another because a person has asked for that."""
+    accepted(ledger, "e-1", good_target=good(OLD, tag="v1"))
+    how = {"restored": OLD, "cause": Cause.PERSON, "reason": "Ada: it leaks"}
+
+    done = finished(ending("ROLLED_BACK", **how), ledger, ecs)
+
+    assert done.reason == "Ada: it leaks"
 
 
 def test_an_image_that_stays_in_a_manual_rollback_is_not_quarantined_at_its_end(ecs, ledger):

@@ -125,7 +125,7 @@ def test_a_freeze_that_has_ended_is_refused(operator):
 # --- quarantine -------------------------------------------------------------------------------------
 
 
-def test_a_quarantined_image_is_no_good_version_any_more(operator, ledger):
+def test_a_quarantined_image_does_not_count_as_good_any_more(operator, ledger):
     ended(ledger, found=good(OLD))
 
     done = operated(operator, "quarantine", service=SERVICE, digest=OLD_DIGEST)
@@ -133,7 +133,7 @@ def test_a_quarantined_image_is_no_good_version_any_more(operator, ledger):
     assert done == f"image {OLD_DIGEST} is quarantined on service {SERVICE}"
     record = ledger.service(SERVICE)
     assert record.quarantined == {OLD_DIGEST: Quarantined(at=NOW, reason="Ada: because")}
-    assert record.good == ()
+    assert (record.good, record.all_good) == ((good(OLD),), ())
     assert audited()["digest"] == OLD_DIGEST
 
 
@@ -251,7 +251,7 @@ def test_what_is_under_way_is_told_without_an_audit_item(operator, ledger):
         {
             "service": SERVICE,
             "deployment": claim().deployment,
-            "release": "shop/api:v2 (abababababab)",
+            "claimant": "release shop/api:v2 (abababababab)",
             "execution": execution(),
         }
     ]

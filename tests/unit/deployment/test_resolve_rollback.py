@@ -10,10 +10,12 @@ import pytest
 from slipway import aws
 from slipway.deployment.begin import begin
 from slipway.deployment.beginning import Start, World
-from slipway.deployment.resolve_rollback import resolve_rollback
+from slipway.deployment.resolve_rollback import GOOD_NAMED, resolve_rollback
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.health.cause import Cause
 from slipway.image import Image
+from slipway.ledger.items import Items
+from slipway.ledger.ledger import learn
 from slipway.ledger.records import GoneBack, RollbackRecord
 from slipway.release.named import NamedRollback
 from slipway.release.plan import Policy
@@ -128,13 +130,10 @@ def rejected(record, cause=Cause.NO_TARGET):
     return record.refusal
 
 
-def quarantined_by_hand(digest):
-    """In DynamoDB's console: Slipway would also take the image off the good versions."""
-    aws.table().update_item(
-        Key={"pk": SERVICE, "sk": "state#versions"},
-        UpdateExpression="SET quarantined = :why",
-        ExpressionAttributeValues={":why": {digest: quarantined().to_json()}},
-    )
+def in_quarantine(ledger, digest, why="a manual rollback has abandoned it"):
+    """A person has quarantined this digest, or has rolled back from it."""
+    record = ledger.service(SERVICE)
+    Items(aws.table()).update_all(learn(record, record.learning(digest, None, quarantined(why))))
 
 
 def has_gone_back(ledger, to=OLD):
@@ -322,12 +321,84 @@ def test_a_good_version_whose_image_was_quarantined_manually_is_passed_over(
 ):
     ended(ledger, found=good(OLD))
     ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
-    quarantined_by_hand(ANOTHER_DIGEST)
+    in_quarantine(ledger, ANOTHER_DIGEST)
     runs(ecs)
     goes_back_to(ecs, OLD)
     planned(ssm)
 
     assert resolved(world).good == good(OLD)
+
+
+def test_a_quarantined_version_is_the_target_if_a_person_names_it(world, ecs, ssm, ecr, ledger):
+    ended(ledger, found=good(OLD))
+    ended(ledger, found=good(OTHER, ANOTHER_DIGEST, tag="v6"))
+    in_quarantine(ledger, ANOTHER_DIGEST)
+    runs(ecs)
+    goes_back_to(ecs, OTHER)
+    planned(ssm)
+    found(ecr, ANOTHER_DIGEST, by={"imageTag": "v6"}, registry=ACCOUNT)
+
+    assert resolved(world, to="v6").good == good(OTHER, ANOTHER_DIGEST, tag="v6")
+
+
+def test_a_refusal_says_which_versions_passed_and_are_quarantined_since_when_and_why(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OLD, tag="v2"))
+    ended(ledger, found=good(OTHER, ANOTHER_DIGEST, tag="v6"))
+    ended(ledger, found=good(NEW, DIGEST, tag="v1"))
+    in_quarantine(ledger, OLD_DIGEST)
+    in_quarantine(ledger, ANOTHER_DIGEST, "jo: it leaks memory")
+    runs(ecs)
+    planned(ssm)
+
+    assert rejected(resolved(world)) == (
+        "there is no last good version of service production/api before shop-api:42: others have passed "
+        "every gate here, but are quarantined: "
+        "v6 (shop-api:43) since 2026-11-22T02:59:00+00:00 (jo: it leaks memory), "
+        "v2 (shop-api:41) since 2026-11-22T02:59:00+00:00 (a manual rollback has abandoned it); "
+        "to go back to one of them all the same, or to any other version, "
+        'name it as "to" (a digest, a tag or a task definition)'
+    )
+
+
+def test_a_refusal_does_not_offer_the_image_that_runs_in_another_task_definition(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OTHER, DIGEST, tag="v2"))
+    in_quarantine(ledger, DIGEST)
+    runs(ecs)
+    planned(ssm)
+
+    assert "no earlier one has passed every gate here" in rejected(resolved(world))
+
+
+def test_every_good_version_is_earlier_than_a_running_one_that_is_quarantined(
+    world, ecs, ssm, ledger
+):
+    """It may have been put back by hand, long after it was found good."""
+    ended(ledger, found=good(NEW, DIGEST, at=at(-7000)))
+    ended(ledger, found=good(OLD, at=at(-5000)))
+    in_quarantine(ledger, DIGEST)
+    runs(ecs)
+    planned(ssm)
+    goes_back_to(ecs, OLD)
+
+    assert resolved(world).good == good(OLD, at=at(-5000))
+
+
+def test_a_refusal_names_the_newest_quarantined_versions_only(world, ecs, ssm, ledger):
+    for n in range(GOOD_NAMED + 1):
+        ended(ledger, found=good(f"{FAMILY}:{n}", f"sha256:{n}{'0' * 63}", tag=f"v{n}"))
+        in_quarantine(ledger, f"sha256:{n}{'0' * 63}", "x" * 500)
+    runs(ecs)
+    planned(ssm)
+
+    refusal = rejected(resolved(world))
+
+    assert "v3 (shop-api:3)" in refusal
+    assert "v0 (shop-api:0)" not in refusal
+    assert "x" * 150 not in refusal
 
 
 @pytest.mark.parametrize("known", [(), (good(NEW, DIGEST),)], ids=["none", "only what runs"])
@@ -387,7 +458,7 @@ def test_a_plain_rollback_right_after_an_automatic_one_names_no_version_that_can
         good(f"{FAMILY}:31", ADMIN_DIGEST, tag="v31"),
         good(f"{FAMILY}:32", ANOTHER_DIGEST, tag="v32"),
     )
-    quarantined_by_hand(ADMIN_DIGEST)
+    in_quarantine(ledger, ADMIN_DIGEST)
     runs_old(ecs, ssm)
 
     assert [known.tag for known in ledger.service(SERVICE).good] == [None, "v32", "v31", "v30"]
@@ -827,6 +898,21 @@ def test_a_manual_rollback_is_a_deployment_of_the_abandoned_image_by_whoever_sta
     assert (deployed.service, deployed.stage) == (SERVICE, None)
 
 
+@pytest.mark.parametrize("how", ["good", "under way"])
+def test_the_abandoned_image_has_the_tag_with_which_it_was_released(how, world, ecs, ssm, ledger):
+    if how == "good":
+        ended(ledger, found=good(NEW, DIGEST, tag="v2"))
+        ended(ledger, found=good(OLD, tag="v1"))
+    else:
+        accepted(ledger, "e-1")
+    runs(ecs)
+    planned(ssm)
+    if how == "good":
+        goes_back_to(ecs, OLD)
+
+    assert resolved(world).deployment.release.image == image(tag="v2")
+
+
 def test_the_policy_of_a_manual_rollback_is_that_of_the_plan(world, ecs, ssm):
     with_policy = route("v*", production=[SERVICE])
     with_policy["stages"][0]["services"][0]["bake_seconds"] = 7
@@ -1019,7 +1105,7 @@ def test_a_version_of_a_second_repository_goes_back_to_the_good_one_before(
     record = resolved(world)
 
     assert record.good == good(OLD, DIGEST)
-    assert record.deployment.release.image == ADMIN_IMAGE
+    assert record.deployment.release.image == ADMIN_IMAGE.model_copy(update={"tag": "v2"})
 
 
 @pytest.mark.parametrize("to", ["sha256:abc", "v" * 129, "-v1", "a b", "é"])
@@ -1177,7 +1263,7 @@ def test_an_image_that_a_release_deployed_is_abandoned_though_its_plan_is_gone(
 
     record = resolved(world, to="shop-api:41")
 
-    assert (record.leaves, record.deployment.release.image) == (True, image(tag=None))
+    assert (record.leaves, record.deployment.release.image) == (True, image(tag="v2"))
 
 
 def test_the_plan_of_the_abandoned_image_guards_the_rollback(world, ecs, ssm, ledger):
@@ -1223,7 +1309,7 @@ def test_a_good_version_with_a_quarantined_image_of_another_repository_is_passed
 ):
     ended(ledger, found=good(OTHER, ANOTHER_DIGEST))
     ended(ledger, found=good(OLD))
-    quarantined_by_hand(ADMIN_DIGEST)
+    in_quarantine(ledger, ADMIN_DIGEST)
     runs(ecs, API, ADMIN_BEFORE)
     pushes.planned(ssm)
     admin_planned(ssm)

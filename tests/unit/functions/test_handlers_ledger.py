@@ -77,7 +77,17 @@ def test_check_deployment_is_superseded_without_a_check_where_another_execution_
     verdict = invoked("check_deployment", INPUTS["check_deployment"])
 
     assert verdict["verdict"] == "SUPERSEDED"
+    assert verdict["cause"] == "NEWER_RELEASE"
     assert verdict["reason"].startswith("release shop/api:v3 (efefefefefef) has claimed service")
+
+
+def test_check_deployment_is_superseded_by_the_person_of_a_manual_rollback(ours, ecs):
+    accepted(ours, "e-2", release=release(id="r", started_by="manual rollback", by="me"))
+
+    verdict = invoked("check_deployment", INPUTS["check_deployment"])
+
+    assert (verdict["verdict"], verdict["cause"]) == ("SUPERSEDED", "PERSON")
+    assert verdict["reason"] == "me has rolled service production/api back manually"
 
 
 def test_check_deployment_judges_also_where_the_ledger_does_not_answer(dynamodb, ecs):

@@ -11,7 +11,7 @@ from slipway.ecs.service import Update
 from slipway.ecs.service_deployment import RecordedDeployment
 from slipway.health.alarms import Alarm
 from slipway.health.cause import Cause
-from slipway.health.failed_tasks import cause_of, has_failed
+from slipway.health.failed_tasks import cause_of_failure, has_failed
 from slipway.health.observation import (
     Observation,
     OldTasks,
@@ -287,4 +287,4 @@ def test_only_an_alarm_or_a_failure_of_tasks_quarantines(observed, watch, now):
     if judged.cause is Cause.ALARM:
         assert judged.alarms_fired or by_ecs
     else:
-        assert any(cause_of(task) is Cause.IMAGE for task in failed)
+        assert any(cause_of_failure(task) is Cause.IMAGE for task in failed)

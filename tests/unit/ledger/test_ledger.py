@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from slipway import aws
-from slipway.errors import AwsRefused, AwsUnavailable, Superseded
+from slipway.errors import AwsRefused, AwsUnavailable, Superseded, SupersededByPerson
 from slipway.ledger.items import Items
 from slipway.ledger.ledger import (
     CHANGE_SECONDS,
@@ -45,6 +45,7 @@ PART = part_of(deployment())
 ANOTHER_DIGEST = "sha256:" + "ef" * 32
 OLDER = release(id="event-0", released_at=at(-60), image=image(tag="v1", digest=ANOTHER_DIGEST))
 NEWER = release(id="event-2", released_at=at(60), image=image(tag="v3", digest=ANOTHER_DIGEST))
+ROLLBACK = {"id": "rollback-1", "released_at": at(60), "started_by": "manual rollback"}
 SAME_TIME = release(id="event-2", image=image(tag="v3", digest=ANOTHER_DIGEST))
 THEIRS = r"release shop/api:v3 \(efefefefefef\)"
 SURELY_OVER = CHANGE_SECONDS + CLOCKS_APART_SECONDS
@@ -90,13 +91,17 @@ def test_a_service_that_nobody_has_claimed_is_claimed(ledger):
     assert record.claim.model_dump() == {
         "deployment": claim().deployment,
         "execution": claim().execution,
-        "release": "shop/api:v2 (abababababab)",
         "deploys": f"shop/api@{DIGEST}",
         "claimed_at": at(5),
         "lease_until": at(5 + LEASE_SECONDS),
         "changing_until": None,
     }
-    assert record.last_claimed == claim().deployment
+    assert record.last_claimed.model_dump() == {
+        "image": image().model_dump(),
+        "started_by": "push",
+        "by": None,
+        "deployment": claim().deployment,
+    }
     assert record.newest == {"shop/api": release_order(release())}
     assert record.baseline == OLD
     assert (record.good, record.quarantined) == ((), {})
@@ -478,6 +483,59 @@ def test_a_write_of_an_execution_after_a_takeover_is_refused(ledger, lost, write
 
 
 @BY_WRITE
+@pytest.mark.parametrize("ended", [False, True], ids=["under way", "over"])
+def test_a_write_after_a_manual_rollback_has_taken_over_is_refused_in_the_name_of_its_person(
+    ledger, own, write, ended
+):
+    theirs = deployment(release=release(**ROLLBACK, by="me"), stage=None)
+    ledger.claim(claim("e-2"), theirs, OLD, at(60))
+    if ended:
+        ledger.finish(claim("e-2"), theirs, BAD, None, None)
+
+    with pytest.raises(
+        SupersededByPerson, match=r"^me has rolled service production/api back manually$"
+    ):
+        write(ledger, own)
+
+
+def test_a_manual_rollback_by_nobody_known_is_one_by_a_person(ledger, own):
+    accepted(ledger, "e-2", release=release(**ROLLBACK))
+
+    with pytest.raises(SupersededByPerson, match=r"^a person has rolled service production/api"):
+        ledger.renew(own, at(90))
+
+
+def test_a_release_that_takes_over_is_no_person_even_if_one_started_it(ledger, own):
+    accepted(ledger, "e-2", release=release(id="m", started_by="manual start", by="jo"))
+
+    with pytest.raises(Superseded) as raised:
+        ledger.renew(own, at(90))
+
+    assert type(raised.value) is Superseded
+
+
+def test_a_write_after_a_release_of_another_repository_has_taken_over_is_refused_in_its_name(
+    ledger, own
+):
+    sidecar = image(repository="shop/sidecar", tag="v9")
+    accepted(ledger, "e-2", release=release(id="event-9", released_at=at(-60), image=sidecar))
+
+    with pytest.raises(Superseded, match=r"^release shop/sidecar:v9 .* has claimed service"):
+        ledger.renew(own, at(90))
+
+
+@pytest.mark.parametrize(
+    ("by", "name"), [("me", "a manual rollback by me"), (None, "a manual rollback")]
+)
+def test_whoever_waits_for_the_change_of_a_manual_rollback_is_told_of_it(ledger, by, name):
+    theirs = accepted(ledger, "e-1", release=release(**ROLLBACK, by=by))
+    ledger.start_change(theirs, "RollBack", NOW)
+
+    with pytest.raises(Busy, match=f"^{name} is changing service production/api right now$"):
+        claimed_by(ledger, claim("e-2"), 1, release=release(id="event-3", released_at=at(120)))
+
+
+@BY_WRITE
 def test_a_write_of_an_execution_whose_deployment_another_execution_continues_is_refused(
     ledger, own, write
 ):
@@ -495,7 +553,7 @@ def test_a_write_after_the_service_was_freed_is_refused(ledger, own, write):
     ledger.finish(own, deployment(), WELL, None, None)
     before = ledger.service(SERVICE), ledger.deployment(own)
 
-    with pytest.raises(Superseded, match="a newer release has claimed service production/api"):
+    with pytest.raises(SupersededByPerson, match=r"^a person has freed service production/api$"):
         write(ledger, own)
 
     assert (ledger.service(SERVICE), ledger.deployment(own)) == before
@@ -668,7 +726,8 @@ def test_the_good_and_the_quarantined_versions_stay_with_the_service(ledger, own
     ledger.finish(claim("e-2"), newer, BAD, good(), quarantined())
 
     record = ledger.service(SERVICE)
-    assert record.good == (good(),)  # the image of the other one has failed
+    assert record.good == (good(), good(NEW, DIGEST))
+    assert record.all_good == (good(),)  # the image of the other one has failed
     assert record.quarantined == {DIGEST: quarantined()}
     assert record.newest == {"shop/api": release_order(NEWER)}
     assert record.baseline == OLD

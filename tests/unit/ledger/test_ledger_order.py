@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slipway.errors import Superseded
+from slipway.errors import Superseded, SupersededByPerson
 from slipway.ledger.ledger import CHANGE_SECONDS, CLOCKS_APART_SECONDS, Busy
 from slipway.ledger.records import release_order
 from tests.support.builders import (
@@ -33,9 +33,9 @@ def of(repository, seconds, **changes):
     return release(released_at=at(seconds), **defaults | changes)
 
 
-def rollback(seconds, repository="shop/api"):
+def rollback(seconds, repository="shop/api", **changes):
     """A manual rollback that abandons an image of this repository, this many seconds after NOW."""
-    started = {"id": f"rollback-{seconds}", "started_by": "manual rollback"}
+    started = {"id": f"rollback-{seconds}", "started_by": "manual rollback", **changes}
     return deployment(release=of(repository, seconds, **started), stage=None)
 
 
@@ -79,7 +79,7 @@ def test_a_release_that_is_refused_does_not_change_the_order_of_its_repository(l
         accepted(ledger, "e-2", release=of("shop/sidecar", 60))
 
     assert state(ledger).newest == {"shop/api": release_order(release())}
-    assert state(ledger).last_claimed == ours.deployment
+    assert state(ledger).last_claimed.deployment == ours.deployment
 
 
 def test_another_repositorys_release_waits_while_the_service_is_being_changed(ledger):
@@ -99,7 +99,8 @@ def test_a_manual_rollback_claims_a_service_whatever_it_has_accepted(ledger, sec
 
     ledger.claim(claim("e-2"), rollback(seconds), OLD, at(1))
 
-    assert state(ledger).claim.deployment == state(ledger).last_claimed == claim("e-2").deployment
+    assert state(ledger).claim.deployment == claim("e-2").deployment
+    assert state(ledger).last_claimed_by(claim("e-2").deployment)
 
 
 @pytest.mark.parametrize(("seconds", "newest"), [(-60, release()), (60, rollback(60).release)])
@@ -111,6 +112,30 @@ def test_an_older_manual_rollback_does_not_turn_the_order_back(ledger, seconds, 
     assert state(ledger).newest == {"shop/api": release_order(newest)}
     with pytest.raises(Superseded):
         accepted(ledger, "e-3", release=of("shop/api", -30))
+
+
+def test_a_release_that_was_pushed_before_a_manual_rollback_is_refused_in_the_name_of_its_person(
+    ledger,
+):
+    accepted(ledger, "e-1", release=rollback(60, by="me").release)
+
+    with pytest.raises(SupersededByPerson) as raised:
+        accepted(ledger, "e-2", release=of("shop/api", 0))
+
+    assert str(raised.value) == (
+        "me has rolled service production/api back manually (2026-11-22T03:01:00.000000Z), after this "
+        "release was pushed or started (2026-11-22T03:00:00.000000Z)"
+    )
+
+
+def test_a_release_that_was_pushed_before_a_newer_release_is_refused_after_an_older_manual_rollback(
+    ledger,
+):
+    accepted(ledger, "e-1", release=of("shop/api", 60))
+    accepted(ledger, "e-2", release=rollback(30).release)
+
+    with pytest.raises(Superseded, match=r"^a newer release of repository shop/api"):
+        accepted(ledger, "e-3", release=of("shop/api", 45))
 
 
 @pytest.mark.parametrize("seconds", [-60, 60])
@@ -144,7 +169,8 @@ def test_the_last_claim_of_a_service_is_known_when_nobody_has_the_service_any_mo
 
     ledger.finish(ours, deployment(), WELL, None, None)
 
-    assert (state(ledger).claim, state(ledger).last_claimed) == (None, ours.deployment)
+    assert state(ledger).claim is None
+    assert state(ledger).last_claimed_by(ours.deployment)
 
 
 @pytest.mark.parametrize("how", ["under way", "freed"])
@@ -156,7 +182,7 @@ def test_a_recovery_claims_a_service_after_its_own_deployment(ledger, how):
     ledger.claim(BY_RECOVERY, deployment(), OLD, at(1), recovering=True)
 
     assert state(ledger).claim.execution == BY_RECOVERY.execution
-    assert state(ledger).last_claimed == ours.deployment
+    assert state(ledger).last_claimed.deployment == ours.deployment
 
 
 @pytest.mark.parametrize("how", ["under way", "over"])
@@ -172,7 +198,7 @@ def test_a_recovery_does_not_claim_a_service_after_another_deployment(ledger, ot
         ledger.finish(theirs, deployment(release=other), WELL, None, None)
     before = state(ledger)
 
-    with pytest.raises(Superseded, match=r"has claimed service production/api$"):
+    with pytest.raises(Superseded, match=r"has (claimed|rolled) service production/api"):
         ledger.claim(BY_RECOVERY, deployment(), OLD, at(1), recovering=True)
 
     assert state(ledger) == before

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slipway.ledger import records
 from slipway.ledger.records import (
     GOOD_KEPT,
     QUARANTINED_KEPT,
@@ -169,13 +171,37 @@ def test_the_oldest_good_versions_are_forgotten():
     assert kept == [f"{FAMILY}:{revision}" for revision in range(GOOD_KEPT + 1, 1, -1)]
 
 
-def test_a_version_whose_digest_is_quarantined_is_good_no_longer():
+def test_a_version_whose_digest_is_quarantined_stays_known_but_does_not_count_as_good():
     known = record(good=(good(NEW, DIGEST), good(OTHER, OLD_DIGEST), good(OLD, DIGEST)))
 
     after = known.learning(DIGEST, None, bad(0))
 
-    assert after.good == (good(OTHER, OLD_DIGEST),)
+    assert after.good == known.good
+    assert (after.all_good, after.last_good) == (
+        (good(OTHER, OLD_DIGEST),),
+        good(OTHER, OLD_DIGEST),
+    )
     assert after.quarantined == {DIGEST: bad(0)}
+
+
+def test_versions_in_quarantine_do_not_push_out_one_that_may_be_gone_back_to():
+    known = record(good=(good(OLD),))
+    for n in range(GOOD_KEPT + 2):
+        known = known.learning("", good(f"{FAMILY}:{n}", f"d{n}", tag=f"v{n}"), None)
+        known = known.learning(f"d{n}", None, bad(n))
+
+    assert known.all_good == (good(OLD),)
+    in_quarantine = [found.tag for found in known.good if found.digest in known.quarantined]
+    assert in_quarantine == [f"v{n}" for n in range(GOOD_KEPT + 1, 1, -1)]
+
+
+def test_a_version_does_not_count_as_good_again_because_its_quarantine_is_forgotten():
+    known = record(good=(good(OLD, "d0"),), quarantined={"d0": bad(0)})
+    for n in range(1, QUARANTINED_KEPT + 1):
+        known = known.learning(f"d{n}", None, bad(n))
+
+    assert "d0" not in known.quarantined
+    assert known.good == ()
 
 
 def test_a_digest_that_passes_leaves_the_quarantine_and_other_digests_stay_in_it():
@@ -278,7 +304,6 @@ def test_what_a_deployment_has_shown_changes_nothing_else_of_the_record():
         baseline=OLD,
         unproven=(NEW,),
         newest={"shop/api": release_order(release())},
-        last_claimed="d",
     )
 
     after = known.learning(DIGEST, good(NEW, DIGEST), None)
@@ -295,12 +320,14 @@ ENDS = st.tuples(
 
 
 @given(st.lists(ENDS, max_size=12))
-def test_no_digest_is_good_and_quarantined_at_once(ends):
-    known = record()
-    for digest, found, why in ends:
-        known = known.learning(digest, found, why)
+def test_no_digest_that_failed_counts_as_good_before_it_has_passed_again(ends):
+    known, failed = record(), set()
+    with patch.object(records, "QUARANTINED_KEPT", 2), patch.object(records, "GOOD_KEPT", 2):
+        for digest, found, why in ends:
+            known = known.learning(digest, found, why)
 
-        assert not {kept.digest for kept in known.good} & known.quarantined.keys()
+            failed = (failed - ({found.digest} if found else set())) | ({digest} if why else set())
+            assert not {counts.digest for counts in known.all_good} & failed
 
 
 # --- deployments ----------------------------------------------------------------------------------

@@ -123,6 +123,14 @@ def test_a_failed_rollback_calls_for_a_person(started_by):
             ending("FAILED", **MANUAL_ROLLBACK | {"rollback_target": None, "image": None}),
             "FAILED: manual rollback of production/api",
         ),
+        (
+            start(**MANUAL_ROLLBACK | {"rollback_target": None, "rollback_target_tag": "v1"}),
+            "STARTED: manual rollback of production/api, from shop/api:v2 to v1",
+        ),
+        (
+            ending("ROLLED_BACK", **MANUAL_ROLLBACK, rollback_target_tag="v1"),
+            "ROLLED_BACK: manual rollback of production/api, from shop/api:v2 to v1 (shop-api:41)",
+        ),
     ],
 )
 def test_a_manual_rollback_says_from_what_to_what(news, title):

@@ -17,6 +17,7 @@ from slipway.model import parse_written
 from slipway.notices.next_steps import escaped_json
 from slipway.notices.notice import ContainerLog
 from slipway.release.resolve import ManualStart
+from tests.support import shells
 from tests.support.builders import (
     ACCOUNT,
     DIGEST,
@@ -63,9 +64,10 @@ def commands(news):
 
 def options(command: str) -> dict[str, str]:
     words = shlex.split(command.replace("\\\n", ""))
-    if words[:2] == ["printf", "%s"]:
-        given, pipe, *words = words[2:]
-        assert (pipe, words.pop()) == ("|", "/dev/stderr")
+    if words[1:3] == ["printf", "%s"]:
+        given, pipe, *words = words[3:]
+        assert pipe == "|"
+        words = words[: words.index("$F")]
         assert words[:3] == ["aws", "lambda", "invoke"]
         return dict(zip(words[3::2], words[4::2], strict=True)) | {"given": given}
     assert words[:3] in (
@@ -219,7 +221,42 @@ def test_a_quarantined_image_has_a_command_that_releases_it_from_quarantine(news
     assert given["--payload"] == "fileb:///dev/stdin"
     action = parse_written(Action, json.loads(given["given"]), "the action").root
     assert isinstance(action, ReleaseAction)
-    assert (action.service, action.digest, action.by) == ("production/api", DIGEST, "$USER")
+    assert (action.service, action.digest) == ("production/api", DIGEST)
+    assert action.by == "$(aws sts get-caller-identity --query Arn --output text)"
+
+
+def test_the_command_that_lifts_a_quarantine_prints_what_was_done_in_the_name_of_its_caller():
+    news = ending("ROLLED_BACK")
+    [command] = noticed(news).commands
+
+    ran = shells.operated(command.command, answer='{"done": "the image is \\"not\\" quarantined"}')
+
+    assert (ran.code, ran.printed) == (0, 'the image is \\"not\\" quarantined\n')
+    assert ran.asked == {
+        "action": "release_from_quarantine",
+        "service": "production/api",
+        "digest": DIGEST,
+        "by": shells.CALLER,
+        "why": "it was not to blame",
+    }
+    assert ran.left == []
+
+
+@pytest.mark.parametrize("error", [shells.REFUSAL, None], ids=["refused", "denied by AWS"])
+def test_the_command_that_lifts_a_quarantine_fails_if_it_is_not_lifted(error):
+    [command] = noticed(ending("ROLLED_BACK")).commands
+
+    ran = shells.operated(command.command, answer=error, error="Unhandled" if error else None)
+
+    assert ran.code == 1
+    assert ran.printed == ("the digest is not quarantined\n" if error else "\n")
+    assert ran.left == []
+
+
+def test_the_command_that_lifts_a_quarantine_can_be_pasted():
+    [command] = noticed(ending("ROLLED_BACK")).commands
+
+    assert len(command.command) < 700
 
 
 def test_an_image_that_was_just_rolled_back_is_not_offered_to_be_deployed_again():

@@ -88,7 +88,7 @@ def test_no_step_but_those_that_must_not_be_left_out_is_retried_after_what_will_
     }
     will_not_pass = {
         *("States.ALL", "States.TaskFailed"),
-        *("InvalidInput", "AwsRefused", "Refused", "Superseded"),
+        *("InvalidInput", "AwsRefused", "Refused", "Superseded", "SupersededByPerson"),
     }
     assert not retried & will_not_pass
 
