@@ -404,14 +404,13 @@ class Ledger:
         values = {
             ":claim": item,
             ":last_claimed": last.to_json(),
+            ":deployment": claim.deployment,
             ":deploys": deploys,
             ":surely_past": _after(now, -CLOCKS_APART_SECONDS),
         }
         expression = "SET #claim = :claim, #last_claimed = :last_claimed"
         condition = f"({_AT_REST}) AND ({_OTHER_IMAGE})"
-        if recovering:
-            condition = f"{condition} AND {_OURS_LAST}"
-            values[":deployment"] = claim.deployment
+        condition = f"{condition} AND {_OURS_LAST}" if recovering else condition
         claiming = [
             Update(_claim(claim), expression, condition, values),
             Update.setting((claim.service, BEFORE), {"baseline": baseline}),

@@ -264,7 +264,7 @@ def test_a_deployment_that_took_the_service_over_and_has_ended_leaves_nothing_to
     before = ledger.service(SERVICE)
 
     is_superseded(
-        begun(world), "release shop/api:v2 (abababababab) has claimed service production/api"
+        begun(world), "release shop/api:v2 (efefefefefef) has claimed service production/api"
     )
     assert ledger.service(SERVICE) == before
     assert (before.claim, before.last_good) == (None, good(OTHER))
@@ -309,7 +309,7 @@ def test_a_deployment_that_took_over_and_was_freed_by_a_person_keeps_what_it_lef
     before = ledger.service(SERVICE)
 
     is_superseded(
-        begun(world), "release shop/api:v2 (abababababab) has claimed service production/api"
+        begun(world), "release shop/api:v2 (efefefefefef) has claimed service production/api"
     )
     assert ledger.service(SERVICE) == before
 
@@ -348,7 +348,7 @@ def test_a_deployment_is_superseded_where_another_one_comes_and_ends_while_it_ch
     while_it_checks(monkeypatch, ledger, late)
 
     is_superseded(
-        begun(world), "release shop/api:v2 (abababababab) has claimed service production/api"
+        begun(world), "release shop/api:v2 (efefefefefef) has claimed service production/api"
     )
     assert ledger.service(SERVICE).claim is None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slipway.health.cause import Cause
-from slipway.health.failed_tasks import Failed, cause_of, failed_container, what_happened
+from slipway.health.failed_tasks import Failed, cause_of_failure, failed_container, what_happened
 from slipway.health.verdict import judge
 from tests.support.builders import NEW, alarm, at, exited, observation, stopped, watch
 
@@ -168,4 +168,4 @@ def test_a_deployment_that_has_not_failed_names_no_container():
     ids=lambda given: given if isinstance(given, str) else "",
 )
 def test_the_image_is_to_blame_only_if_it_was_there_and_did_not_do_its_work(task, cause):
-    assert cause_of(task) is cause
+    assert cause_of_failure(task) is cause

@@ -252,7 +252,7 @@ def test_an_older_release_of_the_image_that_a_manual_rollback_has_abandoned_is_s
     abandoning = release(id="back", released_at=at(90), started_by="manual rollback")
     claimed_by(ledger, claim("e-3"), release=abandoning, stage=None)
 
-    with pytest.raises(Superseded, match="a newer release of repository shop/api"):
+    with pytest.raises(SupersededByPerson, match="has rolled service production/api back manually"):
         claimed_by(ledger, claim(), 1)
 
 
@@ -506,7 +506,8 @@ def test_a_manual_rollback_by_nobody_known_is_one_by_a_person(ledger, own):
 
 
 def test_a_release_that_takes_over_is_no_person_even_if_one_started_it(ledger, own):
-    accepted(ledger, "e-2", release=release(id="m", started_by="manual start", by="jo"))
+    theirs = {"id": "m", "started_by": "manual start", "by": "jo", "image": NEWER.image}
+    accepted(ledger, "e-2", release=release(**theirs))
 
     with pytest.raises(Superseded) as raised:
         ledger.renew(own, at(90))

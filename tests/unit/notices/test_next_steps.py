@@ -226,7 +226,7 @@ def test_a_quarantined_image_has_a_command_that_releases_it_from_quarantine(news
 
 
 def test_the_command_that_lifts_a_quarantine_prints_what_was_done_in_the_name_of_its_caller():
-    news = ending("ROLLED_BACK")
+    news = ending("ROLLED_BACK", cause=Cause.IMAGE)
     [command] = noticed(news).commands
 
     ran = shells.operated(command.command, answer='{"done": "the image is \\"not\\" quarantined"}')
@@ -244,7 +244,7 @@ def test_the_command_that_lifts_a_quarantine_prints_what_was_done_in_the_name_of
 
 @pytest.mark.parametrize("error", [shells.REFUSAL, None], ids=["refused", "denied by AWS"])
 def test_the_command_that_lifts_a_quarantine_fails_if_it_is_not_lifted(error):
-    [command] = noticed(ending("ROLLED_BACK")).commands
+    [command] = noticed(ending("ROLLED_BACK", cause=Cause.IMAGE)).commands
 
     ran = shells.operated(command.command, answer=error, error="Unhandled" if error else None)
 
@@ -254,7 +254,7 @@ def test_the_command_that_lifts_a_quarantine_fails_if_it_is_not_lifted(error):
 
 
 def test_the_command_that_lifts_a_quarantine_can_be_pasted():
-    [command] = noticed(ending("ROLLED_BACK")).commands
+    [command] = noticed(ending("ROLLED_BACK", cause=Cause.IMAGE)).commands
 
     assert len(command.command) < 700
 
