@@ -92,9 +92,10 @@ def of_v1_and_v2(release: str, good: str, crashed: str) -> dict[str, Any]:
     events["roll_back"] = crash.pop("roll_back")
     steps_gone_bad = ("update_service", "check_deployment", "finish_deployment", "notify")
     events |= {f"bad/{name}": crash[name] for name in steps_gone_bad}
-    # As if it were the service's first deployment, without a rollback target.
-    (ours,) = events["roll_back"]["abandoned"]
-    events["bad/roll_back"] = {**events["roll_back"], "rollback_target": ours, "replaced": ours}
+    # As if another execution had claimed the service since.
+    claim = events["roll_back"]["claim"]
+    late = {**claim, "execution": f"{claim['execution']}-late"}
+    events["bad/roll_back"] = {**events["roll_back"], "claim": late}
     # As if somebody had removed the container after BeginDeployment's check.
     bad = copy.deepcopy(events["register_task_definition"])
     bad["deployment"]["policy"]["container"] = "web"

@@ -97,8 +97,9 @@ def _v2_on_the_service(account: Account) -> None:
     claim, ending = recorded("bad/check_deployment")["claim"], recorded("bad/finish_deployment")
     release = ending["deployment"]["release"]
     push = _push(release["id"], "v2", release["released_at"])
-    account.release(release["id"], push, release["released_at"])
-    account.died(claim["execution"], json.dumps(ending["start"]), "CheckDeployment")
+    account.anew[release["id"]] = account.release(release["id"], push, release["released_at"])
+    start = account.event("bad/finish_deployment")["start"]
+    account.died(claim["execution"], json.dumps(start), "CheckDeployment")
     account.anew[claim["deployment"]] = account.deployment_of(claim["execution"])
     account.anew[ending["update"]["deployment_id"]] = account.settled()
 
@@ -112,8 +113,10 @@ def _v2_started_again(account: Account) -> None:
 def _a_dead_execution(account: Account) -> None:
     event = recorded("recover")
     detail, release = event["detail"], json.loads(event["detail"]["input"])["release"]
-    account.release(release, _push(release, "v3", event["time"]), event["time"])
-    account.died(detail["executionArn"], detail["input"], "CheckDeployment")
+    push = _push(release, "v3", event["time"])
+    account.anew[release] = account.release(release, push, event["time"])
+    given = account.event("recover")["detail"]["input"]
+    account.died(detail["executionArn"], given, "CheckDeployment")
     last = json.loads(recorded("bad/recover")["detail"]["input"])
     account.anew[last["recover"]] = account.deployment_of(detail["executionArn"])
     faults.add(state="BeginDeployment", how="stop")  # for executions that Recover starts
