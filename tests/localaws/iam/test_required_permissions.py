@@ -384,7 +384,13 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "ecr:DescribeRepositories": {"repositoryNames": ["a/b"]},
     "ecs:DescribeContainerInstances": {"containerInstances": ["0"]},
     "ecs:GetTaskProtection": {"tasks": ["0"]},
+    "ecs:DescribeServiceDeployments": {"serviceDeploymentArns": [SERVICE_DEPLOYMENT]},
+    "ecs:DescribeServiceRevisions": {
+        "serviceRevisionArns": [SERVICE_DEPLOYMENT.replace("-deployment/", "-revision/")]
+    },
     "ecs:DescribeServices": {"services": ["s"]},
+    "ecs:ListServiceDeployments": {"service": "api", "cluster": "production"},
+    "ecs:StopServiceDeployment": {"serviceDeploymentArn": SERVICE_DEPLOYMENT},
     "ecs:DescribeTaskDefinition": {},
     "ecs:DescribeTasks": {"tasks": ["0"]},
     "ecs:ListTaskDefinitions": {},

@@ -204,7 +204,7 @@ def test_of_two_repositories_in_a_service_the_image_that_was_released_last_is_ab
     assert shop.deployed("v4").outcome == "SUCCEEDED"
     assert shop.roll_back().outcome == "ROLLED_BACK"
     assert list(shop.record().quarantined) == [v4]
-    assert f"from {shop.repository}@" in shop.mails()[-1]["subject"]
+    assert f"from {shop.repository}:v4 to v3" in shop.mails()[-1]["subject"]
     assert beside in str(shop.history()[-1]["evidence"])
 
 

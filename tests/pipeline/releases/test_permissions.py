@@ -22,6 +22,16 @@ UNUSED = {
     # Only to say who has the service, where another deployment took it meanwhile.
     ("CheckDeployment", "dynamodb:Query"),
     ("RollBack", "dynamodb:Query"),
+    # Only if something newer than its own update may be on the service, or an alarm has changed its state.
+    ("CheckDeployment", "ecs:ListServiceDeployments"),
+    ("CheckDeployment", "ecs:DescribeServiceDeployments"),
+    ("CheckDeployment", "ecs:DescribeServiceRevisions"),
+    ("CheckDeployment", "cloudwatch:DescribeAlarmHistory"),
+    # Only for a target that was deleted in ECS, of which the ledger has a copy.
+    ("ResolveRollback", "dynamodb:GetItem"),
+    # Only with a good version that leaves the full list of those whose image is quarantined.
+    ("BeginDeployment", "dynamodb:DeleteItem"),
+    ("Operate", "dynamodb:DeleteItem"),
     # Only for a manual rollback, if the service was changed since it was asked for.
     ("BeginDeployment", "ecr:DescribeImages"),
 }
@@ -144,6 +154,8 @@ def test_a_service_whose_targets_cannot_be_read_is_rolled_back_though_nobody_can
     account: Account,
 ) -> None:
     shop = account.shop()
+    policy = shop.planned(shop.service, timeout_seconds=3)
+    shop.plan([{"name": "production", "services": [policy]}])
     with changed(account, "CheckDeployment", without("elasticloadbalancing:DescribeTargetHealth")):
         shop.push("v2")
         deployment = shop.deployed("v2")
