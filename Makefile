@@ -65,7 +65,7 @@ ifdef ARGS
 	$(PYTEST) --numprocesses 4 -m 'not exhaustive' $(ARGS)
 else
 	$(PYTEST) --numprocesses 2 -m 'not exhaustive' tests/unit
-	$(PYTEST) --numprocesses 4 -m 'not exhaustive' --ignore tests/unit
+	$(PYTEST) --numprocesses 5 -m 'not exhaustive' --ignore tests/unit
 endif
 
 # Coverage is that of tests/unit alone: these have to reach all of functions/, which the local AWS runs in other

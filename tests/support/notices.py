@@ -188,7 +188,10 @@ NOTICES: dict[str, Notice] = {
         "every task is healthy; 1 old task still draining, 2 old tasks still protected",
         runs(42, f"shop/api@{IMAGE.digest}"),
         evidence=(
-            "service production/api was changed to shop-api:41 after shop-api:40 had been copied",
+            (
+                "service production/api was changed to shop-api:41 after shop-api:40 had been copied; the "
+                "copy is made again, so that this change stays"
+            ),
         ),
     ),
     "unproven": deployment_notice(

@@ -131,7 +131,8 @@ def update_unless_done(
     if before["taskDefinition"] != copied.task_definition:
         raise ServiceChanged(
             f"service {service} was changed to {resource_name(before['taskDefinition'])} after "
-            f"{resource_name(copied.task_definition)} had been copied"
+            f"{resource_name(copied.task_definition)} had been copied; the copy is made again, so that this "
+            "change stays"
         )
     return update_service(service, task_definition, ecs)
 
