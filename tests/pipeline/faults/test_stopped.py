@@ -32,6 +32,7 @@ ON_THE_WAY = {
         "RegisterTaskDefinition",
         "DecideChange",
         "UpdateService",
+        "DecideUpdate",
         "WaitForTasks",
         "CheckDeployment",
         "JudgeDeployment",
@@ -51,8 +52,8 @@ ON_THE_WAY = {
         "EndedBadly",
     ],
 }
-ALONE = {"WaitToBegin", "DecideUndo"}
-"""Where only another deployment leads one: test_overtaking.py."""
+ALONE = {"WaitToBegin", "DecideUndo", "DecideUnchecked", "DecideRollBackUnchecked"}
+"""Where only another deployment leads one (test_overtaking.py), or a check that fails (test_verdicts.py)."""
 
 
 def stop(account: Account, story: Story, state: str, when: str) -> list[str]:
