@@ -124,14 +124,13 @@ def go_back(
         _written(partial(ledger.end_change, claim, "RollBack", now))
     if chosen == going.rollback_target:
         return GoneBack(**dict(done), passed_over=tuple(passed_over))
-    known = record.good if record else ()
-    tags = (good.tag for good in known if good.task_definition == chosen)
+    good = record.good_of(chosen)
     return GoneBack(
         **dict(done),
         passed_over=tuple(passed_over),
         other_target=chosen,
         images=images,
-        other_target_tag=next(tags, None),
+        other_target_tag=good.tag if good else None,
     )
 
 
@@ -168,7 +167,7 @@ def _in_turn(
 
 def _facts(arn: str, record: ServiceRecord) -> dict[str, Any]:
     """The rollback target, with the good version that it is, so that FinishDeployment finds the right one."""
-    good = next((g for g in record.good if g.task_definition == arn), None)
+    good = record.good_of(arn)
     return {"rollback_target": arn, "good_target": good.to_json() if good else None}
 
 

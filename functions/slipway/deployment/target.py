@@ -74,7 +74,7 @@ def rollback_targets(
     Args:
         abandoned: ARNs of the versions that the service must not keep.
     """
-    own = next((g for g in record.good if g.task_definition == rollback_target), None)
+    own = record.good_of(rollback_target)
     others = [g.task_definition for g in record.all_good if not (manual and own and g.at > own.at)]
     more = [*others, *([replaced] if replaced else [])]
     return tuple(dict.fromkeys([rollback_target, *(arn for arn in more if arn not in abandoned)]))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from slipway.aws import resource_name
-from slipway.ecs.task_definition import Revision, TaskDefinition, find_task_definition
+from slipway.ecs.task_definition import Revision, TaskDefinition, find_task_definition, is_essential
 from slipway.release.registry import gone_image
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _needed_images(revision: Revision) -> list[str]:
     that is not essential, even if the image of that one can't be pulled.
     """
     containers = {c["name"]: c for c in revision.content["containerDefinitions"]}
-    needed = [name for name, c in containers.items() if c.get("essential", True)]
+    needed = [name for name, c in containers.items() if is_essential(c)]
     for name in needed:  # it grows meanwhile
         waits_for = [d["containerName"] for d in containers[name].get("dependsOn", [])]
         needed += [other for other in waits_for if other in containers and other not in needed]

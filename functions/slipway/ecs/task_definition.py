@@ -219,6 +219,11 @@ def with_image(
     return {**content, "containerDefinitions": containers}
 
 
+def is_essential(container: dict[str, Any]) -> bool:
+    """Whether the task stops when this container does, given its definition."""
+    return bool(container.get("essential", True))
+
+
 def tagged(content: TaskDefinition, release_id: str, image_tag: str | None) -> TaskDefinition:
     """A copy of ``content`` with tags that name the release and the image's tag that it comes from.
 

@@ -19,9 +19,10 @@ from slipway.ecs.service import (
     split_service_name,
 )
 from slipway.ecs.service_deployment import RecordedDeployment, deployments_since
+from slipway.ecs.task_definition import is_essential
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.health.alarms import Alarm, read_alarms_since
-from slipway.health.stopped_tasks import StoppedTask, is_essential, stopped_task
+from slipway.health.stopped_tasks import StoppedTask, stopped_task
 from slipway.health.targets import Target, read_targets
 from slipway.model import Model
 

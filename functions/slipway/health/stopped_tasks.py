@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from slipway.aws import resource_name
+from slipway.ecs.task_definition import is_essential
 from slipway.model import Model
 
 
@@ -79,8 +80,3 @@ def stopped_task(task: dict[str, Any], defined: Sequence[dict[str, Any]]) -> Sto
             if (name := container["name"]) in ended
         ),
     )
-
-
-def is_essential(container: dict[str, Any]) -> bool:
-    """Whether the task stops when this container does, given its definition."""
-    return bool(container.get("essential", True))

@@ -212,6 +212,10 @@ class ServiceRecord(Model):
     unproven: tuple[str, ...] = ()
     """ARNs of what was put on the service, or may have been, and no deployment has ended since."""
 
+    def good_of(self, arn: str) -> Good | None:
+        """The good version with this task definition, if it is one."""
+        return next((good for good in self.good if good.task_definition == arn), None)
+
     def tag_of(self, digest: str) -> str | None:
         """The tag with which this digest was released on the service, if that is known."""
         released = [(good.digest, good.tag) for good in self.good]
