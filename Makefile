@@ -72,7 +72,7 @@ endif
 # processes. It takes half as long again as `make unit`, so that it is no part of `make test`.
 .PHONY: coverage
 coverage: $(READY) ## Run the unit tests, which have to reach every branch of functions/
-	$(PYTEST) --numprocesses 2 -m 'not exhaustive' tests/unit --cov
+	$(PYTEST) --numprocesses 2 -m 'not exhaustive' tests/unit --hypothesis-profile all --cov
 
 .PHONY: test-exhaustive
 test-exhaustive: $(READY) ## Run the exhaustive tests: every fault, stop and variant, and containers

@@ -16,10 +16,14 @@ import botocore.session
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.support.examples import register_profiles
+
 # Each session of botocore has a loader of its own, which reads and keeps AWS's endpoints and the services'
 # models: 8 MB and 50 to 100 ms for a session's first client. moto makes every mocked test begin a new
 # session, so that all sessions share one loader here.
 botocore.session.create_loader = cache(botocore.session.create_loader)
+
+register_profiles()
 
 # One worker runs all tests of each of these folders, because they share fixtures that are expensive to set
 # up, or because a test checks what the whole folder has covered.

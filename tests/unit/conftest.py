@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from slipway import aws
 from slipway.ecs import startable
@@ -15,9 +14,6 @@ from tests.support.custom_resources import CloudFormation, listening
 from tests.support.ledgers import ledger  # noqa: F401 - a fixture
 from tests.support.observations import scene  # noqa: F401 - a fixture
 from tests.support.stubs import PASSED, Stubbed, stubbed
-
-settings.register_profile("unit", max_examples=100, deadline=None, derandomize=True, database=None)
-settings.load_profile("unit")
 
 CLIENTS = (
     aws.functions,

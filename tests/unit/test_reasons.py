@@ -45,6 +45,7 @@ from tests.support.builders import (
     task,
     watch,
 )
+from tests.support.examples import examples
 from tests.support.finishing import HISTORY, ending, finished, ours_is_there, tried
 from tests.support.ledgers import ITEM_BYTES, bytes_of, every_item
 from tests.support.secrets import SECRET, leaking
@@ -53,7 +54,7 @@ STATE_BYTES = 256 * 1024
 """What Step Functions takes as the data of a state."""
 FISH = "\U0001f41f"
 THE_LEDGER_IS_SHARED = settings(
-    max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(5), suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 PLACES = {
     "an alarm": lambda text: observation(alarm("ALARM").model_copy(update={"reason": text})),
@@ -93,7 +94,7 @@ def written(value):
 
 
 @pytest.mark.parametrize("place", PLACES)
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(text=leaking)
 def test_no_answer_of_check_deployment_has_a_secret(place, text):
     observed, watching = PLACES[place](text), watch(alarms=("api-4xx",))
@@ -108,7 +109,7 @@ def test_no_answer_of_check_deployment_has_a_secret(place, text):
     assert SECRET not in written(superseded(text, watching).to_json())
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(text=leaking)
 def test_no_answer_of_begin_deployment_has_a_secret(text):
     blocking = deployment(policy={"alarms": ({"name": "e", "when_firing": "block"},)})
@@ -177,7 +178,7 @@ def test_what_people_write_has_no_secret_in_the_ledger(fresh, text):
         assert SECRET not in parse_written(model, {**start, "by": text}, "the input").by
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(text=leaking)
 def test_no_recovery_and_no_rollback_in_the_ledger_has_a_secret(text):
     named = part_of(deployment())
@@ -191,7 +192,7 @@ def test_no_recovery_and_no_rollback_in_the_ledger_has_a_secret(text):
 
 
 @pytest.mark.parametrize("kind", [SlipwayError, *SlipwayError.__subclasses__()])
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(text=leaking)
 def test_no_error_in_an_executions_history_has_a_secret(kind, text):
     assert SECRET not in str(kind(text))

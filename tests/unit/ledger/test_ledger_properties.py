@@ -36,6 +36,7 @@ from slipway.ledger.records import (
 )
 from slipway.release.release import Deployment, Release
 from tests.support.builders import FAMILY, OLD, SERVICE, at, deployment, execution, image, release
+from tests.support.examples import examples
 from tests.support.ledgers import Directly, lift_quarantine
 
 ASIDE = CLOCKS_APART_SECONDS / 2
@@ -395,7 +396,7 @@ NEWCOMERS = {
 
 
 @pytest.mark.usefixtures("ledger")
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ANY_CLOCK,
     ANY_CLOCK,
@@ -422,8 +423,8 @@ def test_a_service_is_not_claimed_while_its_change_mark_lasts_whatever_the_clock
 
 
 @pytest.mark.usefixtures("ledger")
-@pytest.mark.parametrize("examples", [8, pytest.param(50, marks=pytest.mark.exhaustive)])
-def test_no_two_executions_are_ever_in_a_change_of_one_service(examples):
+@pytest.mark.parametrize("runs", [examples(8), pytest.param(50, marks=pytest.mark.exhaustive)])
+def test_no_two_executions_are_ever_in_a_change_of_one_service(runs):
     run_state_machine_as_test(
-        Executions, settings=settings(max_examples=examples, stateful_step_count=40)
+        Executions, settings=settings(max_examples=runs, stateful_step_count=40)
     )

@@ -22,6 +22,7 @@ from tests.support.asked import (
     rollback_recorded,
 )
 from tests.support.builders import claim, deployment
+from tests.support.examples import examples
 from tests.support.ledgers import Directly, recovery
 
 STAGES = {"one": ["staging/api", "staging/web"], "two": ["production/api"], "three": ["dr/api"]}
@@ -130,8 +131,8 @@ class Deployments(RuleBasedStateMachine):
 
 
 @pytest.mark.usefixtures("ledger")
-@pytest.mark.parametrize("examples", [5, pytest.param(30, marks=pytest.mark.exhaustive)])
-def test_a_part_of_a_release_a_rollback_and_a_recovery_each_belong_to_one_execution(examples):
+@pytest.mark.parametrize("runs", [examples(5), pytest.param(30, marks=pytest.mark.exhaustive)])
+def test_a_part_of_a_release_a_rollback_and_a_recovery_each_belong_to_one_execution(runs):
     run_state_machine_as_test(
-        Deployments, settings=settings(max_examples=examples, stateful_step_count=20)
+        Deployments, settings=settings(max_examples=runs, stateful_step_count=20)
     )

@@ -21,6 +21,7 @@ from tests.support.endings import (
     start,
     stopped_release,
 )
+from tests.support.examples import examples
 from tests.support.notices import NOTICES
 
 LOG = ContainerLog(container="app", task="t-1", group="g", stream="s", lines=("one", "two"))
@@ -169,7 +170,7 @@ def test_the_first_of_many_facts_are_shown_and_the_rest_is_counted():
     assert "• and 22 more" in shown
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.text(alphabet="a<& \n", min_size=1), st.integers(1, 10_000))
 def test_a_description_is_short_enough_for_a_message_whatever_there_is_to_say(words, length):
     long = (words * (length // len(words) + 1))[:length]

@@ -17,6 +17,7 @@ from slipway.notices.publish import MESSAGE_BYTES, attributes_of, publish
 from slipway.notices.sanitize import WAS_CUT
 from tests.support.builders import SERVICE, TOPIC, image
 from tests.support.endings import ending, failed_release, noticed, stage, start
+from tests.support.examples import examples
 from tests.support.notices import NOTICES
 
 FORMS = {"default", "email", "lambda", "sqs", "http", "https"}
@@ -145,7 +146,7 @@ LONG = st.tuples(st.text(alphabet='aä€😀\n"\\<', min_size=1), st.integers(0
 )
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(LONG, st.integers(0, 300), st.booleans())
 def test_a_message_fits_into_sns_and_is_cut_between_characters(long, count, chat):
     log = ContainerLog(

@@ -26,6 +26,7 @@ from slipway.release.freeze import parse_freeze
 from slipway.release.plan import MAXIMUM_POLLS, parse_plan
 from slipway.release.service_policy import parse_service_policy
 from tests.support.builders import NOW, SERVICE
+from tests.support.examples import examples
 from tools import schemas
 
 PLAN = json.loads(schemas.PLAN.read_text())
@@ -273,7 +274,7 @@ def accepted(kind: str) -> list[Any]:
     """Generated values that are read; each other one is refused for a reason of INEXPRESSIBLE."""
     found = []
 
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     @given(VALUES[kind])
     def read(value: Any) -> None:
         wrong = problems(kind, json.dumps(value))
@@ -325,7 +326,7 @@ WRONG = (None, True, 0.5, -1, "", {}, [])
 
 
 @KINDS
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(data=st.data())
 def test_an_unknown_name_is_refused_with_its_path(kind, data):
     value = data.draw(st.sampled_from(with_objects(kind)))
@@ -338,7 +339,7 @@ def test_an_unknown_name_is_refused_with_its_path(kind, data):
 
 
 @KINDS
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(data=st.data())
 def test_a_value_of_a_wrong_type_is_refused_with_its_path(kind, data):
     value = data.draw(st.sampled_from(with_objects(kind)))
@@ -354,7 +355,7 @@ def test_a_value_of_a_wrong_type_is_refused_with_its_path(kind, data):
 
 
 @KINDS
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(data=st.data())
 def test_a_name_that_stands_twice_is_refused_with_its_path(kind, data):
     value = data.draw(st.sampled_from(with_objects(kind)))
@@ -371,7 +372,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)
 
 
 @pytest.mark.parametrize("kind", ["plan", "policy"])
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(text=ANY_TEXT, length=st.sampled_from([1, 100]), number=st.integers(1, 100))
 def test_names_of_any_characters_and_number_are_refused_in_a_short_message(
     kind, text, length, number

@@ -7,16 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from slipway import aws
 from tests.support.builders import REGION
 from tests.support.fake_slack import FakeSlack
 from tests.support.ledgers import Directly, ledger  # noqa: F401 - a fixture
 from tests.support.notify_slack import Function
-
-settings.register_profile("slack", max_examples=60, deadline=None, derandomize=True, database=None)
-settings.load_profile("slack")
 
 TABLE = aws.table
 CLIENTS: tuple[Any, ...] = (aws.ssm, aws.secretsmanager, TABLE)

@@ -37,6 +37,7 @@ def test_no_sweep_calls_aws_faster_than_its_pace(page_seconds: float) -> None:
     assert min(run.least_gap for run in runs) > 1 / CALLS_PER_SECOND - A_MOMENT
 
 
+@pytest.mark.exhaustive
 def test_a_thousand_repositories_with_ten_thousand_images_each_are_swept_in_one_run() -> None:
     """If ECR takes a second for a page, and the processor almost as long as the pace allows."""
     [run] = simulate(1000, 10_000, page_seconds=1, cpu_seconds=0.07)
