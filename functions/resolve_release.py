@@ -47,17 +47,14 @@ def _recorded(resolved: Resolved, given: Started) -> Resolved:
     if resolved.release is None:
         return resolved
     ledger = Ledger(aws.table())
-    services = dict.fromkeys(
-        planned.service for stage in resolved.stages for planned in stage.services
-    )
-    if lower := ledger.lower_version(resolved.release, services):
-        return Resolved(ignored=lower)
     record = ReleaseRecord(
         release=resolved.release,
         stages=resolved.stages,
         execution=given.execution,
         expires_at=int((given.started_at + HISTORY).timestamp()),
     )
+    if lower := ledger.lower_version(record.deployments):
+        return Resolved(ignored=lower)
     known = ledger.record_release(record)
     if known.execution == given.execution:  # an earlier attempt may have resolved it otherwise
         return Resolved(release=known.release, stages=known.stages)

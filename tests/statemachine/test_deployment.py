@@ -66,7 +66,12 @@ def test_each_step_is_given_the_fields_that_it_needs_and_no_more(machine: Machin
     given = deployment(policy={"alarms": ["api-5xx"], "bake_seconds": 60})
     run = machine.run(given)
     begun = run.called("BeginDeployment")
-    assert begun == {"start": given, "execution": run.arn, "started_at": begun["started_at"]}
+    assert begun == {
+        "start": given,
+        "execution": run.arn,
+        "started_at": begun["started_at"],
+        "patient_since": None,
+    }
     claim = run.called("RegisterTaskDefinition")["claim"]
     assert (claim["service"], claim["execution"]) == (SERVICE, run.arn)
     assert run.called("RegisterTaskDefinition") == {

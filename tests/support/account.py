@@ -194,6 +194,19 @@ class Shop:
             cluster=self.cluster, service=self.name, force=True
         )
 
+    def add_container(self, name: str, uri: str, digest: str) -> None:
+        """Put another container beside the first one, as a person or a stack does."""
+        ecs = self.account.aws.client("ecs")
+        arn = self.described()["taskDefinition"]
+        found = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
+        shape = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape
+        content = {field: found[field] for field in shape.members if field in found}
+        containers = [*found["containerDefinitions"], {"name": name, "image": f"{uri}@{digest}"}]
+        content["containerDefinitions"] = containers
+        made = ecs.register_task_definition(**content)["taskDefinition"]["taskDefinitionArn"]
+        ecs.update_service(cluster=self.cluster, service=self.name, taskDefinition=made)
+        wait_for(self.settled, f"{self.service} to run {name}, too")
+
     def planned(self, service: str, **policy: Any) -> dict[str, Any]:
         """A service's entry in the plan, with this policy."""
         return {"service": service, "alarms": list(self.alarms), **QUICK, **policy}
@@ -245,6 +258,14 @@ class Shop:
         arn = self.described(service)["taskDefinition"]
         found = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
         return str(found["containerDefinitions"][0]["image"].partition("@")[2])
+
+    def digests(self) -> dict[str, str]:
+        """The digests of the service's containers, once the service has settled."""
+        wait_for(self.settled, f"{self.service} to settle")
+        ecs = self.account.aws.client("ecs")
+        arn = self.described()["taskDefinition"]
+        found = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
+        return {c["name"]: c["image"].partition("@")[2] for c in found["containerDefinitions"]}
 
     def revisions(self, service: str | None = None) -> int:
         """How many task definitions the service's family has."""

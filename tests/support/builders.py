@@ -186,14 +186,19 @@ def quarantined(reason: str = "a task failed", by: ClaimId | None = None) -> Qua
 
 
 def accepted(
-    ledger: Ledger, name: str, baseline: str = OLD, good_target: Good | None = None, **changes: Any
+    ledger: Ledger,
+    name: str,
+    baseline: str = OLD,
+    good_target: Good | None = None,
+    now: datetime = NOW,
+    **changes: Any,
 ) -> ClaimId:
     """Record a deployment that has claimed the service but has not changed it yet; its claim."""
     asked = deployment(**changes)
     own = claim(name, service=asked.service)
-    ledger.claim(own, asked, baseline, NOW)
+    ledger.claim(own, asked, baseline, now)
     target = good_target.task_definition if good_target else baseline
-    ledger.open(own, asked, target, good_target, None, NOW)
+    ledger.open(own, asked, target, good_target, None, now)
     return own
 
 

@@ -29,9 +29,9 @@ class Running:
     revision: Revision
     images: Mapping[str, Image]
     """By container. The digest is empty if it is not known."""
-    planned: Mapping[EcrRepository, Policy]
-    """The policy of the service in each plan that names it, without that of the service. Only plans of
-    repositories of this account and region whose images run here, and which the service admits."""
+    planned: Mapping[EcrRepository, Plan]
+    """The plans that name the service, of repositories of this account and region whose images run here, and
+    which the service admits."""
     of_service: ServicePolicy | None
     """The service's own policy, if it has one that can be read."""
     policy_unreadable: bool
@@ -59,8 +59,8 @@ class Running:
         planned = self._plan_of(image)
         if planned:
             return self._guarded(planned)
-        others = next(iter(self.planned.values()), Policy())
-        return self._guarded(others).model_copy(update={"container": None})
+        others = [plan.policies_of(self.service)[-1] for plan in self.planned.values()]
+        return self._guarded(next(iter(others), Policy())).model_copy(update={"container": None})
 
     def _guarded(self, planned: Policy) -> Policy:
         """The policy of the plan, with the gates of the service's own policy if they fit together."""
@@ -71,10 +71,12 @@ class Running:
 
     def _plan_of(self, image: Image) -> Policy | None:
         own = self._own(image)
-        return self.planned.get(own) if own else None
+        plan = self.planned.get(own) if own else None
+        runs = [name for name, running in self.images.items() if _key(running) == _key(image)]
+        return plan.policy_of(self.service, image.tag, runs) if plan else None
 
     def _own(self, image: Image) -> EcrRepository | None:
-        return own_repository(image, self.revision)
+        return self.revision.own_repository(image.uri)
 
     def _admits(self, own: EcrRepository | None) -> bool:
         return self.of_service is None or (
@@ -104,7 +106,7 @@ def read_running(service: str, revision: Revision, world: World) -> Running:
     plans: dict[EcrRepository, Plan | None] = {}
     for container, reference in revision.images.items():
         image = images[container] = image_of(reference, world.ecr)
-        own = own_repository(image, revision)
+        own = revision.own_repository(image.uri)
         if own and own not in plans:
             plans[own] = _plan(own.name, world)
     of_service, unreadable = None, False
@@ -113,11 +115,11 @@ def read_running(service: str, revision: Revision, world: World) -> Running:
     except (InvalidInput, AwsRefused):
         unreadable = True
     planned = {
-        own: policy
+        own: plan
         for own, plan in plans.items()
         if plan
         and (of_service is None or own.name in of_service.repositories)
-        and (policy := plan.policy_of(service))
+        and plan.policies_of(service)
     }
     return Running(service, revision, images, planned, of_service, unreadable)
 
@@ -172,24 +174,14 @@ def images_of(references: Mapping[str, str], running: Running, world: World) -> 
     }
 
 
-def own_repository(image: Image, revision: Revision) -> EcrRepository | None:
-    """The image's repository, if it is one of the account and region of this task definition.
-
-    Another registry may have a repository of the same name, which is another one.
-    """
-    found = ecr_repository(image.uri)
-    region, account = revision.arn.split(":")[3:5]
-    return found if found and (found.region, found.account) == (region, account) else None
-
-
 def _of_slipway(running: Running, record: ServiceRecord) -> list[Image]:
     """The images that Slipway deploys, or has deployed; without any, all that the service runs."""
     images = list(running.images.values())
     known = [
         image
         for image in images
-        if (own := own_repository(image, running.revision))
-        and (own in running.planned or own.name in record.newest)
+        if (own := running.revision.own_repository(image.uri))
+        and (own in running.planned or record.lanes_of(own.name))
     ]
     return known or images
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from slipway.aws import resource_name
 from slipway.deployment.asked import Asked, read_asked
@@ -11,6 +11,7 @@ from slipway.deployment.begin_rollback import begin_rollback
 from slipway.deployment.beginning import Beginning, Case, Start, World, refuse_other_kinds
 from slipway.deployment.executions import read_execution
 from slipway.deployment.gates import blocked, frozen, passed, quarantined
+from slipway.deployment.other_plans import with_gates_of_other_plans
 from slipway.deployment.target import kept_by, usable
 from slipway.ecs.service import has_settled, last_completed_task_definition, read_service
 from slipway.ecs.startable import CannotStart, startable
@@ -20,8 +21,8 @@ from slipway.health.alarms import read_alarms
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.image import Image
-from slipway.ledger.ledger import CLOCKS_APART_SECONDS, TAKEN_UP
-from slipway.ledger.records import Good, ServiceRecord, deployed_by
+from slipway.ledger.ledger import TAKEN_UP
+from slipway.ledger.records import Good, ServiceRecord
 from slipway.release.named import NamedRelease
 
 
@@ -40,7 +41,7 @@ def begin(start: Start, now: datetime, world: World) -> Beginning:
 
 
 def _begin(asked: Asked, start: Start, now: datetime, world: World) -> Beginning:
-    case = Case(asked.claim, asked.deployment, start.started_at, now)
+    case = Case(asked.claim, asked.deployment, start.started_at, now, start.patient_since)
     if asked.recovery:
         return begin_recovery(case, asked.recovery, world)
     _take_up(asked, world)
@@ -66,26 +67,32 @@ def _take_up(asked: Asked, world: World) -> None:
 
 
 def _begin_deployment(case: Case, world: World) -> Beginning:
-    service, policy, image = case.service, case.deployment.policy, case.deployment.release.image
+    service, image = case.service, case.deployment.release.image
     record = world.ledger.service(service)
     if older := case.refused_as_older(record):
         return older
-    if joined := _joined(case, record):
-        return joined
+    # If an earlier try of this step has claimed the service and its answer was lost, the deployment has
+    # passed the gates already. It must go on, because it answers for the unproven version that it took over.
+    ours = record.claim is not None and record.claim.execution == case.claim.execution
+    if not ours and (refusal := quarantined(case, record)):
+        return refusal
+    # The other gates come after its turn: the deployment that it waits for may make an alarm fire.
+    if ahead := record.ahead_of(case.claim, case.deployment, case.now):
+        return case.wait_for_turn(ahead, world.ledger)
     found = read_service(service, world.ecs)
     refuse_other_kinds(service, found)
     running = read_task_definition(found["taskDefinition"], world.ecs)
-    containers = containers_for(running.content, image, policy.container, service)
+    container = case.deployment.policy.container
+    containers = containers_for(running.content, image, container, service)
     # A deployment from which this one takes over may have left an unproven version on the service. The
     # baseline is then what the service ran before that, as the ledger has it, not what it runs now.
     before = last_completed_task_definition(found)
     baseline, was_claimed = record.before or before, record.before is not None
     if has_settled(found) and _is_good(record, running, containers, image):
         return _no_change(case, world, running.arn)
-    # If an earlier try of this step has claimed the service and its answer was lost, the deployment has
-    # passed the gates already. It must go on, because it answers for the unproven version that it took over.
-    ours = record.claim is not None and record.claim.execution == case.claim.execution
-    if not ours and (refusal := quarantined(case, record) or frozen(case, record, world)):
+    case = with_gates_of_other_plans(case, running, world)
+    policy = case.deployment.policy
+    if not ours and (refusal := frozen(case, record, world)):
         return refusal
     try:
         alarms = read_alarms(policy.alarm_names, world.cloudwatch)
@@ -101,7 +108,8 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     record = world.ledger.service(service)
     passed_over: list[str] = []
     good, rollback_target = _good_that_can_start(record, baseline, world, passed_over)
-    if good and not was_claimed and running.arn == before:
+    as_found = not was_claimed and running.arn not in record.left
+    if good and as_found and running.arn == before:
         good, rollback_target = _as_it_runs(good, rollback_target, running, containers)
     world.ledger.open(case.claim, case.deployment, rollback_target.arn, good, None, case.now)
     drift = good is not None and not was_claimed and running.arn != rollback_target.arn
@@ -111,27 +119,10 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
         rollback_target_images=rollback_target.images,
         replaced=baseline,
         unproven=record.abandoned(rollback_target.arn),
+        left=record.left,
         alarms_firing=tuple(name for name, alarm in alarms.items() if alarm.state == "ALARM"),
         gates=passed(case, record, alarms),
         evidence=(*passed_over, *((_drift(running, rollback_target),) if drift else ())),
-    )
-
-
-def _joined(case: Case, record: ServiceRecord) -> Beginning | None:
-    """WAIT if another deployment of the same image has the service; otherwise None.
-
-    The image may have been pushed under two tags, with a route each. Its end counts for both: if it is good
-    then, there is nothing to change, and this release goes on to its own next stage. Taking over would only
-    end the other release before it has reached its next stage. An execution whose lease has expired may have
-    died, and is not waited for.
-    """
-    claim, ours = record.claim, deployed_by(case.deployment.release)
-    if claim is None or claim.deployment == case.claim.deployment or claim.deploys != ours:
-        return None
-    if claim.lease_until < case.now - timedelta(seconds=CLOCKS_APART_SECONDS):
-        return None
-    return case.wait_for_the_same_image(
-        f"{record.last_claimed} deploys the same image to service {case.service}"
     )
 
 

@@ -23,6 +23,7 @@ from slipway.ledger.records import (
     Quarantined,
     RollbackRecord,
     ServiceRecord,
+    lane_of,
 )
 from slipway.release.plan import Policy
 from slipway.release.release import Deployment
@@ -103,7 +104,7 @@ def _version(asked: RollbackRecord, deployment: Deployment, record: ServiceRecor
     A push of a higher version than this goes on to be deployed, and one of a lower version is ignored.
     """
     there = asked.good or asked.image
-    ordered = deployment.release.image.repository in record.versions
+    ordered = lane_of(deployment) in record.versions
     return version_of(there.tag) if ordered and there and there.tag else None
 
 

@@ -33,8 +33,10 @@ BUSY_SECONDS = 2
 """Pause before trying again while another deployment changes the service, at most half a minute long."""
 
 
-LONGEST_WAIT_SECONDS = 300
-"""The state machine waits no longer at a time."""
+LONGEST_TURN_SECONDS = 172_800
+"""How long a release waits for its turn: as long as a deployment with the longest bake and timeouts."""
+LONGEST_PAUSE_SECONDS = 1800
+"""The longest pause before a release asks again whether it is its turn."""
 
 
 class Start(Model):
@@ -45,6 +47,8 @@ class Start(Model):
     execution: str
     """ARN of the execution."""
     started_at: AwareDatetime
+    patient_since: AwareDatetime | None = None
+    """As in the last Beginning of this execution."""
 
 
 class Decision(StrEnum):
@@ -73,6 +77,8 @@ class Beginning(Model):
     """Names of the firing alarms that block the deployment."""
     evidence: Evidence = ()
     wait_seconds: int = 0
+    patient_since: datetime | None = None
+    """Since when it waits for what it can't read; None if it does not."""
     began_at: datetime
     manual_rollback: bool = False
     updated: bool = False
@@ -92,8 +98,11 @@ class Beginning(Model):
     task_definition: str | None = None
     """ARN of the task definition to go back from, if it exists already."""
     unproven: tuple[str, ...] = ()
-    """ARNs of the unproven task definitions that other deployments may have left on the service. If this
-    deployment fails before it changes anything, it must still put the rollback target in their place."""
+    """ARNs of the unproven task definitions of deployments from which this one has taken over. If it fails
+    before it changes anything, it must still put the rollback target in their place."""
+    left: tuple[str, ...] = ()
+    """ARNs of the unproven task definitions of deployments that have ended. They may stay where they are, but
+    no new version is built on them."""
     alarms_firing: tuple[str, ...] = ()
     """Names of the policy's alarms that are in ALARM now. They can't fail this deployment until they have
     left that state and fire again."""
@@ -121,6 +130,7 @@ class Case:
     deployment: Deployment
     started_at: datetime
     now: datetime
+    patient_since: datetime | None = None
 
     @property
     def service(self) -> str:
@@ -139,32 +149,42 @@ class Case:
         """END as SUPERSEDED, by whatever has taken the service."""
         return self.end(Outcome.SUPERSEDED, cause_of(error), str(error))
 
-    def wait(self, reason: str, seconds: int) -> Beginning:
-        """WAIT for this many seconds before BeginDeployment runs again."""
-        return self._decide(Decision.WAIT, reason=reason, wait_seconds=seconds)
+    def wait(self, reason: str, seconds: int, **what: Any) -> Beginning:
+        """WAIT for this many seconds before BeginDeployment runs again; ``what`` as for `end`."""
+        return self._decide(Decision.WAIT, reason=reason, wait_seconds=seconds, **what)
 
     def wait_patiently(self, cause: Cause, reason: str) -> Beginning:
         """WAIT for the policy's ``poll_seconds``, or END as FAILED once its ``timeout_seconds`` are over."""
         policy = self.deployment.policy
-        return self._wait_within(policy.timeout_seconds, policy.poll_seconds, cause, reason)
+        since = self.patient_since or self.now
+        late = self._too_late(since, policy.timeout_seconds, cause, reason)
+        return late or self.wait(reason, policy.poll_seconds, patient_since=since)
 
-    def wait_for_the_same_image(self, reason: str) -> Beginning:
-        """WAIT for a deployment of the same image, or END as FAILED once it should have ended.
+    def wait_for_turn(self, reason: str, ledger: Ledger) -> Beginning:
+        """WAIT for another deployment, or END: as FAILED if that takes too long, or as SUPERSEDED.
 
-        That may take the timeout three times, to become healthy, to recover and to roll back, and the bake.
-        There are no more waits than in `wait_patiently`, for which an execution's history has room.
+        The pauses become longer, a tenth of the time that it has waited: an execution's history has room for
+        few, and the release begins little later than it could.
+
+        Raises:
+            AwsUnavailable, AwsRefused, Unreadable: from the ledger.
         """
-        policy = self.deployment.policy
-        waits = max(1, policy.timeout_seconds // policy.poll_seconds)
-        longest = 3 * policy.timeout_seconds + policy.bake_seconds
-        seconds = min(LONGEST_WAIT_SECONDS, -(-longest // waits))
-        return self._wait_within(min(longest, waits * seconds), seconds, Cause.TIMEOUT, reason)
-
-    def _wait_within(self, limit: int, seconds: int, cause: Cause, reason: str) -> Beginning:
-        if self.now >= self.started_at + timedelta(seconds=limit):
-            said = f"it could not begin within {limit} seconds: {reason}"
-            return self.end(Outcome.FAILED, cause, said)
+        if late := self._too_late(self.started_at, LONGEST_TURN_SECONDS, Cause.TIMEOUT, reason):
+            return late
+        waited = (self.now - self.started_at).total_seconds()
+        least = self.deployment.policy.poll_seconds
+        seconds = int(min(LONGEST_PAUSE_SECONDS, max(least, waited / 10)))
+        try:
+            ledger.wait(self.claim, self.deployment, self.now, seconds)
+        except Superseded as newer:
+            return self.superseded(newer)
         return self.wait(reason, seconds)
+
+    def _too_late(self, since: datetime, limit: int, cause: Cause, reason: str) -> Beginning | None:
+        if self.now < since + timedelta(seconds=limit):
+            return None
+        said = f"it could not begin within {limit} seconds: {reason}"
+        return self.end(Outcome.FAILED, cause, said)
 
     def go(self, **what: Any) -> Beginning:
         """GO; ``what`` sets further fields of the Beginning."""

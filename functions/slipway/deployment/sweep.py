@@ -13,7 +13,7 @@ from slipway.aws import calling, error_code
 from slipway.deployment.pace import Pace
 from slipway.deployment.recovery import Recoverer
 from slipway.errors import AwsRefused, SlipwayError
-from slipway.ledger.ledger import CLOCKS_APART_SECONDS, Ledger
+from slipway.ledger.ledger import Ledger
 from slipway.ledger.records import ServiceRecord, timestamp
 from slipway.release.parameter_names import plans_path
 from slipway.release.plan import Plan, Route, parse_plan
@@ -194,11 +194,13 @@ class Sweeper:
         """Whether no service of the first stage has had, superseded or quarantined this image."""
         for planned in route.stages[0].services:
             record = self.ledger.service(planned.service)
-            newest_at = record.newest_at(repository)
+            lanes = record.lanes_of(repository, planned.container)
+            newest_at = record.newest_at(repository, planned.container)
             if newest_at and newest_at >= image.at:
                 return False
-            version, accepted = route.version_of(image.tag), record.versions.get(repository)
-            if version and accepted and is_lower(version, accepted):
+            version = route.version_of(image.tag)
+            accepted = [record.versions[lane] for lane in lanes if lane in record.versions]
+            if version and any(is_lower(version, known) for known in accepted):
                 return False
             if image.digest in record.quarantined:
                 return False
@@ -251,7 +253,7 @@ def _ran_out(claimed: Iterable[ServiceRecord], now: datetime) -> Iterator[str]:
     """ARNs of the executions that have a claim whose lease has expired."""
     for record in claimed:
         claim = record.claim
-        if claim and claim.lease_until < now - timedelta(seconds=CLOCKS_APART_SECONDS):
+        if claim and claim.has_expired(now):
             yield claim.execution
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from slipway.aws import calling, error_code
 from slipway.ecs.service import Copied, copied_from, read_service
 from slipway.errors import AwsRefused, InvalidInput
-from slipway.image import Image
+from slipway.image import EcrRepository, Image, ecr_repository
 from slipway.model import Model
 from slipway.release.release import Deployment
 
@@ -129,6 +129,15 @@ class Revision(Model):
     def images(self) -> dict[str, str]:
         """The image references of the containers, by the container's name."""
         return {c["name"]: c["image"] for c in self.content["containerDefinitions"]}
+
+    def own_repository(self, uri: str) -> EcrRepository | None:
+        """The repository of this ``registry/repository``, if it is one of this account and region.
+
+        Another registry may have a repository of the same name, which is another one.
+        """
+        found = ecr_repository(uri)
+        region, account = self.arn.split(":")[3:5]
+        return found if found and (found.region, found.account) == (region, account) else None
 
 
 def read_task_definition(name: str, ecs: ECSClient) -> Revision:

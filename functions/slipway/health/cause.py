@@ -50,7 +50,7 @@ class Cause(StrEnum):
     )
     NEWER_RELEASE = (
         "NEWER_RELEASE",
-        "a newer release, or one of another repository, has taken over the service",
+        "a newer release has taken over the service, or waits for it",
     )
     QUARANTINED = "QUARANTINED", "the image is quarantined on the service"
     FROZEN = "FROZEN", "a freeze is in force"

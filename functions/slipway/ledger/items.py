@@ -58,15 +58,19 @@ class Update:
         facts: Mapping[str, Any],
         condition: str = "",
         values: Mapping[str, Any] | None = None,
+        removing: Sequence[str] = (),
     ) -> Update:
         """A change that sets attributes, given by their paths, such as ``steps.UpdateService``.
 
         Args:
             values: the values of the condition.
+            removing: the names of attributes that it removes.
         """
         paths = [f"#{path.replace('.', '.#')}" for path in facts]
         expression = ", ".join(f"{path} = :{index}" for index, path in enumerate(paths))
         settings = {f":{index}": value for index, value in enumerate(facts.values())}
+        if removing:
+            expression += f" REMOVE {', '.join(f'#{name}' for name in removing)}"
         return cls(key, f"SET {expression}", condition, {**settings, **(values or {})})
 
 

@@ -7,8 +7,8 @@ person changes.
 pk                    sk                             the item
 ====================  =============================  =======================================================
 ``production/api``    ``state#claim``                claim, last_claimed
-``production/api``    ``state#before``               baseline, unproven
-``production/api``    ``state#newest#shop/api``      the newest release of that repository
+``production/api``    ``state#before``               baseline, unproven, left
+``production/api``    ``state#newest#shop/api``      of that lane: the newest release, and which one waits
 ``production/api``    ``state#versions``             good, quarantined, gone_back
 ``production/api``    ``state#freeze``               a freeze that a person has set
 ``freeze``            ``freeze``                     the same for the whole pipeline
@@ -50,6 +50,7 @@ from slipway.errors import (
 )
 from slipway.ledger.items import Deletion, Items, Key, NoLonger, Update
 from slipway.ledger.records import (
+    CLOCKS_APART_SECONDS,
     Claimant,
     ClaimId,
     Copy,
@@ -65,6 +66,7 @@ from slipway.ledger.records import (
     ServiceRecord,
     Swept,
     deployed_by,
+    lane_of,
     progress_key,
     release_order,
     timestamp,
@@ -89,7 +91,7 @@ DEFINITIONS = "definitions#"
 partition, because they have environment variables, which not everybody may see who may read the ledger."""
 ATTRIBUTES = {
     CLAIM: ("claim", "last_claimed"),
-    BEFORE: ("baseline", "unproven"),
+    BEFORE: ("baseline", "unproven", "left"),
     VERSIONS: ("good", "quarantined", "gone_back", "writes"),
     FREEZE: ("freeze",),
 }
@@ -107,8 +109,9 @@ LEASE_SECONDS = 900
 # How long UpdateService and RollBack may take to change a service: the timeout of their functions in
 # template.yaml. After it, neither of them can still be running.
 CHANGE_SECONDS = 30
-# How far the clocks of two functions may differ.
-CLOCKS_APART_SECONDS = 5
+# How late a release that waits for its turn may ask again and still keeps its place. The state machine tries
+# BeginDeployment seven times, with pauses, and waits up to three times as long after that.
+LATE_SECONDS, LATE_FACTOR = 120, 3
 
 
 # --- the conditions -------------------------------------------------------------------------------
@@ -133,11 +136,14 @@ CLOCKS_APART_SECONDS = 5
 
 _NEVER_BACKWARDS = "attribute_not_exists(#newest) OR #newest <= :order"
 _SAME_VERSION = "attribute_not_exists(#version) OR #version = :seen"
-# Whoever deploys the same image waits for the end of the one that has the service, which counts for both,
-# unless its execution may have died.
-_OTHER_IMAGE = (
-    "attribute_not_exists(#claim.#deploys) OR #claim.#deploys <> :deploys "
+# As `ServiceRecord.ahead_of` has it. DynamoDB takes a comparison with a missing attribute as false, but `<>`
+# as true.
+_ITS_TURN = (
+    "attribute_not_exists(#claim) OR (#claim.#lane = :lane AND #claim.#deploys <> :deploys) "
     "OR #claim.#deployment = :deployment OR #claim.#lease_until < :surely_past"
+)
+_FIRST_OF_ITS_LANE = (
+    "attribute_not_exists(#waiting) OR #waiting.#order <= :order OR #waiting.#until < :now"
 )
 _SAME_IMAGE = "#deploys = :deploys"
 _OURS = "#claim.#execution = :execution"
@@ -163,7 +169,7 @@ class Unreadable(SlipwayError):  # noqa: N818 - as AwsRefused
 
 
 class Busy(Exception):  # noqa: N818 - not an error: the caller of `claim` tries again in a moment
-    """Another deployment is changing the service right now, so the claim has to wait for the change mark."""
+    """Another deployment is changing the service right now, or has claimed it since the record was read."""
 
 
 class _Listed(Model):
@@ -224,18 +230,22 @@ class Ledger:
         }
         return _read(ReleaseRecord, {**items["release"], "progress": progress}, (pk, "release"))
 
-    def lower_version(self, release: Release, services: Iterable[str]) -> str:
+    def lower_version(self, deployments: Iterable[Deployment]) -> str:
         """Why the release must not be deployed: a service has accepted a higher version; or else empty.
 
         A service whose items can't be read is left to the check at the beginning of its deployment.
+
+        Args:
+            deployments: those of one release.
         """
-        if not (release.pushed and release.version):
-            return ""
-        for service in services:
-            found = self._items.get((service, f"{NEWEST}{release.image.repository}"))
+        for deployment in deployments:
+            release, service, lane = deployment.release, deployment.service, lane_of(deployment)
+            if not (release.pushed and release.version):
+                continue
+            found = self._items.get((service, f"{NEWEST}{lane}"))
             with suppress(Unreadable):
                 record = _service_record(service, [found] if found else [])
-                if lower := _lower_version(record, release):
+                if lower := _lower_version(record, release, lane):
                     return lower
         return ""
 
@@ -375,7 +385,7 @@ class Ledger:
         recovering: bool = False,
         version: str | None = None,
     ) -> None:
-        """Claim the service, and record the release as the newest one of its repository that was accepted.
+        """Claim the service, and record the release as the newest one of its lane that was accepted.
 
         A retry of the same execution may claim the service again; that changes only the times. A manual
         rollback claims the service whatever was accepted: it is older than a release only if clocks differ.
@@ -386,31 +396,35 @@ class Ledger:
             version: the version that a manual rollback goes back to; None if it is not known.
 
         Raises:
-            Superseded: a newer release of the same repository was accepted on the service, or a higher
-                version than a pushed one; or another deployment has claimed it since this one.
-            Busy: another deployment is changing the service.
+            Superseded: a newer release of the same lane was accepted on the service, or a higher version
+                than a pushed one; or another deployment has claimed it since this one.
+            Busy: another deployment is changing the service, or it is not this one's turn any more.
         """
         release = deployment.release
-        deploys = deployed_by(release)
+        deploys, lane = deployed_by(release), lane_of(deployment)
         item = {
             "deployment": claim.deployment,
             "execution": claim.execution,
             "claimed_at": timestamp(now),
             "lease_until": _after(now, LEASE_SECONDS),
-            **({"deploys": deploys} if deploys else {}),
+            "lane": lane,
+            "deploys": deploys,
         }
         claimant = Claimant.of(deployment.release)
         last = LastClaim(deployment=claim.deployment, **dict(claimant))
         values = {
             ":claim": item,
             ":last_claimed": last.to_json(),
-            ":deployment": claim.deployment,
-            ":deploys": deploys,
             ":surely_past": _after(now, -CLOCKS_APART_SECONDS),
         }
         expression = "SET #claim = :claim, #last_claimed = :last_claimed"
-        condition = f"({_AT_REST}) AND ({_OTHER_IMAGE})"
-        condition = f"{condition} AND {_OURS_LAST}" if recovering else condition
+        condition = f"({_AT_REST})"
+        if recovering:
+            condition += f" AND {_OURS_LAST}"
+            values[":deployment"] = claim.deployment
+        elif not release.manual_rollback:
+            condition += f" AND ({_ITS_TURN})"
+            values |= {":deployment": claim.deployment, ":lane": lane, ":deploys": deploys}
         claiming = [
             Update(_claim(claim), expression, condition, values),
             Update.setting((claim.service, BEFORE), {"baseline": baseline}),
@@ -429,9 +443,9 @@ class Ledger:
             record = self.service(claim.service)
             refuse_older(record, deployment)
             condition = f"({condition}) AND ({_SAME_VERSION})"
-            ordered[":seen"] = record.versions.get(release.image.repository, "")
-        newest = (claim.service, f"{NEWEST}{release.image.repository}")
-        ordering = Update.setting(newest, facts, condition, ordered)
+            ordered[":seen"] = record.versions.get(lane, "")
+        newest = (claim.service, f"{NEWEST}{lane}")
+        ordering = Update.setting(newest, facts, condition, ordered, removing=("waiting",))
         try:
             self._items.update_all([*claiming, ordering])
         except NoLonger:
@@ -440,15 +454,55 @@ class Ledger:
                 raise superseded_by(record) from None
             if not release.manual_rollback:
                 refuse_older(record, deployment)
-            if _was_pushed_before(release, record):
+            if _was_pushed_before(deployment, record):
                 if not release.manual_rollback:
-                    claiming.append(Update(newest, "", _SAME_IMAGE, {":deploys": deploys}))
+                    same = Update(newest, "REMOVE #waiting", _SAME_IMAGE, {":deploys": deploys})
+                    claiming.append(same)
                 with suppress(NoLonger):
                     self._items.update_all(claiming)
                     return
             raise Busy(
                 f"{record.last_claimed} is changing service {claim.service} right now"
             ) from None
+
+    def wait(self, claim: ClaimId, deployment: Deployment, now: datetime, seconds: int) -> None:
+        """Record that a release waits for its turn, which keeps the place of its lane.
+
+        Args:
+            seconds: it asks again after these.
+
+        Raises:
+            Superseded: a newer release of the same lane waits, or was accepted.
+        """
+        release, lane = deployment.release, lane_of(deployment)
+        record = self.service(claim.service)
+        order = release_order(release)
+        waiting = {
+            "deployment": claim.deployment,
+            "image": release.image.to_json(),
+            "order": order,
+            "since": timestamp(record.place_of(lane, now)),
+            "until": _after(now, LATE_FACTOR * seconds + LATE_SECONDS),
+        }
+        ordered, facts = {":order": order, ":now": timestamp(now)}, {"waiting": waiting}
+        key = (claim.service, f"{NEWEST}{lane}")
+        try:
+            self._items.update(Update.setting(key, facts, _FIRST_OF_ITS_LANE, ordered))
+        except NoLonger:
+            raise Superseded(
+                f"a newer release of repository {release.image.repository} waits for service {claim.service}"
+            ) from None
+
+    def _stop_waiting(self, claim: ClaimId, deployment: Deployment, record: ServiceRecord) -> None:
+        lane = lane_of(deployment)
+        waiting = record.waiting.get(lane)
+        if waiting is None or waiting.deployment != claim.deployment:
+            return
+        ours = "#waiting.#deployment = :deployment"
+        values = {":deployment": claim.deployment}
+        key = (claim.service, f"{NEWEST}{lane}")
+        with suppress(NoLonger):
+            self._items.update(Update(key, "REMOVE #waiting", ours, values))
 
     def renew(self, claim: ClaimId, now: datetime) -> None:
         """Give a sign of life: the lease begins anew.
@@ -630,12 +684,15 @@ class Ledger:
                 digest, good, quarantine, gone_back, decided_at=release.decided_at
             )
             listed = {"runs": good.to_json()} if good else {}
+            left = [] if good else list(record.left_behind())
             freeing = Update(_claim(claim), "REMOVE #claim", _OURS, {":execution": claim.execution})
             with suppress(NoLonger):
                 self._items.update_all(
                     [
                         freeing,
-                        Update((claim.service, BEFORE), "REMOVE #unproven", "", {}),
+                        Update.setting(
+                            (claim.service, BEFORE), {"left": left}, removing=("unproven",)
+                        ),
                         *learn(record, after),
                         *(
                             [_keeping(claim.service, good.task_definition, copy)]
@@ -658,7 +715,9 @@ class Ledger:
             The deployment's record, whose end may be from an earlier attempt. None if another execution
             has claimed the service for this deployment, as a recovery does; nothing was written then.
         """
-        current = self.service(claim.service).claim
+        record = self.service(claim.service)
+        self._stop_waiting(claim, deployment, record)
+        current = record.claim
         if (
             current
             and current.deployment == claim.deployment
@@ -759,15 +818,14 @@ def _person(claimant: Claimant) -> str:
     return claimant.by or "a person"
 
 
-def _was_pushed_before(release: Release, record: ServiceRecord) -> bool:
-    """Whether the service has accepted a release of the same repository that was pushed later."""
-    return record.newest.get(release.image.repository, "") > release_order(release)
+def _was_pushed_before(deployment: Deployment, record: ServiceRecord) -> bool:
+    """Whether the service has accepted a release of the same lane that was pushed later."""
+    return record.newest.get(lane_of(deployment), "") > release_order(deployment.release)
 
 
-def _lower_version(record: ServiceRecord, release: Release) -> str:
+def _lower_version(record: ServiceRecord, release: Release, lane: str) -> str:
     """That a pushed release is a lower version than the accepted one, as a sentence; or else empty."""
-    repository = release.image.repository
-    accepted = record.versions.get(repository)
+    repository, accepted = release.image.repository, record.versions.get(lane)
     if not (release.pushed and release.version and accepted):
         return ""
     if not is_lower(release.version, accepted):
@@ -779,21 +837,21 @@ def _lower_version(record: ServiceRecord, release: Release) -> str:
 
 
 def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
-    """Check the deployment's release against the newest one of its repository that the service has accepted.
+    """Check the deployment's release against the newest one of its lane that the service has accepted.
 
     Raises:
         Superseded: a newer release of another image was accepted, or a later manual rollback; or this one
             was pushed and is a lower version.
     """
-    release = deployment.release
-    if lower := _lower_version(record, release):
+    release, lane = deployment.release, lane_of(deployment)
+    if lower := _lower_version(record, release, lane):
         raise Superseded(lower)
     repository = release.image.repository
     # The same image under another tag takes nothing from this release, which goes on to its own stages.
-    another = record.deploys.get(repository) != deployed_by(release)
-    if another and _was_pushed_before(release, record):
-        later = record.newest[repository].partition("#")[0]
-        newest = record.claimant.get(repository)
+    another = record.deploys.get(lane) != deployed_by(release)
+    if another and _was_pushed_before(deployment, record):
+        later = record.newest[lane].partition("#")[0]
+        newest = record.claimant.get(lane)
         if newest and newest.manual_rollback:
             raise SupersededByPerson(
                 f"{_person(newest)} has rolled service {record.service} back manually ({later}), after this "
@@ -811,14 +869,17 @@ def _service_record(service: str, items: Sequence[Mapping[str, Any]]) -> Service
         "claimant": "claimant",
         "deploys": "deploys",
         "versions": "version",
+        "waiting": "waiting",
     }
     facts: dict[str, Any] = {"service": service, **{name: {} for name in of_each}}
     for item in items:
         if item["sk"].startswith(NEWEST):
-            repository = item["sk"].removeprefix(NEWEST)
-            known = {"newest": item.get("newest")}
-            known |= {name: item[field] for name, field in of_each.items() if field in item}
-            part = {name: {repository: value} for name, value in known.items()}
+            lane = item["sk"].removeprefix(NEWEST)
+            known = {name: item[field] for name, field in of_each.items() if field in item}
+            # A lane may wait for its turn before any of its releases was accepted.
+            if known.keys() - {"waiting"}:
+                known.setdefault("newest", None)
+            part = {name: {lane: value} for name, value in known.items()}
         else:
             part = {n: item[n] for n in ATTRIBUTES.get(item["sk"], ()) if n in item}
         # Each item is read by itself, so that the error names the one that can't be read.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, Field, Json
@@ -22,6 +22,8 @@ from slipway.release.semver import Version
 # DynamoDB refuses an item of more than 400 KB, so these lists have to have a limit.
 GOOD_KEPT = 10
 QUARANTINED_KEPT = 100
+# How far the clocks of two functions may differ.
+CLOCKS_APART_SECONDS = 5
 # Each takeover may leave one more version. Only the newest ones can come back: ECS's circuit breaker goes
 # back to the last one that it completed.
 UNPROVEN_KEPT = 10
@@ -102,6 +104,8 @@ class Claim(Model):
     """Id of the deployment."""
     execution: str
     """ARN of its running execution, which is the fencing token."""
+    lane: str = ""
+    """Its `lane_of`."""
     deploys: str = ""
     """What it deploys, as `deployed_by` says it; empty for a manual rollback."""
     claimed_at: AwareDatetime
@@ -109,6 +113,24 @@ class Claim(Model):
     """When the deployment has to have given its next sign of life."""
     changing_until: AwareDatetime | None = None
     """The change mark: until then, no other deployment can claim the service. None between changes."""
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether its execution may have died, because it has given no sign of life for so long."""
+        return self.lease_until < now - timedelta(seconds=CLOCKS_APART_SECONDS)
+
+
+class Waiting(Model):
+    """The release of a lane that waits for its turn on a service, while another lane has it."""
+
+    deployment: str
+    """Id of its deployment."""
+    image: Image
+    order: Order
+    """Its `release_order`."""
+    since: AwareDatetime
+    """When the lane began to wait. A newer release that comes in the meantime keeps the place."""
+    until: AwareDatetime
+    """When it has to have asked again."""
 
 
 class Claimant(Model):
@@ -189,13 +211,15 @@ class ServiceRecord(Model):
     claim: Claim | None = None
     last_claimed: LastClaim | None = None
     newest: Mapping[str, Order] = {}
-    """The `release_order` of the newest release that was accepted, by repository."""
+    """The `release_order` of the newest release that was accepted, by lane."""
     deploys: Mapping[str, str] = {}
-    """What the newest release that was accepted deploys, as `deployed_by` says it, by repository."""
+    """What the newest release that was accepted deploys, as `deployed_by` says it, by lane."""
     versions: Mapping[str, Version] = {}
-    """The version of the newest release that was accepted and has one, by repository."""
+    """The version of the newest release that was accepted and has one, by lane."""
     claimant: Mapping[str, Claimant] = {}
-    """Which release that was, by repository: it may be a manual rollback."""
+    """Which release that was, by lane: it may be a manual rollback."""
+    waiting: Mapping[str, Waiting] = {}
+    """The release that waits for its turn, by lane. It may have stopped waiting: see ``until``."""
     good: tuple[Good, ...] = ()
     """The versions that have passed every gate, the newest first. Those whose image is quarantined since
     stay, so that a person can go back to them; `all_good` leaves them out."""
@@ -211,6 +235,8 @@ class ServiceRecord(Model):
     """ARN of what the service ran when it was last free. It is the rollback target if nothing is good yet."""
     unproven: tuple[str, ...] = ()
     """ARNs of what was put on the service, or may have been, and no deployment has ended since."""
+    left: tuple[str, ...] = ()
+    """ARNs of what deployments may have left on the service, without a proof that it is good."""
 
     def good_of(self, arn: str) -> Good | None:
         """The good version with this task definition, if it is one."""
@@ -254,6 +280,10 @@ class ServiceRecord(Model):
         """
         return tuple(arn for arn in dict.fromkeys(self.unproven) if arn != rollback_target)
 
+    def left_behind(self) -> tuple[str, ...]:
+        """What deployments have left on the service, once one has ended that has proved nothing good."""
+        return tuple(dict.fromkeys((*self.left, *self.unproven)))[-UNPROVEN_KEPT:]
+
     @property
     def all_good(self) -> tuple[Good, ...]:
         """The good versions whose image is not quarantined, the newest first."""
@@ -278,10 +308,52 @@ class ServiceRecord(Model):
         found = self.quarantined.get(release.image.digest)
         return found if found and found.stands_against(release.decided_at) else None
 
-    def newest_at(self, repository: str) -> datetime | None:
-        """The time of a repository's newest release that was accepted, or None if none was."""
-        order = self.newest.get(repository)
-        return _time_of(order) if order else None
+    def lanes_of(self, repository: str, container: str | None = None) -> tuple[str, ...]:
+        """The lanes of a repository of which a release was accepted.
+
+        Args:
+            container: the one that the plan names. If it names none, the policy of the service may.
+        """
+        return tuple(
+            key
+            for key in self.newest
+            if key == lane(repository, container)
+            or (container is None and key.startswith(lane(repository, "")))
+        )
+
+    def newest_at(self, repository: str, container: str | None = None) -> datetime | None:
+        """The time of the newest release of these lanes that was accepted, or None if none was."""
+        lanes = self.lanes_of(repository, container)
+        return max((_time_of(self.newest[lane]) for lane in lanes), default=None)
+
+    def ahead_of(self, claim: ClaimId, deployment: Deployment, now: datetime) -> str:
+        """Which deployment a release has to wait for, in words for people; empty if it is its turn.
+
+        Only a newer release of the same lane takes a claim over, so that each lane is proven, and blamed, by
+        itself. But it takes nothing over while a release of another lane has waited for longer, because the
+        other one would never come to its turn. A deployment of the very same image is waited for, too: its
+        end counts for both. An execution whose lease has expired may have died, and is not waited for.
+        """
+        held, lane = self.claim, lane_of(deployment)
+        if held and held.deployment == claim.deployment:
+            return ""
+        same = held is not None and held.deploys == deployed_by(deployment.release)
+        if held and not held.has_expired(now) and (held.lane != lane or same):
+            return f"{self.last_claimed} has claimed service {self.service}"
+        own = self.place_of(lane, now)
+        others = [
+            (other.since, key, other)
+            for key, other in self.waiting.items()
+            if key != lane and other.until >= now and (other.since, key) < (own, lane)
+        ]
+        if not others:
+            return ""
+        return f"release {min(others)[2].image} has waited for service {self.service} for longer"
+
+    def place_of(self, lane: str, now: datetime) -> datetime:
+        """Since when a lane has waited for its turn; ``now`` if it has not."""
+        waiting = self.waiting.get(lane)
+        return waiting.since if waiting and waiting.until >= now else now
 
     def with_unproven(self, task_definition: str) -> tuple[str, ...]:
         """The unproven versions, after this one was put on the service; the oldest are dropped."""
@@ -454,15 +526,24 @@ class ReleaseRecord(Model):
     progress: Mapping[str, Progress] = {}
     """By `progress_key`."""
 
+    @property
+    def deployments(self) -> tuple[Deployment, ...]:
+        """The deployments of all stages."""
+        return tuple(
+            Deployment(
+                release=self.release,
+                stage=stage.name,
+                service=planned.service,
+                policy=planned.policy,
+            )
+            for stage in self.stages
+            for planned in stage.services
+        )
+
     def deployment(self, stage: str, service: str) -> Deployment | None:
         """The deployment to a service in a stage; None if the release's plan does not name it."""
-        for known in self.stages:
-            for planned in known.services:
-                if (known.name, planned.service) == (stage, service):
-                    return Deployment(
-                        release=self.release, stage=stage, service=service, policy=planned.policy
-                    )
-        return None
+        named = (d for d in self.deployments if (d.stage, d.service) == (stage, service))
+        return next(named, None)
 
     def progress_of(self, named: NamedRelease) -> Progress | None:
         """How far the release has come on a service of a stage; None if nothing has begun there."""
@@ -543,6 +624,20 @@ def deployment_id(started_at: datetime, execution: str) -> str:
 def release_order(release: Release) -> str:
     """The text by which releases are ordered: the time of the release, then its id."""
     return f"{timestamp(release.released_at)}#{release.id}"
+
+
+def lane_of(deployment: Deployment) -> str:
+    """The lane of a deployment on its service: its repository and, if the policy names it, the container.
+
+    The releases of a lane are ordered, and a newer one takes over from an older one. Those of another lane
+    replace another image, so that neither makes the other one superfluous.
+    """
+    return lane(deployment.release.image.repository, deployment.policy.container)
+
+
+def lane(repository: str, container: str | None) -> str:
+    """As `lane_of`, of a repository and the container that gets its images, if one is named."""
+    return repository if container is None else f"{repository}#{container}"
 
 
 def deployed_by(release: Release) -> str:

@@ -7,7 +7,7 @@ JSON. ``make schema`` generates docs/plan.schema.json from these models.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
@@ -32,7 +32,7 @@ from slipway.release.semver import version_of
 # reaches 25,000 (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html). A check that was
 # tried again adds three more each time, for which the state machine waits longer: so it comes to no more in
 # the same time. The other states need the rest.
-MAXIMUM_POLLS = 2500
+MAXIMUM_POLLS = 2300
 
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 # With the longest name of a service, it is a part of a sort key in the ledger, which has 1,024 bytes at most.
@@ -253,20 +253,47 @@ class Plan(Model):
 
     routes: tuple[Route, ...] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _names_containers_everywhere_or_nowhere(self) -> Plan:
+        # What replaces every image of the repository and what replaces one would not be ordered.
+        named: dict[str, str | None] = {}
+        for planned in self._planned():
+            before = named.setdefault(planned.service, planned.container)
+            if (before is None) is not (planned.container is None):
+                raise ValueError(
+                    f"service {planned.service} is named with container {before or planned.container} in one "
+                    "place and without one in another: name a container in each"
+                )
+        return self
+
+    def _planned(self) -> Iterator[PlannedService]:
+        for route in self.routes:
+            for stage in route.stages:
+                yield from stage.services
+
     def route_for(self, tag: str) -> Route | None:
         """The first route that matches ``tag``, or None."""
         return next((route for route in self.routes if route.matches(tag)), None)
 
-    def policy_of(self, service: str) -> Policy | None:
-        """The policy of a service, or None if no stage names it; the last stage that names it counts."""
-        policies = [
-            planned.policy()
-            for route in self.routes
-            for stage in route.stages
-            for planned in stage.services
-            if planned.service == service
-        ]
-        return policies[-1] if policies else None
+    def policies_of(self, service: str) -> tuple[Policy, ...]:
+        """The policies of a service, one for each container that is named: the last one that names it."""
+        named = [planned for planned in self._planned() if planned.service == service]
+        return tuple({planned.container: planned.policy() for planned in named}.values())
+
+    def policy_of(
+        self, service: str, tag: str | None, containers: Collection[str]
+    ) -> Policy | None:
+        """The policy by which an image is deployed to a service; None if no stage names the service.
+
+        Args:
+            tag: the image's tag; None if it is not known.
+            containers: those that run the image. They decide if its tag does not.
+        """
+        route = self.route_for(tag) if tag else None
+        policies = Plan(routes=(route,)).policies_of(service) if route else ()
+        policies = policies or self.policies_of(service)
+        running = [policy for policy in policies if policy.container in containers]
+        return next(reversed(running or policies), None)
 
 
 def parse_plan(text: str, repository: str) -> Plan:

@@ -141,6 +141,21 @@ def policy_of(service: str, planned: Policy, of_service: ServicePolicy | None) -
     return parse(Policy, merged, f"what {both} require together")
 
 
+def with_gates_of(policy: Policy, other: Policy, service: str) -> Policy:
+    """The policy with the alarms and freezes of another one of the same service added.
+
+    Its times stay its own: another image may be slower to start.
+
+    Raises:
+        InvalidInput: they are too many together.
+    """
+    merged = policy.model_dump() | {
+        "alarms": _alarms(policy.alarms, other.alarms),
+        "freeze": tuple(dict.fromkeys((*policy.freeze, *other.freeze))),
+    }
+    return parse(Policy, merged, f"what the plans of service {service} require together")
+
+
 def _alarms(
     planned: tuple[PlannedAlarm, ...], of_service: tuple[PlannedAlarm, ...]
 ) -> tuple[PlannedAlarm, ...]:

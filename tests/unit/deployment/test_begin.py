@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from slipway import aws
@@ -9,6 +11,7 @@ from slipway.deployment.begin import begin
 from slipway.deployment.beginning import Beginning, Decision, Start, World
 from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput
 from slipway.health.cause import Cause
+from slipway.ledger.ledger import LATE_SECONDS
 from slipway.ledger.operations import Operations
 from slipway.ledger.records import Audit, Freeze
 from slipway.model import parse
@@ -79,13 +82,14 @@ def world(ledger, ecs, ecr, cloudwatch, ssm, stepfunctions):
     )
 
 
-def begun(world, now=NOW, **changes) -> Beginning:
-    """The decision on a deployment that this execution has taken up."""
-    return begin(starting(taken_up(world.ledger, deployment(**changes))), now, world)
+def begun(world, now=NOW, name="e-1", patient_since=None, **changes) -> Beginning:
+    """The decision on a deployment that the execution of this name has taken up."""
+    start = taken_up(world.ledger, deployment(**changes), name)
+    return begin(starting(start, name, patient_since=patient_since), now, world)
 
 
-def starting(start, name="e-1") -> Start:
-    return Start(start=start, execution=execution(name), started_at=NOW)
+def starting(start, name="e-1", **facts) -> Start:
+    return Start(start=start, execution=execution(name), started_at=NOW, **facts)
 
 
 def runs(ecs, *deployments, image=THEIRS, on=OLD, **service):
@@ -603,9 +607,8 @@ def test_a_deployment_that_does_not_begin_has_no_gates(world, ecs, ssm):
 # --- the quarantine ---------------------------------------------------------------------------------
 
 
-def test_a_quarantined_image_is_rejected_with_the_reason_for_its_quarantine(world, ecs, ledger):
+def test_a_quarantined_image_is_rejected_with_the_reason_for_its_quarantine(world, ledger):
     ended(ledger, "ROLLED_BACK", good(), quarantined("two tasks failed"), digest=DIGEST)
-    runs(ecs)
 
     beginning = begun(world)
 
@@ -760,11 +763,15 @@ def test_a_deployment_waits_while_a_blocking_alarm_cannot_be_read(
 def test_a_deployment_waits_for_an_unreadable_alarm_no_longer_than_its_timeout(
     world, ecs, ssm, cloudwatch
 ):
-    runs(ecs)
-    unfrozen(ssm)
-    cloudwatch.refuses("describe_alarms", "AccessDenied")
+    """It counts from when the alarm was first asked for: until then the deployment may wait for its turn."""
+    for _ in range(2):
+        runs(ecs)
+        unfrozen(ssm)
+        cloudwatch.refuses("describe_alarms", "AccessDenied")
+    waits = begun(world, at(7000), policy=BLOCKING)
+    assert (waits.decision, waits.patient_since) == (Decision.WAIT, at(7000))
 
-    beginning = begun(world, at(600), policy=BLOCKING)
+    beginning = begun(world, at(7600), policy=BLOCKING, patient_since=waits.patient_since)
 
     assert (beginning.decision, beginning.outcome) == (Decision.END, "FAILED")
     assert beginning.cause is Cause.UNREADABLE
@@ -844,9 +851,9 @@ def test_a_deployment_waits_for_one_of_the_same_image_under_another_tag(world, l
 
     assert (beginning.decision, beginning.reason) == (
         Decision.WAIT,
-        "release shop/api:main-1 (abababababab) deploys the same image to service production/api",
+        "release shop/api:main-1 (abababababab) has claimed service production/api",
     )
-    assert ledger.service(SERVICE) == before
+    assert ledger.service(SERVICE).model_copy(update={"waiting": {}}) == before
 
 
 @EITHER
@@ -863,11 +870,10 @@ def test_the_good_end_of_the_other_deployment_counts_for_both(world, ecs, ledger
 
 
 @EITHER
-def test_an_image_that_has_failed_under_another_tag_is_rejected(world, ecs, ledger, other):
+def test_an_image_that_has_failed_under_another_tag_is_rejected(world, ledger, other):
     own = accepted(ledger, "e-0", release=other)
     bad = quarantined("two tasks failed")
     ledger.finish(own, deployment(), {"outcome": "ROLLED_BACK"}, None, bad)
-    runs(ecs)
 
     assert begun(world).outcome == "REJECTED"
 
@@ -901,30 +907,6 @@ def test_an_older_release_of_another_image_that_took_over_meanwhile_is_taken_ove
     assert ledger.service(SERVICE).claim.execution == execution()
 
 
-@pytest.mark.parametrize(
-    ("policy", "wait", "limit"),
-    [
-        ({}, 53, 2100),  # three timeouts of 600 seconds and a bake of 300, in 40 waits
-        ({"bake_seconds": 0}, 45, 1800),
-        ({"timeout_seconds": 1, "poll_seconds": 1, "bake_seconds": 0}, 3, 3),
-        ({"timeout_seconds": 1, "poll_seconds": 35, "bake_seconds": 86_400}, 300, 300),
-        ({"timeout_seconds": 600, "poll_seconds": 60, "bake_seconds": 3600}, 300, 3000),
-    ],
-)
-def test_a_deployment_waits_only_as_long_as_one_of_the_same_image_may_take(
-    world, ledger, policy, wait, limit
-):
-    other = accepted(ledger, "e-0", release=EARLIER_TAG)
-    ledger.renew(other, at(limit))
-
-    last = begun(world, now=at(limit - 0.001), policy=policy)
-    beginning = begun(world, now=at(limit), policy=policy)
-
-    assert (last.decision, last.wait_seconds) == (Decision.WAIT, wait)
-    assert (beginning.outcome, beginning.cause) == ("FAILED", Cause.TIMEOUT)
-    assert beginning.reason == f"it could not begin within {limit} seconds: {last.reason}"
-
-
 def test_a_deployment_does_not_wait_for_one_that_may_have_died(world, ecs, ssm, ledger):
     accepted(ledger, "e-0", release=EARLIER_TAG)
     may_begin(ecs, ssm)
@@ -944,6 +926,274 @@ def test_a_deployment_waits_for_one_of_the_same_image_that_came_while_it_checked
 
     assert begun(world).decision is Decision.WAIT
     assert ledger.service(SERVICE).claim.execution == execution("e-0")
+
+
+# --- its turn ---------------------------------------------------------------------------------------
+
+SIDECAR = image(
+    repository="shop/sidecar",
+    uri=URI.replace("shop/api", "shop/sidecar"),
+    tag="v9",
+    digest=ANOTHER_DIGEST,
+)
+OF_SIDECAR = release(id="event-9", image=SIDECAR, released_at=at(-60))
+LATER_OF_SIDECAR = release(id="event-10", image=SIDECAR, released_at=at(70))
+ADMIN = release(id="event-8", image=image(repository="shop/admin", digest=OLD_DIGEST))
+
+
+@pytest.mark.parametrize("other", [OF_SIDECAR, LATER_OF_SIDECAR], ids=["earlier", "later"])
+def test_a_deployment_waits_for_one_of_another_repository(world, ledger, other):
+    own = accepted(ledger, "e-0", release=other)
+
+    beginning = begun(world)
+
+    assert (beginning.decision, beginning.reason) == (
+        Decision.WAIT,
+        f"release {SIDECAR} has claimed service production/api",
+    )
+    assert ledger.service(SERVICE).claim.execution == own.execution
+
+
+def test_a_deployment_begins_when_the_one_of_the_other_repository_has_ended(
+    world, ecs, ssm, ledger
+):
+    own = accepted(ledger, "e-0", release=OF_SIDECAR)
+    assert begun(world).decision is Decision.WAIT
+    ledger.finish(own, deployment(release=OF_SIDECAR), {"outcome": "SUCCEEDED"}, good(OLD), None)
+    may_begin(ecs, ssm)
+
+    assert begun(world, at(60)).decision is Decision.GO
+    assert ledger.service(SERVICE).waiting == {}
+
+
+@pytest.mark.parametrize(
+    ("waited", "seconds"), [(0, 15), (149, 15), (600, 60), (17_999, 1799), (100_000, 1800)]
+)
+def test_a_deployment_that_has_waited_for_long_asks_less_often(world, ledger, waited, seconds):
+    ledger.renew(accepted(ledger, "e-0", release=OF_SIDECAR), at(waited))
+
+    assert begun(world, at(waited)).wait_seconds == seconds
+
+
+def test_a_deployment_waits_for_its_turn_no_longer_than_two_days(world, ledger):
+    ledger.renew(accepted(ledger, "e-0", release=OF_SIDECAR), at(172_800))
+    assert begun(world, at(172_799)).decision is Decision.WAIT
+
+    beginning = begun(world, at(172_800))
+
+    assert (beginning.outcome, beginning.cause) == ("FAILED", Cause.TIMEOUT)
+    assert beginning.reason == (
+        "it could not begin within 172800 seconds: "
+        f"release {SIDECAR} has claimed service production/api"
+    )
+
+
+def test_two_containers_of_one_repository_are_deployed_one_after_the_other(world, ledger):
+    web = accepted(ledger, "e-0", release=OLDER, policy={"container": "web"})
+
+    beginning = begun(world, policy={"container": "worker"})
+
+    assert beginning.decision is Decision.WAIT
+    assert ledger.service(SERVICE).claim.execution == web.execution
+
+
+def test_no_release_takes_over_while_one_of_another_repository_waits(world, ecs, ssm, ledger):
+    """Otherwise a repository that is pushed to all the time would keep the other one from its turn."""
+    ours = accepted(ledger, "e-0", release=OLDER)
+    assert begun(world, name="e-9", release=OF_SIDECAR).decision is Decision.WAIT
+
+    waits = begun(world, at(1))
+    assert (waits.decision, waits.reason) == (
+        Decision.WAIT,
+        f"release {SIDECAR} has waited for service production/api for longer",
+    )
+
+    ledger.finish(ours, deployment(release=OLDER), {"outcome": "SUCCEEDED"}, good(OLD), None)
+    assert begun(world, at(2)).decision is Decision.WAIT
+    two_run(ecs, ssm, None, other="shop/api")
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+    assert begun(world, at(3), name="e-9", release=OF_SIDECAR).decision is Decision.GO
+
+
+def test_whoever_waits_for_longest_comes_first(world, ledger):
+    own = accepted(ledger, "e-0", release=OF_SIDECAR)
+    begun(world, at(1), name="e-8", release=ADMIN)
+    begun(world, at(2))
+    ledger.finish(own, deployment(release=OF_SIDECAR), {"outcome": "SUCCEEDED"}, good(OLD), None)
+
+    assert begun(world, at(3)).reason == (
+        f"release {ADMIN.image} has waited for service production/api for longer"
+    )
+
+
+def test_a_release_that_has_stopped_asking_keeps_nobody_waiting(world, ecs, ssm, ledger):
+    own = accepted(ledger, "e-0", release=OF_SIDECAR)
+    begun(world, at(1), name="e-8", release=ADMIN)
+    ledger.finish(own, deployment(release=OF_SIDECAR), {"outcome": "SUCCEEDED"}, good(OLD), None)
+    may_begin(ecs, ssm)
+
+    assert begun(world, at(1 + 45 + LATE_SECONDS + 1)).decision is Decision.GO
+
+
+def test_a_newer_release_ends_the_wait_of_an_older_one_of_its_repository_and_keeps_its_place(
+    world, ledger
+):
+    accepted(ledger, "e-0", release=OF_SIDECAR)
+    begun(world, at(1), name="e-old", release=OLDER)
+    begun(world, at(2), name="e-8", release=ADMIN)
+
+    begun(world, at(3))
+    older = begun(world, at(4), name="e-old", release=OLDER)
+
+    assert (older.outcome, older.cause) == ("SUPERSEDED", Cause.NEWER_RELEASE)
+    assert older.reason == "a newer release of repository shop/api waits for service production/api"
+    assert ledger.service(SERVICE).waiting["shop/api"].since == at(1)
+
+
+def test_a_deployment_that_is_rejected_while_it_waits_keeps_nobody_waiting(world, ledger):
+    accepted(ledger, "e-0", release=OF_SIDECAR)
+    begun(world)
+    quarantined_by_ada(DIGEST)
+
+    rejected = begun(world, at(1))
+    assert rejected.outcome == "REJECTED"
+    ledger.finish_without_service(rejected.claim, rejected.deployment, {"outcome": "REJECTED"})
+
+    assert ledger.service(SERVICE).waiting == {}
+
+
+def test_an_image_of_another_repository_that_waits_is_not_forgotten(world, ledger):
+    """A deployment that has no claim ends; it may only take its own place away."""
+    accepted(ledger, "e-0", release=OF_SIDECAR)
+    begun(world, name="e-8", release=ADMIN)
+
+    ledger.finish_without_service(claim(), deployment(), {"outcome": "REJECTED"})
+
+    assert ledger.service(SERVICE).waiting.keys() == {"shop/admin"}
+
+
+def test_the_alarms_of_a_deployment_that_is_waited_for_reject_nothing(world, ledger):
+    """A deployment that fails may make them fire until it has gone back."""
+    accepted(ledger, "e-0", release=OF_SIDECAR)
+
+    assert begun(world, policy=BLOCKING).decision is Decision.WAIT  # no alarm is read
+
+
+# --- the gates of the other plans -------------------------------------------------------------------
+
+
+def two_run(ecs, ssm, plan, policy=None, other="shop/sidecar"):
+    """The service runs two repositories' images; what SSM has of the one that is not deployed."""
+    described(ecs, ON_OLD)
+    images = container(image=THEIRS), container(name="proxy", image=f"{SIDECAR.uri}@{OLD_DIGEST}")
+    defined(ecs, *images, asked=OLD, taskDefinitionArn=OLD)
+    has(ssm, "/slipway/services/production/api", policy)
+    if policy is None or other in policy["repositories"]:
+        has(ssm, f"/slipway/repositories/{other}", plan)
+
+
+def has(ssm, name, value):
+    """Expect GetParameter of this name; it has this value, or there is no such parameter."""
+    if value is None:
+        ssm.refuses("get_parameter", "ParameterNotFound")
+    else:
+        answer = {"Parameter": {"Name": name, "Value": json.dumps(value), "Type": "String"}}
+        ssm.answers("get_parameter", answer, Name=name, WithDecryption=False)
+
+
+def plan_of(**policy):
+    services = [{"service": SERVICE, **policy}]
+    return {"routes": [{"tags": ["*"], "stages": [{"name": "production", "services": services}]}]}
+
+
+def test_the_alarms_of_every_plan_of_the_service_guard_a_deployment(world, ecs, ssm, cloudwatch):
+    two_run(ecs, ssm, plan_of(alarms=["proxy-5xx", "errors"], bake_seconds=7))
+    unfrozen(ssm)
+    alarms_read(cloudwatch, **{"errors": "OK", "proxy-5xx": "OK"})
+    goes_back_to(ecs, OLD)
+
+    beginning = begun(world, policy={"alarms": ("errors",)})
+
+    assert beginning.deployment.policy.alarm_names == ("errors", "proxy-5xx")
+    assert beginning.deployment.policy.bake_seconds == 300
+
+
+def test_a_freeze_of_another_plan_of_the_service_holds(world, ecs, ssm):
+    two_run(ecs, ssm, plan_of(freeze=[FROZEN]))
+    unfrozen(ssm)
+
+    assert begun(world).cause is Cause.FROZEN
+
+
+def test_an_invalid_plan_of_another_image_of_the_service_is_named(world, ecs, ssm):
+    two_run(ecs, ssm, {"routes": []})
+
+    with pytest.raises(InvalidInput, match="the plan of repository shop/sidecar"):
+        begun(world)
+
+
+def test_a_plan_outside_of_the_stacks_prefix_adds_no_gate(world, ecs, ssm):
+    described(ecs, ON_OLD)
+    images = container(image=THEIRS), container(name="proxy", image=f"{SIDECAR.uri}@{OLD_DIGEST}")
+    defined(ecs, *images, asked=OLD, taskDefinitionArn=OLD)
+    has(ssm, "/slipway/services/production/api", None)
+    ssm.refuses("get_parameter", "AccessDeniedException")
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).decision is Decision.GO
+
+
+def test_a_plan_whose_repository_the_service_does_not_admit_has_no_say(world, ecs, ssm):
+    two_run(ecs, ssm, plan_of(freeze=[FROZEN]), {"repositories": ["shop/api"]})
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).decision is Decision.GO
+
+
+@pytest.mark.parametrize("plan", [None, {"routes": [{"tags": ["*"], "stages": []}]}])
+def test_an_image_without_a_plan_for_the_service_adds_no_gate(world, ecs, ssm, plan):
+    other = plan_of()
+    other["routes"][0]["stages"][0]["services"][0]["service"] = "production/other"
+    two_run(ecs, ssm, other if plan else None)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).deployment.policy == deployment().policy
+
+
+def test_the_other_containers_route_of_the_same_plan_adds_its_gates(world, ecs, ssm, cloudwatch):
+    runs(ecs)
+    both = plan_of(container="worker", alarms=["queue-age"])
+    both["routes"] += plan_of(container="api", alarms=["another-stage"])["routes"]
+    has(ssm, "/slipway/repositories/shop/api", both)
+    unfrozen(ssm)
+    alarms_read(cloudwatch, **{"queue-age": "OK"})
+    goes_back_to(ecs, OLD)
+
+    beginning = begun(world, policy={"container": "api"})
+
+    assert beginning.deployment.policy.alarm_names == ("queue-age",)
+
+
+# --- what a deployment left without proof -----------------------------------------------------------
+
+
+def test_no_version_is_built_on_one_that_no_task_has_proved(world, ecs, ssm, ledger):
+    ended(ledger, found=good(OLD))
+    unproven = accepted(ledger, "e-0", release=OLDER)
+    ledger.start_change(unproven, "UpdateService", at(-40), unproven=NEW)
+    ledger.finish(unproven, deployment(release=OLDER), {"outcome": "UNPROVEN"}, None, None)
+    runs(ecs, ON_NEW, image=f"{URI}@{ANOTHER_DIGEST}", on=NEW)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    beginning = begun(world)
+
+    assert (beginning.rollback_target, beginning.left) == (OLD, (NEW,))
+    assert beginning.unproven == ()  # nothing forces it away if this deployment can't begin
 
 
 # --- what can't be deployed to ----------------------------------------------------------------------
@@ -1094,12 +1344,9 @@ def test_a_deregistered_revision_is_a_rollback_target_all_the_same(world, ecs, s
     assert begun(world).rollback_target == OLD
 
 
-def test_a_forced_start_is_refused_where_a_person_has_quarantined_its_image_since(
-    world, ecs, ledger
-):
+def test_a_forced_start_is_refused_where_a_person_has_quarantined_its_image_since(world, ledger):
     """As a stage that begins later: whoever quarantined the image knew that it was forced."""
     quarantined_by_ada(DIGEST, moment=at(1))
-    runs(ecs)
 
     beginning = begun(world, release=release(started_by="manual start", force=True))
 

@@ -7,6 +7,7 @@ import pytest
 from slipway.deployment.begin import begin
 from slipway.deployment.beginning import Decision, Start, World
 from slipway.health.cause import Cause
+from slipway.ledger.ledger import LEASE_SECONDS
 from slipway.model import parse
 from tests.support.asked import (
     freed,
@@ -289,7 +290,8 @@ def test_a_deployment_that_took_the_service_over_and_has_ended_leaves_nothing_to
 def test_a_service_stays_with_whatever_has_claimed_it_since(world, ledger, other, cause, ended):
     """What has the time of its release to do with it? The last one to claim the service is what counts."""
     changes(ledger)
-    own = takes_over(ledger, **other)
+    # A release of another repository waits for its turn, unless the execution seems to have died.
+    own = takes_over(ledger, now=at(LEASE_SECONDS + 60), **other)
     if ended:
         ledger.finish(own, deployment(), WELL, good(OTHER), None)
     before = ledger.service(SERVICE)

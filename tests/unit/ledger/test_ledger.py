@@ -91,6 +91,7 @@ def test_a_service_that_nobody_has_claimed_is_claimed(ledger):
     assert record.claim.model_dump() == {
         "deployment": claim().deployment,
         "execution": claim().execution,
+        "lane": "shop/api",
         "deploys": f"shop/api@{DIGEST}",
         "claimed_at": at(5),
         "lease_until": at(5 + LEASE_SECONDS),
@@ -198,12 +199,18 @@ def test_a_newer_release_of_the_same_image_does_not_take_over(ledger, own):
     assert ledger.service(SERVICE) == before
 
 
-def test_a_release_of_the_same_image_of_another_repository_takes_over(ledger, own):
-    mirrored = SAME_IMAGE.image.model_copy(update={"repository": "mirror/api"})
+@pytest.mark.parametrize(
+    ("repository", "container"), [("mirror/api", None), ("mirror/api", "web"), ("shop/api", "web")]
+)
+def test_a_release_of_another_lane_does_not_take_over(ledger, own, repository, container):
+    other = NEWER.image.model_copy(update={"repository": repository})
+    newer = NEWER.model_copy(update={"image": other})
+    before = ledger.service(SERVICE)
 
-    claimed_by(ledger, claim("e-3"), 1, release=SAME_IMAGE.model_copy(update={"image": mirrored}))
+    with pytest.raises(Busy):
+        claimed_by(ledger, claim("e-3"), 1, release=newer, policy={"container": container})
 
-    assert current_claim(ledger).execution == claim("e-3").execution
+    assert ledger.service(SERVICE) == before
 
 
 def test_a_release_of_the_same_image_takes_over_from_a_deployment_that_may_have_died(ledger, own):
@@ -519,7 +526,8 @@ def test_a_write_after_a_release_of_another_repository_has_taken_over_is_refused
     ledger, own
 ):
     sidecar = image(repository="shop/sidecar", tag="v9")
-    accepted(ledger, "e-2", release=release(id="event-9", released_at=at(-60), image=sidecar))
+    other = release(id="event-9", released_at=at(-60), image=sidecar)
+    accepted(ledger, "e-2", release=other, now=at(LEASE_SECONDS + CLOCKS_APART_SECONDS + 1))
 
     with pytest.raises(Superseded, match=r"^release shop/sidecar:v9 .* has claimed service"):
         ledger.renew(own, at(90))

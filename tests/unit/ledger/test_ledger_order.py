@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slipway.errors import Superseded, SupersededByPerson
-from slipway.ledger.ledger import CHANGE_SECONDS, CLOCKS_APART_SECONDS, Busy
+from slipway.ledger.ledger import CHANGE_SECONDS, CLOCKS_APART_SECONDS, LEASE_SECONDS, Busy
 from slipway.ledger.records import release_order
 from tests.support.builders import (
     NOW,
@@ -22,6 +22,8 @@ from tests.support.builders import (
 
 WELL = {"outcome": "SUCCEEDED", "reason": "every gate passed"}
 BY_RECOVERY = claim().model_copy(update={"execution": execution("recovery")})
+DEAD = LEASE_SECONDS + CLOCKS_APART_SECONDS + 1
+"""So long after its last sign of life, an execution may have died."""
 SURELY_OVER = CHANGE_SECONDS + CLOCKS_APART_SECONDS + 1
 
 
@@ -46,13 +48,13 @@ def state(ledger):
 # --- several repositories -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["under way", "over"])
+@pytest.mark.parametrize("how", ["dead", "over"])
 def test_a_release_is_older_only_than_those_of_its_own_repository(ledger, how):
     ours = accepted(ledger, "e-1", release=of("shop/api", 60))
     if how == "over":
         ledger.finish(ours, deployment(), WELL, None, None)
 
-    accepted(ledger, "e-2", release=of("shop/sidecar", 0))
+    accepted(ledger, "e-2", release=of("shop/sidecar", 0), now=at(DEAD))
 
     assert state(ledger).claim.deployment == claim("e-2").deployment
     assert state(ledger).newest == {
@@ -66,7 +68,7 @@ def test_a_release_is_older_only_than_those_of_its_own_repository(ledger, how):
 def test_a_repository_whose_name_begins_with_that_of_another_one_has_an_order_of_its_own(ledger):
     accepted(ledger, "e-1", release=of("shop/api-next", 60))
 
-    accepted(ledger, "e-2", release=of("shop/api", 0))
+    accepted(ledger, "e-2", release=of("shop/api", 0), now=at(DEAD))
 
     assert state(ledger).newest.keys() == {"shop/api", "shop/api-next"}
 
@@ -193,7 +195,7 @@ def test_a_recovery_claims_a_service_after_its_own_deployment(ledger, how):
 )
 def test_a_recovery_does_not_claim_a_service_after_another_deployment(ledger, other, how):
     accepted(ledger, "e-1")
-    theirs = accepted(ledger, "e-2", release=other)
+    theirs = accepted(ledger, "e-2", release=other, now=at(DEAD))
     if how == "over":
         ledger.finish(theirs, deployment(release=other), WELL, None, None)
     before = state(ledger)
@@ -234,7 +236,7 @@ def test_a_manual_rollback_that_is_older_than_the_release_before_it_is_recovered
 
 def test_the_refusal_of_an_older_release_names_no_release_of_another_repository(ledger):
     accepted(ledger, "e-1", release=of("shop/api", 60))
-    accepted(ledger, "e-2", release=of("shop/sidecar", 0))
+    accepted(ledger, "e-2", release=of("shop/sidecar", 0), now=at(DEAD))
 
     with pytest.raises(Superseded) as raised:
         accepted(ledger, "e-3", release=of("shop/api", 30))

@@ -31,6 +31,7 @@ from slipway.ledger.records import (
     Quarantined,
     deployed_by,
     deployment_id,
+    lane_of,
     release_order,
     timestamp,
 )
@@ -217,7 +218,7 @@ class Executions(RuleBasedStateMachine):
         ours, marked = actor.deployment.release, self.marked_at
         own, refused = actor.claim.deployment, self._is_refused(actor)
         now = at(self.now - late + actor.clock)
-        waits = self._waits_for_the_same_image(actor, now)
+        waits = self._waits_for_its_turn(actor, now)
         try:
             self.ledger.claim(actor.claim, actor.deployment, OLD, now, recovering=actor.recovers)
         except Superseded:
@@ -249,14 +250,14 @@ class Executions(RuleBasedStateMachine):
         another = deployed_by(newest) != deployed_by(ours)
         return self._is_older(ours) and another and not ours.manual_rollback
 
-    def _waits_for_the_same_image(self, actor: Actor, now: datetime) -> bool:
-        """Whether another deployment of the actor's image has the service, and may be alive."""
+    def _waits_for_its_turn(self, actor: Actor, now: datetime) -> bool:
+        """Whether a deployment of another lane or of the actor's image has the service, and may be alive."""
         held = self.ledger.service(self.service).claim
         deploys = deployed_by(actor.deployment.release)
         if held is None or held.deployment == actor.claim.deployment or not deploys:
             return False
         alive = held.lease_until >= now - timedelta(seconds=CLOCKS_APART_SECONDS)
-        return held.deploys == deploys and alive
+        return alive and (held.deploys == deploys or held.lane != lane_of(actor.deployment))
 
     def _is_older(self, one: Release) -> bool:
         newest = self.newest.get(one.image.repository, one)

@@ -83,6 +83,20 @@ def test_the_time_of_the_newest_release_of_a_repository_is_a_part_of_its_order()
     assert known.newest_at("shop/a") is None
 
 
+def test_the_newest_release_of_a_repository_is_that_of_any_container_unless_one_is_named():
+    known = record(
+        newest={
+            "shop/api#web": release_order(release(released_at=at(1))),
+            "shop/api#worker": release_order(release(released_at=at(60))),
+            "shop/api-next": release_order(release(released_at=at(90))),
+        }
+    )
+
+    assert known.newest_at("shop/api") == at(60)
+    assert known.newest_at("shop/api", "web") == at(1)
+    assert known.newest_at("shop/api", "proxy") is None
+
+
 def test_the_last_good_version_is_the_newest_good_one_that_is_not_quarantined():
     known = record(
         good=(good(NEW, DIGEST), good(OLD, OLD_DIGEST)), quarantined={DIGEST: quarantined()}

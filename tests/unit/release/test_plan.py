@@ -218,18 +218,55 @@ def test_the_policy_of_a_service_is_found_in_any_route_and_stage_that_names_the_
         route("main-*", stages=[stage(service(service="canary/api", bake_seconds=7), name="two")]),
     )
 
-    assert plan.policy_of("canary/api") == Policy(bake_seconds=7)
+    assert plan.policies_of("canary/api") == (Policy(bake_seconds=7),)
+    assert plan.policy_of("canary/api", None, ()) == Policy(bake_seconds=7)
 
 
 def test_the_last_stage_that_names_a_service_says_its_policy():
     first, last = service(bake_seconds=1), service(bake_seconds=2)
     plan = read(route(stages=[stage(first, name="one"), stage(last, name="two")]))
 
-    assert plan.policy_of("staging/api") == Policy(bake_seconds=2)
+    assert plan.policies_of("staging/api") == (Policy(bake_seconds=2),)
 
 
 def test_a_service_that_no_stage_names_has_no_policy():
-    assert read(route()).policy_of("staging/other") is None
+    plan = read(route())
+
+    assert plan.policies_of("staging/other") == ()
+    assert plan.policy_of("staging/other", "v1", ()) is None
+
+
+WEB_AND_WORKER = [
+    route("web-*", stages=[stage(service(container="web", bake_seconds=1))]),
+    route("worker-*", stages=[stage(service(container="worker", bake_seconds=2))]),
+]
+
+
+@pytest.mark.parametrize(
+    ("tag", "containers", "container"),
+    [
+        ("web-1", (), "web"),
+        ("web-1", ("worker",), "web"),
+        (None, ("web",), "web"),
+        (None, ("worker",), "worker"),
+        (None, ("proxy",), "worker"),
+        ("other", ("web",), "web"),
+    ],
+)
+def test_of_two_containers_of_a_service_the_tag_decides_and_then_what_runs(
+    tag, containers, container
+):
+    plan = read(*WEB_AND_WORKER)
+
+    assert plan.policy_of("staging/api", tag, containers).container == container
+
+
+def test_a_service_is_named_with_a_container_everywhere_or_nowhere():
+    with pytest.raises(InvalidInput, match="named with container web in one place and without one"):
+        read(WEB_AND_WORKER[0], route())
+    with pytest.raises(InvalidInput, match="named with container web in one place and without one"):
+        read(route(), WEB_AND_WORKER[0])
+    assert read(WEB_AND_WORKER[0], route(stages=[stage(service(service="staging/other"))]))
 
 
 @pytest.mark.parametrize(
@@ -350,7 +387,7 @@ def test_a_service_may_be_in_two_stages():
 def test_polling_too_often_for_the_time_says_how_often_is_possible():
     plan = {"routes": [route(stages=[stage(service(bake_seconds=86_400, poll_seconds=1))])]}
 
-    assert "poll_seconds is too short for this timeout and bake: at least 38" in " ".join(
+    assert "poll_seconds is too short for this timeout and bake: at least 41" in " ".join(
         said(json.dumps(plan)).split()
     )
 
