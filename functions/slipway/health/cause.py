@@ -29,6 +29,10 @@ class Cause(StrEnum):
         return member
 
     IMAGE = "IMAGE", "the tasks exit, fail their health checks, or can't start"
+    INJECTED = (
+        "INJECTED",
+        "a container that AWS adds to the tasks, such as Service Connect's proxy, ended them",
+    )
     CONFIGURATION = (
         "CONFIGURATION",
         "a plan, the input of a manual deployment or rollback, or a setting in AWS is wrong",
@@ -42,7 +46,7 @@ class Cause(StrEnum):
     TIMEOUT = "TIMEOUT", "the service was not healthy in time"
     ECS = (
         "ECS",
-        "ECS marked its own deployment of the service as failed, and no stopped task shows why",
+        "ECS marked its own deployment of the service as failed, or stopped tasks, and nothing shows why",
     )
     PERSON = (
         "PERSON",

@@ -40,10 +40,17 @@ NO_CAPACITY = re.compile(
 
 # ECS stops a task that fails its checks as part of its schedule, and says so only in the reason.
 FAILED_CHECKS = re.compile(r"failed (ELB|container) health checks", re.IGNORECASE)
+FAILED_CONTAINER_CHECKS = re.compile(r"failed container health checks", re.IGNORECASE)
 
 KINDS = 6
 """How many kinds of failures a sentence names."""
 FAILED_TO_START = "TaskFailedToStart"
+EXITED = "EssentialContainerExited"
+NOT_SAID = "Task failed to start"
+"""What ECS gives as the reason of a task of which only a container's reason says why."""
+STOPPED = (0, 137, 143)
+"""Exit codes that a container may have because ECS stopped it: it ended on SIGTERM, was killed after its
+``stopTimeout``, or does not handle SIGTERM. They don't tell whether it was the first one to end."""
 
 
 class Failed(Model):
@@ -61,13 +68,13 @@ class Failed(Model):
 
 def has_failed(task: StoppedTask) -> bool:
     """Whether the task failed, and was not just stopped: scaled in, drained, by a person, or by Spot."""
-    return task.code in {FAILED_TO_START, "EssentialContainerExited"} or bool(
-        FAILED_CHECKS.search(task.reason)
-    )
+    return task.code in {FAILED_TO_START, EXITED} or bool(FAILED_CHECKS.search(task.reason))
 
 
 def why_it_never_starts(task: StoppedTask) -> Cause | None:
     """Why no other task of this deployment can ever start either; None where another one may."""
+    if _injected_to_blame(task):
+        return None
     if _says(NOT_ALLOWED, task):
         return Cause.CONFIGURATION
     return Cause.IMAGE if _says(NO_IMAGE, task) else None
@@ -77,11 +84,50 @@ def cause_of_failure(task: StoppedTask) -> Cause:
     """What a failed task failed for. The image is to blame only if it was there, and did not do its work."""
     if _says(NO_CAPACITY, task):
         return Cause.CAPACITY
+    if _injected_to_blame(task):
+        return Cause.INJECTED
     if _says(NOT_ALLOWED, task):
         return Cause.CONFIGURATION
+    if task.code == EXITED:
+        # If ECS says of no container how it ended, it may have been the image's or one that AWS added.
+        known = any(container.said for container in task.containers)
+        return Cause.IMAGE if known or not task.injected else Cause.ECS
     ran = any(container.exit_code is not None for container in task.containers)
     of_image = ran or _says(NO_IMAGE, task) or _says(CANNOT_RUN, task)
     return Cause.IMAGE if of_image or task.code != FAILED_TO_START else Cause.CONFIGURATION
+
+
+def _injected_to_blame(task: StoppedTask) -> Container | None:
+    """The container that AWS added and that ended the task; None if it was one of the task definition.
+
+    ECS does not say which container ended first. So an added one is to blame only if none of the task
+    definition shows that it failed by itself.
+    """
+    own = [container for container in task.containers if container.essential or container.awaited]
+    if any(_failed_by_itself(container, task) for container in own):
+        return None
+    return next((added for added in task.injected if _ended(added, task, own)), None)
+
+
+def _ended(added: Container, task: StoppedTask, own: Sequence[Container]) -> bool:
+    """Whether a container that AWS added ended the task, provided that none of its own failed by itself."""
+    failed = bool(added.exit_code or added.reason)
+    if task.code == EXITED:
+        return failed or (bool(added.said) and not any(c.said for c in own))
+    if task.code == FAILED_TO_START:
+        if task.reason in ("", NOT_SAID):
+            return failed
+        return bool(added.reason) and added.reason in task.reason
+    checked = any(container.checked for container in own)
+    return bool(FAILED_CONTAINER_CHECKS.search(task.reason)) and not checked
+
+
+def _failed_by_itself(container: Container, task: StoppedTask) -> bool:
+    """Whether a container shows that it was not just stopped with its task."""
+    if container.reason:
+        # Every container of a task waits for its proxy, and gives that as the reason if it waits in vain.
+        return not any(f"[{other.name}" in container.reason for other in task.injected)
+    return container.exit_code is not None and container.exit_code not in STOPPED
 
 
 def _says(pattern: re.Pattern[str], task: StoppedTask) -> bool:
@@ -112,9 +158,13 @@ def what_happened(failed: Iterable[StoppedTask]) -> str:
 
 def _failure(task: StoppedTask) -> str:
     """How it failed, as a sentence about tasks goes on."""
-    container = _to_blame(task)
     if task.code == FAILED_TO_START:
         return f"failed to start: {_description(task)}"
+    if added := _injected_to_blame(task):
+        if task.code != EXITED:
+            return f"failed the health check of {added.described}"
+        return f"ended with {added.said}"
+    container = _to_blame(task)
     if container is None or container.exit_code is None or FAILED_CHECKS.search(task.reason):
         return f"failed: {_description(task)}"
     why = f" ({container.reason})" if container.reason else ""
@@ -132,7 +182,7 @@ def failed_container(stopped: Sequence[StoppedTask]) -> Failed | None:
         stopped: in the order in which they stopped.
     """
     for task in reversed(stopped):
-        if not has_failed(task):
+        if not has_failed(task) or _injected_to_blame(task):
             continue
         if container := _to_blame(task):
             return Failed(
@@ -164,4 +214,6 @@ def _to_blame(task: StoppedTask) -> Container | None:
 
 
 def _said(task: StoppedTask) -> list[str]:
-    return [text for text in (task.reason, *(c.said for c in task.containers)) if text]
+    added = _injected_to_blame(task)
+    containers = (*task.containers, added) if added else task.containers
+    return [text for text in (task.reason, *(c.said for c in containers)) if text]

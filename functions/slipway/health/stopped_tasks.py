@@ -9,11 +9,17 @@ from slipway.aws import resource_name
 from slipway.ecs.task_definition import is_essential
 from slipway.model import Model
 
+AGENT = "aws-guardduty-agent-"
+"""How the names of GuardDuty's agents begin. A task goes on without its agent."""
+PROXY = "ecs-service-connect"
+"""The name of Service Connect's proxy, but for its random end. A task ends with its proxy."""
+
 
 class Container(Model):
     """A container of a stopped task."""
 
     name: str
+    """Of a proxy only what all proxies share, so that what happened to several tasks reads the same."""
     exit_code: int | None = None
     """None if the container did not run."""
     reason: str = ""
@@ -24,13 +30,22 @@ class Container(Model):
     """Whether the task stops when this container does."""
     awaited: bool = False
     """Whether another container starts only after this one has ended or is healthy (``dependsOn``)."""
+    checked: bool = False
+    """Whether it has a health check."""
+    injected: bool = False
+    """Whether AWS added it to the task."""
+
+    @property
+    def described(self) -> str:
+        """Its name for people, who may never have heard of a container that AWS added."""
+        return f"container {self.name}{', which AWS adds' if self.injected else ''}"
 
     @property
     def said(self) -> str:
         """The exit code and the reason in one line for people; empty if ECS gives neither."""
         code = "" if self.exit_code is None else f"exit code {self.exit_code}"
         said = [part for part in (code, self.reason) if part]
-        return ", ".join([f"container {self.name}", *said]) if said else ""
+        return ", ".join([self.described, *said]) if said else ""
 
 
 class StoppedTask(Model):
@@ -44,13 +59,17 @@ class StoppedTask(Model):
     reason: str
     """ECS's ``stoppedReason``; empty if ECS gives none."""
     containers: tuple[Container, ...]
+    """Those that the task definition names."""
+    injected: tuple[Container, ...] = ()
+    """Those that AWS added and that may have ended the task."""
 
 
 def stopped_task(task: dict[str, Any], defined: Sequence[dict[str, Any]]) -> StoppedTask:
     """Turn a task, as DescribeTasks returns it, into a value.
 
     AWS adds containers of its own to a task, such as the agent of GuardDuty and the proxy of Service
-    Connect. The task definition does not name them, they say nothing about the image, and they are left out.
+    Connect. The task definition does not name them, and DescribeTasks does not say which are essential.
+    An agent is not, so it is left out. Any other one may have ended the task.
 
     Args:
         defined: the ``containerDefinitions`` of its task definition.
@@ -62,21 +81,36 @@ def stopped_task(task: dict[str, Any], defined: Sequence[dict[str, Any]]) -> Sto
         for other in container.get("dependsOn", [])
         if other["condition"] != "START"
     }
+    named = {container["name"] for container in defined}
     return StoppedTask(
         id=resource_name(task["taskArn"]),
         task_definition=task["taskDefinitionArn"],
         code=task.get("stopCode", ""),
         reason=task.get("stoppedReason", ""),
         containers=tuple(
-            Container(
-                name=name,
-                exit_code=ended[name].get("exitCode"),
-                reason=ended[name].get("reason", ""),
-                runtime_id=ended[name].get("runtimeId", ""),
+            _container(
+                name,
+                ended[name],
                 essential=is_essential(container),
                 awaited=name in awaited,
+                checked="healthCheck" in container,
             )
             for container in defined
             if (name := container["name"]) in ended
         ),
+        injected=tuple(
+            _container(PROXY if name.startswith(f"{PROXY}-") else name, container, injected=True)
+            for name, container in ended.items()
+            if name not in named and not name.startswith(AGENT)
+        ),
+    )
+
+
+def _container(name: str, ended: dict[str, Any], **facts: bool) -> Container:
+    return Container(
+        name=name,
+        exit_code=ended.get("exitCode"),
+        reason=ended.get("reason", ""),
+        runtime_id=ended.get("runtimeId", ""),
+        **facts,
     )

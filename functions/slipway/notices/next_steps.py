@@ -22,6 +22,7 @@ ALARMS_LINKED = 3
 REMOVED = "once the cause is removed"
 WHEN = {
     Cause.CAPACITY: "once ECS has a place for its tasks",
+    Cause.INJECTED: "once the container that AWS adds runs again",
     Cause.UNREADABLE: "once the service and its alarms can be read",
     Cause.CONFIGURATION: "once what the reason names is corrected",
     Cause.TIMEOUT: "once its tasks become healthy within timeout_seconds of the plan, or with more of them",

@@ -382,6 +382,19 @@ def test_service_connects_proxy_is_essential_although_no_task_definition_names_i
     assert "reason" not in agent
 
 
+def test_a_container_that_does_not_exit_after_the_proxy_crashed_is_killed(world: World) -> None:
+    image = world.push(inject="ecs-service-connect:crash", stop_seconds="600")
+    run = Run(world, app(image))
+    wait_for(lambda: run.now()["lastStatus"] == "STOPPING", "the proxy to crash")
+    assert [c.get("exitCode") for c in run.now()["containers"]] == [None, 1]
+
+    let_pass(30)
+
+    task = run.until(task="STOPPED")
+    assert [c.get("exitCode") for c in task["containers"]] == [137, 1]
+    assert task["stopCode"] == "EssentialContainerExited"
+
+
 def test_an_added_container_whose_behaviour_is_not_simulated_fails_the_task(world: World) -> None:
     task = Run(world, app(world.push(inject=f"{AGENT}:slow"))).until(task="STOPPED")
 

@@ -76,6 +76,35 @@ def test_an_alarm_that_fires_and_goes_back_between_two_checks_rolls_back(account
     assert len(shop.record().quarantined) == 1
 
 
+def test_a_crash_of_service_connects_proxy_rolls_back_and_does_not_quarantine_the_image(
+    account: Account,
+) -> None:
+    shop = account.shop(tasks=1)
+    shop.push("v2", inject="aws-guardduty-agent:unpullable ecs-service-connect:crash")
+    deployment = shop.deployed("v2")
+    assert deployment.outcome == "ROLLED_BACK"
+    assert deployment.reason.endswith(
+        "tasks ended with container ecs-service-connect, which AWS adds, exit code 1"
+    )
+    assert shop.running() == shop.v1
+    assert shop.record().quarantined == {}
+    [mail] = shop.mails()
+    assert f"Start the release of {shop.repository}:v2 again, once the container that AWS adds" in (
+        " ".join(mail["text"].split())
+    )
+
+
+def test_a_crash_of_the_image_beside_service_connects_proxy_quarantines_it(
+    account: Account,
+) -> None:
+    shop = account.shop(tasks=1)
+    digest = shop.push("v2", behaviour="crash", exit_code="3", inject="ecs-service-connect")
+    deployment = shop.deployed("v2")
+    assert deployment.outcome == "ROLLED_BACK"
+    assert "of container app exited with code 3" in deployment.reason
+    assert list(shop.record().quarantined) == [digest]
+
+
 def test_checks_that_lambda_throttles_in_the_bake_are_made_later(account: Account) -> None:
     shop = baking(account)
     throttled = faults.add(

@@ -277,6 +277,7 @@ def test_an_image_that_was_rolled_back_for_want_of_capacity_can_be_deployed_agai
     ("cause", "when"),
     [
         (Cause.CAPACITY, "once ECS has a place for its tasks"),
+        (Cause.INJECTED, "once the container that AWS adds runs again"),
         (Cause.UNREADABLE, "once the service and its alarms can be read"),
         (Cause.CONFIGURATION, "once what the reason names is corrected"),
         (
