@@ -25,6 +25,7 @@ REVISION_FIELDS = (
     "serviceRegistries",
     "serviceConnectConfiguration",
     "volumeConfigurations",
+    "gatewayConnectors",  # recorded only: there is no gateway, and no task is its target
 )
 
 
@@ -94,7 +95,7 @@ class Deployment:
 
     def record(self) -> dict[str, Any]:
         """The deployment as in DescribeServices."""
-        hidden = ("loadBalancers", "serviceRegistries")
+        hidden = ("loadBalancers", "serviceRegistries", "gatewayConnectors")
         return {
             **{name: value for name, value in self.settings.items() if name not in hidden},
             "id": self.id,

@@ -15,7 +15,7 @@ from localaws.ecs.service import LiveService, find, live_services
 from localaws.ecs.state import active_cluster, arn, backend, page, refuse
 from localaws.ecs.task_definitions import deployable
 
-_NOT_SIMULATED = ("vpcLatticeConfigurations", "gatewayConnectors", "monitoring")
+_NOT_SIMULATED = ("vpcLatticeConfigurations", "monitoring")
 
 
 def create(params: dict[str, Any]) -> dict[str, Any]:

@@ -85,6 +85,8 @@ def check(settings: dict[str, Any], definition: LiveTaskDefinition, action: str)
         raise NotImplementedError(
             f"ecs: {action}: deploymentConfiguration.earlySuccessCriteria is not simulated"
         )
+    if len(settings.get("gatewayConnectors") or []) > 1:
+        raise InvalidParameterException("A service can have at most one gateway connector.")
     check_network(settings, definition)
     service_discovery.check(settings.get("serviceRegistries") or [], definition)
     for balancer in settings.get("loadBalancers") or []:

@@ -79,6 +79,23 @@ def described(ecs: Stubbed, *deployments: dict[str, Any], **changes: Any) -> Non
     ecs.answers("describe_services", found, cluster=CLUSTER, services=[NAME])
 
 
+def service_revision(name: str = "1", **changes: Any) -> dict[str, Any]:
+    """A service revision as DescribeServiceRevisions returns it."""
+    arn = f"arn:aws:ecs:eu-west-1:123456789012:service-revision/{CLUSTER}/{NAME}/{name}"
+    return {"serviceRevisionArn": arn, "createdAt": at(0)} | changes
+
+
+REVISED = {"currentServiceRevisions": [{"arn": service_revision()["serviceRevisionArn"]}]}
+"""What DescribeServices says of a service that has a service revision."""
+
+
+def revision_read(ecs: Stubbed, **changes: Any) -> None:
+    """Expect DescribeServiceRevisions of the revision of a REVISED service."""
+    [current] = REVISED["currentServiceRevisions"]
+    found = {"serviceRevisions": [service_revision(**changes)]}
+    ecs.answers("describe_service_revisions", found, serviceRevisionArns=[current["arn"]])
+
+
 def container(**changes: Any) -> dict[str, Any]:
     return {"name": "api", "image": f"{URI}@{OLD_DIGEST}", "essential": True} | changes
 

@@ -80,7 +80,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     if ahead := record.ahead_of(case.claim, case.deployment, case.now):
         return case.wait_for_turn(ahead, world.ledger)
     found = read_service(service, world.ecs)
-    refuse_other_kinds(service, found)
+    refuse_other_kinds(service, found, world.ecs)
     running = read_task_definition(found["taskDefinition"], world.ecs)
     container = case.deployment.policy.container
     containers = containers_for(running.content, image, container, service)

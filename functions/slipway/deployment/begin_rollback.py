@@ -44,7 +44,7 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
     if asked.refusal:
         return case.end(Outcome.REJECTED, asked.cause, asked.refusal)
     found = read_service(service, world.ecs)
-    refuse_other_kinds(service, found)
+    refuse_other_kinds(service, found, world.ecs)
     running = read_task_definition(found["taskDefinition"], world.ecs)
     good, rollback_target = asked.good, None
     if running.arn != asked.running:  # it abandons what the service runs now

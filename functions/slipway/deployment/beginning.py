@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import AwareDatetime
 
 from slipway.ecs.service import Service, Update, primary_deployment
+from slipway.ecs.service_revision import newest_revision
 from slipway.errors import InvalidInput, Superseded
 from slipway.health.cause import Cause, cause_of
 from slipway.health.outcome import Outcome
@@ -37,6 +38,8 @@ LONGEST_TURN_SECONDS = 172_800
 """How long a release waits for its turn: as long as a deployment with the longest bake and timeouts."""
 LONGEST_PAUSE_SECONDS = 1800
 """The longest pause before a release asks again whether it is its turn."""
+
+UNCHECKED = "whose targets Slipway can't check; it needs a target group of a load balancer, or none"
 
 
 class Start(Model):
@@ -242,16 +245,20 @@ class Case:
         )
 
 
-def refuse_other_kinds(service: str, found: Service) -> None:
+def refuse_other_kinds(service: str, found: Service, ecs: ECSClient) -> None:
     """Refuse a service whose deployments Slipway can't judge, or that ECS could never update.
 
     The verdict's rules are those of a rolling update. Other strategies keep two sets of tasks, other
     controllers leave the deployment to another AWS service, and a hook holds it up or fails it: by these
-    rules such a service would count as healthy too early. The targets of an Express service and of VPC
-    Lattice are none that the verdict reads.
+    rules such a service would count as healthy too early. The targets of an Express service, of a gateway and
+    of VPC Lattice are none that the verdict reads.
+
+    Args:
+        found: the service as DescribeServices returned it.
 
     Raises:
         InvalidInput: names the kind.
+        AwsUnavailable, AwsRefused: from ECS.
     """
     controller = found.get("deploymentController", {}).get("type", "ECS")
     if controller != "ECS":
@@ -275,15 +282,40 @@ def refuse_other_kinds(service: str, found: Service) -> None:
             "service that you manage (resourceManagementType CUSTOMER)"
         )
     if primary_deployment(found).get("vpcLatticeConfigurations"):
-        raise InvalidInput(
-            f"service {service} uses VPC Lattice, whose targets Slipway can't check; it needs a target group "
-            "of a load balancer, or none"
-        )
+        raise InvalidInput(f"service {service} uses VPC Lattice, {UNCHECKED}")
     if any(balancer.get("loadBalancerName") for balancer in found.get("loadBalancers", [])):
         raise InvalidInput(
             f"service {service} uses a Classic Load Balancer; Slipway needs a target group"
         )
     _refuse_what_can_never_be_updated(service, found)
+    _refuse_what_ecs_manages(service, found, ecs)
+
+
+def _refuse_what_ecs_manages(service: str, found: Service, ecs: ECSClient) -> None:
+    """Refuse a service whose tasks have targets that only its service revision shows.
+
+    Without a revision nothing is known against the service, so that it is not refused.
+
+    Raises:
+        InvalidInput: names the kind.
+        AwsUnavailable, AwsRefused: from ECS.
+    """
+    revision = newest_revision(service, found, ecs) or {}
+    managed = revision.get("ecsManagedResources", {})
+    resolved = revision.get("resolvedConfiguration", {})
+    if revision.get("gatewayConnectors") or managed.get("gatewayConnections"):
+        raise InvalidInput(f"service {service} has a gateway connector, {UNCHECKED}")
+    if managed.get("ingressPaths"):
+        raise InvalidInput(f"service {service} has ingress paths that ECS manages, {UNCHECKED}")
+    if revision.get("vpcLatticeConfigurations") or resolved.get("vpcLatticeConfigurations"):
+        raise InvalidInput(f"service {service} uses VPC Lattice, {UNCHECKED}")
+    named = {balancer.get("targetGroupArn") for balancer in revision.get("loadBalancers", [])}
+    for balancer in resolved.get("loadBalancers", []):
+        if (group := balancer.get("targetGroupArn")) not in named:
+            raise InvalidInput(
+                f"service {service} serves traffic through target group {group}, which its loadBalancers "
+                "do not name, so that Slipway can't check its targets"
+            )
 
 
 def _refuse_what_can_never_be_updated(service: str, found: Service) -> None:

@@ -94,7 +94,7 @@ def resolve_rollback(
     wanted = parse_written(ManualRollback, start, allowed)
     service = wanted.service
     found = read_service(service, world.ecs)
-    refuse_other_kinds(service, found)
+    refuse_other_kinds(service, found, world.ecs)
     running = read_task_definition(found["taskDefinition"], world.ecs)
     record = world.ledger.service(service)
     rollback = started_id(execution, started_at)

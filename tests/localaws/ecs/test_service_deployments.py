@@ -472,6 +472,25 @@ def test_a_revision_is_the_configuration_of_its_deployment_with_the_digests_of_i
     assert world.revision(arn) == {**revision, "createdAt": created}
 
 
+def test_only_the_service_revision_shows_a_gateway_connector(world: ServiceWorld) -> None:
+    before = world.good()
+    connectors = [{"portName": "http"}]
+
+    world.begin(gatewayConnectors=connectors)
+
+    service = world.describe()
+    assert world.revision(newest(service))["gatewayConnectors"] == connectors
+    assert "gatewayConnectors" not in str(service)
+    assert "gatewayConnectors" not in world.revision(before)
+
+
+def test_a_second_gateway_connector_is_refused(world: ServiceWorld) -> None:
+    world.good()
+
+    with pytest.raises(ClientError, match="at most one gateway connector"):
+        world.update(gatewayConnectors=[{"portName": "http"}, {"portName": "admin"}])
+
+
 def test_an_image_that_was_never_pulled_has_no_digest(world: ServiceWorld) -> None:
     world.create(world.definition(world.push("unpullable")))
     arn = newest(world.describe())

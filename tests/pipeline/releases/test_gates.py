@@ -31,6 +31,25 @@ def test_a_quarantined_image_is_rejected_on_this_service_only(account: Account) 
     assert "ROLLED_BACK" in elsewhere.reason
 
 
+def test_a_service_behind_a_gateway_is_refused_by_name_until_its_connector_is_removed(
+    account: Account,
+) -> None:
+    shop = account.shop(tasks=1)
+    ecs = account.aws.client("ecs")
+    connect = {"cluster": shop.cluster, "service": shop.name}
+    ecs.update_service(**connect, gatewayConnectors=[{"portName": "http"}])
+    shop.push("v2")
+    outcome, reason = end(shop, "v2")
+    assert outcome == "FAILED"
+    assert f"service {shop.service} has a gateway connector" in reason
+    back = shop.roll_back()
+    assert f"service {shop.service} has a gateway connector" in back.reason
+    assert shop.running() == shop.v1
+    ecs.update_service(**connect, gatewayConnectors=[])
+    again = account.start_release({"repository": shop.repository, "tag": "v2"})
+    assert again.outcome == "SUCCEEDED"
+
+
 def test_force_is_recorded_and_a_second_failure_keeps_the_quarantine(account: Account) -> None:
     shop = account.shop(tasks=1)
     digest = shop.push("v2", behaviour="crash")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,7 @@ from tests.support.builders import (
     release,
 )
 from tests.support.ecs_answers import (
+    REVISED,
     alarms_read,
     balancer,
     before,
@@ -44,6 +46,7 @@ from tests.support.ecs_answers import (
     defined,
     described,
     ecs_deployment,
+    revision_read,
 )
 from tests.support.pushes import frozen, unfrozen
 
@@ -1240,6 +1243,77 @@ def test_a_service_of_another_kind_is_refused_with_its_kind(world, ecs, kind, wh
 
     with pytest.raises(InvalidInput, match=f"service production/api {why}"):
         begun(world)
+
+
+GROUP = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/{}/0123456789abcdef"
+LOG_GROUP = {"arn": "arn", "logGroupName": "x", "status": "ACTIVE", "updatedAt": NOW}
+BLUE, GREEN = GROUP.format("blue"), GROUP.format("green")
+
+
+def managed(kind: str) -> dict[str, Any]:
+    return {"ecsManagedResources": {kind: [{"accessType": "PUBLIC", "endpoint": "https://a"}]}}
+
+
+@pytest.mark.parametrize(
+    ("revision", "why"),
+    [
+        ({"gatewayConnectors": [{"portName": "http"}]}, "has a gateway connector"),
+        (
+            {"ecsManagedResources": {"gatewayConnections": [{"gatewayArn": "arn"}]}},
+            "has a gateway connector",
+        ),
+        (managed("ingressPaths"), "has ingress paths that ECS manages"),
+        ({"vpcLatticeConfigurations": [LATTICE]}, "uses VPC Lattice"),
+        (
+            {"resolvedConfiguration": {"vpcLatticeConfigurations": [{"targetGroupArn": BLUE}]}},
+            "uses VPC Lattice",
+        ),
+        (
+            {
+                "loadBalancers": [{"targetGroupArn": BLUE}],
+                "resolvedConfiguration": {"loadBalancers": [{"targetGroupArn": GREEN}]},
+            },
+            f"serves traffic through target group {GREEN}",
+        ),
+    ],
+)
+def test_a_service_with_targets_that_only_its_revision_shows_is_refused(world, ecs, revision, why):
+    described(ecs, **REVISED)
+    revision_read(ecs, **revision)
+
+    with pytest.raises(InvalidInput, match=f"service production/api {why}"):
+        begun(world)
+
+
+@pytest.mark.parametrize(
+    "revision",
+    [
+        {},
+        {"gatewayConnectors": [], "ecsManagedResources": {"logGroups": [LOG_GROUP]}},
+        {
+            "loadBalancers": [{"targetGroupArn": BLUE}],
+            "resolvedConfiguration": {"loadBalancers": [{"targetGroupArn": BLUE}]},
+        },
+    ],
+)
+def test_a_service_whose_revision_shows_no_other_targets_is_deployed_to(world, ecs, ssm, revision):
+    described(ecs, ON_OLD, **REVISED)
+    revision_read(ecs, **revision)
+    defined(ecs, container(image=THEIRS), asked=OLD, taskDefinitionArn=OLD)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).decision is Decision.GO
+
+
+def test_a_service_whose_revision_is_not_there_yet_is_deployed_to(world, ecs, ssm):
+    described(ecs, ON_OLD, **REVISED)
+    ecs.answers("describe_service_revisions", {"serviceRevisions": []})
+    defined(ecs, container(image=THEIRS), asked=OLD, taskDefinitionArn=OLD)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).decision is Decision.GO
 
 
 @pytest.mark.parametrize(

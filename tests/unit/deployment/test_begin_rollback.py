@@ -30,12 +30,14 @@ from tests.support.builders import (
     release,
 )
 from tests.support.ecs_answers import (
+    REVISED,
     alarms_read,
     before,
     container,
     defined,
     described,
     ecs_deployment,
+    revision_read,
 )
 from tests.support.pushes import planned, route, unguarded
 
@@ -619,4 +621,12 @@ def test_a_service_of_another_kind_is_refused(world, ecs):
     described(ecs, deploymentController={"type": "CODE_DEPLOY"})
 
     with pytest.raises(InvalidInput, match="is deployed by CODE_DEPLOY"):
+        begun(world)
+
+
+def test_a_service_with_a_gateway_connector_is_refused(world, ecs):
+    described(ecs, **REVISED)
+    revision_read(ecs, gatewayConnectors=[{"portName": "http"}])
+
+    with pytest.raises(InvalidInput, match="has a gateway connector"):
         begun(world)

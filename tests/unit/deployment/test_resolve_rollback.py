@@ -45,7 +45,14 @@ from tests.support.builders import (
     quarantined,
     release,
 )
-from tests.support.ecs_answers import container, defined, described, ecs_deployment
+from tests.support.ecs_answers import (
+    REVISED,
+    container,
+    defined,
+    described,
+    ecs_deployment,
+    revision_read,
+)
 from tests.support.pushes import found, guarded, route, unguarded
 
 HISTORY = timedelta(days=400)
@@ -1018,6 +1025,16 @@ def test_a_service_of_another_kind_is_refused(world, ecs, ledger):
     described(ecs, deploymentController={"type": "CODE_DEPLOY"})
 
     with pytest.raises(InvalidInput, match="is deployed by CODE_DEPLOY"):
+        answered(world)
+
+    assert ledger.rollback(ID) is None
+
+
+def test_a_service_with_a_gateway_connector_is_refused(world, ecs, ledger):
+    described(ecs, **REVISED)
+    revision_read(ecs, gatewayConnectors=[{"portName": "http"}])
+
+    with pytest.raises(InvalidInput, match="has a gateway connector"):
         answered(world)
 
     assert ledger.rollback(ID) is None
