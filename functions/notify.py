@@ -17,13 +17,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from slipway import aws
 from slipway.errors import AwsRefused, AwsUnavailable
-from slipway.ledger.ledger import Ledger
+from slipway.ledger.ledger import Ledger, Unreadable
 from slipway.ledger.records import ClaimId
 from slipway.model import parse
 from slipway.notices.compose import notice_of
 from slipway.notices.current_state import read_current_state
 from slipway.notices.news import News, without_secrets
 from slipway.notices.notice import Notice
+from slipway.notices.overtaken import without_what_newer_releases_reach
 from slipway.notices.own_alarms import alarm_notice, is_alarm_event
 from slipway.notices.publish import publish
 
@@ -42,8 +43,8 @@ HISTORY = timedelta(days=int(os.environ["HISTORY_DAYS"]))
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Publish the notice, and return ``{"message_id", "reason"}``.
 
-    ``message_id`` is SNS's, or None if people were notified before. ``reason`` is the sentence that people
-    read; the execution ends with it.
+    ``message_id`` is SNS's, or None if people were notified before or need not be. ``reason`` is the
+    sentence that people read; the execution ends with it.
 
     The notice is published first and noted in the ledger afterwards. If the ledger can't be written, or the
     function dies in between, people are notified twice, which is better than never.
@@ -59,6 +60,10 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
             "reason": notice.reason,
         }
     news = without_secrets(parse(News, event, "the input of Notify"))
+    needed = _needed(news, ledger)
+    if needed is None:
+        return {"message_id": None, "reason": news.sentence}
+    news = needed
     if news.claim:
         record = _OfDeployment(ledger, news.claim, news.event, now)
     else:
@@ -70,6 +75,16 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         "message_id": _notify_once(record, lambda: _notice(news, now, begun), sns),
         "reason": news.sentence,
     }
+
+
+def _needed(news: News, ledger: Ledger) -> News | None:
+    """What people have to know of the news; None if that is nothing."""
+    try:
+        return without_what_newer_releases_reach(news, ledger)
+    except (AwsUnavailable, AwsRefused, Unreadable):
+        # People may be notified of a stage that a newer release reaches, which is better than of none.
+        logger.exception("what newer releases reach can't be read")
+        return news
 
 
 def _notice(news: News, now: datetime, begun: float) -> Notice:

@@ -159,11 +159,35 @@ def test_a_single_stage_that_ran_no_task_is_notified_by_its_deployment_only(
     assert stopped(run) == []
 
 
-def test_a_release_that_a_newer_one_took_over_is_not_notified_because_that_one_goes_on(
+TAKEN = {"cause": "NEWER_RELEASE", "reason": "v3 has claimed staging/api"}
+
+
+def test_notify_learns_what_a_release_leaves_out_that_a_newer_one_took_over(
     machine: Machine,
 ) -> None:
-    taken = superseded() | {"cause": "NEWER_RELEASE", "reason": "v3 has claimed staging/api"}
+    taken = superseded() | TAKEN
     run = machine.run(PUSH, ResolveRelease=resolution(**TWO_STAGES), CheckDeployment=taken)
+    assert run.states[-3:] == ["NotifyStopped", "DecideEnd", "Superseded"]
+    [news] = stopped(run)
+    assert (news.outcome, news.cause) == ("SUPERSEDED", "NEWER_RELEASE")
+    assert news.sentence == "staging/api SUPERSEDED: v3 has claimed staging/api"
+    assert [stage.name for stage in news.remaining_stages] == ["production"]
+
+
+def test_a_newer_release_that_took_over_is_no_news_beside_a_failure(machine: Machine) -> None:
+    found = resolution(staging=["staging/api", "staging/web"], production=["p/a"])
+    checks = by_service(None, api=[failed("slow"), WELL], web=[superseded() | TAKEN])
+    run = machine.run(PUSH, ResolveRelease=found, CheckDeployment=checks)
+    [news] = stopped(run)
+    assert (news.outcome, news.cause) == ("FAILED", None)
+    assert news.sentence == "staging/api ROLLED_BACK: slow"
+
+
+def test_a_newer_release_that_takes_over_the_last_stage_leaves_nothing_out(
+    machine: Machine,
+) -> None:
+    found = resolution(production=["production/api"])
+    run = machine.run(PUSH, ResolveRelease=found, CheckDeployment=superseded() | TAKEN)
     assert run.states[-2:] == ["DecideNextStage", "Superseded"]
     assert stopped(run) == []
 

@@ -12,7 +12,17 @@ import pytest
 from slipway import aws
 from slipway.errors import AwsUnavailable, InvalidInput
 from tests.support.alarm_events import event as alarm_event
-from tests.support.builders import NEW, OLD, SERVICE, accepted, claim, image
+from tests.support.asked import release_record
+from tests.support.builders import (
+    NEW,
+    OLD,
+    SERVICE,
+    accepted,
+    claim,
+    deployment,
+    image,
+    release,
+)
 from tests.support.container_logs import AWSLOGS
 from tests.support.ecs_answers import before, container, defined, described
 from tests.support.endings import RELEASE, stopped_release
@@ -108,6 +118,38 @@ def test_a_release_that_stopped_is_notified_once_however_often_notify_is_called(
         {"name": "production", "services": ["production/api", "production/worker"]}
     ]
     assert message["MessageAttributes"]["outcome"]["StringValue"] == "FAILED"
+
+
+TAKEN_OVER = {
+    "outcome": "SUPERSEDED",
+    "cause": "NEWER_RELEASE",
+    "stopped_by": [{"service": SERVICE, "outcome": "SUPERSEDED", "reason": "v3 has claimed it"}],
+}
+
+
+def test_a_release_whose_stages_a_newer_one_goes_through_is_not_notified(ledger, published):
+    newer = deployment(release=release(id="e-3"), stage="eu", service="eu/api")
+    ledger.record_release(release_record(newer))
+    accepted(ledger, "x", release=newer.release)
+    news = stopped_release(**TAKEN_OVER, remaining_stages=[{"name": "eu", "services": ["eu/api"]}])
+
+    answer = invoked("notify", news.to_json())
+
+    assert answer == {"message_id": None, "reason": f"{SERVICE} SUPERSEDED: v3 has claimed it"}
+    assert published == []
+
+
+def test_a_release_is_notified_of_its_stages_if_what_a_newer_one_reaches_cannot_be_read(
+    dynamodb, published
+):
+    no_answer(dynamodb, "query")
+    dynamodb.answers("get_item", {})
+    dynamodb.answers("update_item", {})
+
+    invoked("notify", stopped_release(**TAKEN_OVER).to_json())
+
+    [message] = published
+    assert [stage["name"] for stage in sent(message)["remaining_stages"]] == ["production"]
 
 
 def test_an_end_is_notified_with_the_running_version_and_the_failed_containers_log(
