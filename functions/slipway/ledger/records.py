@@ -321,6 +321,11 @@ class ServiceRecord(Model):
             or (container is None and key.startswith(lane(repository, "")))
         )
 
+    def newest_order(self, lane: str) -> str:
+        """The `release_order` of a lane's newest release, accepted or waiting; empty if there is none."""
+        waiting = self.waiting.get(lane)
+        return max(self.newest.get(lane, ""), waiting.order if waiting else "")
+
     def newest_at(self, repository: str, container: str | None = None) -> datetime | None:
         """The time of the newest release of these lanes that was accepted, or None if none was."""
         lanes = self.lanes_of(repository, container)

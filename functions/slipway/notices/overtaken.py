@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slipway.health.cause import Cause
 from slipway.ledger.ledger import Ledger
-from slipway.ledger.records import ReleaseRecord
+from slipway.ledger.records import ReleaseRecord, lane_of
 from slipway.notices.news import News
 
 
@@ -42,9 +42,13 @@ def without_what_newer_releases_reach(news: News, ledger: Ledger) -> News | None
 
 
 def _newer(news: News, ledger: Ledger) -> list[ReleaseRecord]:
-    """The newest releases of the repository that the services have accepted, but for this one itself."""
-    repository = news.image.repository if news.image else ""
-    orders = (ledger.service(each.service).newest.get(repository, "") for each in news.stopped_by)
+    """The newest releases of its lanes that the services have accepted, or that wait; not this one itself."""
+    ours = ledger.release(news.release) if news.release else None
+    lanes = {each.service: lane_of(each) for each in ours.deployments} if ours else {}
+    orders = (
+        ledger.service(each.service).newest_order(lanes.get(each.service, ""))
+        for each in news.stopped_by
+    )
     ids = dict.fromkeys(order.partition("#")[2] for order in orders)
     found = (ledger.release(known) for known in ids if known and known != news.release)
     return [record for record in found if record]

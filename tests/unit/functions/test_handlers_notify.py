@@ -128,6 +128,7 @@ TAKEN_OVER = {
 
 
 def test_a_release_whose_stages_a_newer_one_goes_through_is_not_notified(ledger, published):
+    ledger.record_release(release_record(deployment(release=release(id="e-1"))))
     newer = deployment(release=release(id="e-3"), stage="eu", service="eu/api")
     ledger.record_release(release_record(newer))
     accepted(ledger, "x", release=newer.release)

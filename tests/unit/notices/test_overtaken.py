@@ -10,7 +10,7 @@ from slipway.ledger.ledger import Ledger
 from slipway.notices.news import News
 from slipway.notices.overtaken import without_what_newer_releases_reach
 from tests.support.asked import release_record
-from tests.support.builders import accepted, at, deployment, image, release
+from tests.support.builders import accepted, at, claim, deployment, image, release
 from tests.support.endings import noticed, stopped_release
 
 STAGING = "staging/api"
@@ -32,6 +32,16 @@ def taken_over(*services: str, **changes: Any) -> News:
         "stage_number": 1,
     }
     return stopped_release(**defaults | changes)
+
+
+@pytest.fixture(autouse=True)
+def overtaken(ledger: Ledger) -> None:
+    """Release e-1, which is going through its stages."""
+    parts = [
+        deployment(release=release(id="e-1"), stage="staging", service=each)
+        for each in (STAGING, "staging/web")
+    ]
+    ledger.record_release(release_record(*parts))
 
 
 def takes_over(ledger: Ledger, tag: str, *services: str, number: int = 1) -> None:
@@ -69,6 +79,30 @@ def test_nothing_is_left_out_if_the_newer_release_goes_there_itself(ledger):
     assert without_what_newer_releases_reach(taken_over(), ledger) is None
 
 
+def test_a_newer_release_that_waits_for_its_turn_counts(ledger):
+    newer = release(id="e-v3", image=image(tag="v3"), released_at=at(1))
+    parts = [
+        deployment(release=newer, stage=each, service=each)
+        for each in (STAGING, "production/worker", "production/api")
+    ]
+    ledger.record_release(release_record(*parts))
+    ledger.wait(claim("x", service=STAGING), parts[0], at(2), 15)
+
+    assert without_what_newer_releases_reach(taken_over(), ledger) is None
+
+
+def test_a_newer_release_of_another_container_does_not_count(ledger):
+    newer = release(id="e-v3", image=image(tag="v3"), released_at=at(1))
+    part = deployment(release=newer, stage="x", service=STAGING, policy={"container": "worker"})
+    ledger.record_release(release_record(part))
+    accepted(ledger, "x", release=newer, service=STAGING, policy={"container": "worker"})
+
+    news = without_what_newer_releases_reach(taken_over(), ledger)
+
+    assert news is not None
+    assert news.evidence == ()
+
+
 def test_only_the_services_are_left_out_that_the_newer_release_does_not_go_to(ledger):
     takes_over(ledger, "v3", STAGING, "production/api")
     eu = {"name": "eu", "services": ("production/api",)}
@@ -99,10 +133,11 @@ def test_everything_is_left_out_if_no_newer_release_is_known(ledger, newest):
     assert news.evidence == ()
 
 
-def test_a_release_without_an_image_has_no_newer_one(ledger):
+@pytest.mark.parametrize("known", [None, "another one"])
+def test_a_release_that_the_ledger_does_not_know_has_no_newer_one(ledger, known):
     takes_over(ledger, "v3", STAGING, "production/api", "production/worker")
 
-    assert without_what_newer_releases_reach(taken_over(image=None), ledger) is not None
+    assert without_what_newer_releases_reach(taken_over(release=known), ledger) is not None
 
 
 @pytest.mark.parametrize(
