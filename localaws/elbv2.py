@@ -70,16 +70,15 @@ def find(target_group_arn: str) -> FakeTargetGroup | None:
 def in_use(target_group_arn: str) -> bool:
     """Whether a listener forwards to the target group."""
     # The scheduler asks this for every target many times a second, and moto searches all listeners
-    # for it, so the last result is tried first. The lists are copied because requests on other
-    # threads change them.
+    # for it, so the last result is tried first.
     balancers = elbv2_backends[ACCOUNT][REGION].load_balancers
     balancer, listener = _last_used_by.get(target_group_arn, ("", ""))
     former = balancers.get(balancer)
     last = former.listeners.get(listener) if former else None
     if last is not None and _sends(last, target_group_arn):
         return True
-    for balancer, candidate in list(balancers.items()):
-        for listener, found in list(candidate.listeners.items()):
+    for balancer, candidate in balancers.items():
+        for listener, found in candidate.listeners.items():
             if _sends(found, target_group_arn):
                 _last_used_by[target_group_arn] = balancer, listener
                 return True
@@ -90,7 +89,7 @@ def _sends(listener: FakeListener, target_group_arn: str) -> bool:
     backend = elbv2_backends[ACCOUNT][REGION]
     return any(
         target_group_arn in backend._get_target_group_arns_from(action_data=action.data)
-        for rule in list(listener.rules.values())
+        for rule in listener.rules.values()
         for action in rule.actions
     )
 

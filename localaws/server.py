@@ -21,7 +21,7 @@ from moto.core.config import default_user_config
 from moto.ec2.models.subnets import Subnet
 from moto.moto_api._internal.models import moto_api_backend
 
-from localaws import aws, caching, ecr, elbv2, servicediscovery, sqs, ssm
+from localaws import aws, caching, ecr, elbv2, servicediscovery, shared_dicts, sqs, ssm
 from localaws.application import Application
 from localaws.applicationautoscaling import scaling_policies
 from localaws.autoscaling import autoscaling
@@ -40,6 +40,7 @@ from localaws.stepfunctions import jsonata, stepfunctions
 
 _MODULES = (
     caching,
+    shared_dicts,
     ecr,
     eventbridge,
     stepfunctions,

@@ -232,6 +232,6 @@ def _alarms(arn: str) -> list[dict[str, Any]]:
     """The alarms that name a policy."""
     return [
         {"AlarmName": alarm.name, "AlarmARN": alarm.alarm_arn}
-        for alarm in list(cloudwatch_backends[ACCOUNT][REGION].alarms.values())
+        for alarm in cloudwatch_backends[ACCOUNT][REGION].alarms.values()
         if any(action.partition(_CREATED_BY)[0] == arn for action in alarm.alarm_actions)
     ]

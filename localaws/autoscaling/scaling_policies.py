@@ -155,6 +155,6 @@ def _found(params: dict[str, Any]) -> dict[str, Any]:
 def _alarms(arn: str) -> list[dict[str, str]]:
     return [
         {"AlarmName": alarm.name, "AlarmARN": alarm.alarm_arn}
-        for alarm in list(cloudwatch_backends[ACCOUNT][REGION].alarms.values())
+        for alarm in cloudwatch_backends[ACCOUNT][REGION].alarms.values()
         if arn in (*alarm.alarm_actions, *alarm.ok_actions, *alarm.insufficient_data_actions)
     ]

@@ -170,7 +170,7 @@ def _existing(name: str) -> CapacityProvider:
 
 
 def _group(name_or_arn: str) -> FakeAutoScalingGroup | None:
-    groups = list(autoscaling_backends[ACCOUNT][REGION].autoscaling_groups.values())
+    groups = autoscaling_backends[ACCOUNT][REGION].autoscaling_groups.values()
     return next((group for group in groups if name_or_arn in (group.name, group.arn)), None)
 
 

@@ -31,7 +31,7 @@ def reconcile() -> None:
         for cluster in list(backend().container_instances)
         for registered in _of(cluster)
     }
-    for group in list(autoscaling_backends[ACCOUNT][REGION].autoscaling_groups.values()):
+    for group in autoscaling_backends[ACCOUNT][REGION].autoscaling_groups.values():
         for cluster, instance in _agents(group):
             registered = known.get(instance.id) or _register(cluster, instance)
             if registered:

@@ -19,7 +19,6 @@ import re
 import threading
 import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable
 from copy import copy
 from typing import Any
@@ -27,7 +26,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.awslambda.exceptions import UnknownFunctionException
 from moto.awslambda.models import lambda_backends
-from moto.events.models import EventBus, EventPattern, EventPatternParser, EventsBackend, Rule
+from moto.events.models import EventPattern, EventPatternParser, EventsBackend, Rule
 
 from localaws import aws
 from localaws.events import input_transformation, patterns, schedules
@@ -235,21 +234,6 @@ def _put_known_targets(
     _put_targets(self, name, event_bus_arn, targets)
 
 
-class _Rules(OrderedDict[str, Rule]):
-    """The rules of a bus. They can be put while an event is matched."""
-
-    def values(self) -> list[Rule]:  # type: ignore[override]
-        return list(super().values())
-
-
-_event_bus = EventBus.__init__
-
-
-def _bus_with_rules(self: EventBus, *args: Any, **kwargs: Any) -> None:
-    _event_bus(self, *args, **kwargs)
-    self.rules = _Rules()
-
-
 def _matches_event(self: EventPattern, event: Any) -> bool:
     return patterns.matches(self.get_pattern(), event)
 
@@ -262,7 +246,6 @@ def install() -> None:
     """Deliver events, and check rules and targets when they are put."""
     Rule.send_to_targets = _send_to_targets  # type: ignore[method-assign]
     EventsBackend.put_targets = _put_known_targets  # type: ignore[method-assign]
-    EventBus.__init__ = _bus_with_rules  # type: ignore[method-assign]
     EventPattern.matches_event = _matches_event  # type: ignore[method-assign]
     EventPatternParser._validate_event_pattern = _validate_event_pattern  # type: ignore[assignment,method-assign]
     schedules.install(_to_targets)

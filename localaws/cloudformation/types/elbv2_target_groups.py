@@ -181,11 +181,11 @@ def _load_balancers(group: FakeTargetGroup) -> list[str]:
     backend = elbv2_backends[ACCOUNT][REGION]
     return [
         balancer.arn
-        for balancer in list(backend.load_balancers.values())
+        for balancer in backend.load_balancers.values()
         if any(
             group.arn in backend._get_target_group_arns_from(action_data=action.data)
-            for listener in list(balancer.listeners.values())
-            for rule in list(listener.rules.values())
+            for listener in balancer.listeners.values()
+            for rule in listener.rules.values()
             for action in rule.actions
         )
     ]
