@@ -12,6 +12,7 @@ from localaws.aws import ACCOUNT, REGION
 
 CONDITION_KEYS = frozenset(
     {
+        "aws:SecureTransport",
         "aws:SourceAccount",
         "aws:SourceArn",
         "dynamodb:LeadingKeys",

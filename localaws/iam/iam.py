@@ -9,7 +9,8 @@ The role of a state machine has to allow the functions that its Tasks invoke
 (stepfunctions/lambda_permissions.py). All other callers are not checked: a developer's CLI has no identity
 here, because any other access key is accepted, and Step Functions, EventBridge and CloudFormation act inside
 this process with one key. Resource-based policies are not evaluated, except a function's own policy when
-SNS or EventBridge invokes it, and a queue's when SNS delivers to it. Service control policies do not exist.
+SNS or EventBridge invokes it, a queue's when SNS delivers to it, and what a bucket's denies to everybody in
+the account. Service control policies do not exist.
 
 Unknown policy elements, operators and condition keys are NotImplemented, never ignored.
 """
@@ -96,17 +97,26 @@ def check_role(arn: str, session: str, service: str, needed: Iterable[Access]) -
 
 def resource_allows(statements: Iterable[dict[str, Any]], service: str, access: Access) -> bool:
     """Whether a resource-based policy allows an AWS service (``sns.amazonaws.com``) an action."""
+    return resource_effects(statements, service, access) == {"Allow"}
+
+
+def resource_effects(
+    statements: Iterable[dict[str, Any]], principal: str, access: Access
+) -> set[str]:
+    """The effects that a resource-based policy has on an action of a service or an account."""
     effects = set()
     for statement in statements:
         rest = {name: value for name, value in statement.items() if name != "Principal"}
-        if _is_for(statement["Principal"], service) and _applies(rest, access):
+        if _is_for(statement["Principal"], principal) and _applies(rest, access):
             effects.add(rest["Effect"])
-    return effects == {"Allow"}
+    return effects
 
 
-def _is_for(principal: Any, service: str) -> bool:
-    services = principal.get("Service", []) if isinstance(principal, dict) else []
-    return principal == "*" or service in listed(services)
+def _is_for(named: Any, principal: str) -> bool:
+    if not isinstance(named, dict):
+        return bool(named == "*")
+    accounts = listed(named.get("AWS", []))
+    return "*" in accounts or principal in [*accounts, *listed(named.get("Service", []))]
 
 
 def _role(function: str) -> Role:
@@ -165,7 +175,7 @@ def _holds(condition: dict[str, dict[str, Any]], access: Access) -> bool:
         for key, wanted in tests.items():
             if key.lower() not in _KEYS:
                 raise NotImplementedError(f"IAM: condition key {key}")
-            value = access.context.get(_KEYS[key.lower()])
+            value = {**_EVERY_REQUEST, **access.context}.get(_KEYS[key.lower()])
             # Of several patterns that a value must not be like, it must be like none.
             enough = all if "Not" in operator else any
             if value is None or not enough(_OPERATORS[operator](w, value) for w in listed(wanted)):
@@ -185,9 +195,12 @@ def _arn_like(pattern: str, arn: str) -> bool:
     return len(parts) == len(wanted) and all(map(_like, wanted, parts))
 
 
+# The SDKs call AWS by HTTPS. The local AWS is on loopback, and counts as if it were called so.
+_EVERY_REQUEST = {"aws:SecureTransport": "true"}
 _OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "ArnEquals": _arn_like,  # IAM treats it as ArnLike
     "ArnLike": _arn_like,
+    "Bool": lambda wanted, value: str(wanted).lower() == value,
     # Keys have one value in all requests here.
     "ForAllValues:StringEquals": str.__eq__,
     "ForAllValues:StringLike": lambda pattern, value: _like(pattern, value),

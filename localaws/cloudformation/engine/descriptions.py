@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+from localaws.aws import REGION, endpoint
 from localaws.cloudformation.engine.actions import Answer, Request
 from localaws.cloudformation.engine.parameters import is_read_from_ssm
 from localaws.cloudformation.engine.stack import Deployed, Stack
@@ -143,7 +145,16 @@ def get_template(request: Request) -> Answer:
         return {"StagesAvailable": []}
     processed = request.get("TemplateStage") == "Processed"
     body = json.dumps(desired.template) if processed else desired.body
-    return {"TemplateBody": body, "StagesAvailable": ["Original", "Processed"]}
+    return {"TemplateBody": _at_amazon(body), "StagesAvailable": ["Original", "Processed"]}
+
+
+def _at_amazon(body: str) -> str:
+    """A template whose nested templates have the URLs that they would have on AWS.
+
+    The SAM CLI reads no others, so that it could not delete the stack. CloudFormation understands both.
+    """
+    here = re.compile(rf'((?:TemplateURL|Location)"?:\s*["\']?){re.escape(endpoint())}/')
+    return here.sub(rf"\1https://s3.{REGION}.amazonaws.com/", body)
 
 
 def get_template_summary(request: Request) -> Answer:

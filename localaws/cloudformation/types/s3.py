@@ -11,14 +11,18 @@ import json
 from typing import Any
 
 from botocore.exceptions import ClientError
+from moto.iam.access_control import PermissionResult
 from moto.s3.exceptions import S3AccessDeniedError, S3ClientError
-from moto.s3.models import S3Backend
+from moto.s3.models import FakeBucket, S3Backend
 from moto.s3.utils import bucket_policy_is_public
 from typing_extensions import override
 
-from localaws.aws import REGION, listed
+from localaws.aws import ACCOUNT, REGION, listed
 from localaws.cloudformation.engine.resource_type import Naming, Properties, Resource, call, pick
+from localaws.iam import iam
+from localaws.iam.access import Access
 
+_ACCOUNT = f"arn:aws:iam::{ACCOUNT}:root"
 _PUBLIC = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 DEFAULTS: Properties = {
     "BucketEncryption": {
@@ -185,3 +189,16 @@ def install() -> None:
         put(self, bucket_name, policy)
 
     S3Backend.put_bucket_policy = put_checked  # type: ignore[method-assign]
+    FakeBucket.get_permission = _permission  # type: ignore[method-assign]
+
+
+def _permission(self: FakeBucket, action: str, resource: str) -> PermissionResult:
+    """What the policy of the bucket says to its own account.
+
+    moto refuses whatever a statement is about if the condition of the statement does not hold.
+    """
+    statements = listed(json.loads(self.policy)["Statement"]) if self.policy else []
+    effects = iam.resource_effects(statements, _ACCOUNT, Access(action, resource))
+    if "Deny" in effects:
+        return PermissionResult.DENIED
+    return PermissionResult.PERMITTED if effects else PermissionResult.NEUTRAL

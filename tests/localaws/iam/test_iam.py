@@ -199,8 +199,8 @@ def test_policies_of_aws_count(aws: LocalAws) -> None:
         ({"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}, "policy element NotAction"),
         ({"Effect": "Allow", "Action": "*", "NotResource": "*"}, "policy element NotResource"),
         (
-            allow("*", Condition={"Bool": {"aws:SecureTransport": "true"}}),
-            "condition operator Bool",
+            allow("*", Condition={"Null": {"aws:SecureTransport": "true"}}),
+            "condition operator Null",
         ),
         (
             allow("*", Condition={"StringEquals": {"aws:ResourceTag/team": "a"}}),
@@ -215,6 +215,14 @@ def test_a_policy_that_cannot_be_judged_is_not_implemented(
     refusal = update(Function(aws, statement))
     assert refusal.startswith("NotImplemented 501 the local AWS: ecs UpdateService: IAM: ")
     assert what in refusal
+
+
+@pytest.mark.parametrize(("secure", "refused"), [("true", False), (False, True)])
+def test_every_request_counts_as_one_by_https(
+    aws: LocalAws, secure: object, *, refused: bool
+) -> None:
+    statement = allow("*", Condition={"Bool": {"aws:SecureTransport": secure}})
+    assert ("not authorized" in update(Function(aws, statement))) is refused
 
 
 def test_a_permissions_boundary_is_not_implemented(aws: LocalAws) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import uuid
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -114,6 +116,28 @@ def test_a_bucket_has_the_policy_of_its_template_and_of_no_other(aws):
     update(aws, stack, template(Logs=bucket))
     with pytest.raises(ClientError, match="NoSuchBucketPolicy"):
         allowed()
+
+
+@pytest.mark.parametrize(
+    ("statement", "refused"),
+    [
+        ({"Principal": "*"}, True),
+        ({"Principal": {"AWS": "*"}}, True),
+        ({"Principal": ROOT}, True),
+        ({"Principal": {"Service": "logs.amazonaws.com"}}, False),
+        ({"Principal": "*", "Action": "s3:GetObject"}, False),
+        ({"Principal": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}, False),
+    ],
+)
+def test_a_bucket_refuses_what_a_statement_that_applies_denies(aws, statement, refused):
+    s3, name = aws.client("s3"), f"denied-{uuid.uuid4()}"
+    s3.create_bucket(Bucket=name)
+    denied = {"Effect": "Deny", "Action": "s3:*", "Resource": f"arn:aws:s3:::{name}/*", **statement}
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps({"Statement": [denied]}))
+
+    expected = pytest.raises(ClientError, match="Forbidden") if refused else nullcontext()
+    with expected:
+        s3.put_object(Bucket=name, Key="key", Body=b"")
 
 
 @pytest.mark.parametrize(
