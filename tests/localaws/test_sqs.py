@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.sqs import models as sqs_models
 from moto.sqs.models import Message, sqs_backends
 
 from localaws.aws import ACCOUNT, REGION
@@ -65,6 +67,28 @@ def test_a_dead_letter_that_somebody_has_received_is_not_moved(aws: LocalAws) ->
     letters.sqs.start_message_move_task(SourceArn=letters.arn)
     assert queue.receive() == []
     letters.sqs.delete_message(QueueUrl=letters.url, ReceiptHandle=received["ReceiptHandle"])
+
+
+def test_a_dead_letter_expires_by_the_time_at_which_it_was_first_sent(
+    aws: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, letters = _with_letters(aws)
+    sent = time.time()
+    monkeypatch.setattr(sqs_models, "unix_time", lambda *_: clock[0])
+    monkeypatch.setattr(sqs_models, "unix_time_millis", lambda *_: clock[0] * 1000)
+    clock = [sent]
+    for each, seconds in ((queue, 600), (letters, 300)):
+        retention = {"MessageRetentionPeriod": str(seconds)}
+        each.sqs.set_queue_attributes(QueueUrl=each.url, Attributes=retention)
+    queue.sqs.send_message(QueueUrl=queue.url, MessageBody="first")
+    clock[0] = sent + 200
+    _give_up(queue)  # 200 s after it was sent
+    [letter] = letters.sqs.receive_message(QueueUrl=letters.url, VisibilityTimeout=0)["Messages"]
+    assert letter["Body"] == "first"
+
+    clock[0] = sent + 301
+
+    assert letters.receive() == []
 
 
 def test_only_a_dead_letter_queue_is_moved_from(aws: LocalAws) -> None:

@@ -91,3 +91,17 @@ def test_a_name_has_1011_characters_at_most_with_its_arn(aws, name):
     longest = 1011 - len(f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/")
     put(aws, name.ljust(longest, "x"), "v")
     assert refused(aws, name.ljust(longest + 1, "x")).startswith("ValidationException: ")
+
+
+def test_a_page_of_a_path_has_ten_parameters_and_never_more(aws, name):
+    ssm = aws.client("ssm")
+    for number in range(11):
+        put(aws, f"{name}/{number}", "v")
+
+    page = ssm.get_parameters_by_path(Path=name)
+
+    assert len(page["Parameters"]) == 10
+    rest = ssm.get_parameters_by_path(Path=name, NextToken=page["NextToken"])
+    assert (len(rest["Parameters"]), rest.get("NextToken")) == (1, None)
+    with pytest.raises(ClientError, match="less than or equal to 10"):
+        ssm.get_parameters_by_path(Path=name, MaxResults=11)
