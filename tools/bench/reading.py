@@ -112,12 +112,21 @@ def recovered(since: int, times: int) -> None:
 
 
 def function_name(invocation: Invocation) -> str:
+    """The logical name of the function that was invoked."""
+    return _logical(invocation.function)
+
+
+def _logical(function: str) -> str:
     """The logical name of a function that CloudFormation named stack-LogicalName-suffix."""
-    return invocation.function.split("-")[1]
+    return function.split("-")[1]
 
 
 def memory_mb() -> int:
-    """The memory that every function has."""
+    """The memory that every function of a deployment has. The sweep's is no such function."""
     functions = aws.client("lambda").list_functions()["Functions"]
-    (memory,) = {function["MemorySize"] for function in functions}
+    (memory,) = {
+        function["MemorySize"]
+        for function in functions
+        if _logical(function["FunctionName"]) != "Sweep"
+    }
     return int(memory)

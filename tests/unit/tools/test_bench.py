@@ -10,11 +10,12 @@ import math
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tools.bench import UnexpectedError
+from tools.bench import UnexpectedError, reading
 from tools.bench.history import Counts, Event, Formula, count, formula, milliseconds
 from tools.bench.prices import PRICES, Usage, cost, gb_seconds
 from tools.bench.spread import Spread, percentile, spread
@@ -161,3 +162,14 @@ def test_a_percentile_is_between_the_measurements_around_it() -> None:
     assert percentile(values, 50) == 50
     assert percentile(values, 95) == 95
     assert percentile([1.0, 2.0], 50) == 1.5
+
+
+def test_the_memory_is_that_of_the_functions_of_a_deployment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = {"slipway-BeginDeployment-1A": 512, "slipway-Sweep-1A": 1769, "slipway-Notify-1A": 512}
+    functions = [{"FunctionName": name, "MemorySize": size} for name, size in sizes.items()]
+    client = SimpleNamespace(list_functions=lambda: {"Functions": functions})
+    monkeypatch.setattr(reading.aws, "client", lambda _service: client)
+
+    assert reading.memory_mb() == 512
