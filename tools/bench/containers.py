@@ -132,7 +132,8 @@ def _container(
         }
         options = [f"--env={key}={value}" for key, value in environment.items()]
         options += [f"--memory={configuration['MemorySize']}m"]
-        text = json.dumps({"starts": starts, "event": event}).replace(LOCAL_URL, url)
+        given = {"starts": starts, "event": event, "timeout": configuration["Timeout"]}
+        text = json.dumps(given).replace(LOCAL_URL, url)
         done = subprocess.run(
             [*command, *options, image, "/bench/in_container.py"],
             input=text,

@@ -1,9 +1,9 @@
 """Runs in a container, with only the standard library, and measures a function's start and memory.
 
 It acts as the Runtime API for AWS's runtime client, whose first request for an event ends the init phase:
-https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. It reads from standard input the event and
-the number of starts, and writes JSON: ``init_ms`` and ``bare_ms``, whose starts take turns; ``peak_mb``,
-the process's peak memory after its answer; and the ``answer``.
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. It reads from standard input the event, the
+function's timeout and the number of starts, and writes JSON: ``init_ms`` and ``bare_ms``, whose starts take
+turns; ``peak_mb``, the process's peak memory after its answer; and the ``answer``.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Started:
         if not path.endswith("/next"):
             raise RuntimeError(f"{handler}: {path}: {body.decode()}")
 
-    def answer(self, event: bytes) -> Any:
-        """Give the process the event; return its answer."""
-        deadline = int((time.time() + 60) * 1000)
+    def answer(self, event: bytes, timeout: int) -> Any:
+        """Give the process the event, and so many seconds for it; return its answer."""
+        deadline = int((time.time() + timeout) * 1000)
         headers = [
             "HTTP/1.1 200 OK",
             f"Content-Length: {len(event)}",
@@ -83,7 +83,7 @@ def main() -> None:
     given, handler = json.load(sys.stdin), os.environ["_HANDLER"]
     inits = [(_init_ms(BARE), _init_ms(handler)) for _ in range(given["starts"])]
     last = Started(handler)
-    answer = last.answer(json.dumps(given["event"]).encode())
+    answer = last.answer(json.dumps(given["event"]).encode(), given["timeout"])
     measured = {
         "bare_ms": [bare for bare, _ in inits],
         "init_ms": [own for _, own in inits],
