@@ -8,7 +8,8 @@ pk                    sk                             the item
 ====================  =============================  =======================================================
 ``production/api``    ``state#claim``                claim, last_claimed
 ``production/api``    ``state#before``               baseline, unproven, left
-``production/api``    ``state#newest#shop/api``      of that lane: the newest release, and which one waits
+``production/api``    ``state#newest#shop/api``      the newest release of that lane
+``production/api``    ``state#waiting#shop/api``     the release of that lane that waits for its turn; expires
 ``production/api``    ``state#versions``             good, quarantined, gone_back
 ``production/api``    ``state#freeze``               a freeze that a person has set
 ``freeze``            ``freeze``                     the same for the whole pipeline
@@ -83,7 +84,8 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Model)
 SERVICES = "services"
 """The pk of the list of all services."""
-STATE, NEWEST, DEPLOYMENT, PROGRESS = "state#", "state#newest#", "deployment#", "progress#"
+STATE, NEWEST, WAITING = "state#", "state#newest#", "state#waiting#"
+DEPLOYMENT, PROGRESS = "deployment#", "progress#"
 CLAIM, BEFORE, VERSIONS = "state#claim", "state#before", "state#versions"
 FREEZE = "state#freeze"
 DEFINITIONS = "definitions#"
@@ -142,9 +144,7 @@ _ITS_TURN = (
     "attribute_not_exists(#claim) OR (#claim.#lane = :lane AND #claim.#deploys <> :deploys) "
     "OR #claim.#deployment = :deployment OR #claim.#lease_until < :surely_past"
 )
-_FIRST_OF_ITS_LANE = (
-    "attribute_not_exists(#waiting) OR #waiting.#order <= :order OR #waiting.#until < :now"
-)
+_FIRST_OF_ITS_LANE = "attribute_not_exists(#order) OR #order <= :newest OR #until < :now"
 _SAME_IMAGE = "#deploys = :deploys"
 _OURS = "#claim.#execution = :execution"
 _AT_REST = (  # a free service is at rest, too: it has no claim and so no change mark
@@ -425,7 +425,7 @@ class Ledger:
         elif not release.manual_rollback:
             condition += f" AND ({_ITS_TURN})"
             values |= {":deployment": claim.deployment, ":lane": lane, ":deploys": deploys}
-        claiming = [
+        claiming: list[Update | Deletion] = [
             Update(_claim(claim), expression, condition, values),
             Update.setting((claim.service, BEFORE), {"baseline": baseline}),
             Update.setting((SERVICES, claim.service), {"claimed_by": claim.deployment}),
@@ -445,7 +445,8 @@ class Ledger:
             condition = f"({condition}) AND ({_SAME_VERSION})"
             ordered[":seen"] = record.versions.get(lane, "")
         newest = (claim.service, f"{NEWEST}{lane}")
-        ordering = Update.setting(newest, facts, condition, ordered, removing=("waiting",))
+        ordering = Update.setting(newest, facts, condition, ordered)
+        claiming.append(Deletion((claim.service, f"{WAITING}{lane}")))
         try:
             self._items.update_all([*claiming, ordering])
         except NoLonger:
@@ -456,8 +457,7 @@ class Ledger:
                 refuse_older(record, deployment)
             if _was_pushed_before(deployment, record):
                 if not release.manual_rollback:
-                    same = Update(newest, "REMOVE #waiting", _SAME_IMAGE, {":deploys": deploys})
-                    claiming.append(same)
+                    claiming.append(Update(newest, "", _SAME_IMAGE, {":deploys": deploys}))
                 with suppress(NoLonger):
                     self._items.update_all(claiming)
                     return
@@ -476,18 +476,19 @@ class Ledger:
         """
         release, lane = deployment.release, lane_of(deployment)
         record = self.service(claim.service)
-        order = release_order(release)
-        waiting = {
+        until = now + timedelta(seconds=LATE_FACTOR * seconds + LATE_SECONDS)
+        facts = {
             "deployment": claim.deployment,
             "image": release.image.to_json(),
-            "order": order,
+            "order": release_order(release),
             "since": timestamp(record.place_of(lane, now)),
-            "until": _after(now, LATE_FACTOR * seconds + LATE_SECONDS),
+            "until": timestamp(until),
+            "expires_at": int(until.timestamp()),
         }
-        ordered, facts = {":order": order, ":now": timestamp(now)}, {"waiting": waiting}
-        key = (claim.service, f"{NEWEST}{lane}")
+        values = {":newest": facts["order"], ":now": timestamp(now)}
+        key = (claim.service, f"{WAITING}{lane}")
         try:
-            self._items.update(Update.setting(key, facts, _FIRST_OF_ITS_LANE, ordered))
+            self._items.update(Update.setting(key, facts, _FIRST_OF_ITS_LANE, values))
         except NoLonger:
             raise Superseded(
                 f"a newer release of repository {release.image.repository} waits for service {claim.service}"
@@ -496,13 +497,13 @@ class Ledger:
     def _stop_waiting(self, claim: ClaimId, deployment: Deployment, record: ServiceRecord) -> None:
         lane = lane_of(deployment)
         waiting = record.waiting.get(lane)
-        if waiting is None or waiting.deployment != claim.deployment:
-            return
-        ours = "#waiting.#deployment = :deployment"
-        values = {":deployment": claim.deployment}
-        key = (claim.service, f"{NEWEST}{lane}")
-        with suppress(NoLonger):
-            self._items.update(Update(key, "REMOVE #waiting", ours, values))
+        if waiting and waiting.deployment == claim.deployment:
+            ours = "#deployment = :deployment"
+            gone = Deletion(
+                (claim.service, f"{WAITING}{lane}"), ours, {":deployment": claim.deployment}
+            )
+            with suppress(NoLonger):
+                self._items.update_all([gone])
 
     def renew(self, claim: ClaimId, now: datetime) -> None:
         """Give a sign of life: the lease begins anew.
@@ -869,22 +870,21 @@ def _service_record(service: str, items: Sequence[Mapping[str, Any]]) -> Service
         "claimant": "claimant",
         "deploys": "deploys",
         "versions": "version",
-        "waiting": "waiting",
     }
-    facts: dict[str, Any] = {"service": service, **{name: {} for name in of_each}}
+    facts: dict[str, Any] = {"service": service, "waiting": {}, **{n: {} for n in of_each}}
     for item in items:
         if item["sk"].startswith(NEWEST):
             lane = item["sk"].removeprefix(NEWEST)
-            known = {name: item[field] for name, field in of_each.items() if field in item}
-            # A lane may wait for its turn before any of its releases was accepted.
-            if known.keys() - {"waiting"}:
-                known.setdefault("newest", None)
+            known = {"newest": item.get("newest")}
+            known |= {name: item[field] for name, field in of_each.items() if field in item}
             part = {name: {lane: value} for name, value in known.items()}
+        elif item["sk"].startswith(WAITING):
+            part = {"waiting": {item["sk"].removeprefix(WAITING): item}}
         else:
             part = {n: item[n] for n in ATTRIBUTES.get(item["sk"], ()) if n in item}
         # Each item is read by itself, so that the error names the one that can't be read.
         _read(ServiceRecord, {"service": service, **part}, (service, item["sk"]))
-        facts |= part | {name: facts[name] | part.get(name, {}) for name in of_each}
+        facts |= part | {n: facts[n] | part.get(n, {}) for n in ("waiting", *of_each)}
     return _read(ServiceRecord, facts, (service, STATE))
 
 
