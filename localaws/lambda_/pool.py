@@ -240,9 +240,11 @@ def _started(
         "TZ": ":UTC",
         "_HANDLER": str(function.handler),
     }
-    # The functions of an artifact differ in their own variables, which the zygote does without.
+    variables = own | variables
+    # It has the variables of the artifact's first function, because most of those that are read on import
+    # have the same value in all functions.
     zygote = zygotes.get(task_folder) or Zygote(task_folder, variables)
     zygotes[task_folder] = zygote
-    started = ExecutionEnvironment(zygote, str(function.handler), own | variables, log_stream)
+    started = ExecutionEnvironment(zygote, str(function.handler), variables, log_stream)
     _by_token[token] = started
     return started

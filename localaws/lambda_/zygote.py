@@ -1,9 +1,10 @@
 """Run by a function's interpreter, in its artifact's folder: imports once what all of its processes would.
 
-It executes the import statements of the artifact's modules, then forks for each execution environment.
-The handler's own module is imported by the fork, as is AWS's runtime client. Variables of the
-environment that were read meanwhile are known: a function that has another value of one of them gets an
-interpreter of its own, which imports everything anew. So do all, once an import has started a thread.
+It lets AWS's runtime client set logging up, executes the import statements of the artifact's modules, then
+forks for each execution environment, which runs the client and so imports the handler's own module.
+Variables of the environment that were read meanwhile are known: a function that has another value of one
+of them gets an interpreter of its own, which imports everything anew. So do all, once an import has
+started a thread.
 
 Nothing of the local AWS can be imported here; processes.py is at the other end.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -30,6 +32,7 @@ _FDS = 3  # the log, what is held while the process lives, where its id and its 
 def main(control: socket.socket) -> None:
     """Serve the local AWS until it closes its end."""
     with _recorded() as read:
+        _set_logging_up()
         _import_ahead(Path.cwd())
     if threading.active_count() > 1:
         read["a thread"] = "was started"  # which a fork would not have
@@ -79,6 +82,19 @@ def _recorded() -> Iterator[dict[str, str | None]]:
         environ.__getitem__, environ.__iter__ = get, iterate
 
 
+def _set_logging_up() -> None:
+    """Let the runtime client do so now: the modules of an artifact find its handler, and may change it."""
+    # Its connection keeps the address that it finds on its import, which is another one for each fork.
+    sys.modules["runtime_client"] = None  # type: ignore[assignment]
+    # If the artifact has modules that are in its way, the function finds that, too.
+    with contextlib.suppress(Exception):
+        from awslambdaric import bootstrap
+
+        bootstrap.init_logging()
+        bootstrap._setup_logging = lambda *_: None  # which each fork would do again
+    del sys.modules["runtime_client"]
+
+
 def _import_ahead(folder: Path) -> None:
     for file in sorted(folder.glob("*.py")):
         # What is wrong with a module, or with what it imports, is for the function to find.
@@ -123,6 +139,8 @@ def _become(
     os.environ.update(variables)
     time.tzset()
     gc.unfreeze()
+    if client := sys.modules.get("awslambdaric.lambda_runtime_client"):
+        importlib.reload(client)  # now with its connection
     sys.argv[1:] = [handler]
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)
     sys.exit()

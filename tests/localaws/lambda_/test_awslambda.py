@@ -303,6 +303,24 @@ def test_the_environment_is_the_functions_own(
     assert environment["AWS_EXECUTION_ENV"] == f"AWS_Lambda_{RUNTIME}"
 
 
+def test_functions_of_one_artifact_share_the_imports_that_read_an_equal_variable(
+    aws: LocalAws, make: Make
+) -> None:
+    source = "import library\ndef handler(event, context): return [library.LEVEL, library.PID]"
+    library = "import os\nLEVEL, PID = os.environ['LEVEL'], os.getpid()"
+    code = {"ZipFile": _artifact(source, library=library)}
+
+    def imported(suffix: str, level: str) -> Any:
+        variables = {"Variables": {"LEVEL": level, "TABLE": suffix}}
+        return _invoke(aws, make(source, suffix=suffix, Code=code, Environment=variables))
+
+    [_, first], [_, second] = imported("a", "INFO"), imported("b", "INFO")
+    assert first == second
+    level, third = imported("c", "DEBUG")
+    assert level == "DEBUG"
+    assert third != first
+
+
 def test_an_update_or_a_deletion_retires_the_process(aws: LocalAws, make: Make) -> None:
     name = make("import os\ndef handler(event, context): return [1, os.getpid()]")
     [_, first] = _invoke(aws, name)

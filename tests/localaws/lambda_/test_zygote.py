@@ -74,3 +74,29 @@ def test_a_variable_that_is_read_on_import_has_the_functions_value(
 def test_a_module_that_ends_the_interpreter_does_so_in_the_function_only(start: Start) -> None:
     library = "import os\nPID = COLOUR = None\nif 'COLOUR' not in os.environ: raise SystemExit(3)"
     assert start(library, COLOUR="red")[4] is None
+
+
+def test_a_module_finds_logging_as_the_runtime_client_has_set_it_up(start: Start) -> None:
+    library = "import logging, os\nPID, COLOUR = os.getpid(), len(logging.getLogger().handlers)"
+    app = """
+        import logging
+        import library
+        def handler(event, context):
+            return [library.PID, library.COLOUR, len(logging.getLogger().handlers)]
+    """
+    first, second = start(library, app), start(library, app)
+    assert first == second  # forks of one zygote
+    assert first[1:] == [1, 1]
+
+
+def test_an_interpreter_of_its_own_sets_logging_up_itself(start: Start) -> None:
+    library = "import os\nPID = COLOUR = os.environ.get('AWS_LAMBDA_LOG_FORMAT')"
+    app = """
+        import logging
+        import library
+        def handler(event, context):
+            (only,) = logging.getLogger().handlers
+            return [library.PID, type(only.formatter).__name__]
+    """
+    assert start(library, app, AWS_LAMBDA_LOG_FORMAT="Text") == ["Text", "Formatter"]
+    assert start(library, app, AWS_LAMBDA_LOG_FORMAT="JSON") == ["JSON", "JsonFormatter"]
