@@ -22,7 +22,7 @@ from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
 from slipway.image import Image
 from slipway.ledger.ledger import TAKEN_UP
-from slipway.ledger.records import Good, ServiceRecord
+from slipway.ledger.records import Good, ServiceRecord, lane_of
 from slipway.release.named import NamedRelease
 
 
@@ -79,6 +79,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     # The other gates come after its turn: the deployment that it waits for may make an alarm fire.
     if ahead := record.ahead_of(case.claim, case.deployment, case.now):
         return case.wait_for_turn(ahead, world.ledger)
+    waited = lane_of(case.deployment) in record.waiting
     found = read_service(service, world.ecs)
     refuse_other_kinds(service, found, world.ecs)
     running = read_task_definition(found["taskDefinition"], world.ecs)
@@ -89,7 +90,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     before = last_completed_task_definition(found)
     baseline, was_claimed = record.before or before, record.before is not None
     if has_settled(found) and _is_good(record, running, containers, image):
-        return _no_change(case, world, running.arn)
+        return _no_change(case, world, running.arn, waited)
     case = with_gates_of_other_plans(case, running, world)
     policy = case.deployment.policy
     if not ours and (refusal := frozen(case, record, world)):
@@ -101,7 +102,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
         return case.wait_patiently(Cause.UNREADABLE, reason)
     if not ours and (refusal := blocked(case, alarms)):
         return refusal
-    if refused := case.claim_service(world.ledger, baseline):
+    if refused := case.claim_service(world.ledger, baseline, waited=waited):
         return refused
     # Read the record again: the deployment that had the claim may have ended in the meantime, and its version
     # may be good.
@@ -177,10 +178,10 @@ def _is_good(record: ServiceRecord, running: Revision, containers: list[str], im
     )
 
 
-def _no_change(case: Case, world: World, running: str) -> Beginning:
+def _no_change(case: Case, world: World, running: str, waited: bool) -> Beginning:
     # The claim keeps an older release that is on its way from changing the service after this one. It may
     # have done so already, so that the service is read again.
-    if refused := case.claim_service(world.ledger, running):
+    if refused := case.claim_service(world.ledger, running, waited=waited):
         return refused
     found = read_service(case.service, world.ecs)
     if found["taskDefinition"] != running or not has_settled(found):

@@ -212,6 +212,7 @@ class Case:
         *,
         recovering: bool = False,
         version: str | None = None,
+        waited: bool = False,
     ) -> Beginning | None:
         """Claim the service, and return None; if that is refused, return END or WAIT instead.
 
@@ -219,6 +220,7 @@ class Case:
             baseline: ARN of what the service ran before anything that is unproven now.
             recovering: whether to take the claim over from the deployment's own dead execution only.
             version: the version that a manual rollback goes back to; None if it is not known.
+            waited: whether the lane has a place among those that wait, which it leaves.
         """
         try:
             ledger.claim(
@@ -228,6 +230,7 @@ class Case:
                 self.now,
                 recovering=recovering,
                 version=version,
+                waited=waited,
             )
         except Superseded as other:
             return self.superseded(other)

@@ -77,17 +77,9 @@ class Update:
 class Deletion:
     """The deletion of one item, as TransactWriteItems takes it; nothing if there is no such item."""
 
-    def __init__(
-        self, key: Key, condition: str = "", values: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, key: Key) -> None:
         self.key = key
         self.arguments: dict[str, Any] = {"Key": {"pk": key[0], "sk": key[1]}}
-        if condition:
-            self.arguments |= {
-                "ConditionExpression": condition,
-                "ExpressionAttributeNames": _names(condition),
-                "ExpressionAttributeValues": dict(values or {}),
-            }
 
 
 class Items:

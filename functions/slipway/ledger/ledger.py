@@ -114,6 +114,8 @@ CHANGE_SECONDS = 30
 # How late a release that waits for its turn may ask again and still keeps its place. The state machine tries
 # BeginDeployment seven times, with pauses, and waits up to three times as long after that.
 LATE_SECONDS, LATE_FACTOR = 120, 3
+NO_LONGER_WAITING = "2000-01-01T00:00:00.000000Z"
+"""The ``until`` of a place that was left. The item stays until it expires: no step may delete one."""
 
 
 # --- the conditions -------------------------------------------------------------------------------
@@ -384,6 +386,7 @@ class Ledger:
         *,
         recovering: bool = False,
         version: str | None = None,
+        waited: bool = False,
     ) -> None:
         """Claim the service, and record the release as the newest one of its lane that was accepted.
 
@@ -394,6 +397,7 @@ class Ledger:
             baseline: ARN of the task definition that the service ran when it was last free.
             recovering: whether the service may be claimed only if this deployment was the last to claim it.
             version: the version that a manual rollback goes back to; None if it is not known.
+            waited: whether the lane has a place among those that wait, which it leaves.
 
         Raises:
             Superseded: a newer release of the same lane was accepted on the service, or a higher version
@@ -412,20 +416,10 @@ class Ledger:
         }
         claimant = Claimant.of(deployment.release)
         last = LastClaim(deployment=claim.deployment, **dict(claimant))
-        values = {
-            ":claim": item,
-            ":last_claimed": last.to_json(),
-            ":surely_past": _after(now, -CLOCKS_APART_SECONDS),
-        }
+        condition, values = _may_claim(claim, deployment, now, recovering)
+        values |= {":claim": item, ":last_claimed": last.to_json()}
         expression = "SET #claim = :claim, #last_claimed = :last_claimed"
-        condition = f"({_AT_REST})"
-        if recovering:
-            condition += f" AND {_OURS_LAST}"
-            values[":deployment"] = claim.deployment
-        elif not release.manual_rollback:
-            condition += f" AND ({_ITS_TURN})"
-            values |= {":deployment": claim.deployment, ":lane": lane, ":deploys": deploys}
-        claiming: list[Update | Deletion] = [
+        claiming = [
             Update(_claim(claim), expression, condition, values),
             Update.setting((claim.service, BEFORE), {"baseline": baseline}),
             Update.setting((SERVICES, claim.service), {"claimed_by": claim.deployment}),
@@ -446,7 +440,9 @@ class Ledger:
             ordered[":seen"] = record.versions.get(lane, "")
         newest = (claim.service, f"{NEWEST}{lane}")
         ordering = Update.setting(newest, facts, condition, ordered)
-        claiming.append(Deletion((claim.service, f"{WAITING}{lane}")))
+        if waited:
+            over = {"until": NO_LONGER_WAITING}
+            claiming.append(Update.setting((claim.service, f"{WAITING}{lane}"), over))
         try:
             self._items.update_all([*claiming, ordering])
         except NoLonger:
@@ -499,11 +495,11 @@ class Ledger:
         waiting = record.waiting.get(lane)
         if waiting and waiting.deployment == claim.deployment:
             ours = "#deployment = :deployment"
-            gone = Deletion(
-                (claim.service, f"{WAITING}{lane}"), ours, {":deployment": claim.deployment}
-            )
+            key, over = (claim.service, f"{WAITING}{lane}"), {"until": NO_LONGER_WAITING}
             with suppress(NoLonger):
-                self._items.update_all([gone])
+                self._items.update(
+                    Update.setting(key, over, ours, {":deployment": claim.deployment})
+                )
 
     def renew(self, claim: ClaimId, now: datetime) -> None:
         """Give a sign of life: the lease begins anew.
@@ -800,6 +796,20 @@ class Ledger:
         if record.claim is None and record.last_claimed_by(claim.deployment):
             return SupersededByPerson(f"a person has freed service {claim.service}")
         return superseded_by(record)
+
+
+def _may_claim(
+    claim: ClaimId, deployment: Deployment, now: datetime, recovering: bool
+) -> tuple[str, dict[str, Any]]:
+    """The condition on the item of the claim under which a deployment may claim its service."""
+    values: dict[str, Any] = {":surely_past": _after(now, -CLOCKS_APART_SECONDS)}
+    ours = {":deployment": claim.deployment}
+    if recovering:
+        return f"({_AT_REST}) AND {_OURS_LAST}", values | ours
+    if deployment.release.manual_rollback:
+        return _AT_REST, values
+    lane = {":lane": lane_of(deployment), ":deploys": deployed_by(deployment.release)}
+    return f"({_AT_REST}) AND ({_ITS_TURN})", values | ours | lane
 
 
 def never_still(service: str) -> AwsUnavailable:

@@ -60,13 +60,23 @@ def give_roles_and_a_log_to(shop: Shop) -> None:
     assert shop.running() == shop.v1
 
 
+def protect(shop: Shop, *, enabled: bool) -> None:
+    """Protect the tasks of the service from being stopped, or end their protection."""
+    ecs = shop.account.aws.client("ecs")
+    tasks = ecs.list_tasks(cluster=shop.cluster, serviceName=shop.name)["taskArns"]
+    ecs.update_task_protection(cluster=shop.cluster, tasks=tasks, protectionEnabled=enabled)
+
+
 def test_the_template_allows_each_step_what_it_does_and_nothing_else(account: Account) -> None:
     shop = account.shop(alarms=("permissions",))
     give_roles_and_a_log_to(shop)
     ssm, kept = account.aws.client("ssm"), f"/slipway/images/{shop.service}"
     ssm.put_parameter(Name=kept, Value="the first image", Type="String")
+    # Only of old tasks that stay for long is it asked whether they are protected.
+    protect(shop, enabled=True)
     v2 = shop.push("v2")
     assert shop.deployed("v2").outcome == "SUCCEEDED"
+    protect(shop, enabled=False)
     assert ssm.get_parameter(Name=kept)["Parameter"]["Value"] == f"{shop.uri}@{v2}"
     # What it goes back to has to be registered anew.
     good = shop.record().last_good
