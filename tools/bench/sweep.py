@@ -8,6 +8,7 @@ real client, on an answer that no network brings, and one thread at a time spend
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections import Counter
@@ -29,6 +30,7 @@ from tools.bench.threads import SimulatedThreads
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "functions"))
 
+PREFIX = "/slipway"
 REPOSITORIES, IMAGES = 1000, 10_000
 PAGE_SECONDS = (0.25, 0.5, 1.0, 2.0)
 """How long ECR may take for a page of 1,000 images."""
@@ -130,6 +132,7 @@ class _Account:
 
 def measure() -> dict[str, Any]:
     """The sweep of REPOSITORIES with IMAGES each, for every time that ECR may take for a page."""
+    os.environ.setdefault("PARAMETER_PREFIX", PREFIX)  # which the template gives the deployed one
     cpu = page_cpu_seconds()
     rounds = {each: simulate(REPOSITORIES, IMAGES, each, cpu) for each in PAGE_SECONDS}
     return {
@@ -247,7 +250,7 @@ def page_cpu_seconds(pages: int = 20) -> float:
 
 def _parameter(repository: str) -> dict[str, Any]:
     return {
-        "Name": f"/slipway/repositories/{repository}",
+        "Name": f"{PREFIX}/repositories/{repository}",
         "Value": PLAN,
         "LastModifiedDate": NOW - timedelta(days=365),
     }

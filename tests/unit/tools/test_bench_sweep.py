@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from slipway.deployment.sweep import CALLS_PER_SECOND
+from tools.bench import sweep
 from tools.bench.sweep import page_cpu_seconds, simulate, sum_of_calls
 from tools.bench.threads import SimulatedThreads
 
@@ -28,6 +29,14 @@ def test_a_sweep_calls_ecr_once_for_a_thousand_images_and_ssm_once_for_ten_plans
     runs = simulate(repositories, images, page_seconds=0, cpu_seconds=0)
 
     assert sum_of_calls(runs) == calls
+
+
+def test_the_benchmark_needs_no_environment_of_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PARAMETER_PREFIX", raising=False)
+    monkeypatch.setattr(sweep, "REPOSITORIES", 1)
+    monkeypatch.setattr(sweep, "IMAGES", 1)
+
+    assert sweep.measure()["calls"][1.0] == {"ssm:GetParametersByPath": 1, "ecr:DescribeImages": 1}
 
 
 @pytest.mark.parametrize("page_seconds", [0, 0.5, 3])
