@@ -32,7 +32,8 @@ def begin(start: Start, now: datetime, world: World) -> Beginning:
     Raises:
         Refused: the ledger has nothing for this execution to carry out, or not now.
         InvalidInput: the cluster, service, container or an alarm does not exist; or the service is of a kind
-            that Slipway can't deploy to.
+            that Slipway can't deploy to; or another plan of the service is invalid, or the gates of all of
+            them are too many together.
         AwsUnavailable, AwsRefused, Unreadable: from AWS and the ledger.
     """
     asked = read_asked(start.start, start.execution, start.started_at, world.ledger)

@@ -35,11 +35,15 @@ BUSY_SECONDS = 2
 
 
 LONGEST_TURN_SECONDS = 172_800
-"""How long a release waits for its turn: as long as a deployment with the longest bake and timeouts."""
+"""How long a release waits for its turn: the longest bake and four of the longest timeouts."""
 LONGEST_PAUSE_SECONDS = 1800
-"""The longest pause before a release asks again whether it is its turn."""
+"""The longest pause before a release asks again whether it is its turn. After retries, the state machine
+waits up to three times as long."""
 
-UNCHECKED = "whose targets Slipway can't check; it needs a target group of a load balancer, or none"
+UNCHECKED = (
+    "whose targets Slipway can't check; it deploys only to services with target groups of a load balancer, "
+    "or without any"
+)
 
 
 class Start(Model):
@@ -81,7 +85,7 @@ class Beginning(Model):
     evidence: Evidence = ()
     wait_seconds: int = 0
     patient_since: datetime | None = None
-    """Since when it waits for what it can't read; None if it does not."""
+    """Since when it waits for alarms that can't be read; None if it does not."""
     began_at: datetime
     manual_rollback: bool = False
     updated: bool = False
@@ -101,11 +105,12 @@ class Beginning(Model):
     task_definition: str | None = None
     """ARN of the task definition to go back from, if it exists already."""
     unproven: tuple[str, ...] = ()
-    """ARNs of the unproven task definitions of deployments from which this one has taken over. If it fails
-    before it changes anything, it must still put the rollback target in their place."""
+    """ARNs of the unproven task definitions that earlier deployments may have left on the service, because
+    this one took over from them or a person freed the service. If this one fails before it changes anything,
+    it must still put the rollback target in their place."""
     left: tuple[str, ...] = ()
-    """ARNs of the unproven task definitions of deployments that have ended. They may stay where they are, but
-    no new version is built on them."""
+    """ARNs of what deployments may have left on the service that ended without proving it good. They may
+    stay, but no new version is built on them if there is a good one."""
     alarms_firing: tuple[str, ...] = ()
     """Names of the policy's alarms that are in ALARM now. They can't fail this deployment until they have
     left that state and fire again."""
@@ -166,8 +171,9 @@ class Case:
     def wait_for_turn(self, reason: str, ledger: Ledger) -> Beginning:
         """WAIT for another deployment, or END: as FAILED if that takes too long, or as SUPERSEDED.
 
-        The pauses become longer, a tenth of the time that it has waited: an execution's history has room for
-        few, and the release begins little later than it could.
+        A pause is a tenth of the time waited so far, from ``poll_seconds`` to LONGEST_PAUSE_SECONDS. So an
+        execution's history has room for two days of waiting, and the release begins little later than it
+        could.
 
         Raises:
             AwsUnavailable, AwsRefused, Unreadable: from the ledger.
@@ -220,7 +226,10 @@ class Case:
             baseline: ARN of what the service ran before anything that is unproven now.
             recovering: whether to take the claim over from the deployment's own dead execution only.
             version: the version that a manual rollback goes back to; None if it is not known.
-            waited: whether the lane has a place among those that wait, which it leaves.
+            waited: whether the lane has a place among those that wait, which this claim ends.
+
+        Raises:
+            AwsUnavailable, AwsRefused, Unreadable: from the ledger.
         """
         try:
             ledger.claim(
@@ -253,8 +262,8 @@ def refuse_other_kinds(service: str, found: Service, ecs: ECSClient) -> None:
 
     The verdict's rules are those of a rolling update. Other strategies keep two sets of tasks, other
     controllers leave the deployment to another AWS service, and a hook holds it up or fails it: by these
-    rules such a service would count as healthy too early. The targets of an Express service, of a gateway and
-    of VPC Lattice are none that the verdict reads.
+    rules such a service would count as healthy too early. The verdict does not read the targets of an Express
+    service, of a gateway or of VPC Lattice.
 
     Args:
         found: the service as DescribeServices returned it.

@@ -58,7 +58,8 @@ def frozen(case: Case, record: ServiceRecord, world: World) -> Beginning | None:
         Outcome.REJECTED,
         Cause.FROZEN,
         f"deployments to service {case.service} are frozen until {timestamp(end)} "
-        f'(see {freeze_parameter()}, and "freeze" in the plan and in {service_parameter(case.service)}); '
+        f'(see {freeze_parameter()}, and "freeze" in the plans of the images that the service runs and in '
+        f"{service_parameter(case.service)}); "
         "start it manually after that",
     )
 
@@ -75,8 +76,8 @@ def blocked(case: Case, alarms: dict[str, Alarm]) -> Beginning | None:
     policy = case.deployment.policy
     if missing := [name for name in policy.alarm_names if name not in alarms]:
         raise InvalidInput(
-            f"the plan or {service_parameter(case.service)} names alarms for service {case.service} that "
-            f"CloudWatch does not have in this account and region: {', '.join(missing)}"
+            f"a plan of an image that service {case.service} runs, or {service_parameter(case.service)}, "
+            f"names alarms that CloudWatch does not have in this account and region: {', '.join(missing)}"
         )
     firing = [alarms[name] for name in policy.blocking if alarms[name].state == "ALARM"]
     if not firing:
@@ -86,7 +87,8 @@ def blocked(case: Case, alarms: dict[str, Alarm]) -> Beginning | None:
         Outcome.REJECTED,
         Cause.ALARM,
         f"nothing is deployed to service {case.service} while {names} is in ALARM "
-        f'("when_firing": "block" in the plan or in {service_parameter(case.service)})',
+        f'("when_firing": "block" in a plan of an image that the service runs, or in '
+        f"{service_parameter(case.service)})",
         evidence=tuple(f"alarm {alarm.name} is in ALARM: {alarm.reason}" for alarm in firing),
         alarms_fired=tuple(alarm.name for alarm in firing),
     )

@@ -1,4 +1,7 @@
-"""Adds the gates of the other plans that name a service: those of the other images that run there."""
+"""Adds the gates that the other images of a service have.
+
+They are in the plans of other repositories, and in routes of the same plan for other containers.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from slipway.release.service_policy import with_gates_of
 
 
 def with_gates_of_other_plans(case: Case, running: Revision, world: World) -> Case:
-    """The same case, with the alarms and freezes of each plan whose image runs on the service, too.
+    """The same case, with the alarms and freezes of the other images of the service added.
 
     A new image of one container may break what another one's alarms watch, and a freeze is meant for the
     service, not for one of its containers.
 
     Raises:
-        InvalidInput: such a plan is invalid, or all gates are too many together.
+        InvalidInput: such a plan or the policy of the service is invalid, or all gates are too many together.
         AwsUnavailable: from SSM.
         AwsRefused: from SSM, of the policy of the service.
     """
@@ -33,7 +36,7 @@ def with_gates_of_other_plans(case: Case, running: Revision, world: World) -> Ca
 
 
 def _others(case: Case, running: Revision, world: World) -> Iterator[Policy]:
-    """The policies of the service in these plans, one for each container that a plan names."""
+    """The policies that the plans of the other images have for the service: one for each named container."""
     ours = case.deployment.release.image.repository
     container = case.deployment.policy.container
     owns = {running.own_repository(source(reference)) for reference in running.images.values()}

@@ -1,6 +1,6 @@
-"""Reads the service revision that a service runs.
+"""Reads the newest service revision of a service.
 
-It says what DescribeServices does not: the gateways and load balancers that ECS manages for the service.
+It shows what DescribeServices does not: the gateways and load balancers that ECS manages for the service.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Revision = dict[str, Any]
 """A service revision as DescribeServiceRevisions returns it."""
 
-# A revision from before 25 October 2024 can't be described. Which error that is, is not documented.
+# ECS can't describe revisions from before 25 October 2024 (botocore's model of `ecs`,
+# DescribeServiceRevisions). It is not documented which error it answers then, so that each of these counts as
+# "not there".
 NOT_THERE = ("ClientException", "InvalidParameterException", "UnsupportedFeatureException")
 
 

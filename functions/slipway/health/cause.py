@@ -46,7 +46,7 @@ class Cause(StrEnum):
     TIMEOUT = "TIMEOUT", "the service was not healthy in time"
     ECS = (
         "ECS",
-        "ECS marked its own deployment of the service as failed, or stopped tasks, and nothing shows why",
+        "ECS marked its own deployment as failed, or an essential container ended, and nothing shows why",
     )
     PERSON = (
         "PERSON",
@@ -54,7 +54,7 @@ class Cause(StrEnum):
     )
     NEWER_RELEASE = (
         "NEWER_RELEASE",
-        "a newer release has taken over the service, or waits for it",
+        "a newer release has the service or waits for it, or another one took it from a silent execution",
     )
     QUARANTINED = "QUARANTINED", "the image is quarantined on the service"
     FROZEN = "FROZEN", "a freeze is in force"

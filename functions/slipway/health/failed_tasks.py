@@ -47,10 +47,11 @@ KINDS = 6
 FAILED_TO_START = "TaskFailedToStart"
 EXITED = "EssentialContainerExited"
 NOT_SAID = "Task failed to start"
-"""What ECS gives as the reason of a task of which only a container's reason says why."""
+"""ECS's ``stoppedReason`` of a task that did not start, if only a container's reason says why."""
 STOPPED = (0, 137, 143)
-"""Exit codes that a container may have because ECS stopped it: it ended on SIGTERM, was killed after its
-``stopTimeout``, or does not handle SIGTERM. They don't tell whether it was the first one to end."""
+"""Exit codes of a container that ECS stopped: 0 if it handles SIGTERM, 137 if it was killed after its
+``stopTimeout``, 143 if it does not handle SIGTERM. They don't tell which container ended first
+(https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html)."""
 
 
 class Failed(Model):
@@ -89,7 +90,7 @@ def cause_of_failure(task: StoppedTask) -> Cause:
     if _says(NOT_ALLOWED, task):
         return Cause.CONFIGURATION
     if task.code == EXITED:
-        # If ECS says of no container how it ended, it may have been the image's or one that AWS added.
+        # If ECS says of none of the task definition's containers how it ended, another one may be to blame.
         known = any(container.said for container in task.containers)
         return Cause.IMAGE if known or not task.injected else Cause.ECS
     ran = any(container.exit_code is not None for container in task.containers)
@@ -98,7 +99,7 @@ def cause_of_failure(task: StoppedTask) -> Cause:
 
 
 def _injected_to_blame(task: StoppedTask) -> Container | None:
-    """The container that AWS added and that ended the task; None if it was one of the task definition.
+    """The container that AWS added and that ended the task; None if another one did, or nobody knows.
 
     ECS does not say which container ended first. So an added one is to blame only if none of the task
     definition shows that it failed by itself.
@@ -110,7 +111,7 @@ def _injected_to_blame(task: StoppedTask) -> Container | None:
 
 
 def _ended(added: Container, task: StoppedTask, own: Sequence[Container]) -> bool:
-    """Whether a container that AWS added ended the task, provided that none of its own failed by itself."""
+    """Whether a container that AWS added ended the task, given that no other one failed by itself."""
     failed = bool(added.exit_code or added.reason)
     if task.code == EXITED:
         return failed or (bool(added.said) and not any(c.said for c in own))
@@ -125,7 +126,8 @@ def _ended(added: Container, task: StoppedTask, own: Sequence[Container]) -> boo
 def _failed_by_itself(container: Container, task: StoppedTask) -> bool:
     """Whether a container shows that it was not just stopped with its task."""
     if container.reason:
-        # Every container of a task waits for its proxy, and gives that as the reason if it waits in vain.
+        # The other containers wait until the proxy is healthy. If they wait in vain, their reason names it in
+        # brackets (https://github.com/aws/amazon-ecs-agent/pull/3178).
         return not any(f"[{other.name}" in container.reason for other in task.injected)
     return container.exit_code is not None and container.exit_code not in STOPPED
 

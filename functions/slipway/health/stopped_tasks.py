@@ -10,9 +10,11 @@ from slipway.ecs.task_definition import is_essential
 from slipway.model import Model
 
 AGENT = "aws-guardduty-agent-"
-"""How the names of GuardDuty's agents begin. A task goes on without its agent."""
+"""How the names of GuardDuty's agents begin. A task goes on without its agent
+(https://github.com/aws/aws-cdk/issues/32877)."""
 PROXY = "ecs-service-connect"
-"""The name of Service Connect's proxy, but for its random end. A task ends with its proxy."""
+"""The name of Service Connect's proxy, but for its random end. A task ends with its proxy
+(https://github.com/aws/amazon-ecs-agent/issues/4397)."""
 
 
 class Container(Model):
@@ -69,7 +71,7 @@ def stopped_task(task: dict[str, Any], defined: Sequence[dict[str, Any]]) -> Sto
 
     AWS adds containers of its own to a task, such as the agent of GuardDuty and the proxy of Service
     Connect. The task definition does not name them, and DescribeTasks does not say which are essential.
-    An agent is not, so it is left out. Any other one may have ended the task.
+    GuardDuty's agent is not, so it is left out. Any other one may have ended the task.
 
     Args:
         defined: the ``containerDefinitions`` of its task definition.

@@ -111,16 +111,18 @@ LEASE_SECONDS = 900
 # How long UpdateService and RollBack may take to change a service: the timeout of their functions in
 # template.yaml. After it, neither of them can still be running.
 CHANGE_SECONDS = 30
-# How late a release that waits for its turn may ask again and still keeps its place. The state machine tries
-# BeginDeployment seven times, with pauses, and waits up to three times as long after that.
+# A place among those that wait lapses so many times its pause, and so many seconds, after the release has
+# asked: the state machine waits up to three times the pause after retries, and tries BeginDeployment seven
+# times.
 LATE_SECONDS, LATE_FACTOR = 120, 3
 NO_LONGER_WAITING = "2000-01-01T00:00:00.000000Z"
-"""The ``until`` of a place that was left. The item stays until it expires: no step may delete one."""
+"""The ``until`` of a place that has ended. The item stays until it expires, because the roles of the steps
+may delete only copies of task definitions."""
 
 
 # --- the conditions -------------------------------------------------------------------------------
 #
-#                     the newest release that was accepted
+#                     the newest release of its lane that was accepted
 #                                   |
 #   release time  ------------------+----------------------------------------------------------->
 #                  older: SUPERSEDED | the same or newer: may claim the service, if it is at rest
@@ -136,12 +138,13 @@ NO_LONGER_WAITING = "2000-01-01T00:00:00.000000Z"
 # for a deployment whose end is recorded; and what a person changes with the function Operate. The execution's
 # ARN is the fencing token. An execution that takes over writes its own ARN into the claim, so every later
 # write of the former one to the service fails; the former one may still write to its own deployment's item.
-# An expired lease transfers nothing: it only makes the sweep check whether the execution is still running.
+# An expired lease transfers nothing by itself. It makes the sweep check whether the execution is still
+# running, and lets a release that waits for its turn claim the service.
 
 _NEVER_BACKWARDS = "attribute_not_exists(#newest) OR #newest <= :order"
 _SAME_VERSION = "attribute_not_exists(#version) OR #version = :seen"
-# As `ServiceRecord.ahead_of` has it. DynamoDB takes a comparison with a missing attribute as false, but `<>`
-# as true.
+# As `ServiceRecord.ahead_of` has it, but for the lanes that wait, which are in other items. For DynamoDB a
+# comparison with a missing attribute is false, but `<>` is true.
 _ITS_TURN = (
     "attribute_not_exists(#claim) OR (#claim.#lane = :lane AND #claim.#deploys <> :deploys) "
     "OR #claim.#deployment = :deployment OR #claim.#lease_until < :surely_past"
@@ -171,7 +174,7 @@ class Unreadable(SlipwayError):  # noqa: N818 - as AwsRefused
 
 
 class Busy(Exception):  # noqa: N818 - not an error: the caller of `claim` tries again in a moment
-    """Another deployment is changing the service right now, or has claimed it since the record was read."""
+    """Another deployment is changing the service, or has it, so that it is not this one's turn any more."""
 
 
 class _Listed(Model):
@@ -397,7 +400,7 @@ class Ledger:
             baseline: ARN of the task definition that the service ran when it was last free.
             recovering: whether the service may be claimed only if this deployment was the last to claim it.
             version: the version that a manual rollback goes back to; None if it is not known.
-            waited: whether the lane has a place among those that wait, which it leaves.
+            waited: whether the lane has a place among those that wait, which this claim ends.
 
         Raises:
             Superseded: a newer release of the same lane was accepted on the service, or a higher version
@@ -465,10 +468,10 @@ class Ledger:
         """Record that a release waits for its turn, which keeps the place of its lane.
 
         Args:
-            seconds: it asks again after these.
+            seconds: the pause until it asks again.
 
         Raises:
-            Superseded: a newer release of the same lane waits, or was accepted.
+            Superseded: a newer release of the same lane waits already.
         """
         release, lane = deployment.release, lane_of(deployment)
         record = self.service(claim.service)
@@ -889,6 +892,8 @@ def _service_record(service: str, items: Sequence[Mapping[str, Any]]) -> Service
             known |= {name: item[field] for name, field in of_each.items() if field in item}
             part = {name: {lane: value} for name, value in known.items()}
         elif item["sk"].startswith(WAITING):
+            if "deployment" not in item:  # it expired just before its place was ended
+                continue
             part = {"waiting": {item["sk"].removeprefix(WAITING): item}}
         else:
             part = {n: item[n] for n in ATTRIBUTES.get(item["sk"], ()) if n in item}

@@ -120,7 +120,7 @@ class Claim(Model):
 
 
 class Waiting(Model):
-    """The release of a lane that waits for its turn on a service, while another lane has it."""
+    """The release of a lane that waits for its turn on a service: see `ServiceRecord.ahead_of`."""
 
     deployment: str
     """Id of its deployment."""
@@ -130,7 +130,7 @@ class Waiting(Model):
     since: AwareDatetime
     """When the lane began to wait. A newer release that comes in the meantime keeps the place."""
     until: AwareDatetime
-    """When it has to have asked again."""
+    """The place lapses at this time, unless the release has asked again."""
 
 
 class Claimant(Model):
@@ -312,7 +312,8 @@ class ServiceRecord(Model):
         """The lanes of a repository of which a release was accepted.
 
         Args:
-            container: the one that the plan names. If it names none, the policy of the service may.
+            container: the one that the plan names, or None. The policy of the service may name one although
+                the plan does not, so that None finds all lanes of the repository.
         """
         return tuple(
             key
@@ -327,7 +328,7 @@ class ServiceRecord(Model):
         return max(self.newest.get(lane, ""), waiting.order if waiting else "")
 
     def newest_at(self, repository: str, container: str | None = None) -> datetime | None:
-        """The time of the newest release of these lanes that was accepted, or None if none was."""
+        """The time of the newest release in `lanes_of` that was accepted, or None if none was."""
         lanes = self.lanes_of(repository, container)
         return max((_time_of(self.newest[lane]) for lane in lanes), default=None)
 
@@ -356,7 +357,7 @@ class ServiceRecord(Model):
         return f"release {min(others)[2].image} has waited for service {self.service} for longer"
 
     def place_of(self, lane: str, now: datetime) -> datetime:
-        """Since when a lane has waited for its turn; ``now`` if it has not."""
+        """Since when a lane has waited for its turn; ``now`` if it has no place, or one that has lapsed."""
         waiting = self.waiting.get(lane)
         return waiting.since if waiting and waiting.until >= now else now
 

@@ -34,7 +34,8 @@ def without_what_newer_releases_reach(news: News, ledger: Ledger) -> News | None
     if not remaining:
         return None
     why = tuple(
-        f"release {record.release.image} took over, and does not go there" for record in newer
+        f"release {record.release.image} is newer, and goes to none of these services"
+        for record in newer
     )
     return news.model_copy(
         update={"remaining_stages": remaining, "evidence": (*news.evidence, *why)}

@@ -113,7 +113,7 @@ MEANINGS = {
     "ReleaseTimedOut": Meaning(
         firing="a release ran out of time",
         sentence=(
-            "the execution of a release took more than three weeks and was ended; what it had not deployed "
+            "the execution of a release took more than six weeks and was ended; what it had not deployed "
             "yet stays as it was, and no other notice says so"
         ),
         chapter=RELEASE,

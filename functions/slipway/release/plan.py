@@ -262,7 +262,7 @@ class Plan(Model):
             if (before is None) is not (planned.container is None):
                 raise ValueError(
                     f"service {planned.service} is named with container {before or planned.container} in one "
-                    "place and without one in another: name a container in each"
+                    "place and without one in another: name a container in every place, or in none"
                 )
         return self
 

@@ -667,7 +667,8 @@ def test_a_deployment_in_a_freeze_is_rejected_until_every_freeze_has_ended(
     assert beginning.cause is Cause.FROZEN
     assert beginning.reason == (
         f"deployments to service production/api are frozen until {until} "
-        '(see /slipway/freeze, and "freeze" in the plan and in /slipway/services/production/api); start it '
+        '(see /slipway/freeze, and "freeze" in the plans of the images that the service runs and in '
+        "/slipway/services/production/api); start it "
         "manually after that"
     )
     assert ledger.service(SERVICE).claim is None
@@ -719,7 +720,8 @@ def test_a_deployment_is_rejected_while_a_blocking_alarm_fires(world, ecs, ssm, 
     assert beginning.alarms_fired == ("errors",)
     assert beginning.reason == (
         "nothing is deployed to service production/api while errors is in ALARM "
-        '("when_firing": "block" in the plan or in /slipway/services/production/api)'
+        '("when_firing": "block" in a plan of an image that the service runs, or in '
+        "/slipway/services/production/api)"
     )
     assert beginning.evidence == ("alarm errors is in ALARM: errors says so",)
     assert ledger.service(SERVICE).claim is None

@@ -68,7 +68,7 @@ def test_the_stages_that_the_newer_release_does_not_go_to_are_left_out(ledger):
     assert notice.title == "SUPERSEDED: release of shop/api:v2 did not reach production"
     [why] = notice.evidence
     assert why.startswith("release shop/api:main-7")
-    assert why.endswith("took over, and does not go there")
+    assert why.endswith("is newer, and goes to none of these services")
     [command] = notice.commands
     assert command.title == "Go on with the release of shop/api:v2, if it is still wanted"
 
