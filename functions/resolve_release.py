@@ -53,7 +53,7 @@ def _recorded(resolved: Resolved, given: Started) -> Resolved:
         execution=given.execution,
         expires_at=int((given.started_at + HISTORY).timestamp()),
     )
-    if lower := ledger.lower_version(record.deployments):
+    if lower := ledger.lower_version(record.deployments, given.started_at):
         return Resolved(ignored=lower)
     known = ledger.record_release(record)
     if known.execution == given.execution:  # an earlier attempt may have resolved it otherwise

@@ -146,7 +146,10 @@ def abandoned(
     stays = {_key(image) for image in images_of(target, running, world).values()}
     leaving = {_key(image): image for image in ours if _key(image) not in stays}
     if not leaving:
-        return Abandoned(ours[0], leaves=False)
+        # Most likely the one that a deployment under way is about to replace.
+        claimed = record.last_claimed.image.repository if record.last_claimed else None
+        named = next((image for image in ours if image.repository == claimed), ours[0])
+        return Abandoned(named, leaves=False)
     last = _released_last(running.service, leaving.values(), world.ledger)
     return Abandoned(
         last,

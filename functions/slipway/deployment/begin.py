@@ -89,7 +89,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     # A deployment from which this one takes over may have left an unproven version on the service. The
     # baseline is then what the service ran before that, as the ledger has it, not what it runs now.
     before = last_completed_task_definition(found)
-    baseline, was_claimed = record.before or before, record.before is not None
+    baseline, was_claimed = record.baseline_for(before), record.before is not None
     if has_settled(found) and _is_good(record, running, containers, image):
         return _no_change(case, world, running.arn, waited)
     case = with_gates_of_other_plans(case, running, world)
@@ -124,7 +124,30 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
         left=record.left,
         alarms_firing=tuple(name for name, alarm in alarms.items() if alarm.state == "ALARM"),
         gates=passed(case, record, alarms),
-        evidence=(*passed_over, *((_drift(running, rollback_target),) if drift else ())),
+        evidence=(
+            *passed_over,
+            *((_drift(running, rollback_target),) if drift else ()),
+            *(
+                _left_out(running, rollback_target, containers)
+                if running.arn in record.left
+                else ()
+            ),
+        ),
+    )
+
+
+def _left_out(running: Revision, base: Revision, containers: list[str]) -> tuple[str, ...]:
+    """A sentence for each image that nobody has proved good, and that the new version does not have.
+
+    Args:
+        base: what the new version is built on.
+        containers: those that get the new image.
+    """
+    return tuple(
+        f"the new version leaves out {image} in container {name}, which no deployment has proved good: "
+        "start its release again afterwards"
+        for name, image in running.images.items()
+        if name not in containers and image != base.images.get(name)
     )
 
 

@@ -52,7 +52,7 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         asked = abandoning(asked, running, rollback_target, world)
         case = replace(case, deployment=asked.deployment)
     record = world.ledger.service(service)
-    baseline = record.before or last_completed_task_definition(found)
+    baseline = record.baseline_for(last_completed_task_definition(found))
     if nothing_to_do := _no_change(asked, running, case.deployment):
         refused = None
         if record.claim and not _watches(record.claim, service, world):

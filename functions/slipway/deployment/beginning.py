@@ -206,7 +206,7 @@ class Case:
     def refused_as_older(self, record: ServiceRecord) -> Beginning | None:
         """END as SUPERSEDED if the service has accepted a newer release; otherwise None."""
         try:
-            refuse_older(record, self.deployment)
+            refuse_older(record, self.deployment, self.now)
         except Superseded as other:
             return self.superseded(other)
         return None

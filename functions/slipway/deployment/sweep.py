@@ -133,7 +133,7 @@ class Sweeper:
                 done["problems"].append(found.problem)
             for route, image in found.images:
                 try:
-                    if self._is_new(last, route, image) and self._start(last, image, now):
+                    if self._is_new(last, route, image, now) and self._start(last, image, now):
                         done["released"].append(f"{last}:{image.tag}")
                 except SlipwayError as error:
                     done["problems"].append(str(error))
@@ -190,17 +190,20 @@ class Sweeper:
             raise _OutOfTimeError
         self.pace.wait()
 
-    def _is_new(self, repository: str, route: Route, image: _Pushed) -> bool:
+    def _is_new(self, repository: str, route: Route, image: _Pushed, now: datetime) -> bool:
         """Whether no service of the first stage has had, superseded or quarantined this image."""
         for planned in route.stages[0].services:
             record = self.ledger.service(planned.service)
-            lanes = record.lanes_of(repository, planned.container)
             newest_at = record.newest_at(repository, planned.container)
             if newest_at and newest_at >= image.at:
                 return False
             version = route.version_of(image.tag)
-            accepted = [record.versions[lane] for lane in lanes if lane in record.versions]
-            if version and any(is_lower(version, known) for known in accepted):
+            known = [
+                each
+                for lane in record.lanes_of(repository, planned.container)
+                for each in record.versions_of(lane, now)
+            ]
+            if version and any(is_lower(version, each) for each in known):
                 return False
             if image.digest in record.quarantined:
                 return False

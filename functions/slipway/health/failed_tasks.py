@@ -114,6 +114,8 @@ def _ended(added: Container, task: StoppedTask, own: Sequence[Container]) -> boo
     """Whether a container that AWS added ended the task, given that no other one failed by itself."""
     failed = bool(added.exit_code or added.reason)
     if task.code == EXITED:
+        if not added.reason and added.exit_code in STOPPED and any(c.exit_code == 0 for c in own):
+            return False  # the application ended by itself, and its proxy with it
         return failed or (bool(added.said) and not any(c.said for c in own))
     if task.code == FAILED_TO_START:
         if task.reason in ("", NOT_SAID):

@@ -149,7 +149,9 @@ _ITS_TURN = (
     "attribute_not_exists(#claim) OR (#claim.#lane = :lane AND #claim.#deploys <> :deploys) "
     "OR #claim.#deployment = :deployment OR #claim.#lease_until < :surely_past"
 )
-_FIRST_OF_ITS_LANE = "attribute_not_exists(#order) OR #order <= :newest OR #until < :now"
+_FIRST_OF_ITS_LANE = (
+    "attribute_not_exists(#order) OR #order <= :newest OR #until < :now OR #deploys = :same"
+)
 _SAME_IMAGE = "#deploys = :deploys"
 _OURS = "#claim.#execution = :execution"
 _AT_REST = (  # a free service is at rest, too: it has no claim and so no change mark
@@ -235,7 +237,7 @@ class Ledger:
         }
         return _read(ReleaseRecord, {**items["release"], "progress": progress}, (pk, "release"))
 
-    def lower_version(self, deployments: Iterable[Deployment]) -> str:
+    def lower_version(self, deployments: Iterable[Deployment], now: datetime) -> str:
         """Why the release must not be deployed: a service has accepted a higher version; or else empty.
 
         A service whose items can't be read is left to the check at the beginning of its deployment.
@@ -247,10 +249,10 @@ class Ledger:
             release, service, lane = deployment.release, deployment.service, lane_of(deployment)
             if not (release.pushed and release.version):
                 continue
-            found = self._items.get((service, f"{NEWEST}{lane}"))
+            found = [self._items.get((service, f"{kind}{lane}")) for kind in (NEWEST, WAITING)]
             with suppress(Unreadable):
-                record = _service_record(service, [found] if found else [])
-                if lower := _lower_version(record, release, lane):
+                record = _service_record(service, [item for item in found if item])
+                if lower := _lower_version(record, release, lane, now):
                     return lower
         return ""
 
@@ -438,7 +440,7 @@ class Ledger:
         if release.pushed and release.version:
             # DynamoDB can't compare versions, so that the one which was compared must still be there.
             record = self.service(claim.service)
-            refuse_older(record, deployment)
+            refuse_older(record, deployment, now)
             condition = f"({condition}) AND ({_SAME_VERSION})"
             ordered[":seen"] = record.versions.get(lane, "")
         newest = (claim.service, f"{NEWEST}{lane}")
@@ -453,7 +455,7 @@ class Ledger:
             if recovering and not record.last_claimed_by(claim.deployment):
                 raise superseded_by(record) from None
             if not release.manual_rollback:
-                refuse_older(record, deployment)
+                refuse_older(record, deployment, now)
             if _was_pushed_before(deployment, record):
                 if not release.manual_rollback:
                     claiming.append(Update(newest, "", _SAME_IMAGE, {":deploys": deploys}))
@@ -479,12 +481,18 @@ class Ledger:
         facts = {
             "deployment": claim.deployment,
             "image": release.image.to_json(),
-            "order": release_order(release),
+            "deploys": deployed_by(release),
+            "order": self._order_to_wait_with(record, deployment),
+            **({"version": release.version} if release.version else {}),
             "since": timestamp(record.place_of(lane, now)),
             "until": timestamp(until),
             "expires_at": int(until.timestamp()),
         }
-        values = {":newest": facts["order"], ":now": timestamp(now)}
+        values = {
+            ":newest": facts["order"],
+            ":now": timestamp(now),
+            ":same": facts["deploys"],
+        }
         key = (claim.service, f"{WAITING}{lane}")
         try:
             self._items.update(Update.setting(key, facts, _FIRST_OF_ITS_LANE, values))
@@ -492,6 +500,13 @@ class Ledger:
             raise Superseded(
                 f"a newer release of repository {release.image.repository} waits for service {claim.service}"
             ) from None
+
+    @staticmethod
+    def _order_to_wait_with(record: ServiceRecord, deployment: Deployment) -> str:
+        """The order of the release or, if one of the same image under another tag waits, the later one."""
+        own, waiting = release_order(deployment.release), record.waiting.get(lane_of(deployment))
+        same = waiting is not None and waiting.deploys == deployed_by(deployment.release)
+        return max(own, waiting.order) if waiting and same else own
 
     def _stop_waiting(self, claim: ClaimId, deployment: Deployment, record: ServiceRecord) -> None:
         lane = lane_of(deployment)
@@ -703,6 +718,7 @@ class Ledger:
                         Update.setting(_history(claim), facts, _NOT_ENDED),
                     ]
                 )
+                self._stop_waiting(claim, deployment, record)  # of a slow try of BeginDeployment
                 return True
         raise never_still(claim.service)
 
@@ -834,32 +850,35 @@ def _person(claimant: Claimant) -> str:
 
 def _was_pushed_before(deployment: Deployment, record: ServiceRecord) -> bool:
     """Whether the service has accepted a release of the same lane that was pushed later."""
-    return record.newest.get(lane_of(deployment), "") > release_order(deployment.release)
+    lane = record.accepted_lane(lane_of(deployment))
+    return record.newest.get(lane, "") > release_order(deployment.release)
 
 
-def _lower_version(record: ServiceRecord, release: Release, lane: str) -> str:
-    """That a pushed release is a lower version than the accepted one, as a sentence; or else empty."""
-    repository, accepted = release.image.repository, record.versions.get(lane)
-    if not (release.pushed and release.version and accepted):
+def _lower_version(record: ServiceRecord, release: Release, lane: str, now: datetime) -> str:
+    """That a pushed release is a lower version than another one, as a sentence; or else empty."""
+    version = release.version
+    if not (release.pushed and version):
         return ""
-    if not is_lower(release.version, accepted):
+    higher = [known for known in record.versions_of(lane, now) if is_lower(version, known)]
+    if not higher:
         return ""
     return (
-        f"version {release.version} of repository {repository} is lower than {accepted}, which service "
-        f"{record.service} has accepted; if you want it nevertheless, deploy it manually"
+        f"version {version} of repository {release.image.repository} is lower than {higher[-1]}, which "
+        f"service {record.service} has accepted; if you want it nevertheless, deploy it manually"
     )
 
 
-def refuse_older(record: ServiceRecord, deployment: Deployment) -> None:
+def refuse_older(record: ServiceRecord, deployment: Deployment, now: datetime) -> None:
     """Check the deployment's release against the newest one of its lane that the service has accepted.
 
     Raises:
         Superseded: a newer release of another image was accepted, or a later manual rollback; or this one
             was pushed and is a lower version.
     """
-    release, lane = deployment.release, lane_of(deployment)
-    if lower := _lower_version(record, release, lane):
+    release = deployment.release
+    if lower := _lower_version(record, release, lane_of(deployment), now):
         raise Superseded(lower)
+    lane = record.accepted_lane(lane_of(deployment))
     repository = release.image.repository
     # The same image under another tag takes nothing from this release, which goes on to its own stages.
     another = record.deploys.get(lane) != deployed_by(release)

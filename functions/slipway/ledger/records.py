@@ -131,6 +131,10 @@ class Waiting(Model):
     """When the lane began to wait. A newer release that comes in the meantime keeps the place."""
     until: AwareDatetime
     """The place lapses at this time, unless the release has asked again."""
+    deploys: str = ""
+    """What it deploys, as `deployed_by` says it."""
+    version: Version | None = None
+    """Its version, if its route orders images by SemVer."""
 
 
 class Claimant(Model):
@@ -309,7 +313,7 @@ class ServiceRecord(Model):
         return found if found and found.stands_against(release.decided_at) else None
 
     def lanes_of(self, repository: str, container: str | None = None) -> tuple[str, ...]:
-        """The lanes of a repository of which a release was accepted.
+        """The lanes of a repository of which a release was accepted, or waits.
 
         Args:
             container: the one that the plan names, or None. The policy of the service may name one although
@@ -317,7 +321,7 @@ class ServiceRecord(Model):
         """
         return tuple(
             key
-            for key in self.newest
+            for key in {**self.newest, **self.waiting}
             if key == lane(repository, container)
             or (container is None and key.startswith(lane(repository, "")))
         )
@@ -328,9 +332,36 @@ class ServiceRecord(Model):
         return max(self.newest.get(lane, ""), waiting.order if waiting else "")
 
     def newest_at(self, repository: str, container: str | None = None) -> datetime | None:
-        """The time of the newest release in `lanes_of` that was accepted, or None if none was."""
+        """The time of the newest release in `lanes_of`, or None if there is none."""
         lanes = self.lanes_of(repository, container)
-        return max((_time_of(self.newest[lane]) for lane in lanes), default=None)
+        return max((_time_of(self.newest_order(lane)) for lane in lanes), default=None)
+
+    def accepted_lane(self, lane: str) -> str:
+        """The lane that has the order of this one: itself or, if it is new, the one it was before.
+
+        A plan or a policy may have begun, or ceased, to name the container.
+        """
+        if lane in self.newest:
+            return lane
+        repository, _, container = lane.partition("#")
+        former = [repository] if container else self.lanes_of(repository)
+        return max(former, key=lambda key: self.newest.get(key, ""), default=lane)
+
+    def versions_of(self, lane: str, now: datetime) -> tuple[str, ...]:
+        """The versions that a pushed one of this lane must not be lower than: accepted, or waiting."""
+        waiting = self.waiting.get(lane)
+        waits = waiting.version if waiting and waiting.until >= now else None
+        known = (self.versions.get(self.accepted_lane(lane)), waits)
+        return tuple(version for version in known if version)
+
+    def baseline_for(self, completed: str) -> str:
+        """What a deployment goes back to if nothing is good.
+
+        Args:
+            completed: ARN of the task definition that ECS has completed last. If it may be unproven, the
+                baseline stays what it was.
+        """
+        return (self.baseline if self.before or completed in self.left else None) or completed
 
     def ahead_of(self, claim: ClaimId, deployment: Deployment, now: datetime) -> str:
         """Which deployment a release has to wait for, in words for people; empty if it is its turn.

@@ -275,10 +275,14 @@ class Plan(Model):
         """The first route that matches ``tag``, or None."""
         return next((route for route in self.routes if route.matches(tag)), None)
 
+    def all_policies_of(self, service: str) -> tuple[Policy, ...]:
+        """The policies of a service in every stage of every route that names it."""
+        return tuple(each.policy() for each in self._planned() if each.service == service)
+
     def policies_of(self, service: str) -> tuple[Policy, ...]:
         """The policies of a service, one for each container that is named: the last one that names it."""
-        named = [planned for planned in self._planned() if planned.service == service]
-        return tuple({planned.container: planned.policy() for planned in named}.values())
+        named = self.all_policies_of(service)
+        return tuple({policy.container: policy for policy in named}.values())
 
     def policy_of(
         self, service: str, tag: str | None, containers: Collection[str]

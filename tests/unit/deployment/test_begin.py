@@ -1090,6 +1090,86 @@ def test_the_alarms_of_a_deployment_that_is_waited_for_reject_nothing(world, led
     assert begun(world, policy=BLOCKING).decision is Decision.WAIT  # no alarm is read
 
 
+THIRD_TAG = release(id="event-3", released_at=at(30), image=image(tag="latest"))
+
+
+@pytest.mark.parametrize("holder", [OF_SIDECAR, EARLIER_TAG], ids=["another image", "the same"])
+def test_two_releases_of_one_image_wait_together(world, ledger, holder):
+    """Each has stages of its own after this one."""
+    accepted(ledger, "e-0", release=holder)
+    begun(world, at(1))
+    begun(world, at(2), name="e-3", release=THIRD_TAG)
+
+    assert begun(world, at(3)).decision is Decision.WAIT
+    assert begun(world, at(4), name="e-3", release=THIRD_TAG).decision is Decision.WAIT
+
+
+def test_a_newer_image_ends_the_wait_of_two_releases_of_an_older_one(world, ledger):
+    accepted(ledger, "e-0", release=OF_SIDECAR)
+    begun(world, at(1))
+    begun(world, at(2), name="e-3", release=THIRD_TAG)
+
+    assert begun(world, at(3), name="e-2", release=NEWER).decision is Decision.WAIT
+    assert begun(world, at(4)).outcome == "SUPERSEDED"
+    assert begun(world, at(5), name="e-3", release=THIRD_TAG).outcome == "SUPERSEDED"
+
+
+HIGH = release(version="1.10.0", image=image(tag="v1.10.0"))
+LOW = release(
+    id="event-2",
+    version="1.9.9",
+    image=image(tag="v1.9.9", digest=ANOTHER_DIGEST),
+    released_at=at(5),
+)
+
+
+@pytest.mark.parametrize("holder", ["is there", "has ended"])
+def test_a_lower_version_does_not_take_the_place_of_a_higher_one_that_waits(world, ledger, holder):
+    own = accepted(ledger, "e-0", release=OF_SIDECAR)
+    assert begun(world, at(1), release=HIGH).decision is Decision.WAIT
+    if holder == "has ended":
+        ledger.finish(own, deployment(release=OF_SIDECAR), {"outcome": "SUCCEEDED"}, None, None)
+
+    low = begun(world, at(6), name="e-2", release=LOW)
+
+    assert low.outcome == "SUPERSEDED"
+    assert low.reason.startswith("version 1.9.9 of repository shop/api is lower than 1.10.0")
+    assert ledger.lower_version([deployment(release=LOW)], at(6)) == low.reason
+    assert ledger.lower_version([deployment(release=LOW)], at(9_000)) == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(None, "web"), ("web", None)], ids=["is named now", "is not named now"]
+)
+def test_an_order_lasts_though_a_plan_begins_or_ceases_to_name_the_container(
+    world, ledger, before, after
+):
+    newer = HIGH.model_copy(update={"id": "event-2", "released_at": at(60)})
+    own = accepted(ledger, "e-2", release=newer, policy={"container": before})
+    ledger.finish(own, deployment(release=newer), {"outcome": "SUCCEEDED"}, None, None)
+
+    older = begun(world, release=OLDER, policy={"container": after})
+    lower = begun(world, name="e-3", release=LOW, policy={"container": after})
+
+    assert older.reason.startswith("a newer release of repository shop/api was pushed")
+    assert lower.reason.startswith("version 1.9.9")
+
+
+def test_a_slow_try_that_waits_after_its_deployment_began_keeps_nobody_waiting(world, ledger):
+    own = accepted(ledger, "e-1")
+    ledger.wait(own, deployment(), NOW, 15)
+
+    ledger.finish(own, deployment(), {"outcome": "SUCCEEDED"}, good(NEW, DIGEST), None)
+
+    assert waiting(ledger) == set()
+
+
+def test_a_place_that_expired_as_it_was_ended_is_none(ledger):
+    ledger.claim(claim(), deployment(), OLD, NOW, waited=True)
+
+    assert ledger.service(SERVICE).waiting == {}
+
+
 # --- the gates of the other plans -------------------------------------------------------------------
 
 
@@ -1136,8 +1216,45 @@ def test_a_freeze_of_another_plan_of_the_service_holds(world, ecs, ssm):
     assert begun(world).cause is Cause.FROZEN
 
 
+def test_the_gates_of_every_route_of_another_plan_hold(world, ecs, ssm):
+    routes = plan_of(freeze=[FROZEN])["routes"] + plan_of()["routes"]
+    two_run(ecs, ssm, {"routes": routes})
+    unfrozen(ssm)
+
+    assert begun(world).cause is Cause.FROZEN
+
+
+def test_a_freeze_that_the_service_got_while_its_release_waited_holds(world, ecs, ssm):
+    policy = {"repositories": ["shop/api", "shop/sidecar"], "freeze": [FROZEN]}
+    two_run(ecs, ssm, None, policy)
+    unfrozen(ssm)
+
+    assert begun(world).cause is Cause.FROZEN
+
+
+def test_an_invalid_plan_that_does_not_name_the_service_stops_nothing(world, ecs, ssm):
+    two_run(ecs, ssm, {"routes": [{"services": ["production/other"]}]})
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    assert begun(world).decision is Decision.GO
+
+
+def test_a_plan_that_cannot_be_read_for_another_reason_than_its_place_stops_the_deployment(
+    world, ecs, ssm
+):
+    described(ecs, ON_OLD)
+    images = container(image=THEIRS), container(name="proxy", image=f"{SIDECAR.uri}@{OLD_DIGEST}")
+    defined(ecs, *images, asked=OLD, taskDefinitionArn=OLD)
+    has(ssm, "/slipway/services/production/api", None)
+    ssm.refuses("get_parameter", "InvalidKeyId")
+
+    with pytest.raises(AwsRefused, match="InvalidKeyId"):
+        begun(world)
+
+
 def test_an_invalid_plan_of_another_image_of_the_service_is_named(world, ecs, ssm):
-    two_run(ecs, ssm, {"routes": []})
+    two_run(ecs, ssm, {"routes": [{"service": SERVICE}]})
 
     with pytest.raises(InvalidInput, match="the plan of repository shop/sidecar"):
         begun(world)
@@ -1178,6 +1295,7 @@ def test_the_other_containers_route_of_the_same_plan_adds_its_gates(world, ecs, 
     runs(ecs)
     both = plan_of(container="worker", alarms=["queue-age"])
     both["routes"] += plan_of(container="api", alarms=["another-stage"])["routes"]
+    has(ssm, "/slipway/services/production/api", None)
     has(ssm, "/slipway/repositories/shop/api", both)
     unfrozen(ssm)
     alarms_read(cloudwatch, **{"queue-age": "OK"})
@@ -1204,6 +1322,43 @@ def test_no_version_is_built_on_one_that_no_task_has_proved(world, ecs, ssm, led
 
     assert (beginning.rollback_target, beginning.left) == (OLD, (NEW,))
     assert beginning.unproven == ()  # nothing forces it away if this deployment can't begin
+
+
+def test_people_learn_which_image_the_new_version_leaves_out(world, ecs, ssm, ledger):
+    ended(ledger, found=good(OLD))
+    of_proxy = release(id="event-0", image=SIDECAR, released_at=at(-60))
+    own = accepted(ledger, "e-0", release=of_proxy)
+    ledger.start_change(own, "UpdateService", at(-40), unproven=NEW)
+    ledger.finish(own, deployment(release=of_proxy), {"outcome": "UNPROVEN"}, None, None)
+    described(ecs, ON_NEW)
+    proxy = container(name="proxy", image=SIDECAR.reference)
+    defined(ecs, container(image=THEIRS), proxy, asked=NEW, taskDefinitionArn=NEW)
+    has(ssm, "/slipway/services/production/api", None)
+    has(ssm, "/slipway/repositories/shop/sidecar", None)
+    unfrozen(ssm)
+    before = container(name="proxy", image=f"{SIDECAR.uri}@{OLD_DIGEST}")
+    defined(ecs, container(image=THEIRS), before, asked=OLD, taskDefinitionArn=OLD)
+
+    [_, left_out] = begun(world).evidence
+
+    assert left_out == (
+        f"the new version leaves out {SIDECAR.reference} in container proxy, which no deployment has proved "
+        "good: start its release again afterwards"
+    )
+
+
+def test_the_baseline_stays_what_it_was_if_nothing_is_good(world, ecs, ssm, ledger):
+    own = accepted(ledger, "e-0", baseline=OLD, release=OLDER)
+    ledger.start_change(own, "UpdateService", at(-40), unproven=NEW)
+    ledger.finish(own, deployment(release=OLDER), {"outcome": "UNPROVEN"}, None, None)
+    runs(ecs, ON_NEW, on=NEW)
+    unfrozen(ssm)
+    goes_back_to(ecs, OLD)
+
+    beginning = begun(world)
+
+    assert (beginning.rollback_target, beginning.replaced) == (OLD, OLD)
+    assert ledger.service(SERVICE).baseline == OLD
 
 
 # --- what can't be deployed to ----------------------------------------------------------------------

@@ -1270,6 +1270,24 @@ def test_a_sidecar_that_no_release_deploys_is_not_abandoned(world, ecs, ssm, led
     assert (record.leaves, record.deployment.release.image) == (False, image(tag=None))
 
 
+@pytest.mark.parametrize("last", [API, ADMIN], ids=["the first", "the second"])
+def test_a_rollback_that_no_image_leaves_is_named_after_the_repository_that_has_the_service(
+    world, ecs, ssm, ledger, last
+):
+    """Otherwise it would supersede releases of a repository that has nothing to do with it."""
+    repository = last["image"].partition("/")[2].partition("@")[0]
+    accepted(ledger, "e-0", release=release(image=image(repository=repository)))
+    runs(ecs, API, ADMIN)
+    pushes.planned(ssm, route("v*", production=[SERVICE]))
+    admin_planned(ssm)
+    unguarded(ssm)
+    defined(ecs, API, ADMIN, asked="shop-api:41")
+
+    record = resolved(world, to="shop-api:41")
+
+    assert (record.leaves, record.deployment.release.image.repository) == (False, repository)
+
+
 def test_an_image_that_a_release_deployed_is_abandoned_though_its_plan_is_gone(
     world, ecs, ssm, ledger
 ):

@@ -25,6 +25,7 @@ from tests.support.builders import (
     SERVICE,
     accepted,
     at,
+    claim,
     deployment,
     ended,
     execution,
@@ -286,6 +287,17 @@ def test_an_image_that_is_not_newer_than_the_accepted_release_is_not_released(
 ):
     other = release(released_at=newest, image=image(digest=OLD_DIGEST))
     accepted(ledger, "e-1", release=other)
+    plans(ssm, plan())
+    images(ecr, pushed("v2"))
+
+    nothing_new(sweeper.sweep(NOW))
+
+
+@pytest.mark.parametrize("when", [THEN, at(-60)], ids=["itself", "a newer one"])
+def test_an_image_whose_release_waits_for_its_turn_is_not_released_again(
+    sweeper, ssm, ecr, ledger, when
+):
+    ledger.wait(claim("e-1"), deployment(release=release(released_at=when)), NOW, 15)
     plans(ssm, plan())
     images(ecr, pushed("v2"))
 

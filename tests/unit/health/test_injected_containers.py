@@ -95,6 +95,8 @@ OF_IMAGE = {
     "the application crashed, and the proxy was stopped": task(api=1, proxy=0),
     "the application crashed, and the proxy was killed": task(api=1, proxy=137),
     "the application ended well, and the proxy was stopped": task(api=0, proxy=0),
+    "the application ended well, and the proxy does not handle SIGTERM": task(api=0, proxy=143),
+    "the application ended well, and the proxy was killed": task(api=0, proxy=137),
     "the application ran out of memory": task(api=(137, "OutOfMemoryError"), proxy=137),
     "the application was killed, and the proxy was stopped": task(api=137, proxy=0),
     "both crashed": task(api=1, proxy=1),
