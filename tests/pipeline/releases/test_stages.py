@@ -114,7 +114,7 @@ def test_people_learn_once_that_a_newer_release_keeps_an_older_one_from_a_stage_
     text = " ".join(mail["text"].split())
     assert f"stage production: {shop.service}" in text
     assert f"release {shop.repository}:main-7" in text
-    assert "took over, and does not go there" in text
+    assert "is newer, and goes to none of these services" in text
     assert f"Go on with the release of {shop.repository}:v2, if it is still wanted" in text
     assert "aws stepfunctions start-execution" in mail["text"]
 
