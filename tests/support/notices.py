@@ -345,7 +345,9 @@ NOTICES: dict[str, Notice] = {
                 "reason": "release shop/api:main-7 (cd2e3f4a5b6c) has claimed service staging/api",
             },
         ),
-        evidence=("release shop/api:main-7 (cd2e3f4a5b6c) is newer, and goes to none of these services",),
+        evidence=(
+            "release shop/api:main-7 (cd2e3f4a5b6c) is newer, and goes to none of these services",
+        ),
         remaining_stages=({"name": "production", "services": ("production/api",)},),
         stage="staging",
         stage_number=1,
