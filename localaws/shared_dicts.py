@@ -49,15 +49,15 @@ _WALKS = {"__iter__": _iter, "keys": _keys, "values": _values, "items": _items}
 
 
 class SharedDict(dict[Any, Any]):
-    """A dict."""
+    """A dict that a thread may walk while others change it."""
 
 
 class SharedOrderedDict(OrderedDict[Any, Any]):
-    """An OrderedDict."""
+    """The same of an OrderedDict."""
 
 
 class SharedDefaultDict(defaultdict[Any, Any]):
-    """A defaultdict."""
+    """The same of a defaultdict."""
 
 
 def install() -> None:

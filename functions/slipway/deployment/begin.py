@@ -79,7 +79,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
         return refusal
     # The other gates come after its turn: the deployment that it waits for may make an alarm fire.
     if ahead := record.ahead_of(case.claim, case.deployment, case.now):
-        return case.wait_for_turn(ahead, world.ledger)
+        return case.wait_for_turn(ahead, record, world.ledger)
     waited = lane_of(case.deployment) in record.waiting
     found = read_service(service, world.ecs)
     refuse_other_kinds(service, found, world.ecs)
@@ -127,16 +127,14 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
         evidence=(
             *passed_over,
             *((_drift(running, rollback_target),) if drift else ()),
-            *(
-                _left_out(running, rollback_target, containers)
-                if running.arn in record.left
-                else ()
-            ),
+            *_left_out(record, running, rollback_target, containers),
         ),
     )
 
 
-def _left_out(running: Revision, base: Revision, containers: list[str]) -> tuple[str, ...]:
+def _left_out(
+    record: ServiceRecord, running: Revision, base: Revision, containers: list[str]
+) -> tuple[str, ...]:
     """A sentence for each image that nobody has proved good, and that the new version does not have.
 
     Args:
@@ -147,7 +145,7 @@ def _left_out(running: Revision, base: Revision, containers: list[str]) -> tuple
         f"the new version leaves out {image} in container {name}, which no deployment has proved good: "
         "start its release again afterwards"
         for name, image in running.images.items()
-        if name not in containers and image != base.images.get(name)
+        if running.arn in record.left and name not in containers and image != base.images.get(name)
     )
 
 

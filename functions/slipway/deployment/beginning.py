@@ -168,7 +168,7 @@ class Case:
         late = self._too_late(since, policy.timeout_seconds, cause, reason)
         return late or self.wait(reason, policy.poll_seconds, patient_since=since)
 
-    def wait_for_turn(self, reason: str, ledger: Ledger) -> Beginning:
+    def wait_for_turn(self, reason: str, record: ServiceRecord, ledger: Ledger) -> Beginning:
         """WAIT for another deployment, or END: as FAILED if that takes too long, or as SUPERSEDED.
 
         A pause is a tenth of the time waited so far, from ``poll_seconds`` to LONGEST_PAUSE_SECONDS. So an
@@ -184,7 +184,7 @@ class Case:
         least = self.deployment.policy.poll_seconds
         seconds = int(min(LONGEST_PAUSE_SECONDS, max(least, waited / 10)))
         try:
-            ledger.wait(self.claim, self.deployment, self.now, seconds)
+            ledger.wait(self.claim, self.deployment, record, self.now, seconds)
         except Superseded as newer:
             return self.superseded(newer)
         return self.wait(reason, seconds)

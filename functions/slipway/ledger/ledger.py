@@ -466,17 +466,24 @@ class Ledger:
                 f"{record.last_claimed} is changing service {claim.service} right now"
             ) from None
 
-    def wait(self, claim: ClaimId, deployment: Deployment, now: datetime, seconds: int) -> None:
+    def wait(
+        self,
+        claim: ClaimId,
+        deployment: Deployment,
+        record: ServiceRecord,
+        now: datetime,
+        seconds: int,
+    ) -> None:
         """Record that a release waits for its turn, which keeps the place of its lane.
 
         Args:
+            record: the record of the service, by which it has to wait.
             seconds: the pause until it asks again.
 
         Raises:
             Superseded: a newer release of the same lane waits already.
         """
         release, lane = deployment.release, lane_of(deployment)
-        record = self.service(claim.service)
         until = now + timedelta(seconds=LATE_FACTOR * seconds + LATE_SECONDS)
         facts = {
             "deployment": claim.deployment,

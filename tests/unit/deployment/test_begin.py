@@ -1157,7 +1157,7 @@ def test_an_order_lasts_though_a_plan_begins_or_ceases_to_name_the_container(
 
 def test_a_slow_try_that_waits_after_its_deployment_began_keeps_nobody_waiting(world, ledger):
     own = accepted(ledger, "e-1")
-    ledger.wait(own, deployment(), NOW, 15)
+    ledger.wait(own, deployment(), ledger.service(SERVICE), NOW, 15)
 
     ledger.finish(own, deployment(), {"outcome": "SUCCEEDED"}, good(NEW, DIGEST), None)
 
@@ -1173,11 +1173,16 @@ def test_a_place_that_expired_as_it_was_ended_is_none(ledger):
 # --- the gates of the other plans -------------------------------------------------------------------
 
 
-def two_run(ecs, ssm, plan, policy=None, other="shop/sidecar"):
-    """The service runs two repositories' images; what SSM has of the one that is not deployed."""
+def both_run(ecs):
+    """The service runs images of two repositories."""
     described(ecs, ON_OLD)
     images = container(image=THEIRS), container(name="proxy", image=f"{SIDECAR.uri}@{OLD_DIGEST}")
     defined(ecs, *images, asked=OLD, taskDefinitionArn=OLD)
+
+
+def two_run(ecs, ssm, plan, policy=None, other="shop/sidecar"):
+    """The service runs two repositories' images; what SSM has of the one that is not deployed."""
+    both_run(ecs)
     has(ssm, "/slipway/services/production/api", policy)
     if policy is None or other in policy["repositories"]:
         has(ssm, f"/slipway/repositories/{other}", plan)
@@ -1243,9 +1248,7 @@ def test_an_invalid_plan_that_does_not_name_the_service_stops_nothing(world, ecs
 def test_a_plan_that_cannot_be_read_for_another_reason_than_its_place_stops_the_deployment(
     world, ecs, ssm
 ):
-    described(ecs, ON_OLD)
-    images = container(image=THEIRS), container(name="proxy", image=f"{SIDECAR.uri}@{OLD_DIGEST}")
-    defined(ecs, *images, asked=OLD, taskDefinitionArn=OLD)
+    both_run(ecs)
     has(ssm, "/slipway/services/production/api", None)
     ssm.refuses("get_parameter", "InvalidKeyId")
 
@@ -1261,9 +1264,7 @@ def test_an_invalid_plan_of_another_image_of_the_service_is_named(world, ecs, ss
 
 
 def test_a_plan_outside_of_the_stacks_prefix_adds_no_gate(world, ecs, ssm):
-    described(ecs, ON_OLD)
-    images = container(image=THEIRS), container(name="proxy", image=f"{SIDECAR.uri}@{OLD_DIGEST}")
-    defined(ecs, *images, asked=OLD, taskDefinitionArn=OLD)
+    both_run(ecs)
     has(ssm, "/slipway/services/production/api", None)
     ssm.refuses("get_parameter", "AccessDeniedException")
     unfrozen(ssm)

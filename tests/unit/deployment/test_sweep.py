@@ -297,7 +297,13 @@ def test_an_image_that_is_not_newer_than_the_accepted_release_is_not_released(
 def test_an_image_whose_release_waits_for_its_turn_is_not_released_again(
     sweeper, ssm, ecr, ledger, when
 ):
-    ledger.wait(claim("e-1"), deployment(release=release(released_at=when)), NOW, 15)
+    ledger.wait(
+        claim("e-1"),
+        deployment(release=release(released_at=when)),
+        ledger.service(SERVICE),
+        NOW,
+        15,
+    )
     plans(ssm, plan())
     images(ecr, pushed("v2"))
 

@@ -86,7 +86,7 @@ def test_a_newer_release_that_waits_for_its_turn_counts(ledger):
         for each in (STAGING, "production/worker", "production/api")
     ]
     ledger.record_release(release_record(*parts))
-    ledger.wait(claim("x", service=STAGING), parts[0], at(2), 15)
+    ledger.wait(claim("x", service=STAGING), parts[0], ledger.service(STAGING), at(2), 15)
 
     assert without_what_newer_releases_reach(taken_over(), ledger) is None
 
