@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -31,6 +32,7 @@ ITEM_BYTES = 400 * 1024
 """The size of an item that DynamoDB still takes."""
 PARTITION_KEY_BYTES, SORT_KEY_BYTES = 2048, 1024
 WRITE_UNIT_BYTES = 1024
+_ALONE = threading.Lock()
 
 caching.install()
 dynamodb.install()
@@ -125,7 +127,8 @@ class Directly:
         self._moto.tables[self.name].items.clear()
 
     def get_item(self, *, Key: dict[str, str], ConsistentRead: bool = False) -> dict[str, Any]:  # noqa: N803
-        item = self._moto.get_item(self.name, _typed(Key))
+        with _call("GetItem"):
+            item = self._moto.get_item(self.name, _typed(Key))
         return {"Item": item.to_regular_json()} if item else {}
 
     def query(self, **arguments: Any) -> dict[str, Any]:
@@ -138,25 +141,26 @@ class Directly:
         )
         [(_, comparison, compared)] = sk or [("sk", None, [])]
         start = arguments.get("ExclusiveStartKey")
-        found, _, last = self._moto.query(
-            self.name,
-            pk,
-            comparison,
-            compared,
-            limit=None,
-            exclusive_start_key=_typed(start) if start else None,
-            scan_index_forward=True,
-            projection_expressions=None,
-            expr_names=names,
-            expr_values=_typed(values),
-            filter_expression=arguments.get("FilterExpression"),
-        )
+        with _call("Query"):
+            found, _, last = self._moto.query(
+                self.name,
+                pk,
+                comparison,
+                compared,
+                limit=None,
+                exclusive_start_key=_typed(start) if start else None,
+                scan_index_forward=True,
+                projection_expressions=None,
+                expr_names=names,
+                expr_values=_typed(values),
+                filter_expression=arguments.get("FilterExpression"),
+            )
         end = {name: value.value for name, value in last.items()} if last else None
         more = {"LastEvaluatedKey": end} if end else {}
         return {"Items": [item.to_regular_json() for item in found], **more}
 
     def update_item(self, **arguments: Any) -> None:
-        with _refusals("UpdateItem"):
+        with _call("UpdateItem"):
             self._moto.update_item(
                 self.name,
                 _typed(arguments["Key"]),
@@ -168,7 +172,7 @@ class Directly:
 
     def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> None:  # noqa: N803
         typed = ("Key", "ExpressionAttributeValues")
-        with _refusals("TransactWriteItems"):
+        with _call("TransactWriteItems"):
             self._moto.transact_write_items(
                 [
                     {kind: {**u, **{name: _typed(u[name]) for name in typed if name in u}}}
@@ -183,9 +187,11 @@ def _typed(values: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _refusals(operation: str) -> Iterator[None]:
+def _call(operation: str) -> Iterator[None]:
+    """Call moto, one thread at a time: its conditional writes are not atomic. Raise boto3's errors."""
     try:
-        yield
+        with _ALONE:
+            yield
     except DynamodbException as error:
         code = error.error_type.rpartition("#")[2]
         response: Any = {"Error": {"Code": code, "Message": error.message}}
