@@ -9,7 +9,7 @@ import pytest
 
 from localaws.server import LocalAws
 from tests.support.localaws.alarms import put_alarm
-from tests.support.localaws.ecs import BREAKER, World, listen, unique
+from tests.support.localaws.ecs import BREAKER, World, listen_to_deployments, unique
 from tests.support.waiting import wait_for
 
 SLOW = {"start_seconds": "600"}
@@ -56,13 +56,7 @@ def test_an_alarm_that_rings_during_a_rollout_brings_the_last_completed_definiti
     world.create(good, desired=2, deploymentConfiguration=world.heeded())
     last = world.settle()["deployments"][0]["id"]
     assert world.describe()["deploymentConfiguration"]["alarms"] == world.heeded()["alarms"]
-    seen = listen(
-        world.aws,
-        {
-            "detail-type": ["ECS Deployment State Change"],
-            "resources": [world.describe()["serviceArn"]],
-        },
-    )
+    told_so_far = listen_to_deployments(world, besides=last)
     slow = world.definition(world.push("slow", **SLOW))
     failed = world.update(taskDefinition=slow)["deployments"][0]["id"]
 
@@ -72,8 +66,7 @@ def test_an_alarm_that_rings_during_a_rollout_brings_the_last_completed_definiti
     final = world.settle()["deployments"][0]["id"]
     assert world.failed_event(failed) in world.messages()
     assert f"(service {world.service}) rolling back to deployment {last}." in world.messages()
-    events = wait_for(lambda: seen() if len(seen()) >= 4 else None, "four events") or []
-    told = {(e["detail"]["eventName"], e["detail"]["deploymentId"]): e["detail"] for e in events}
+    told = told_so_far(4)
     assert "alarm detected" in told["SERVICE_DEPLOYMENT_FAILED", failed]["reason"]
     assert last in told["SERVICE_DEPLOYMENT_IN_PROGRESS", final]["reason"]
 

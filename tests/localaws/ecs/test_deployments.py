@@ -9,7 +9,7 @@ import pytest
 
 from localaws.ecs.deployment import threshold
 from localaws.server import LocalAws
-from tests.support.localaws.ecs import BREAKER, World, let_pass, listen
+from tests.support.localaws.ecs import BREAKER, World, let_pass, listen_to_deployments
 from tests.support.waiting import wait_for
 
 
@@ -157,25 +157,14 @@ def test_the_grace_period_keeps_an_unhealthy_task(world: World) -> None:
     assert world.tasks("STOPPED") == []
 
 
-def test_a_failed_rollout_with_rollback_tells_eventbridge_each_step(
-    world: World, aws: LocalAws
-) -> None:
+def test_a_failed_rollout_with_rollback_tells_eventbridge_each_step(world: World) -> None:
     world.create(world.definition(world.push()), deploymentConfiguration=BREAKER)
     last = world.settle()["deployments"][0]["id"]
-    seen = listen(
-        aws,
-        {
-            "source": ["aws.ecs"],
-            "detail-type": ["ECS Deployment State Change"],
-            "resources": [world.describe()["serviceArn"]],
-        },
-    )
+    told_so_far = listen_to_deployments(world, besides=last)
     failed = world.update(taskDefinition=world.definition(world.push("crash")))["deployments"][0]
     final = world.settle()["deployments"][0]
 
-    events = wait_for(lambda: seen() if len(seen()) >= 4 else None, "four events") or []
-
-    told = {(e["detail"]["eventName"], e["detail"]["deploymentId"]): e["detail"] for e in events}
+    told = told_so_far(4)
     assert set(told) == {
         ("SERVICE_DEPLOYMENT_IN_PROGRESS", failed["id"]),
         ("SERVICE_DEPLOYMENT_FAILED", failed["id"]),

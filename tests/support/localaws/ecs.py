@@ -198,6 +198,40 @@ def listen(aws: LocalAws, pattern: dict[str, Any]) -> Callable[[], list[dict[str
     return receive
 
 
+def listen_to_deployments(
+    world: World, besides: str
+) -> Callable[[int], dict[tuple[str, str], dict[str, Any]]]:
+    """Listen to the deployments of the service from now on.
+
+    Args:
+        besides: id of a deployment that ended before; its events may still be on their way.
+
+    Returns:
+        A function that waits for so many events, and returns their details by name and deployment.
+    """
+    seen = listen(
+        world.aws,
+        {
+            "source": ["aws.ecs"],
+            "detail-type": ["ECS Deployment State Change"],
+            "resources": [world.describe()["serviceArn"]],
+        },
+    )
+
+    def told() -> dict[tuple[str, str], dict[str, Any]]:
+        told = [e["detail"] for e in seen() if e["detail"]["deploymentId"] != besides]
+        return {(detail["eventName"], detail["deploymentId"]): detail for detail in told}
+
+    def waited_for(count: int) -> dict[tuple[str, str], dict[str, Any]]:
+        def enough() -> dict[tuple[str, str], dict[str, Any]]:
+            so_far = told()
+            return so_far if len(so_far) >= count else {}
+
+        return wait_for(enough, f"{count} events") or {}
+
+    return waited_for
+
+
 def details(task: dict[str, Any]) -> dict[str, str]:
     """The details of a task's network interface, by name."""
     return {d["name"]: d["value"] for d in task["attachments"][0]["details"]}
