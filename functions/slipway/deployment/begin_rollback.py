@@ -7,9 +7,7 @@ from dataclasses import replace
 from slipway.aws import resource_name
 from slipway.deployment.beginning import Beginning, Case, World, refuse_other_kinds
 from slipway.deployment.resolve_rollback import abandoning
-from slipway.deployment.target import kept_by
 from slipway.ecs.service import last_completed_task_definition, read_service
-from slipway.ecs.startable import find_version
 from slipway.ecs.task_definition import Revision, read_task_definition, with_image
 from slipway.errors import AwsRefused, AwsUnavailable, Superseded
 from slipway.health.alarms import read_alarms
@@ -46,10 +44,9 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
     found = read_service(service, world.ecs)
     refuse_other_kinds(service, found, world.ecs)
     running = read_task_definition(found["taskDefinition"], world.ecs)
-    good, rollback_target = asked.good, None
+    good = asked.good
     if running.arn != asked.running:  # it abandons what the service runs now
-        rollback_target = _read_target(good, service, running, world) if good else None
-        asked = abandoning(asked, running, rollback_target, world)
+        asked = abandoning(asked, running, world)
         case = replace(case, deployment=asked.deployment)
     record = world.ledger.service(service)
     baseline = record.baseline_for(last_completed_task_definition(found))
@@ -64,8 +61,6 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
     if read_service(service, world.ecs)["taskDefinition"] != running.arn:
         return case.wait("the service was changed a moment ago", 1)
     there = good or asked.image
-    if good and rollback_target is None:
-        rollback_target = _read_target(good, service, running, world)
     world.ledger.open(
         case.claim,
         case.deployment,
@@ -82,7 +77,7 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         updated=True,
         rollback_target=good.task_definition if good else None,
         rollback_target_tag=there.tag if there else None,
-        rollback_target_images=rollback_target.images if rollback_target else {},
+        rollback_target_images=asked.images,
         image=asked.image,
         task_definition=running.arn,
         alarms_firing=_firing(case.deployment.policy, world),
@@ -91,20 +86,13 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
     )
 
 
-def _read_target(good: Good, service: str, running: Revision, world: World) -> Revision | None:
-    """The target; None if it was deleted since it was chosen, so that RollBack goes to an older version."""
-    if good.task_definition == running.arn:
-        return running
-    return find_version(good.task_definition, kept_by(world.ledger, service), world.ecs)
-
-
 def _version(asked: RollbackRecord, deployment: Deployment, record: ServiceRecord) -> str | None:
     """The version to go back to, if a route has ordered what was deployed here by SemVer; otherwise None.
 
     A push of a higher version than this goes on to be deployed, and one of a lower version is ignored.
     """
     there = asked.good or asked.image
-    ordered = lane_of(deployment) in record.versions
+    ordered = record.accepted_lane(lane_of(deployment)) in record.versions
     return version_of(there.tag) if ordered and there and there.tag else None
 
 

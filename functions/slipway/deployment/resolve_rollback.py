@@ -112,6 +112,7 @@ def resolve_rollback(
         policy = now.policy_for(target.image or left.image)
         facts = {"good": _labelled(target, left.image, now, world), "image": target.image}
         facts |= {"leaves": left.leaves, "also": left.also, "passed_over": target.passed_over}
+        facts["images"] = dict(target.images)
     release = Release(
         id=rollback,
         image=left.image,
@@ -295,20 +296,24 @@ def _of_image(to: str, record: ServiceRecord, now: Running, world: World) -> _Ta
     """The target for a digest or a tag in one of the repositories whose images the service runs."""
     if not _IMAGE.fullmatch(to):
         raise _Rejected(Cause.NO_TARGET, f"{to} is neither a digest nor a tag of ECR")
-    by: dict[str, Any] = {"imageDigest": to} if to.startswith("sha256:") else {"imageTag": to}
     images = now.of_releases
-    refused = None
-    for image in images:
-        try:
-            found = find_image_at(image.uri, by, world.ecr)
-        except AwsRefused as error:
-            refused = error  # Slipway may not read it, but may know another place
-            continue
-        if found and not artifact_type(found):
-            digest = str(found["imageDigest"])
-            tag = None if to.startswith("sha256:") else to
-            wanted = image.model_copy(update={"digest": digest, "tag": tag})
-            return _known(digest, record, world, []) or _put(wanted, now)
+    found, refused = _in_ecr(to, images, world)
+    if len({image.digest for image in found}) == 1:
+        # If several repositories hold the image, only a task definition says which container has it.
+        [digest] = {image.digest for image in found}
+        if known := _known(digest, record, world, []):
+            return known
+    if len(found) > 1:
+        raise _Rejected(Cause.NO_TARGET, _held_by_several(to, found))
+    if found:
+        return _put(found[0], now)
+    released = [good for good in record.good if good.tag == to]
+    if len(images) > 1 and len({good.digest for good in released}) > 1:
+        versions = " and ".join(map(str, released))
+        raise _Rejected(
+            Cause.NO_TARGET,
+            f"{to} is the tag of several good versions: {versions}; name the task definition of one",
+        )
     passed_over: list[str] = []
     if known := _known(to, record, world, passed_over):
         return known
@@ -319,6 +324,39 @@ def _of_image(to: str, record: ServiceRecord, now: Running, world: World) -> _Ta
     repositories = " or ".join(image.repository for image in images)
     why = "; ".join([f"repository {repositories} holds no image {to}", *passed_over])
     raise _Rejected(Cause.NO_TARGET, why)
+
+
+def _in_ecr(
+    to: str, images: Iterable[Image], world: World
+) -> tuple[list[Image], AwsRefused | None]:
+    """The image with this digest or tag in each repository of these images that holds one.
+
+    With it, the error of a repository that Slipway may not read: it may hold the image, too.
+    """
+    by: dict[str, Any] = {"imageDigest": to} if to.startswith("sha256:") else {"imageTag": to}
+    tag = None if to.startswith("sha256:") else to
+    held: list[Image] = []
+    refused = None
+    for image in images:
+        try:
+            found = find_image_at(image.uri, by, world.ecr)
+        except AwsRefused as error:
+            refused = error
+            continue
+        if found and not artifact_type(found):
+            digest = str(found["imageDigest"])
+            held.append(image.model_copy(update={"digest": digest, "tag": tag}))
+    return held, refused
+
+
+def _held_by_several(to: str, held: Iterable[Image]) -> str:
+    """Says which images a digest or a tag may mean, and how to name one of them."""
+    digests = {image.digest for image in held}
+    if len(digests) == 1:
+        repositories = " and ".join(image.repository for image in held)
+        return f"repositories {repositories} hold the same image {to}; name a task definition of the service"
+    each = " and ".join(f"{image.digest} of {image.repository}" for image in held)
+    return f"{to} is the tag of several images: {each}; name the digest of one"
 
 
 def _known(to: str, record: ServiceRecord, world: World, passed_over: list[str]) -> _Target | None:
@@ -358,15 +396,10 @@ def _admits_none(to: str, record: ServiceRecord, now: Running) -> str:
     )
 
 
-def abandoning(
-    asked: RollbackRecord, running: Revision, target: Revision | None, world: World
-) -> RollbackRecord:
+def abandoning(asked: RollbackRecord, running: Revision, world: World) -> RollbackRecord:
     """The manual rollback, which abandons what the service runs now.
 
     A task definition has only the digest of an image; the ledger knows the tag with which it was released.
-
-    Args:
-        target: the task definition to go back to; None for an image.
 
     Raises:
         InvalidInput: no container of the running task definition is for the image.
@@ -375,7 +408,7 @@ def abandoning(
     deployment = asked.deployment
     record = world.ledger.service(deployment.service)
     now = read_running(deployment.service, running, world)
-    images = _put(asked.image, now).images if asked.image else target.images if target else {}
+    images = _put(asked.image, now).images if asked.image else asked.images
     left = abandoned(now, images, record, world)
     release = deployment.release.model_copy(update={"image": left.image})
     policy = now.policy_for(asked.image or left.image)
@@ -384,5 +417,6 @@ def abandoning(
             "deployment": deployment.model_copy(update={"release": release, "policy": policy}),
             "leaves": left.leaves,
             "also": left.also,
+            "images": dict(images),
         }
     )

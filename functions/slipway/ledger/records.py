@@ -618,6 +618,8 @@ class RollbackRecord(Model):
     """The rollback target, if it is a known task definition."""
     image: Image | None = None
     """The rollback target, if it is an image that no known task definition has."""
+    images: dict[str, str] = Field(default_factory=dict)
+    """The image references of the rollback target, by container; none without a target."""
     leaves: bool = True
     """Whether the image of the release leaves the service. Otherwise the target has it, too, and only other
     settings."""

@@ -55,6 +55,11 @@ def test_images_of_two_repositories_that_are_pushed_together_both_arrive(
     assert set(pair.end().values()) == {"SUCCEEDED"}
     assert list(shop.digests().values()) == [app, proxy]
 
+    back = shop.roll_back(to="v2")  # which of them?
+    assert back.outcome == "REJECTED"
+    assert app in back.reason
+    assert proxy in back.reason
+
 
 def test_a_bad_image_is_quarantined_and_the_good_one_of_another_repository_is_deployed(
     account: Account,

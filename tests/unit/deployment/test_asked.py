@@ -90,11 +90,10 @@ def may_begin(ecs, ssm):
 
 
 def may_roll_back(ecs):
-    """The service runs NEW, and OLD is there."""
+    """The service runs NEW."""
     described(ecs, ecs_deployment(taskDefinition=NEW))
     defined(ecs, container(image=image().reference), asked=NEW, taskDefinitionArn=NEW)
     described(ecs, ecs_deployment(taskDefinition=NEW))
-    defined(ecs, asked=OLD)
 
 
 def rollback_asked(ledger, name=None):

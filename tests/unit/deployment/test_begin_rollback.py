@@ -47,10 +47,10 @@ ANOTHER_DIGEST = "sha256:" + "ef" * 32
 ON_NEW = ecs_deployment()
 EARLIER = release(image=image(digest=ANOTHER_DIGEST), released_at=at(-60))
 LATER = release(id="event-2", image=image(digest=ANOTHER_DIGEST), released_at=at(60))
-TO_OLD = {"good": good(OLD)}
+TO_OLD = {"good": good(OLD), "images": {"api": GOOD}}
 TO_NEW = {"good": good(NEW, DIGEST)}
 """What the service runs already."""
-TO_V1 = {"image": image(digest=OLD_DIGEST, tag="v1")}
+TO_V1 = {"image": image(digest=OLD_DIGEST, tag="v1"), "images": {"api": GOOD}}
 """An image that no known task definition has."""
 
 
@@ -79,15 +79,10 @@ def still_runs(ecs, on=NEW):
     described(ecs, ecs_deployment(taskDefinition=on))
 
 
-def goes_back_to(ecs, arn, image=GOOD):
-    defined(ecs, container(image=image), asked=arn, taskDefinitionArn=arn)
-
-
 def may_roll_back(ecs):
     """From NEW to OLD."""
     runs(ecs)
     still_runs(ecs)
-    goes_back_to(ecs, OLD)
 
 
 # --- how it begins ----------------------------------------------------------------------------------
@@ -130,7 +125,6 @@ def test_a_manual_rollback_knows_the_tag_of_its_target_and_of_what_it_leaves_aft
     ended(ledger, found=good(NEW, DIGEST, tag="v2"))
     runs(ecs)
     planned(ssm)
-    goes_back_to(ecs, OLD)
     still_runs(ecs)
 
     beginning = begun(world, {"good": good(OLD, tag="v1")}, running=OTHER)
@@ -153,7 +147,7 @@ def test_a_recorded_image_without_a_known_task_definition_is_to_be_registered(wo
     beginning = begun(world, TO_V1)
 
     assert beginning.decision is Decision.GO
-    assert (beginning.rollback_target, beginning.rollback_target_images) == (None, {})
+    assert (beginning.rollback_target, beginning.rollback_target_images) == (None, {"api": GOOD})
     assert beginning.image == image(digest=OLD_DIGEST, tag="v1")
     assert beginning.rollback_target_tag == "v1"
     assert beginning.gates == ()
@@ -180,18 +174,6 @@ def test_a_target_that_was_never_good_has_passed_no_gates(world, ecs, ledger):
 
     assert beginning.gates == ()
     assert ledger.deployment(beginning.claim).good_target == good(OLD, at=at(-7200))
-
-
-def test_a_target_that_was_deleted_since_is_left_to_the_step_that_goes_back(world, ecs):
-    """It chooses again, among what can start then."""
-    runs(ecs)
-    still_runs(ecs)
-    ecs.refuses("describe_task_definition", "ClientException", "Unable to describe")
-
-    beginning = begun(world)
-
-    assert (beginning.decision, beginning.rollback_target) == (Decision.GO, OLD)
-    assert dict(beginning.rollback_target_images) == {}
 
 
 # --- what it abandons -------------------------------------------------------------------------------
@@ -229,8 +211,6 @@ def test_another_task_definition_of_the_same_image_quarantines_nothing(world, ec
     """The service may run the image by its tag, so that even the same image is a change."""
     runs(ecs, container(image=f"{URI}:v2"))
     still_runs(ecs)
-    if "good" in target:
-        goes_back_to(ecs, OTHER, BAD)
 
     assert begun(world, target, leaves=False).decision is Decision.GO
     assert ledger.service(SERVICE).quarantined == {}
@@ -262,7 +242,6 @@ def test_an_image_whose_digest_is_not_known_is_abandoned_without_a_quarantine(wo
     )
     runs(ecs, container(image="nginx:1"))
     still_runs(ecs)
-    goes_back_to(ecs, OLD)
 
     assert begun(world, asked=manual_rollback(release=unknown)).decision is Decision.GO
     assert ledger.service(SERVICE).quarantined == {}
@@ -273,7 +252,6 @@ def test_a_manual_rollback_abandons_what_the_service_runs_when_it_begins(world, 
     with_policy = route("v*", production=[SERVICE])
     with_policy["stages"][0]["services"][0]["bake_seconds"] = 7
     runs(ecs, container(image=f"{URI}@{ANOTHER_DIGEST}"), on=OTHER)
-    goes_back_to(ecs, OLD)
     planned(ssm, with_policy)
     unguarded(ssm)
     still_runs(ecs, on=OTHER)
@@ -321,7 +299,6 @@ def test_a_service_that_has_come_to_the_recorded_version_since_is_not_changed(
 
 def test_a_manual_rollback_is_tried_again_while_ssm_does_not_answer(world, ecs, ssm, ledger):
     runs(ecs, on=OTHER)
-    goes_back_to(ecs, OLD)
     ssm.refuses("get_parameter", "ThrottlingException")
 
     with pytest.raises(AwsUnavailable):
@@ -604,16 +581,26 @@ def test_alarms_that_cannot_be_read_do_not_stop_a_manual_rollback(world, ecs, cl
 def test_a_push_after_a_rollback_is_compared_with_the_version_that_was_gone_back_to(
     world, ecs, ledger, target, tag, version
 ):
-    [(kind, value)] = target.items()
+    kind, value = next(iter(target.items()))
     accepted(ledger, "e-0", release=release(version="2.0.0", released_at=at(-60)))
     runs(ecs)
     still_runs(ecs)
-    if kind == "good":
-        defined(ecs, container(image=GOOD), asked=OLD, taskDefinitionArn=OLD)
 
     begun(world, {kind: value.model_copy(update={"tag": tag})})
 
     assert ledger.service(SERVICE).versions == {"shop/api": version}
+
+
+def test_a_push_is_compared_with_what_was_gone_back_to_though_its_plan_names_a_container_by_now(
+    world, ecs, ledger
+):
+    accepted(ledger, "e-0", release=release(version="2.0.0", released_at=at(-60)))
+    runs(ecs)
+    still_runs(ecs)
+
+    begun(world, {"good": good(OLD, tag="v1.9.0")}, manual_rollback(policy={"container": "api"}))
+
+    assert ledger.service(SERVICE).versions_of("shop/api#api", at(2)) == ("1.9.0",)
 
 
 def test_a_service_of_another_kind_is_refused(world, ecs):

@@ -174,6 +174,7 @@ def test_a_manual_rollback_is_recorded_with_its_target_before_anything_is_change
         ),
         running=NEW,
         good=good(OLD),
+        images={"api": GOOD},
         execution=ROLLBACK,
         expires_at=EXPIRES_AT,
     )
@@ -707,13 +708,57 @@ def looked_up(ecr, repository, digest=None):
     ecr.answers("describe_images", answer, **asked)
 
 
-def test_a_tag_is_looked_up_in_the_repository_of_the_abandoned_image_first(
+def test_a_tag_that_two_repositories_have_is_rejected_with_both_digests(
+    world, ecs, ssm, ecr, ledger
+):
+    ended(ledger, found=good(OLD, tag="v7"))
+    runs_both(ecs, ssm)
+    looked_up(ecr, "shop/api", OLD_DIGEST)
+    looked_up(ecr, "shop/admin", ANOTHER_DIGEST)
+
+    assert rejected(resolved(world, to="v7")) == (
+        f"v7 is the tag of several images: {OLD_DIGEST} of shop/api and {ANOTHER_DIGEST} of shop/admin; "
+        "name the digest of one"
+    )
+
+
+def test_an_image_that_two_repositories_have_is_rejected_if_no_good_version_places_it(
     world, ecs, ssm, ecr, ledger
 ):
     runs_both(ecs, ssm)
     looked_up(ecr, "shop/api", OLD_DIGEST)
+    looked_up(ecr, "shop/admin", OLD_DIGEST)
 
-    assert resolved(world, to="v7").image == image(digest=OLD_DIGEST, tag="v7")
+    assert rejected(resolved(world, to="v7")) == (
+        "repositories shop/api and shop/admin hold the same image v7; name a task definition of the service"
+    )
+
+
+def test_an_image_that_two_repositories_have_stands_for_the_good_version_that_has_it(
+    world, ecs, ssm, ecr, ledger
+):
+    ended(ledger, found=good(OLD, tag="v7"))
+    runs_both(ecs, ssm)
+    looked_up(ecr, "shop/api", OLD_DIGEST)
+    looked_up(ecr, "shop/admin", OLD_DIGEST)
+    goes_back_to(ecs, OLD)
+
+    assert resolved(world, to="v7").good == good(OLD, tag="v7")
+
+
+def test_a_tag_of_two_good_versions_that_no_repository_has_is_rejected_with_their_names(
+    world, ecs, ssm, ecr, ledger
+):
+    ended(ledger, found=good(OTHER, ANOTHER_DIGEST, tag="v7"))
+    ended(ledger, found=good(OLD, tag="v7"))
+    runs_both(ecs, ssm)
+    looked_up(ecr, "shop/api")
+    looked_up(ecr, "shop/admin")
+
+    assert rejected(resolved(world, to="v7")) == (
+        f"v7 is the tag of several good versions: v7 (shop-api:41) and v7 ({OTHER.rpartition('/')[2]}); "
+        "name the task definition of one"
+    )
 
 
 def test_a_tag_is_looked_up_in_each_repository_whose_plan_names_the_service(
