@@ -248,7 +248,8 @@ def _code(properties: Properties) -> Properties:
     suffix = ".py" if properties.get("Runtime", "").startswith("python") else ".js"
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as module:
-        module.writestr(f"index{suffix}", code["ZipFile"])
+        # Without the time: the same text is the same code, of which a function has only one version.
+        module.writestr(zipfile.ZipInfo(f"index{suffix}"), code["ZipFile"])
     return {"ZipFile": archive.getvalue()}
 
 

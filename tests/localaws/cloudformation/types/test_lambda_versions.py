@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
+import time
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from localaws.server import LocalAws
 from tests.support.localaws.iam import TRUST
@@ -124,7 +129,13 @@ def test_a_version_of_a_function_that_has_not_changed_fails_the_stack(aws: Local
     )
 
 
-def test_an_update_that_failed_fails_again_until_its_version_is_deleted(aws: LocalAws) -> None:
+def test_an_update_that_failed_fails_again_until_its_version_is_deleted(
+    aws: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each zip would have another time, if the time were in it.
+    minutes = itertools.count(step=60)
+    clock = SimpleNamespace(time=time.time, localtime=lambda *_: time.gmtime(4e8 + next(minutes)))
+    monkeypatch.setattr("zipfile.time", clock)
     stack = create(aws, template("one"))
     function = outputs(stack)["Function"]
     wrong = json.loads(template("two", "Two"))
