@@ -25,6 +25,8 @@ botocore.session.create_loader = cache(botocore.session.create_loader)
 
 register_profiles()
 
+gc.disable()  # until all modules and tests are there
+
 # One worker runs all tests of each of these folders, because they share fixtures that are expensive to set
 # up, or because a test checks what the whole folder has covered.
 WHOLE = {"tests/pipeline/containers", "tests/statemachine"}
@@ -32,6 +34,8 @@ WHOLE = {"tests/pipeline/containers", "tests/statemachine"}
 SPREAD = {"tests/pipeline/faults", "tests/pipeline/upgrades"}
 # The tests of these folders take minutes: only `make test-exhaustive` runs them, not `make test`.
 EXHAUSTIVE = {"tests/pipeline/containers", "tests/pipeline/faults", "tests/pipeline/upgrades"}
+# The files beside those of tests/pipeline and tests/statemachine that take long.
+LONG = {"test_memory.py", "test_sam.py", "test_tasks.py", "test_service_deployments.py"}
 WORKER_MB = 700
 """The memory at which a worker fails the run: stopped local AWSs have stayed in it."""
 FAULT_RUNS = "fault runs"
@@ -67,6 +71,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
+    gc.enable()
 
 
 def _order(files: set[Path]) -> dict[Path, tuple[int, int, bool]]:
@@ -78,7 +83,7 @@ def _order(files: set[Path]) -> dict[Path, tuple[int, int, bool]]:
     turns: dict[Path, tuple[int, int, bool]] = {}
     count: Counter[Path] = Counter()
     for file in sorted(files):
-        long = file.parts[1] in {"pipeline", "statemachine"} or file.name == "test_memory.py"
+        long = file.parts[1] in {"pipeline", "statemachine"} or file.name in LONG
         # test_calls.py has hundreds of short pieces.
         when = 2 if file.name == "test_calls.py" else 0 if long else 1
         turns[file] = (when, count[file.parent], file.parts[1] == "pipeline")
@@ -143,6 +148,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["megabytes"] = resident_megabytes()
+        gc.freeze()  # pytest collects garbage five times more, for warnings that nobody sees
 
 
 def resident_megabytes() -> int:
