@@ -56,6 +56,14 @@ COMMON_ERROR_CODES.extend(
 )
 
 
+def _create_app(service: Any) -> Any:
+    """moto's application of a service, without what each request pays for in Flask's debug mode."""
+    app = create_backend_app(service)
+    app.debug = False
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    return app
+
+
 class _LocalAwsError(ServiceException):
     """An error that belongs to no service. moto looks for the shape of an error in the service of
     its module.
@@ -70,7 +78,7 @@ class Application:
     def __init__(self) -> None:
         self.outputs: dict[str, str] | None = None  # of the stack; None until it is deployed
         self.calls: list[dict[str, Any]] = []  # of functions
-        self._moto = Dispatcher(create_backend_app)
+        self._moto = Dispatcher(_create_app)
         faults.reset()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

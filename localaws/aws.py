@@ -12,6 +12,9 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from moto.events.models import events_backends
+
+from localaws import changes
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -81,4 +84,6 @@ def emit(source: str, detail_type: str, detail: dict[str, Any], resources: list[
         "Detail": json.dumps(detail),
         "Resources": resources,
     }
-    client("events").put_events(Entries=[entry])
+    # A request of this process to itself would take five times as long, and ECS alone emits hundreds.
+    events_backends[ACCOUNT][REGION].put_events([entry])
+    changes.announce()

@@ -117,7 +117,7 @@ def _sam(repo: Path, command: str, arguments: list[str]) -> None:
             # All functions are built from one folder, so one build and one zip serve all of them.
             "SAM_CLI_BETA_BUILD_PERFORMANCE": "1",
             "SAM_CLI_BETA_PACKAGE_PERFORMANCE": "1",
-            "SAM_CLI_POLL_DELAY": "0.2",  # seconds; the default of 5 is meant for the real AWS
+            "SAM_CLI_POLL_DELAY": "1",  # seconds; the default of 5 is meant for the real AWS
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
 
+from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.models.utilities import bytesize
@@ -126,6 +127,7 @@ def _plain(self: DynamoType) -> dict[str, Any]:
     return {self.type: value}
 
 
+_serialize_type_structure = BaseJSONSerializer._serialize_type_structure
 _size = DynamoType.size
 _to_regular_json = DynamoType.to_regular_json
 
@@ -136,6 +138,30 @@ def _size_without_copies(self: DynamoType) -> int:
     if self.type == "M":
         return sum(bytesize(name) + _size_without_copies(one) for name, one in self.value.items())
     return _size(self)
+
+
+def _serialize_structure(
+    self: BaseJSONSerializer, serialized: Any, value: Any, shape: Any, key: str
+) -> None:
+    # moto asks for each member of each value by all names that a member of a model can have.
+    if shape.name == "AttributeValue":
+        self._default_serialize(serialized, _wire(value), shape, key)
+    else:
+        _serialize_type_structure(self, serialized, value, shape, key)
+
+
+def _wire(value: dict[str, Any]) -> dict[str, Any]:
+    """A value as an answer has it."""
+    [(kind, content)] = value.items()
+    if kind == "L":
+        content = [_wire(one) for one in content]
+    elif kind == "M":
+        content = {name: _wire(one) for name, one in content.items()}
+    elif kind == "B":
+        content = base64.b64encode(content).decode()
+    elif kind == "BS":
+        content = [base64.b64encode(one).decode() for one in content]
+    return {kind: content}
 
 
 # --- queries --------------------------------------------------------------------------------------
@@ -162,5 +188,6 @@ def install() -> None:
     OverlappingPathsValidator.traverse = _check_the_whole
     DynamoType.__deepcopy__ = _copy_value  # type: ignore[method-assign]
     Item.__deepcopy__ = _copy_item  # type: ignore[method-assign]
+    BaseJSONSerializer._serialize_type_structure = _serialize_structure  # type: ignore[method-assign]
     DynamoType.to_regular_json = _plain  # type: ignore[method-assign]
     DynamoType.size = _size_without_copies  # type: ignore[method-assign]

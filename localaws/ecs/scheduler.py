@@ -1,8 +1,8 @@
 """The service scheduler, which brings the running tasks of all services to their desired state.
 
-It checks every service many times a second. Each round starts from the present state and not from the
-plan of an earlier round, so a stopped task, a changed desired count or an update during a deployment
-needs no special case.
+It checks every service many times a second, and one at rest a few times. Each round starts from the present
+state and not from the plan of an earlier round, so a stopped task, a changed desired count or an update
+during a deployment needs no special case.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from localaws.ecs.task import Task
 
 #: The number of failed tasks in a row after which ECS says so. AWS does not publish it.
 IMPAIRED_AFTER = 3
+#: The seconds between two checks of a service at rest. Of many services, most are, and their checks took a
+#: sixth of the local AWS's time.
+REST = 0.25
 
 
 def tick() -> None:
@@ -33,7 +36,7 @@ def tick() -> None:
     now = clock.monotonic()
     container_instances.reconcile()
     for service in live_services():
-        if service.deployments:
+        if service.deployments and now >= service.rests_until:
             for task in service.tasks:
                 task.advance(now)
             _judge(service, now)
@@ -44,6 +47,8 @@ def tick() -> None:
             _report_targets(service)
             _conclude(service, now)
             service_deployment_states.advance(service, now)
+            if _is_at_rest(service):
+                service.rests_until = now + REST
     tasks: list[Task] = [t for known in backend().tasks.values() for t in known.values()]  # type: ignore[misc]
     for task in tasks:
         if not task.record["group"].startswith("service:"):
@@ -57,6 +62,18 @@ def tick() -> None:
         services_use = {d.definition.arn for s in live_services() for d in s.deployments}
         tasks_use = {task.definition.arn for task in tasks if task.status != "STOPPED"}
         task_definitions.finish_deletions(services_use | tasks_use)
+
+
+def _is_at_rest(service: LiveService) -> bool:
+    """Whether all is as desired, so that the next round would most likely find nothing to do."""
+    deployments, tasks = service.deployments, service.tasks
+    return (
+        service.steady
+        and service.status == "ACTIVE"
+        and len(deployments) == 1
+        and deployments[0].rollout_state != "IN_PROGRESS"
+        and all(task.status == "RUNNING" for task in tasks)
+    )
 
 
 def _judge(service: LiveService, now: float) -> None:

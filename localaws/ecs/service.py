@@ -54,6 +54,9 @@ class LiveService(Service):
         self.seen: dict[str, str] = {}  # the tasks' statuses in the scheduler's last round
         self.last_completed: Deployment | None = None
         self.steady = True
+        self.rests_until = (
+            0.0  # as long, nothing changes it but a call, or an end of a task by itself
+        )
         self.troubles: dict[tuple[str, str], float] = {}  # when an event told them, by kind
         self.created_at = utcnow()
         self.past: Past[LiveService | None] = Past()
@@ -61,6 +64,7 @@ class LiveService(Service):
 
     def remember(self) -> None:
         """Keep the service as it is, right before it changes. Its tasks have a past of their own."""
+        self.rests_until = 0.0
         shared: list[Any] = [self._backend, self.past]
         shared += [each for each in self.service_deployments if each.status in FINISHED]
         for revisions in backend().task_definitions.values():

@@ -1,10 +1,10 @@
 """Run by a function's interpreter, in its artifact's folder: imports once what all of its processes would.
 
-It lets AWS's runtime client set logging up, executes the import statements of the artifact's modules, then
-forks for each execution environment, which runs the client and so imports the handler's own module.
-Variables of the environment that were read meanwhile are known: a function that has another value of one
-of them gets an interpreter of its own, which imports everything anew. So do all, once an import has
-started a thread.
+It lets AWS's runtime client set logging up, executes the import statements of the artifact's modules, parses
+botocore's models of AWS, then forks for each execution environment, which runs the client and so imports the
+handler's own module. Variables of the environment that were read meanwhile are known: a function that has
+another value of one of them gets an interpreter of its own, which imports everything anew. So do all, once an
+import has started a thread.
 
 Nothing of the local AWS can be imported here; processes.py is at the other end.
 """
@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+_MODELS = 50  # entries of botocore's folder of data; Slipway's artifact has some twenty
 _FDS = 3  # the log, what is held while the process lives, where its id and its exit code go
 
 
@@ -34,6 +35,7 @@ def main(control: socket.socket) -> None:
     with _recorded() as read:
         _set_logging_up()
         _import_ahead(Path.cwd())
+        _parse_models_ahead()
     if threading.active_count() > 1:
         read["a thread"] = "was started"  # which a fork would not have
     gc.collect()
@@ -104,6 +106,31 @@ def _import_ahead(folder: Path) -> None:
                     with contextlib.suppress(Exception, SystemExit):
                         code = compile(ast.Module([statement], []), str(file), "exec")
                         exec(code, {"__name__": "ahead"})
+
+
+def _parse_models_ahead() -> None:
+    """Parse the models of the artifact's botocore, which takes half of the time in which clients are made.
+
+    botocore reads each file once in a session, and changes nothing of what it has read.
+    """
+    loaders: Any = sys.modules.get("botocore.loaders")
+    if loaders is None:
+        return
+    data = Path(loaders.__file__).with_name("data")
+    # An artifact that has the models of all services takes longer to parse than its functions save.
+    if len(list(data.iterdir())) > _MODELS:
+        return
+    parse, loader = loaders.JSONFileLoader.load_file, loaders.JSONFileLoader()
+    parsed = {}
+    for file in data.rglob("*.json*"):
+        name = str(file).removesuffix(".gz").removesuffix(".json")
+        with contextlib.suppress(Exception):  # what is wrong with it is for the function to find
+            parsed[name] = parse(loader, name)
+
+    def load_file(self: Any, name: str) -> Any:
+        return parsed[name] if name in parsed else parse(self, name)
+
+    loaders.JSONFileLoader.load_file = load_file
 
 
 def _received(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
+from moto.core.serialize import (
+    BaseJSONSerializer,
+    XFormedAttributePicker,
+    get_serializer_class,
+)
+from moto.core.utils import get_service_model
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser
+from moto.dynamodb.responses import DynamoResult
 
 from localaws.dynamodb import dynamodb, shortcuts
 from localaws.server import LocalAws
@@ -53,6 +61,28 @@ def test_a_value_has_the_size_that_moto_reckons(value: dict[str, Any]) -> None:
 @pytest.mark.parametrize("value", VALUES, ids=str)
 def test_a_value_as_json_is_the_one_that_moto_shows(value: dict[str, Any]) -> None:
     assert DynamoType(value).to_regular_json() == shortcuts._to_regular_json(DynamoType(value))
+
+
+@pytest.mark.parametrize(
+    "value", [*VALUES[:2], {"B": b"x"}, {"BS": [b"x"]}, *VALUES[3:7], *VALUES[8:]], ids=str
+)
+def test_an_answer_has_a_value_as_moto_serializes_it(
+    value: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = get_service_model("dynamodb").operation_model("GetItem")
+
+    def answered() -> Any:
+        result = DynamoResult({"Item": {"a": DynamoType(copy.deepcopy(value))}}).result
+        picker = XFormedAttributePicker(response_transformers=None)
+        kind = get_serializer_class("dynamodb", "json")
+        return json.loads(kind(operation, value_picker=picker).serialize(result)["body"])
+
+    quick = answered()
+    monkeypatch.setattr(
+        BaseJSONSerializer, "_serialize_type_structure", shortcuts._serialize_type_structure
+    )
+    assert quick == answered()
+    assert quick["Item"]["a"].keys() == value.keys()
 
 
 def test_a_copied_item_keeps_its_keys_and_shares_no_attribute() -> None:

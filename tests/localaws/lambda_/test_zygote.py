@@ -71,6 +71,36 @@ def test_a_variable_that_is_read_on_import_has_the_functions_value(
     assert (pid, colour) == (own, "blue")  # an interpreter of its own
 
 
+def test_the_models_of_the_artifacts_botocore_are_parsed_once_and_a_file_that_is_none_in_the_fork(
+    tmp_path: Path, start: Start
+) -> None:
+    data = tmp_path / "botocore" / "data" / "ecs"
+    data.mkdir(parents=True)
+    (data / "model.json").write_text("ECS")
+    (data.parent / "wrong.json").write_text("")
+    (tmp_path / "botocore" / "__init__.py").touch()
+    (tmp_path / "botocore" / "loaders.py").write_text(
+        textwrap.dedent("""
+            import os, pathlib
+            class JSONFileLoader:
+                def load_file(self, name):
+                    return [pathlib.Path(f"{name}.json").read_text() or 1 / 0, os.getpid()]
+        """)
+    )
+    app = """
+        import os, pathlib
+        import botocore.loaders, library
+        def handler(event, context):
+            data = pathlib.Path(botocore.loaders.__file__).with_name("data")
+            content, parsed_by = botocore.loaders.JSONFileLoader().load_file(str(data / "ecs" / "model"))
+            (data / "later.json").write_text("later")
+            later, by = botocore.loaders.JSONFileLoader().load_file(str(data / "later"))
+            return [content, parsed_by == library.PID, later, by == os.getpid() != library.PID]
+    """
+    library = "import os\nPID = os.getpid()"
+    assert start(library, app) == ["ECS", True, "later", True]
+
+
 def test_a_module_that_ends_the_interpreter_does_so_in_the_function_only(start: Start) -> None:
     library = "import os\nPID = COLOUR = None\nif 'COLOUR' not in os.environ: raise SystemExit(3)"
     assert start(library, COLOUR="red")[4] is None
