@@ -51,7 +51,7 @@ demo: $(READY) ## Deploy Slipway to a local AWS and watch three releases
 
 # ARGS goes to pytest: make test ARGS='-k stale'. The unit tests have workers of their own: beside a local AWS in the
 # same process they would take four times as long.
-# Deployments wait half of their time, so that the tests on the local AWS have more workers than a small machine has
+# Deployments wait most of their time, so that the tests on the local AWS have more workers than a small machine has
 # processors.
 PYTEST = $(BIN)/pytest --dist loadscope --no-loadscope-reorder
 
@@ -65,7 +65,7 @@ ifdef ARGS
 	$(PYTEST) --numprocesses 4 -m 'not exhaustive' $(ARGS)
 else
 	$(PYTEST) --numprocesses 2 -m 'not exhaustive' tests/unit
-	$(PYTEST) --numprocesses 5 -m 'not exhaustive' --ignore tests/unit
+	$(PYTEST) --numprocesses 8 -m 'not exhaustive' --ignore tests/unit
 endif
 
 # Coverage is that of tests/unit alone: these have to reach all of functions/, which the local AWS runs in other

@@ -11,10 +11,10 @@ from tests.support.stories import PATIENCE_SECONDS, has_ended
 from tests.support.waiting import wait_for
 
 
-def with_two_good_versions(account: Account) -> Shop:
-    """A shop that has v1 manually, and v2 and v3 by Slipway."""
+def with_good_versions(account: Account, *tags: str) -> Shop:
+    """A shop that has v1 manually, and these versions by Slipway."""
     shop = account.shop(tasks=1)
-    for tag in ("v2", "v3"):
+    for tag in tags:
         shop.push(tag)
         assert shop.deployed(tag).outcome == "SUCCEEDED"
     return shop
@@ -23,13 +23,19 @@ def with_two_good_versions(account: Account) -> Shop:
 @pytest.fixture
 def shop(account: Account) -> Shop:
     """One with two good versions."""
-    return with_two_good_versions(account)
+    return with_good_versions(account, "v2", "v3")
+
+
+@pytest.fixture
+def young(account: Account) -> Shop:
+    """One with only one good version."""
+    return with_good_versions(account, "v2")
 
 
 @pytest.fixture(scope="module")
 def unchanged(account: Account) -> Shop:
     """One with two good versions, for the tests that change nothing of it."""
-    return with_two_good_versions(account)
+    return with_good_versions(account, "v2", "v3")
 
 
 def family(shop: Shop) -> str:
@@ -56,10 +62,12 @@ def test_a_manual_rollback_goes_to_the_last_good_version_and_quarantines_the_aba
 
 
 @pytest.mark.parametrize("to", ["v1", "{digest}", "{family}:1"])
-def test_a_manual_rollback_goes_to_a_tag_a_digest_or_a_task_definition(shop: Shop, to: str) -> None:
-    back = shop.roll_back(to=to.format(digest=shop.v1, family=family(shop)))
+def test_a_manual_rollback_goes_to_a_tag_a_digest_or_a_task_definition(
+    young: Shop, to: str
+) -> None:
+    back = young.roll_back(to=to.format(digest=young.v1, family=family(young)))
     assert back.outcome == "ROLLED_BACK"
-    assert shop.running() == shop.v1
+    assert young.running() == young.v1
 
 
 def test_a_task_definition_that_was_deregistered_is_registered_anew(shop: Shop) -> None:
@@ -111,27 +119,27 @@ def test_a_service_goes_back_to_an_older_version_if_the_image_of_the_last_one_wa
     assert (good.digest, good.tag) == (v2, "v2")
 
 
-def test_a_manual_rollback_bypasses_a_freeze(account: Account, shop: Shop) -> None:
+def test_a_manual_rollback_bypasses_a_freeze(account: Account, young: Shop) -> None:
     ssm = account.aws.client("ssm")
     window = '[{"from": "2020-01-01T00:00:00Z", "until": "2999-01-01T00:00:00Z"}]'
     ssm.put_parameter(Name="/slipway/freeze", Type="String", Value=window)
     try:
-        assert shop.roll_back().outcome == "ROLLED_BACK"
+        assert young.roll_back(to="v1").outcome == "ROLLED_BACK"
     finally:
         ssm.delete_parameter(Name="/slipway/freeze")
 
 
-def test_a_manual_rollback_takes_over_from_a_deployment_that_is_under_way(shop: Shop) -> None:
-    v3 = shop.running()
-    shop.push("v4", behaviour="slow", start_seconds="600")
-    wait_for(lambda: "CheckDeployment" in str(shop.record().claim) or shop.revisions() == 4, "v4")
-    wait_for(lambda: len(shop.described()["deployments"]) == 2, "v4 to be on its way")
-    assert shop.roll_back(by="jo").outcome == "ROLLED_BACK"
-    assert shop.running() == v3
-    wait_for(lambda: has_ended(shop), "the end of v4", 120)
-    *_, v4, rollback = shop.history()
-    assert (v4["outcome"], v4["cause"]) == ("SUPERSEDED", "PERSON")
-    assert v4["reason"] == f"jo has rolled service {shop.service} back manually"
+def test_a_manual_rollback_takes_over_from_a_deployment_that_is_under_way(young: Shop) -> None:
+    v2 = young.running()
+    young.push("v3", behaviour="slow", start_seconds="600")
+    wait_for(lambda: "CheckDeployment" in str(young.record().claim) or young.revisions() == 3, "v3")
+    wait_for(lambda: len(young.described()["deployments"]) == 2, "v3 to be on its way")
+    assert young.roll_back(by="jo").outcome == "ROLLED_BACK"
+    assert young.running() == v2
+    wait_for(lambda: has_ended(young), "the end of v3", 120)
+    *_, v3, rollback = young.history()
+    assert (v3["outcome"], v3["cause"]) == ("SUPERSEDED", "PERSON")
+    assert v3["reason"] == f"jo has rolled service {young.service} back manually"
     assert rollback["outcome"] == "ROLLED_BACK"
 
 

@@ -77,7 +77,11 @@ def test_a_bad_image_is_rolled_back_and_quarantined_though_every_read_of_ecs_is_
         digest = shop.push("v2", behaviour="crash")
 
         assert end(shop) == {"v2": "ROLLED_BACK"}
-        assert {"DescribeServices", "ListTasks"} <= hits(added)
+        assert "DescribeServices" in hits(added)
+        assert hits(added) & {
+            "ListTasks",
+            "DescribeTasks",
+        }  # it depends on the moment which of them
         assert shop.record().quarantined.keys() == {digest}
     assert shop.running() == shop.v1
 
