@@ -91,9 +91,14 @@ def _version(asked: RollbackRecord, deployment: Deployment, record: ServiceRecor
 
     A push of a higher version than this goes on to be deployed, and one of a lower version is ignored.
     """
-    there = asked.good or asked.image
+    there, left = asked.good or asked.image, deployment.release.image
     ordered = record.accepted_lane(lane_of(deployment)) in record.versions
-    return version_of(there.tag) if ordered and there and there.tag else None
+    if not (ordered and there and there.tag):
+        return None
+    # The tag of a good version may be that of another repository's image.
+    own = [reference for reference in asked.images.values() if left.is_version_of(reference)]
+    named = (there.digest or there.tag, f":{there.tag}")
+    return version_of(there.tag) if any(one.endswith(named) for one in own) else None
 
 
 def _gates(target: Good | None, record: ServiceRecord) -> tuple[str, ...]:

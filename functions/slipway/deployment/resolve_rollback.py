@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -298,23 +298,25 @@ def _of_image(to: str, record: ServiceRecord, now: Running, world: World) -> _Ta
         raise _Rejected(Cause.NO_TARGET, f"{to} is neither a digest nor a tag of ECR")
     images = now.of_releases
     found, refused = _in_ecr(to, images, world)
+    passed_over: list[str] = []
     if len({image.digest for image in found}) == 1:
         # If several repositories hold the image, only a task definition says which container has it.
         [digest] = {image.digest for image in found}
-        if known := _known(digest, record, world, []):
+        if known := _known(digest, record, world, passed_over):
             return known
     if len(found) > 1:
-        raise _Rejected(Cause.NO_TARGET, _held_by_several(to, found))
+        raise _Rejected(Cause.NO_TARGET, "; ".join([_held_by_several(to, found), *passed_over]))
     if found:
-        return _put(found[0], now)
+        # A repository that can't be read must not keep a person from the image in another one.
+        elsewhere = (f"{to} may be in another repository, too: {refused}",) if refused else ()
+        return replace(_put(found[0], now), passed_over=elsewhere)
     released = [good for good in record.good if good.tag == to]
-    if len(images) > 1 and len({good.digest for good in released}) > 1:
-        versions = " and ".join(map(str, released))
+    if len(now.planned) > 1 and len({good.digest for good in released}) > 1:
+        versions = " and ".join(map(str, released[:GOOD_NAMED]))
         raise _Rejected(
             Cause.NO_TARGET,
             f"{to} is the tag of several good versions: {versions}; name the task definition of one",
         )
-    passed_over: list[str] = []
     if known := _known(to, record, world, passed_over):
         return known
     if refused:

@@ -58,7 +58,7 @@ class Cause(StrEnum):
     )
     QUARANTINED = "QUARANTINED", "the image is quarantined on the service"
     FROZEN = "FROZEN", "a freeze is in force"
-    NO_TARGET = "NO_TARGET", "there is no version to roll back to"
+    NO_TARGET = "NO_TARGET", "there is no version to roll back to, or `to` may mean several"
     GONE_BACK = (
         "GONE_BACK",
         "the service has rolled back already, and no person has said to go back further",

@@ -50,6 +50,7 @@ LATER = release(id="event-2", image=image(digest=ANOTHER_DIGEST), released_at=at
 TO_OLD = {"good": good(OLD), "images": {"api": GOOD}}
 TO_NEW = {"good": good(NEW, DIGEST)}
 """What the service runs already."""
+BOTH_OLD = {"images": {"api": GOOD, "admin": f"{URI}-admin@{ANOTHER_DIGEST}"}}
 TO_V1 = {"image": image(digest=OLD_DIGEST, tag="v1"), "images": {"api": GOOD}}
 """An image that no known task definition has."""
 
@@ -281,6 +282,29 @@ def test_an_image_that_was_asked_for_abandons_what_the_service_runs_when_it_begi
 
     assert beginning.deployment.release.image == image(digest=ANOTHER_DIGEST, tag=None)
     assert set(ledger.service(SERVICE).quarantined) == {ANOTHER_DIGEST}
+
+
+def test_an_image_that_the_recorded_version_has_too_is_not_abandoned_after_a_change(
+    world, ecs, ssm, ledger
+):
+    runs(ecs, container(image=GOOD), container(name="proxy", image="envoy:1"), on=OTHER)
+    planned(ssm)
+    unguarded(ssm)
+    still_runs(ecs, on=OTHER)
+
+    assert begun(world).decision is Decision.GO
+    assert ledger.service(SERVICE).quarantined == {}
+
+
+def test_an_image_that_was_asked_for_comes_beside_what_the_service_runs_by_then(world, ecs, ssm):
+    runs(ecs, container(image=BAD), container(name="proxy", image="envoy:1"), on=OTHER)
+    planned(ssm)
+    unguarded(ssm)
+    still_runs(ecs, on=OTHER)
+
+    beginning = begun(world, TO_V1)
+
+    assert dict(beginning.rollback_target_images) == {"api": GOOD, "proxy": "envoy:1"}
 
 
 def test_a_service_that_has_come_to_the_recorded_version_since_is_not_changed(
@@ -586,7 +610,7 @@ def test_a_push_after_a_rollback_is_compared_with_the_version_that_was_gone_back
     runs(ecs)
     still_runs(ecs)
 
-    begun(world, {kind: value.model_copy(update={"tag": tag})})
+    begun(world, target | {kind: value.model_copy(update={"tag": tag})})
 
     assert ledger.service(SERVICE).versions == {"shop/api": version}
 
@@ -598,9 +622,21 @@ def test_a_push_is_compared_with_what_was_gone_back_to_though_its_plan_names_a_c
     runs(ecs)
     still_runs(ecs)
 
-    begun(world, {"good": good(OLD, tag="v1.9.0")}, manual_rollback(policy={"container": "api"}))
+    gone_back = TO_OLD | {"good": good(OLD, tag="v1.9.0")}
+    begun(world, gone_back, manual_rollback(policy={"container": "api"}))
 
     assert ledger.service(SERVICE).versions_of("shop/api#api", at(2)) == ("1.9.0",)
+
+
+def test_a_push_is_not_compared_with_the_version_of_another_repositorys_image(world, ecs, ledger):
+    """The good version was released with an image of shop/admin."""
+    accepted(ledger, "e-0", release=release(version="2.0.0", released_at=at(-60)))
+    runs(ecs)
+    still_runs(ecs)
+
+    begun(world, {"good": good(OLD, ANOTHER_DIGEST, tag="v1.4.0")} | BOTH_OLD)
+
+    assert ledger.service(SERVICE).versions == {"shop/api": "2.0.0"}
 
 
 def test_a_service_of_another_kind_is_refused(world, ecs):

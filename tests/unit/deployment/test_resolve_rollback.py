@@ -746,6 +746,34 @@ def test_an_image_that_two_repositories_have_stands_for_the_good_version_that_ha
     assert resolved(world, to="v7").good == good(OLD, tag="v7")
 
 
+def test_an_image_is_taken_though_another_repository_can_not_be_read_and_that_is_said(
+    world, ecs, ssm, ecr, ledger
+):
+    runs_both(ecs, ssm)
+    looked_up(ecr, "shop/api", OLD_DIGEST)
+    ecr.refuses("describe_images", "AccessDeniedException")
+
+    record = resolved(world, to="v7")
+
+    assert record.image == image(digest=OLD_DIGEST, tag="v7")
+    [said] = record.passed_over
+    assert said.startswith("v7 may be in another repository, too: ")
+    assert "shop/admin" in said
+
+
+def test_a_tag_of_two_good_versions_is_rejected_though_the_services_policy_can_not_be_read(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OTHER, ANOTHER_DIGEST, tag="v7"))
+    ended(ledger, found=good(OLD, tag="v7"))
+    runs(ecs, container(image=BAD), SIDECAR, ADMIN)
+    pushes.planned(ssm)
+    admin_planned(ssm)
+    guarded(ssm, SERVICE, "no policy")
+
+    assert rejected(resolved(world, to="v7")).startswith("v7 is the tag of several good versions")
+
+
 def test_a_tag_of_two_good_versions_that_no_repository_has_is_rejected_with_their_names(
     world, ecs, ssm, ecr, ledger
 ):
