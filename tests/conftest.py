@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import resource
 import signal
 import sys
+import tempfile
 from collections import Counter, defaultdict
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -16,6 +18,7 @@ import botocore.session
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from localaws.lambda_ import code
 from tests.support.examples import register_profiles
 
 # Each session of botocore has a loader of its own, which reads and keeps AWS's endpoints and the services'
@@ -54,6 +57,7 @@ class ByPlace(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:
+    gc.enable()  # the process that distributes the tests collects none
     return ByPlace(config, log)
 
 
@@ -143,12 +147,15 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Costs(), "costs")
+        unpacked = Path(tempfile.mkdtemp(prefix="localaws-lambda-"))
+        os.environ[code.SHARED] = str(unpacked)
+        config.add_cleanup(lambda: code.remove(unpacked))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["megabytes"] = resident_megabytes()
-        gc.freeze()  # pytest collects garbage five times more, for warnings that nobody sees
+        gc.freeze()  # else pytest would search all of it for garbage again
 
 
 def resident_megabytes() -> int:

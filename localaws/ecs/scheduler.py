@@ -21,6 +21,7 @@ from localaws.ecs import (
 from localaws.ecs.alarms import in_alarm, reflect_regressions
 from localaws.ecs.deployment import ALARMS, BREAKER, Deployment, threshold
 from localaws.ecs.service import LiveService, live_services
+from localaws.ecs.service_deployment import FINISHED
 from localaws.ecs.state import STOPPED_TASKS_STAY, arn, backend
 from localaws.ecs.task import Task
 
@@ -36,7 +37,7 @@ def tick() -> None:
     now = clock.monotonic()
     container_instances.reconcile()
     for service in live_services():
-        if service.deployments and now >= service.rests_until:
+        if service.deployments and (now >= service.rests_until or not _all_run(service)):
             for task in service.tasks:
                 task.advance(now)
             _judge(service, now)
@@ -66,14 +67,19 @@ def tick() -> None:
 
 def _is_at_rest(service: LiveService) -> bool:
     """Whether all is as desired, so that the next round would most likely find nothing to do."""
-    deployments, tasks = service.deployments, service.tasks
+    deployments = service.deployments
     return (
         service.steady
         and service.status == "ACTIVE"
         and len(deployments) == 1
         and deployments[0].rollout_state != "IN_PROGRESS"
-        and all(task.status == "RUNNING" for task in tasks)
+        and all(each.status in FINISHED for each in service.service_deployments)
+        and _all_run(service)
     )
+
+
+def _all_run(service: LiveService) -> bool:
+    return all(task.status == "RUNNING" for task in service.tasks)
 
 
 def _judge(service: LiveService, now: float) -> None:

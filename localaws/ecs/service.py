@@ -54,9 +54,7 @@ class LiveService(Service):
         self.seen: dict[str, str] = {}  # the tasks' statuses in the scheduler's last round
         self.last_completed: Deployment | None = None
         self.steady = True
-        self.rests_until = (
-            0.0  # as long, nothing changes it but a call, or an end of a task by itself
-        )
+        self.rests_until = 0.0  # unless a call or one of its tasks changes it
         self.troubles: dict[tuple[str, str], float] = {}  # when an event told them, by kind
         self.created_at = utcnow()
         self.past: Past[LiveService | None] = Past()

@@ -35,7 +35,8 @@ def main(control: socket.socket) -> None:
     with _recorded() as read:
         _set_logging_up()
         _import_ahead(Path.cwd())
-        _parse_models_ahead()
+        with contextlib.suppress(Exception):  # what is wrong with them is for the function to find
+            _parse_models_ahead()
     if threading.active_count() > 1:
         read["a thread"] = "was started"  # which a fork would not have
     gc.collect()
@@ -124,7 +125,7 @@ def _parse_models_ahead() -> None:
     parsed = {}
     for file in data.rglob("*.json*"):
         name = str(file).removesuffix(".gz").removesuffix(".json")
-        with contextlib.suppress(Exception):  # what is wrong with it is for the function to find
+        with contextlib.suppress(Exception):
             parsed[name] = parse(loader, name)
 
     def load_file(self: Any, name: str) -> Any:

@@ -70,7 +70,12 @@ def _serve(server: socket.socket) -> None:
 
     import awscli.clidriver
 
-    awscli.clidriver.create_clidriver()  # imports what a command imports late
+    # Each command makes a loader of its own, which lists all services and parses their endpoints.
+    session = awscli.clidriver.botocore.session
+    session.create_loader = cache(session.create_loader)
+    driver = awscli.clidriver.create_clidriver()  # imports what a command imports late
+    driver.session.get_available_services()
+    driver.session.get_data("endpoints")
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks for the processes' exit codes
     while server in select.select([server, sys.stdin], [], [])[0]:

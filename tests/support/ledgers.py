@@ -129,7 +129,7 @@ class Directly:
     def get_item(self, *, Key: dict[str, str], ConsistentRead: bool = False) -> dict[str, Any]:  # noqa: N803
         with _call("GetItem"):
             item = self._moto.get_item(self.name, _typed(Key))
-        return {"Item": item.to_regular_json()} if item else {}
+            return {"Item": item.to_regular_json()} if item else {}
 
     def query(self, **arguments: Any) -> dict[str, Any]:
         names, values = (arguments[f"ExpressionAttribute{part}"] for part in ("Names", "Values"))
@@ -155,9 +155,9 @@ class Directly:
                 expr_values=_typed(values),
                 filter_expression=arguments.get("FilterExpression"),
             )
-        end = {name: value.value for name, value in last.items()} if last else None
-        more = {"LastEvaluatedKey": end} if end else {}
-        return {"Items": [item.to_regular_json() for item in found], **more}
+            end = {name: value.value for name, value in last.items()} if last else None
+            more = {"LastEvaluatedKey": end} if end else {}
+            return {"Items": [item.to_regular_json() for item in found], **more}
 
     def update_item(self, **arguments: Any) -> None:
         with _call("UpdateItem"):
