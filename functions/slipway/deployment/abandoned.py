@@ -32,6 +32,8 @@ class Running:
     planned: Mapping[EcrRepository, Plan]
     """The plans that name the service, of repositories of this account and region whose images run here, and
     which the service admits."""
+    unplanned: frozenset[EcrRepository]
+    """The repositories of images that run here whose plan can't be read: it may name the service."""
     of_service: ServicePolicy | None
     """The service's own policy, if it has one that can be read."""
     policy_unreadable: bool
@@ -47,6 +49,16 @@ class Running:
             return []
         first, *_ = self.images.values()
         images = [image for image in self.images.values() if self._plan_of(image)] or [first]
+        return self._admitted(images)
+
+    @property
+    def of_unknown_plans(self) -> list[Image]:
+        """The images, one of each repository, whose plan can't be read."""
+        return self._admitted(
+            image for image in self.images.values() if self._own(image) in self.unplanned
+        )
+
+    def _admitted(self, images: Iterable[Image]) -> list[Image]:
         admitted = [image for image in images if self._admits(self._own(image))]
         return list({_repository(image): image for image in reversed(admitted)}.values())[::-1]
 
@@ -104,11 +116,16 @@ def read_running(service: str, revision: Revision, world: World) -> Running:
     """
     images = {}
     plans: dict[EcrRepository, Plan | None] = {}
+    unplanned = set()
     for container, reference in revision.images.items():
         image = images[container] = image_of(reference, world.ecr)
         own = revision.own_repository(image.uri)
         if own and own not in plans:
-            plans[own] = _plan(own.name, world)
+            try:
+                plans[own] = read_plan(own.name, world.ssm)
+            except (InvalidInput, AwsRefused):  # which must not prevent a rollback
+                plans[own] = None
+                unplanned.add(own)
     of_service, unreadable = None, False
     try:
         of_service = read_service_policy(service, world.ssm)
@@ -121,7 +138,7 @@ def read_running(service: str, revision: Revision, world: World) -> Running:
         and (of_service is None or own.name in of_service.repositories)
         and plan.policies_of(service)
     }
-    return Running(service, revision, images, planned, of_service, unreadable)
+    return Running(service, revision, images, planned, frozenset(unplanned), of_service, unreadable)
 
 
 def abandoned(
@@ -205,10 +222,3 @@ def _repository(image: Image) -> EcrRepository | str:
 def _key(image: Image) -> str:
     """Equal for the same image. Without a digest, the same tag has to do."""
     return image.digest or f"{image.uri}:{image.tag}"
-
-
-def _plan(repository: str, world: World) -> Plan | None:
-    try:
-        return read_plan(repository, world.ssm)
-    except (InvalidInput, AwsRefused):
-        return None  # a plan that can't be read must not prevent a rollback

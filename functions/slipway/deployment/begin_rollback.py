@@ -60,7 +60,6 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         return refused
     if read_service(service, world.ecs)["taskDefinition"] != running.arn:
         return case.wait("the service was changed a moment ago", 1)
-    there = good or asked.image
     world.ledger.open(
         case.claim,
         case.deployment,
@@ -76,7 +75,7 @@ def begin_rollback(case: Case, asked: RollbackRecord, world: World) -> Beginning
         cause=Cause.PERSON,
         updated=True,
         rollback_target=good.task_definition if good else None,
-        rollback_target_tag=there.tag if there else None,
+        rollback_target_tag=_tag(asked, case.deployment),
         rollback_target_images=asked.images,
         image=asked.image,
         task_definition=running.arn,
@@ -91,14 +90,19 @@ def _version(asked: RollbackRecord, deployment: Deployment, record: ServiceRecor
 
     A push of a higher version than this goes on to be deployed, and one of a lower version is ignored.
     """
-    there, left = asked.good or asked.image, deployment.release.image
     ordered = record.accepted_lane(lane_of(deployment)) in record.versions
-    if not (ordered and there and there.tag):
+    tag = _tag(asked, deployment)
+    return version_of(tag) if ordered and tag else None
+
+
+def _tag(asked: RollbackRecord, deployment: Deployment) -> str | None:
+    """The target's tag of the repository that goes back. A good version may have that of another one."""
+    there, left = asked.good or asked.image, deployment.release.image
+    if not (there and there.tag):
         return None
-    # The tag of a good version may be that of another repository's image.
     own = [reference for reference in asked.images.values() if left.is_version_of(reference)]
     named = (there.digest or there.tag, f":{there.tag}")
-    return version_of(there.tag) if any(one.endswith(named) for one in own) else None
+    return there.tag if any(reference.endswith(named) for reference in own) else None
 
 
 def _gates(target: Good | None, record: ServiceRecord) -> tuple[str, ...]:

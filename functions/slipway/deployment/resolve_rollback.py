@@ -298,6 +298,10 @@ def _of_image(to: str, record: ServiceRecord, now: Running, world: World) -> _Ta
         raise _Rejected(Cause.NO_TARGET, f"{to} is neither a digest nor a tag of ECR")
     images = now.of_releases
     found, refused = _in_ecr(to, images, world)
+    if found and not to.startswith("sha256:"):
+        # A plan that can't be read may name the service, so that the tag may mean that image.
+        others = [image for image in now.of_unknown_plans if image not in images]
+        found += _in_ecr(to, others, world)[0]
     passed_over: list[str] = []
     if len({image.digest for image in found}) == 1:
         # If several repositories hold the image, only a task definition says which container has it.
@@ -311,7 +315,7 @@ def _of_image(to: str, record: ServiceRecord, now: Running, world: World) -> _Ta
         elsewhere = (f"{to} may be in another repository, too: {refused}",) if refused else ()
         return replace(_put(found[0], now), passed_over=elsewhere)
     released = [good for good in record.good if good.tag == to]
-    if len(now.planned) > 1 and len({good.digest for good in released}) > 1:
+    if len(now.planned) + len(now.unplanned) > 1 and len({good.digest for good in released}) > 1:
         versions = " and ".join(map(str, released[:GOOD_NAMED]))
         raise _Rejected(
             Cause.NO_TARGET,
@@ -321,11 +325,8 @@ def _of_image(to: str, record: ServiceRecord, now: Running, world: World) -> _Ta
         return known
     if refused:
         raise refused
-    if not images:
-        raise _Rejected(Cause.NO_TARGET, _admits_none(to, record, now))
-    repositories = " or ".join(image.repository for image in images)
-    why = "; ".join([f"repository {repositories} holds no image {to}", *passed_over])
-    raise _Rejected(Cause.NO_TARGET, why)
+    why = _held_by_none(to, images, now) if images else _admits_none(to, record, now)
+    raise _Rejected(Cause.NO_TARGET, "; ".join([why, *passed_over]))
 
 
 def _in_ecr(
@@ -349,6 +350,20 @@ def _in_ecr(
             digest = str(found["imageDigest"])
             held.append(image.model_copy(update={"digest": digest, "tag": tag}))
     return held, refused
+
+
+def _held_by_none(to: str, images: Iterable[Image], now: Running) -> str:
+    """Says where the digest or tag was looked for, and where it was not."""
+    searched = [image.repository for image in images]
+    why = f"repository {' or '.join(searched)} holds no image {to}"
+    own = (now.revision.own_repository(image.uri) for image in now.images.values())
+    others = sorted({repository.name for repository in own if repository} - {*searched})
+    if not others:
+        return why
+    return (
+        f"{why}; {' and '.join(others)} was not searched, because no valid plan deploys it to the service or "
+        "the service's policy does not list it"
+    )
 
 
 def _held_by_several(to: str, held: Iterable[Image]) -> str:

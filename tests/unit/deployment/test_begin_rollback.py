@@ -128,7 +128,7 @@ def test_a_manual_rollback_knows_the_tag_of_its_target_and_of_what_it_leaves_aft
     planned(ssm)
     still_runs(ecs)
 
-    beginning = begun(world, {"good": good(OLD, tag="v1")}, running=OTHER)
+    beginning = begun(world, TO_OLD | {"good": good(OLD, tag="v1")}, running=OTHER)
 
     assert beginning.rollback_target_tag == "v1"
     assert beginning.deployment.release.image == image(tag="v2")
@@ -637,6 +637,16 @@ def test_a_push_is_not_compared_with_the_version_of_another_repositorys_image(wo
     begun(world, {"good": good(OLD, ANOTHER_DIGEST, tag="v1.4.0")} | BOTH_OLD)
 
     assert ledger.service(SERVICE).versions == {"shop/api": "2.0.0"}
+
+
+def test_the_target_does_not_have_the_tag_of_another_repositorys_image(world, ecs):
+    """The notice would read as if shop/api went back to v1.4.0."""
+    runs(ecs)
+    still_runs(ecs)
+
+    beginning = begun(world, {"good": good(OLD, ANOTHER_DIGEST, tag="v1.4.0")} | BOTH_OLD)
+
+    assert beginning.rollback_target_tag is None
 
 
 def test_a_service_of_another_kind_is_refused(world, ecs):

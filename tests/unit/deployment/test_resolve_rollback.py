@@ -57,6 +57,10 @@ from tests.support.pushes import found, guarded, route, unguarded
 
 HISTORY = timedelta(days=400)
 WITHOUT_IMAGE = f"shop-api:41 can't start: ECR no longer has its image api@{OLD_DIGEST}"
+NOT_SEARCHED = (
+    "repository shop/api holds no image v7; shop/admin was not searched, because no valid plan deploys it to "
+    "the service or the service's policy does not list it"
+)
 BAD = f"{URI}@{DIGEST}"
 GOOD = f"{URI}@{OLD_DIGEST}"
 ANOTHER_DIGEST = "sha256:" + "ef" * 32
@@ -722,6 +726,37 @@ def test_a_tag_that_two_repositories_have_is_rejected_with_both_digests(
     )
 
 
+def test_a_tag_of_a_repository_whose_plan_is_invalid_counts_but_is_no_target(
+    world, ecs, ssm, ecr, ledger
+):
+    """The plan may name the service, so that the tag may mean that image."""
+    runs(ecs, container(image=BAD), ADMIN)
+    pushes.planned(ssm)
+    name = "/slipway/repositories/shop/admin"
+    answer = {"Parameter": {"Name": name, "Value": "no plan", "Type": "String"}}
+    ssm.answers("get_parameter", answer, Name=name, WithDecryption=False)
+    unguarded(ssm)
+    looked_up(ecr, "shop/api", OLD_DIGEST)
+    looked_up(ecr, "shop/admin", ANOTHER_DIGEST)
+
+    reason = rejected(resolved(world, to="v7"))
+
+    assert reason.startswith("v7 is the tag of several images: ")
+    assert reason.endswith("; name the digest of one")
+
+
+def test_a_tag_is_looked_up_once_in_the_only_repository_of_a_service_though_its_plan_is_invalid(
+    world, ecs, ssm, ecr, ledger
+):
+    runs(ecs)
+    answer = {"Parameter": {"Name": "any", "Value": "no plan", "Type": "String"}}
+    ssm.answers("get_parameter", answer)
+    unguarded(ssm)
+    looked_up(ecr, "shop/api", OLD_DIGEST)
+
+    assert resolved(world, to="v7").image == image(digest=OLD_DIGEST, tag="v7")
+
+
 def test_an_image_that_two_repositories_have_is_rejected_if_no_good_version_places_it(
     world, ecs, ssm, ecr, ledger
 ):
@@ -807,7 +842,7 @@ def test_a_tag_is_not_looked_up_in_a_repository_whose_plan_does_not_name_the_ser
     runs_both(ecs, ssm, admin_plans_for="production/other")
     looked_up(ecr, "shop/api")
 
-    assert rejected(resolved(world, to="v7")) == "repository shop/api holds no image v7"
+    assert rejected(resolved(world, to="v7")) == NOT_SEARCHED
 
 
 def test_a_tag_that_no_repository_of_the_service_has_is_rejected_with_the_names_of_all(
@@ -1466,7 +1501,7 @@ def test_no_image_of_a_repository_that_the_service_does_not_admit_is_a_target(
     guarded(ssm, SERVICE, repositories=["shop/api"])
     looked_up(ecr, "shop/api")
 
-    assert rejected(resolved(world, to="v7")) == "repository shop/api holds no image v7"
+    assert rejected(resolved(world, to="v7")) == NOT_SEARCHED
 
 
 def test_a_plan_of_a_repository_that_the_service_does_not_admit_guards_nothing(
