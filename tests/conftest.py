@@ -57,7 +57,7 @@ class ByPlace(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:
-    gc.enable()  # the process that distributes the tests collects none
+    gc.enable()  # this process distributes the tests, and never comes to the end of a collection
     return ByPlace(config, log)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.environments import CLUSTER, EVERYTHING, Environment, deployed
+from tests.support.waiting import wait_for
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "fargate-http": {"NatGateways": "1"},
@@ -394,8 +395,13 @@ def test_the_load_balancer_sends_the_services_requests_to_its_target_group(
     found = elbv2.describe_target_group_attributes(TargetGroupArn=target_group)
     attributes = {attribute["Key"]: attribute["Value"] for attribute in found["Attributes"]}
     assert attributes["deregistration_delay.timeout_seconds"] == "30"
-    health = elbv2.describe_target_health(TargetGroupArn=target_group)["TargetHealthDescriptions"]
-    assert [target["TargetHealth"]["State"] for target in health] == ["healthy", "healthy"]
+
+    def both_are_healthy() -> bool:
+        found = elbv2.describe_target_health(TargetGroupArn=target_group)
+        states = [each["TargetHealth"]["State"] for each in found["TargetHealthDescriptions"]]
+        return states == ["healthy", "healthy"]
+
+    wait_for(both_are_healthy, "both targets to be healthy")
 
 
 def test_the_task_definition_has_every_kind_of_setting(environment: Environment) -> None:
