@@ -59,8 +59,10 @@ def _made(name: str, fill: Callable[[Path], None]) -> Path:
             fill(folder)
             try:
                 folder.rename(root / name)
-            except OSError:  # it is there meanwhile
+            except OSError:
                 remove(folder)
+                if not (root / name).exists():  # which another process would have made meanwhile
+                    raise
         return root / name
 
 

@@ -32,7 +32,7 @@ class Running:
     planned: Mapping[EcrRepository, Plan]
     """The plans that name the service, of repositories of this account and region whose images run here, and
     which the service admits."""
-    unplanned: frozenset[EcrRepository]
+    plans_unreadable: frozenset[EcrRepository]
     """The repositories of images that run here whose plan can't be read: it may name the service."""
     of_service: ServicePolicy | None
     """The service's own policy, if it has one that can be read."""
@@ -55,7 +55,7 @@ class Running:
     def of_unknown_plans(self) -> list[Image]:
         """The images, one of each repository, whose plan can't be read."""
         return self._admitted(
-            image for image in self.images.values() if self._own(image) in self.unplanned
+            image for image in self.images.values() if self._own(image) in self.plans_unreadable
         )
 
     def _admitted(self, images: Iterable[Image]) -> list[Image]:
@@ -116,7 +116,7 @@ def read_running(service: str, revision: Revision, world: World) -> Running:
     """
     images = {}
     plans: dict[EcrRepository, Plan | None] = {}
-    unplanned = set()
+    plans_unreadable = set()
     for container, reference in revision.images.items():
         image = images[container] = image_of(reference, world.ecr)
         own = revision.own_repository(image.uri)
@@ -125,7 +125,7 @@ def read_running(service: str, revision: Revision, world: World) -> Running:
                 plans[own] = read_plan(own.name, world.ssm)
             except (InvalidInput, AwsRefused):  # which must not prevent a rollback
                 plans[own] = None
-                unplanned.add(own)
+                plans_unreadable.add(own)
     of_service, unreadable = None, False
     try:
         of_service = read_service_policy(service, world.ssm)
@@ -138,7 +138,9 @@ def read_running(service: str, revision: Revision, world: World) -> Running:
         and (of_service is None or own.name in of_service.repositories)
         and plan.policies_of(service)
     }
-    return Running(service, revision, images, planned, frozenset(unplanned), of_service, unreadable)
+    return Running(
+        service, revision, images, planned, frozenset(plans_unreadable), of_service, unreadable
+    )
 
 
 def abandoned(

@@ -303,11 +303,10 @@ def _of_image(to: str, record: ServiceRecord, now: Running, world: World) -> _Ta
         others = [image for image in now.of_unknown_plans if image not in images]
         found += _in_ecr(to, others, world)[0]
     passed_over: list[str] = []
-    if len({image.digest for image in found}) == 1:
-        # If several repositories hold the image, only a task definition says which container has it.
-        [digest] = {image.digest for image in found}
-        if known := _known(digest, record, world, passed_over):
-            return known
+    digests = {image.digest for image in found}
+    # If several repositories hold the image, only a task definition says which container has it.
+    if len(digests) == 1 and (known := _known(digests.pop(), record, world, passed_over)):
+        return known
     if len(found) > 1:
         raise _Rejected(Cause.NO_TARGET, "; ".join([_held_by_several(to, found), *passed_over]))
     if found:
@@ -315,7 +314,10 @@ def _of_image(to: str, record: ServiceRecord, now: Running, world: World) -> _Ta
         elsewhere = (f"{to} may be in another repository, too: {refused}",) if refused else ()
         return replace(_put(found[0], now), passed_over=elsewhere)
     released = [good for good in record.good if good.tag == to]
-    if len(now.planned) + len(now.unplanned) > 1 and len({good.digest for good in released}) > 1:
+    if (
+        len(now.planned) + len(now.plans_unreadable) > 1
+        and len({good.digest for good in released}) > 1
+    ):
         versions = " and ".join(map(str, released[:GOOD_NAMED]))
         raise _Rejected(
             Cause.NO_TARGET,

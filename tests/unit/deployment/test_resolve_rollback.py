@@ -127,11 +127,11 @@ def unplanned(ssm):
     unguarded(ssm)
 
 
-def admin_planned(ssm, service=SERVICE):
-    """The plan of repository shop/admin names this service."""
+def admin_planned(ssm, service=SERVICE, text=None):
+    """The plan of repository shop/admin names this service, or is this text."""
     plan = json.dumps({"routes": [route("v*", production=[service])]})
     name = "/slipway/repositories/shop/admin"
-    answer = {"Parameter": {"Name": name, "Value": plan, "Type": "String"}}
+    answer = {"Parameter": {"Name": name, "Value": text or plan, "Type": "String"}}
     ssm.answers("get_parameter", answer, Name=name, WithDecryption=False)
 
 
@@ -732,9 +732,7 @@ def test_a_tag_of_a_repository_whose_plan_is_invalid_counts_but_is_no_target(
     """The plan may name the service, so that the tag may mean that image."""
     runs(ecs, container(image=BAD), ADMIN)
     pushes.planned(ssm)
-    name = "/slipway/repositories/shop/admin"
-    answer = {"Parameter": {"Name": name, "Value": "no plan", "Type": "String"}}
-    ssm.answers("get_parameter", answer, Name=name, WithDecryption=False)
+    admin_planned(ssm, text="no plan")
     unguarded(ssm)
     looked_up(ecr, "shop/api", OLD_DIGEST)
     looked_up(ecr, "shop/admin", ANOTHER_DIGEST)
@@ -749,8 +747,7 @@ def test_a_tag_is_looked_up_once_in_the_only_repository_of_a_service_though_its_
     world, ecs, ssm, ecr, ledger
 ):
     runs(ecs)
-    answer = {"Parameter": {"Name": "any", "Value": "no plan", "Type": "String"}}
-    ssm.answers("get_parameter", answer)
+    pushes.planned(ssm, text="{")
     unguarded(ssm)
     looked_up(ecr, "shop/api", OLD_DIGEST)
 
