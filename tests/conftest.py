@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -50,7 +50,7 @@ class ByPlace(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        folder = str(PurePosixPath(file).parent)
+        folder = file.rpartition("/")[0]
         if folder in SPREAD:
             return nodeid
         return folder if folder in WHOLE else file
@@ -62,36 +62,41 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    order = _order({item.path.relative_to(item.config.rootpath) for item in items})
-    items.sort(key=lambda item: order[item.path.relative_to(item.config.rootpath)])
+    order = _order({_file(item) for item in items})
+    items.sort(key=lambda item: order[_file(item)])
     for item in items:
-        if str(item.path.parent.relative_to(item.config.rootpath)) in EXHAUSTIVE:
+        if _file(item).rpartition("/")[0] in EXHAUSTIVE:
             item.add_marker("exhaustive")
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 def pytest_collection_finish() -> None:
     # All modules and tests are there for good now. To search them for garbage again and again would take a
-    # tenth of the unit tests' time.
-    gc.collect()
+    # tenth of the unit tests' time, and to search them once a third of a second of each worker.
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
     gc.enable()
 
 
-def _order(files: set[Path]) -> dict[Path, tuple[int, int, bool]]:
+def _order(files: set[str]) -> dict[str, tuple[int, int, bool]]:
     """The turn of each file; xdist hands out work in this order.
 
     What takes minutes comes first, so that all workers end at the same time. The folders take turns, and of
     each turn, tests/pipeline is last: all of it waits until one worker has packaged with the SAM CLI.
     """
-    turns: dict[Path, tuple[int, int, bool]] = {}
-    count: Counter[Path] = Counter()
+    turns: dict[str, tuple[int, int, bool]] = {}
+    count: Counter[str] = Counter()
     for file in sorted(files):
-        long = file.parts[1] in {"pipeline", "statemachine"} or file.name in LONG
+        folder, _, name = file.rpartition("/")
+        part = (*file.split("/"), "")[1]
+        long = part in {"pipeline", "statemachine"} or name in LONG
         # test_calls.py has hundreds of short pieces.
-        when = 2 if file.name == "test_calls.py" else 0 if long else 1
-        turns[file] = (when, count[file.parent], file.parts[1] == "pipeline")
-        count[file.parent] += 1
+        when = 2 if name == "test_calls.py" else 0 if long else 1
+        turns[file] = (when, count[folder], part == "pipeline")
+        count[folder] += 1
     return turns
 
 

@@ -15,9 +15,8 @@ import time
 import uuid
 import weakref
 from collections import defaultdict, deque
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from moto.awslambda.exceptions import LambdaClientError, UnknownFunctionException
@@ -27,7 +26,7 @@ from localaws import aws
 from localaws.faults import faults
 from localaws.lambda_ import code as lambda_code
 from localaws.lambda_.execution_environment import ExecutionEnvironment
-from localaws.lambda_.processes import Zygote
+from localaws.lambda_.processes import zygote_of
 from localaws.lambda_.versions import unqualified
 from localaws.signature import function_access_key
 
@@ -60,7 +59,6 @@ class Pools:
         self._retired: set[ExecutionEnvironment] = set()  # still busy
         self._lines: dict[str, deque[object]] = defaultdict(deque)  # by ARN: who waits
         self._deleted: weakref.WeakSet[LambdaFunction] = weakref.WeakSet()
-        self._zygotes: weakref.WeakValueDictionary[Path, Zygote] = weakref.WeakValueDictionary()
         self._stopped = False
 
     @contextmanager
@@ -131,7 +129,7 @@ class Pools:
             self._deployments[arn] = deployed
         environment = self._warm(arn)
         if environment is None and self._has_room(function):
-            environment = _started(function, self._zygotes)
+            environment = _started(function)
         if environment is not None:
             self._busy[environment] = arn
         return environment
@@ -205,9 +203,7 @@ def deployment(function: LambdaFunction) -> tuple[Any, ...]:
     )
 
 
-def _started(
-    function: LambdaFunction, zygotes: MutableMapping[Path, Zygote]
-) -> ExecutionEnvironment:
+def _started(function: LambdaFunction) -> ExecutionEnvironment:
     task_folder = lambda_code.task_folder(function.code_bytes, function.code_sha_256)
     log_stream = f"{time.strftime('%Y/%m/%d')}/[{function.version}]{uuid.uuid4().hex}"
     logging = logging_config(function)
@@ -243,8 +239,7 @@ def _started(
     variables = own | variables
     # It has the variables of the artifact's first function, because most of those that are read on import
     # have the same value in all functions.
-    zygote = zygotes.get(task_folder) or Zygote(task_folder, variables)
-    zygotes[task_folder] = zygote
+    zygote = zygote_of(task_folder, variables)
     started = ExecutionEnvironment(zygote, str(function.handler), variables, log_stream)
     _by_token[token] = started
     return started

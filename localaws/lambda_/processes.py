@@ -15,20 +15,47 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
 _ZYGOTE = Path(__file__).with_name("zygote.py")
+# Each takes 75 MB, most of which its forks share. The tests of the local AWS have small artifacts of their
+# own between those that deploy the pipeline.
+_KEPT = 2
+
+_zygotes: weakref.WeakValueDictionary[Path, Zygote] = weakref.WeakValueDictionary()  # by folder
+_kept: deque[Zygote] = deque(maxlen=_KEPT)
+_keeping = threading.Lock()
+
+
+def zygote_of(task_folder: Path, variables: Mapping[str, str]) -> Zygote:
+    """The zygote of the artifact in this folder, which may have been started by an earlier local AWS.
+
+    Args:
+        variables: of its environment, if it has to be started.
+    """
+    with _keeping:
+        zygote = _zygotes.get(task_folder)
+        if zygote is None or not zygote.alive:
+            zygote = _zygotes[task_folder] = Zygote(task_folder, variables)
+        if zygote in _kept:
+            _kept.remove(zygote)
+        _kept.append(zygote)
+        return zygote
 
 
 class Zygote:
-    """Starts processes of one artifact; it ends when nobody has it or one of its processes."""
+    """Starts processes of one artifact; it ends when nobody has it or one of its processes.
+
+    `zygote_of` keeps those that were asked for last.
+    """
 
     def __init__(self, task_folder: Path, variables: Mapping[str, str]) -> None:
         self._sending = threading.Lock()
         self._control, theirs = socket.socketpair()
         with theirs:
-            process = subprocess.Popen(
+            self._process = subprocess.Popen(
                 # -P: else the modules beside zygote.py could be imported.
                 [sys.executable, "-S", "-P", _ZYGOTE, str(theirs.fileno())],
                 cwd=task_folder,
@@ -39,7 +66,12 @@ class Zygote:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # a ^C in the terminal is for the local AWS
             )
-        weakref.finalize(self, _end, self._control, process)
+        weakref.finalize(self, _end, self._control, self._process)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can start processes."""
+        return self._process.poll() is None
 
     def start(self, handler: str, variables: dict[str, str], log: int) -> Process:
         """A process that runs AWS's runtime client, with these variables only, and writes to ``log``."""

@@ -291,6 +291,8 @@ NO_STATE = {
     "localaws.faults.faults._faults": "a local AWS with a fault is not saved",
     "localaws.faults.faults._flights": "of executions that run",
     "localaws.lambda_.pool._by_token": "of processes that run",
+    "localaws.lambda_.processes._kept": "processes that can start those of functions",
+    "localaws.lambda_.processes._zygotes": "the same",
 }
 """What modules keep beside moto's backends that has no need to be saved, and why."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import cfnlint
 import pytest
 import requests
 from botocore.exceptions import ClientError
@@ -430,14 +430,22 @@ SAMPLES: dict[str, dict[str, Any]] = {
 STRICTER = {"ecs:ListTasks", "ecs:RegisterTaskDefinition"}
 
 
+@pytest.fixture(scope="module")
+def reference() -> dict[str, Any]:
+    """AWS's reference of services, actions and resources, as cfn-lint has it."""
+    cfnlint = find_spec("cfnlint")  # to import it would take each worker a second of a processor
+    assert cfnlint
+    assert cfnlint.origin
+    data = Path(cfnlint.origin).with_name("data") / "AdditionalSpecs/Policies.json"
+    return dict(json.loads(data.read_text()))
+
+
 @pytest.mark.parametrize("action", sorted(required_permissions.RULES))
 def test_the_resource_of_an_action_is_of_a_kind_that_aws_narrows_it_to(
-    aws: LocalAws, action: str
+    aws: LocalAws, reference: dict[str, Any], action: str
 ) -> None:
     with contextlib.suppress(ClientError):  # it exists already
         aws.client("iam").create_role(RoleName="sample", AssumeRolePolicyDocument=TRUST)
-    data = Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json"
-    reference = json.loads(data.read_text())
     for access in required_permissions.rule_for(action)(action, SAMPLES[action]):
         service, _, name = access.action.partition(":")
         kinds = reference[service]["Actions"][name.lower()].get("Resources", [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import textwrap
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from localaws.lambda_ import code
 from localaws.lambda_.execution_environment import ExecutionEnvironment
-from localaws.lambda_.processes import Zygote
+from localaws.lambda_.processes import Zygote, zygote_of
 
 APP = """
     import json, os, sys
@@ -130,3 +131,30 @@ def test_an_interpreter_of_its_own_sets_logging_up_itself(start: Start) -> None:
     """
     assert start(library, app, AWS_LAMBDA_LOG_FORMAT="Text") == ["Text", "Formatter"]
     assert start(library, app, AWS_LAMBDA_LOG_FORMAT="JSON") == ["JSON", "JsonFormatter"]
+
+
+def test_the_zygotes_of_the_last_two_artifacts_are_kept_for_the_next_local_aws(
+    tmp_path: Path,
+) -> None:
+    folders = [tmp_path / name for name in "abc"]
+    for folder in folders:
+        folder.mkdir()
+    first, second, third = folders
+    kept = {folder: id(zygote_of(folder, {})) for folder in (first, second)}
+    assert id(zygote_of(first, {})) == kept[first]
+    zygote = weakref.ref(zygote_of(third, {}))  # in place of the second one
+    assert id(zygote_of(first, {})) == kept[first]
+    assert zygote_of(third, {}) is zygote()
+    zygote_of(second, {})
+    zygote_of(first, {})
+    assert zygote() is None
+
+
+def test_a_zygote_that_has_died_is_replaced(tmp_path: Path) -> None:
+    dead = zygote_of(tmp_path, {})
+    dead._process.kill()
+    dead._process.wait()
+    assert not dead.alive
+    alive = zygote_of(tmp_path, {})
+    assert alive is not dead
+    assert alive.alive
