@@ -160,7 +160,7 @@ def _finish(
     if good:
         end = _with_both_versions(end, asked, good)
         end = _with_kept_image(end, asked, good, ecs, ssm)
-        end, copy = _with_copy(end, good, ecs)
+        end, good, copy = _with_copy(end, good, ecs)
         end = _with_standing(end, service, good, asked)
     tried = record is not None and record.was_tried
     quarantine = _quarantine(end, asked, good, claim, now) if tried else None
@@ -315,24 +315,30 @@ def _with_kept_image(
     return _with(end, evidence=(*end.evidence, problem))
 
 
-def _with_copy(end: End, good: Good, ecs: ECSClient) -> tuple[End, TaskDefinition | None]:
-    """The content of the good task definition, for the ledger to keep; an error is said in the evidence."""
+def _with_copy(end: End, good: Good, ecs: ECSClient) -> tuple[End, Good, TaskDefinition | None]:
+    """The good version with its images, and its content for the ledger to keep.
+
+    An error is said in the evidence.
+    """
     try:
-        return end, read_task_definition(good.task_definition, ecs).content
+        revision = read_task_definition(good.task_definition, ecs)
     except (AwsUnavailable, AwsRefused) as error:
         fact = (
             f"the ledger keeps no copy of {resource_name(good.task_definition)} ({error}): Slipway can't go "
             "back to it if its task definition is deleted"
         )
-        return _with(end, evidence=(*end.evidence, fact)), None
+        return _with(end, evidence=(*end.evidence, fact)), good, None
+    return end, good.model_copy(update={"images": revision.pinned_images}), revision.content
 
 
 def _with_standing(end: End, service: ServiceRecord, good: Good, asked: Deployment) -> End:
     """The end, saying so if a person has quarantined the version that is back while it came back."""
-    standing = service.quarantined.get(good.digest)
-    if standing is None or not standing.stands_against(asked.release.decided_at):
+    decided = asked.release.decided_at
+    standing = (q for q in service.quarantines_of(good).values() if q.stands_against(decided))
+    found = next(standing, None)
+    if found is None:
         return end
-    fact = f"the version that is back is quarantined itself ({standing.reason}): deploy another one"
+    fact = f"the version that is back is quarantined itself ({found.reason}): deploy another one"
     return _with(end, evidence=(*end.evidence, fact))
 
 
@@ -344,7 +350,7 @@ def _quarantine(
         return None
     if deployment.release.manual_rollback:
         return None  # BeginDeployment has quarantined it, with the reason
-    if good and good.digest == deployment.release.image.digest:
+    if good and deployment.release.image.digest in good.digests:
         return None  # the rollback target is another task definition of the same image
     return Quarantined(at=now, reason=end.reason[:QUARANTINE_REASON], deployment=claim.deployment)
 

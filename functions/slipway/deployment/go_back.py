@@ -73,7 +73,7 @@ class GoneBack(RollBack):
     images: Mapping[str, str] = {}
     """The images of ``other_target``, by container."""
     other_target_tag: str | None = None
-    """The tag of the image that was released with it."""
+    """The tag of its image of the released repository, if that is known."""
 
 
 def go_back(
@@ -125,12 +125,14 @@ def go_back(
     if chosen == going.rollback_target:
         return GoneBack(**dict(done), passed_over=tuple(passed_over))
     good = record.good_of(chosen)
+    released = opened.deployment.release.image if opened and opened.deployment else None
+    tag = record.tag_in(good, released) if good and released else None
     return GoneBack(
         **dict(done),
         passed_over=tuple(passed_over),
         other_target=chosen,
         images=images,
-        other_target_tag=good.tag if good else None,
+        other_target_tag=tag,
     )
 
 

@@ -25,7 +25,7 @@ from slipway.ecs.task_definition import (
 from slipway.errors import AwsRefused
 from slipway.health.cause import Cause
 from slipway.image import Image
-from slipway.ledger.records import Good, RollbackRecord, ServiceRecord
+from slipway.ledger.records import Good, Quarantined, RollbackRecord, ServiceRecord
 from slipway.model import Model, parse_written
 from slipway.reasons import Written
 from slipway.release.named import NamedRollback
@@ -189,7 +189,7 @@ def _last_good_before(record: ServiceRecord, now: Running, world: World) -> _Tar
     if back and back.task_definition == running.arn:
         # Its person may not know yet that the service has gone back. A good version must not be abandoned for
         # that.
-        others = [good for good in earlier if not known or good.digest != known.digest]
+        others = [good for good in earlier if not known or good.digests != known.digests]
         if others:
             names = ", ".join(_called(good) for good in others[:GOOD_NAMED])
             raise _Rejected(
@@ -207,9 +207,9 @@ def _last_good_before(record: ServiceRecord, now: Running, world: World) -> _Tar
     how = '"to" (a digest, a tag or a task definition)'
     runs = {image.digest for image in now.images.values()}
     quarantined = [
-        _quarantined(good, record)
+        _quarantined(good, next(iter(leaves.values())))
         for good in record.good
-        if good.digest in record.quarantined and good.digest not in runs
+        if (leaves := record.quarantines_of(good)) and runs.isdisjoint(leaves)
     ]
     if quarantined:
         raise _Rejected(
@@ -222,9 +222,8 @@ def _last_good_before(record: ServiceRecord, now: Running, world: World) -> _Tar
     raise _Rejected(Cause.NO_TARGET, f"{none}: {why}; name what to go back to as {how}")
 
 
-def _quarantined(good: Good, record: ServiceRecord) -> str:
+def _quarantined(good: Good, why: Quarantined) -> str:
     """A version with its quarantine: ``v2 (api:41) since 2026-11-22T02:59:00+00:00 (a task failed)``."""
-    why = record.quarantined[good.digest]
     since = why.at.isoformat(timespec="seconds")
     return f"{good} since {since} ({truncate(one_line(why.reason), WHY_LENGTH)})"
 
@@ -373,7 +372,10 @@ def _held_by_several(to: str, held: Iterable[Image]) -> str:
     digests = {image.digest for image in held}
     if len(digests) == 1:
         repositories = " and ".join(image.repository for image in held)
-        return f"repositories {repositories} hold the same image {to}; name a task definition of the service"
+        return (
+            f"repositories {repositories} hold the same image {to}; name a task definition of the service, "
+            "or start a release of the image from one of them"
+        )
     each = " and ".join(f"{image.digest} of {image.repository}" for image in held)
     return f"{to} is the tag of several images: {each}; name the digest of one"
 
@@ -384,7 +386,7 @@ def _known(to: str, record: ServiceRecord, world: World, passed_over: list[str])
     Args:
         passed_over: gets a sentence for each version that can't start.
     """
-    wanted = [good for good in record.good if to in (good.digest, good.tag)]
+    wanted = [good for good in record.good if to == good.tag or to in good.digests]
     kept = kept_by(world.ledger, record.service)
     for good in wanted:
         try:

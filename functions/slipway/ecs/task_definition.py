@@ -130,6 +130,11 @@ class Revision(Model):
         """The image references of the containers, by the container's name."""
         return {c["name"]: c["image"] for c in self.content["containerDefinitions"]}
 
+    @property
+    def pinned_images(self) -> tuple[str, ...]:
+        """The image references that name a digest."""
+        return tuple(reference for reference in self.images.values() if "@" in reference)
+
     def own_repository(self, uri: str) -> EcrRepository | None:
         """The repository of this ``registry/repository``, if it is one of this account and region.
 

@@ -67,6 +67,14 @@ class Good(Model):
     """Tag of that image."""
     at: AwareDatetime
     """When it was found good."""
+    images: tuple[str, ...] = ()
+    """The image references of its task definition that name a digest; none if they are not known."""
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """The digests of its images, as far as they are known."""
+        named = (self.digest, *(reference.partition("@")[2] for reference in self.images))
+        return frozenset(filter(None, named))
 
     def __str__(self) -> str:
         """As people call it: ``v1 (api:41)``."""
@@ -225,8 +233,8 @@ class ServiceRecord(Model):
     waiting: Mapping[str, Waiting] = {}
     """The release that waits for its turn, by lane. It may have stopped waiting: see ``until``."""
     good: tuple[Good, ...] = ()
-    """The versions that have passed every gate, the newest first. Those whose image is quarantined since
-    stay, so that a person can go back to them; `all_good` leaves them out."""
+    """The versions that have passed every gate, the newest first. Those with an image that is quarantined
+    since stay, so that a person can go back to them; `all_good` leaves them out."""
     quarantined: Mapping[str, Quarantined] = {}
     """The quarantined images, by digest."""
     freeze: Freeze | None = None
@@ -253,6 +261,19 @@ class ServiceRecord(Model):
             image = self.last_claimed.image
             released.append((image.digest, image.tag))
         return next((tag for known, tag in released if tag and known == digest), None)
+
+    def tag_in(self, good: Good, image: Image) -> str | None:
+        """The tag of a good version's image of the same repository as this one, if that is known.
+
+        A good version has the tag of the image that was released with it, which may be one of another
+        repository.
+        """
+        if not good.images:
+            return good.tag
+        own = [ref.partition("@")[2] for ref in good.images if image.is_version_of(ref)]
+        if good.digest in own:
+            return good.tag
+        return next((tag for digest in own if (tag := self.tag_of(digest))), None)
 
     def last_claimed_by(self, deployment: str) -> bool:
         """Whether the deployment with this id has claimed the service last."""
@@ -290,12 +311,16 @@ class ServiceRecord(Model):
 
     @property
     def all_good(self) -> tuple[Good, ...]:
-        """The good versions whose image is not quarantined, the newest first."""
-        return tuple(good for good in self.good if good.digest not in self.quarantined)
+        """The good versions of which no image is quarantined, the newest first."""
+        return tuple(good for good in self.good if not self.quarantines_of(good))
+
+    def quarantines_of(self, good: Good) -> dict[str, Quarantined]:
+        """The quarantined images of a good version, by digest."""
+        return {digest: self.quarantined[digest] for digest in _in(self.quarantined, good)}
 
     @property
     def last_good(self) -> Good | None:
-        """The newest good version whose image is not quarantined, or None."""
+        """The newest good version of which no image is quarantined, or None."""
         return next(iter(self.all_good), None)
 
     def refusal(self, release: Release) -> Quarantined | None:
@@ -414,8 +439,8 @@ class ServiceRecord(Model):
             quarantine: why the digest is quarantined; None if it is not.
             gone_back: that the deployment rolled itself back; None if it did not.
             abandoned: ARN of the task definition from which a person goes back; None if none does. It is not
-                good any more, even if its image stays or is unknown.
-            decided_at: when a person has decided for the image that is good or quarantined now; None if
+                good any more, even if its images stay or are unknown.
+            decided_at: when a person has decided for what is good or quarantined now; None if
                 nobody has. A person's quarantine is lifted or replaced by a later decision only, of that
                 person or another one.
         """
@@ -430,9 +455,9 @@ class ServiceRecord(Model):
                 and (g.digest, g.at) != (good.digest, good.at)
             )
             known = (good, *others)
-            standing = quarantined.get(good.digest)
-            if standing and not standing.stands_against(decided_at):
-                del quarantined[good.digest]
+            for passed in _in(quarantined, good):
+                if not quarantined[passed].stands_against(decided_at):
+                    del quarantined[passed]
         standing = quarantined.get(digest)
         by_person = quarantine is not None and quarantine.deployment is None
         if standing and standing.stands_against(decided_at) and not by_person:
@@ -447,9 +472,9 @@ class ServiceRecord(Model):
             )
             quarantined = {digest: quarantine, **dict(first[: QUARANTINED_KEPT - 1])}
             forgotten = {failed for failed, _ in first[QUARANTINED_KEPT - 1 :]}
-            known = tuple(g for g in known if g.digest not in forgotten)
-        # A version whose image is quarantined is good again if the quarantine is lifted.
-        known = tuple(g for g in known if g.task_definition != abandoned or g.digest in quarantined)
+            known = tuple(g for g in known if g.digests.isdisjoint(forgotten))
+        # A version with a quarantined image is good again if the quarantine is lifted.
+        known = tuple(g for g in known if g.task_definition != abandoned or _in(quarantined, g))
         back = gone_back or (None if good else self.gone_back)
         learnt = {"good": _kept(known, quarantined), "quarantined": quarantined, "gone_back": back}
         return self.model_copy(update=learnt)
@@ -457,9 +482,14 @@ class ServiceRecord(Model):
 
 def _kept(known: Sequence[Good], quarantined: Mapping[str, Quarantined]) -> tuple[Good, ...]:
     """The newest of these versions, GOOD_KEPT of those that count as good, and as many in quarantine."""
-    good = [g for g in known if g.digest not in quarantined][:GOOD_KEPT]
-    others = [g for g in known if g.digest in quarantined][:GOOD_KEPT]
+    good = [g for g in known if not _in(quarantined, g)][:GOOD_KEPT]
+    others = [g for g in known if _in(quarantined, g)][:GOOD_KEPT]
     return tuple(g for g in known if g in good or g in others)
+
+
+def _in(quarantined: Mapping[str, Quarantined], good: Good) -> list[str]:
+    """The digests of this version that are quarantined."""
+    return [digest for digest in quarantined if digest in good.digests]
 
 
 class End(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -75,6 +76,39 @@ def test_a_bad_image_is_quarantined_and_the_good_one_of_another_repository_is_de
     assert shop.record().quarantined.keys() == {bad}
     first, proxy = pair.old
     assert shop.digests() == {first: pair.old[first], proxy: good}
+
+
+@pytest.mark.exhaustive  # six deployments, one after the other
+def test_a_good_version_stays_one_whichever_repositorys_image_was_released_with_it(
+    account: Account,
+) -> None:
+    pair = Pair(account)
+    shop = pair.shop
+    _, name = pair.old
+
+    v2 = shop.push("v2")
+    assert shop.released("v2").outcome == "SUCCEEDED"
+    proxy = pair.push_proxy("v3")
+    assert [ended.outcome for ended in account.releases_of(pair.repository, "v3")] == ["SUCCEEDED"]
+    v4 = shop.push("v4")
+    assert shop.released("v4").outcome == "SUCCEEDED"
+
+    assert shop.roll_back().outcome == "ROLLED_BACK"
+    assert shop.digests() == {"app": v2, name: proxy}
+    assert shop.roll_back(to="v4").outcome == "ROLLED_BACK"
+    assert shop.digests() == {"app": v4, name: proxy}
+    assert shop.record().quarantined.keys() == {v2}
+    lift = {"action": "release_from_quarantine", "service": shop.service, "digest": v2}
+    answer = account.aws.client("lambda").invoke(
+        FunctionName=account.functions()["Operate"],
+        Payload=json.dumps(lift | {"by": "jo", "why": "it was good"}),
+    )
+    assert "FunctionError" not in answer
+
+    shop.push("v5", behaviour="crash")
+    assert shop.deployed("v5").outcome == "ROLLED_BACK"
+    assert shop.roll_back(to=v2).outcome == "ROLLED_BACK"
+    assert shop.digests() == {"app": v2, name: proxy}
 
 
 def test_the_alarm_of_one_plan_guards_the_images_of_the_other_one(account: Account) -> None:

@@ -567,12 +567,29 @@ def test_a_deployment_that_failed_before_its_change_has_failed_whoever_has_the_c
 def test_a_version_that_succeeded_is_the_last_good(ecs, ledger):
     ended(ledger, found=good(OLD))
     accepted(ledger, "e-1", good_target=good(OLD))
-    ours_is_there(ecs)
+    described(ecs, ecs_deployment(id=OURS, taskDefinition=NEW))
+    defined(ecs, container(image=image().reference), asked=NEW)
 
     finished(ending("SUCCEEDED"), ledger, ecs)
 
-    assert ledger.service(SERVICE).last_good == good(NEW, DIGEST, tag="v2", at=at(60))
+    now_good = good(NEW, DIGEST, tag="v2", at=at(60), images=[image().reference])
+    assert ledger.service(SERVICE).last_good == now_good
     assert good_now(ledger) == [NEW, OLD]
+
+
+def test_a_failed_image_is_not_quarantined_if_the_version_that_is_back_has_it_in_some_container(
+    ecs, ledger
+):
+    target = good(OLD)
+    ended(ledger, found=target)
+    tried(ledger, good_target=target)
+    old = f"{image().uri}@{OLD_DIGEST}"
+    defined(ecs, container(image=old), container(name="again", image=image().reference), asked=OLD)
+
+    finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
+
+    assert dict(ledger.service(SERVICE).quarantined) == {}
+    assert ledger.service(SERVICE).last_good == good(OLD, images=[old, image().reference])
 
 
 def test_an_image_that_succeeded_by_force_is_quarantined_no_longer(ecs, ledger):

@@ -762,7 +762,8 @@ def test_an_image_that_two_repositories_have_is_rejected_if_no_good_version_plac
     looked_up(ecr, "shop/admin", OLD_DIGEST)
 
     assert rejected(resolved(world, to="v7")) == (
-        "repositories shop/api and shop/admin hold the same image v7; name a task definition of the service"
+        "repositories shop/api and shop/admin hold the same image v7; name a task definition of the service, "
+        "or start a release of the image from one of them"
     )
 
 
@@ -776,6 +777,22 @@ def test_an_image_that_two_repositories_have_stands_for_the_good_version_that_ha
     goes_back_to(ecs, OLD)
 
     assert resolved(world, to="v7").good == good(OLD, tag="v7")
+
+
+def test_an_image_stands_for_the_newest_good_version_that_has_it_in_some_container(
+    world, ecs, ssm, ecr, ledger
+):
+    """The newest one was released with the image of the other repository."""
+    api = f"{image().uri}@{OLD_DIGEST}"
+    ended(ledger, found=good(OTHER, images=[api]))
+    newest = good(OLD, ANOTHER_DIGEST, images=[api, f"{image().uri}@{ANOTHER_DIGEST}"])
+    ended(ledger, found=newest)
+    runs_both(ecs, ssm)
+    looked_up(ecr, "shop/api", OLD_DIGEST)
+    looked_up(ecr, "shop/admin")
+    goes_back_to(ecs, OLD)
+
+    assert resolved(world, to="v7").good == newest
 
 
 def test_an_image_is_taken_though_another_repository_can_not_be_read_and_that_is_said(

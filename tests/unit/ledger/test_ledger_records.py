@@ -35,6 +35,7 @@ from tests.support.builders import (
     deployment,
     execution,
     good,
+    image,
     quarantined,
     release,
 )
@@ -216,6 +217,73 @@ def test_a_version_does_not_count_as_good_again_because_its_quarantine_is_forgot
 
     assert "d0" not in known.quarantined
     assert known.good == ()
+
+
+PROXY = image().uri.replace("api", "proxy")
+
+
+def both(task_definition, api, proxy, **changes):
+    """A good version with an image of shop/api, which was released with it, and one of shop/proxy."""
+    images = [f"{image().uri}@{api}", f"{PROXY}@{proxy}"]
+    return good(task_definition, api, images=images, **changes)
+
+
+def test_a_version_does_not_count_as_good_if_any_of_its_images_is_quarantined():
+    known = record(good=(both(NEW, DIGEST, "p2"), both(OLD, DIGEST, "p1")))
+
+    after = known.learning("p2", None, bad(0))
+
+    assert after.all_good == (both(OLD, DIGEST, "p1"),)
+    assert after.quarantines_of(both(NEW, DIGEST, "p2")) == {"p2": bad(0)}
+    assert after.good == known.good
+
+
+def test_a_person_comes_back_to_each_good_version_after_a_rollback_forward_and_the_end_of_a_quarantine():
+    """The plain rollback abandons api v3, the one to v3 abandons api v1, whose quarantine is lifted then."""
+    v1 = both(OTHER, "a1", "p1")
+    proxy2 = both(OLD, "a1", "p2").model_copy(
+        update={"digest": "p2"}
+    )  # released with the proxy's image
+    v3 = both(NEW, "a3", "p2")
+    known = record(good=(v3, proxy2, v1))
+
+    known = known.learning("a3", None, bad(0), abandoned=NEW).learning("a3", proxy2, None)
+    known = known.learning("a1", None, bad(1), abandoned=OLD).learning("a1", v3, None)
+    known = known.model_copy(update={"quarantined": {}})
+
+    assert known.all_good == (v3, proxy2, v1)
+
+
+def test_all_images_of_a_version_that_passes_leave_the_quarantine_but_not_a_persons():
+    by_person = Quarantined(at=at(5), reason="it leaks")
+    known = record(quarantined={"a2": bad(0), "p2": by_person, "p3": bad(2)})
+
+    assert known.learning("a2", both(NEW, "a2", "p2"), None).quarantined == {
+        "p2": by_person,
+        "p3": bad(2),
+    }
+
+
+def test_a_version_is_forgotten_with_the_quarantine_of_any_of_its_images():
+    known = record(good=(both(OLD, DIGEST, "d0"),), quarantined={"d0": bad(0)})
+    for n in range(1, QUARANTINED_KEPT + 1):
+        known = known.learning(f"d{n}", None, bad(n))
+
+    assert known.good == ()
+
+
+def test_a_version_has_the_tag_of_its_image_of_the_repository_that_is_asked_for():
+    api = both(OLD, "a1", "p1", tag="v1")
+    proxy = both(NEW, "a1", "p2", tag="p-2").model_copy(update={"digest": "p2"})
+    known = record(good=(proxy, api))
+    of_api, of_proxy = image(), image(repository="shop/proxy", uri=PROXY)
+
+    assert (known.tag_in(api, of_api), known.tag_in(proxy, of_api)) == ("v1", "v1")
+    assert (known.tag_in(api, of_proxy), known.tag_in(proxy, of_proxy)) == (None, "p-2")
+
+
+def test_a_version_whose_images_are_not_known_has_the_tag_that_was_released():
+    assert record().tag_in(good(tag="v1"), image(repository="shop/proxy", uri=PROXY)) == "v1"
 
 
 def test_a_digest_that_passes_leaves_the_quarantine_and_other_digests_stay_in_it():
