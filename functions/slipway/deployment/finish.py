@@ -16,7 +16,7 @@ from slipway.errors import AwsRefused, AwsUnavailable, InvalidInput, Refused, re
 from slipway.health.cause import Cause, cause_of
 from slipway.health.outcome import Outcome
 from slipway.health.verdict import said_of
-from slipway.image import Image
+from slipway.image import Image, short_digest
 from slipway.ledger.ledger import Ledger, Unreadable
 from slipway.ledger.records import (
     ClaimId,
@@ -332,14 +332,15 @@ def _with_copy(end: End, good: Good, ecs: ECSClient) -> tuple[End, Good, TaskDef
 
 
 def _with_standing(end: End, service: ServiceRecord, good: Good, asked: Deployment) -> End:
-    """The end, saying so if a person has quarantined the version that is back while it came back."""
-    decided = asked.release.decided_at
-    standing = (q for q in service.quarantines_of(good).values() if q.stands_against(decided))
-    found = next(standing, None)
-    if found is None:
-        return end
-    fact = f"the version that is back is quarantined itself ({found.reason}): deploy another one"
-    return _with(end, evidence=(*end.evidence, fact))
+    """The end, saying so if the version that is good has an image that a person has quarantined."""
+    decided_for = asked.release.decided_for
+    standing = (
+        f"the version that runs now has an image that is quarantined itself, {short_digest(digest)} "
+        f"({why.reason}): deploy another one"
+        for digest, why in service.quarantines_of(good).items()
+        if why.stands_against(decided_for(digest))
+    )
+    return _with(end, evidence=(*end.evidence, *standing))
 
 
 def _quarantine(

@@ -703,7 +703,7 @@ class Ledger:
                     f"image {digest} has been quarantined by a person just now on service {claim.service}"
                 )
             after = record.learning(
-                digest, good, quarantine, gone_back, decided_at=release.decided_at
+                digest, good, quarantine, gone_back, decided_for=release.decided_for
             )
             listed = {"runs": good.to_json()} if good else {}
             left = [] if good else list(record.left_behind())

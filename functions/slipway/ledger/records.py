@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -214,6 +214,10 @@ class Audit(Model):
     why: str
     expires_at: int
     """When DynamoDB may delete it, in seconds since 1970."""
+
+
+def _undecided(_digest: str) -> None:
+    """Nobody has decided for an image."""
 
 
 class ServiceRecord(Model):
@@ -429,7 +433,7 @@ class ServiceRecord(Model):
         quarantine: Quarantined | None,
         gone_back: GoneBack | None = None,
         abandoned: str | None = None,
-        decided_at: datetime | None = None,
+        decided_for: Callable[[str], datetime | None] = _undecided,
     ) -> ServiceRecord:
         """The record after a deployment has ended.
 
@@ -440,9 +444,8 @@ class ServiceRecord(Model):
             gone_back: that the deployment rolled itself back; None if it did not.
             abandoned: ARN of the task definition from which a person goes back; None if none does. It is not
                 good any more, even if its images stay or are unknown.
-            decided_at: when a person has decided for what is good or quarantined now; None if
-                nobody has. A person's quarantine is lifted or replaced by a later decision only, of that
-                person or another one.
+            decided_for: when a person has decided for the image with a digest; None if nobody has. A person's
+                quarantine is lifted or replaced by a later decision only, of that person or another one.
         """
         known, quarantined = self.good, dict(self.quarantined)
         if good:
@@ -456,11 +459,11 @@ class ServiceRecord(Model):
             )
             known = (good, *others)
             for passed in _in(quarantined, good):
-                if not quarantined[passed].stands_against(decided_at):
+                if not quarantined[passed].stands_against(decided_for(passed)):
                     del quarantined[passed]
         standing = quarantined.get(digest)
         by_person = quarantine is not None and quarantine.deployment is None
-        if standing and standing.stands_against(decided_at) and not by_person:
+        if standing and standing.stands_against(decided_for(digest)) and not by_person:
             quarantine = None
         if quarantine and digest:
             quarantined.pop(digest, None)  # a forced start of a quarantined image failed again

@@ -59,6 +59,15 @@ class Release(Model):
         """When a person has decided for the image in spite of its quarantine; None if nobody has."""
         return self.released_at if self.force or self.manual_rollback else None
 
+    def decided_for(self, digest: str) -> datetime | None:
+        """When a person has decided for the image with this digest; None if nobody has.
+
+        The decision for a manual rollback is one for every image of its target, that for a forced release
+        is one for its own image only.
+        """
+        own = self.manual_rollback or digest == self.image.digest
+        return self.decided_at if own else None
+
 
 class Deployment(Model):
     """One release or manual rollback on one service."""

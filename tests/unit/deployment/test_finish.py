@@ -991,8 +991,23 @@ def test_a_rollback_to_a_version_that_a_person_quarantines_meanwhile_does_not_li
     assert OLD_DIGEST in ledger.service(SERVICE).quarantined
     assert ledger.service(SERVICE).last_good is None
     assert done.evidence[-1] == (
-        "the version that is back is quarantined itself (Ada: it leaks): deploy another one"
+        "the version that runs now has an image that is quarantined itself, cdcdcdcdcdcd (Ada: it leaks): "
+        "deploy another one"
     )
+
+
+def test_a_forced_release_does_not_override_a_persons_quarantine_of_another_image(ecs, ledger):
+    asked = forced(ledger, 30)
+    quarantined_by_ada(OLD_DIGEST)
+    described(ecs, ecs_deployment(id=OURS, taskDefinition=NEW))
+    old = container(name="proxy", image=f"{image().uri}@{OLD_DIGEST}")
+    defined(ecs, container(image=image().reference), old, asked=NEW)
+
+    done = finished(ending("SUCCEEDED", deployment=asked), ledger, ecs)
+
+    assert ledger.service(SERVICE).quarantined.keys() == {OLD_DIGEST}
+    assert ledger.service(SERVICE).all_good == ()
+    assert "quarantined itself, cdcdcdcdcdcd (Ada: it leaks)" in done.evidence[-1]
 
 
 @pytest.mark.parametrize(("quarantined_at", "stays"), [(-60, False), (60, True)])

@@ -348,7 +348,7 @@ def test_a_persons_quarantine_stays_though_the_image_is_good_unless_a_person_dec
     known = record(quarantined={DIGEST: by_ada(0)})
     decided_at = None if decided is None else at(decided)
 
-    after = known.learning(DIGEST, good(NEW, DIGEST), None, decided_at=decided_at)
+    after = known.learning(DIGEST, good(NEW, DIGEST), None, decided_for=lambda _: decided_at)
 
     assert (DIGEST in after.quarantined) is stays
 
