@@ -49,7 +49,7 @@ class ByPlace(LoadScopeScheduling):
     """Keeps the tests of a folder of WHOLE on one worker, and those of a file that is not in SPREAD."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
+        file = _file(nodeid)
         folder = file.rpartition("/")[0]
         if folder in SPREAD:
             return nodeid
@@ -62,15 +62,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    order = _order({_file(item) for item in items})
-    items.sort(key=lambda item: order[_file(item)])
+    order = _order({_file(item.nodeid) for item in items})
+    items.sort(key=lambda item: order[_file(item.nodeid)])
     for item in items:
-        if _file(item).rpartition("/")[0] in EXHAUSTIVE:
+        if _file(item.nodeid).rpartition("/")[0] in EXHAUSTIVE:
             item.add_marker("exhaustive")
 
 
-def _file(item: pytest.Item) -> str:
-    return item.nodeid.partition("::")[0]
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
 
 
 def pytest_collection_finish() -> None:
@@ -91,7 +91,7 @@ def _order(files: set[str]) -> dict[str, tuple[int, int, bool]]:
     count: Counter[str] = Counter()
     for file in sorted(files):
         folder, _, name = file.rpartition("/")
-        part = (*file.split("/"), "")[1]
+        part = file.split("/")[1]
         long = part in {"pipeline", "statemachine"} or name in LONG
         # test_calls.py has hundreds of short pieces.
         when = 2 if name == "test_calls.py" else 0 if long else 1

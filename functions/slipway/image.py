@@ -111,6 +111,15 @@ def source(reference: str) -> str:
     return head + slash + last.partition(":")[0]
 
 
+def digest_of(reference: str) -> str:
+    """The digest in an image reference; empty if it names none.
+
+    >>> digest_of("localhost:5000/shop/api:v1@sha256:ab")
+    'sha256:ab'
+    """
+    return reference.partition("@")[2]
+
+
 def ecr_repository(uri: str) -> EcrRepository | None:
     """The repository of ECR with this ``registry/repository``; None if the registry is not ECR's.
 

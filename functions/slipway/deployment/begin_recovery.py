@@ -56,7 +56,6 @@ def begin_recovery(case: Case, recovery: Recovery, world: World) -> Beginning:
         return case.end(Outcome.FAILED, Cause.INTERRUPTED, unchanged)
     # Does nothing if the dead execution has opened the history already.
     world.ledger.open(claim, case.deployment, rollback_target, known.last_good, put, now)
-    image = case.deployment.release.image
     good = record.good_target if record else None
     manual_rollback = put is not None and case.deployment.release.manual_rollback
     return case.roll_back(
@@ -66,7 +65,7 @@ def begin_recovery(case: Case, recovery: Recovery, world: World) -> Beginning:
         updated=manual_rollback or (record is not None and record.update is not None),
         update=record.update if record else None,
         rollback_target=rollback_target,
-        rollback_target_tag=known.tag_in(good, image) if good else None,
+        rollback_target_tag=known.tag_in(good, case.deployment.release.image),
         rollback_target_images=_images(rollback_target, world),
         replaced=baseline,
         task_definition=put,

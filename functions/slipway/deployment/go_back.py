@@ -126,13 +126,12 @@ def go_back(
         return GoneBack(**dict(done), passed_over=tuple(passed_over))
     good = record.good_of(chosen)
     released = opened.deployment.release.image if opened and opened.deployment else None
-    tag = record.tag_in(good, released) if good and released else None
     return GoneBack(
         **dict(done),
         passed_over=tuple(passed_over),
         other_target=chosen,
         images=images,
-        other_target_tag=tag,
+        other_target_tag=record.tag_in(good, released) if released else None,
     )
 
 

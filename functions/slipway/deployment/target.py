@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from slipway.ecs.startable import CannotStart, Kept, startable
 from slipway.ecs.task_definition import Revision
+from slipway.image import digest_of
 from slipway.ledger.ledger import Ledger
 from slipway.ledger.records import Good, ServiceRecord
 
@@ -53,8 +54,7 @@ def kept_by(ledger: Ledger, service: str) -> Kept:
 
 def has_quarantined_image(revision: Revision, record: ServiceRecord) -> bool:
     """Whether a container of the revision has an image that is quarantined on the service."""
-    digests = {reference.partition("@")[2] for reference in revision.images.values()}
-    return not digests.isdisjoint(record.quarantined)
+    return not record.quarantined.keys().isdisjoint(map(digest_of, revision.pinned_images))
 
 
 def rollback_targets(

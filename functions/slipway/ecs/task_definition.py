@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from slipway.aws import calling, error_code
 from slipway.ecs.service import Copied, copied_from, read_service
 from slipway.errors import AwsRefused, InvalidInput
-from slipway.image import EcrRepository, Image, ecr_repository
+from slipway.image import EcrRepository, Image, digest_of, ecr_repository
 from slipway.model import Model
 from slipway.release.release import Deployment
 
@@ -133,7 +133,7 @@ class Revision(Model):
     @property
     def pinned_images(self) -> tuple[str, ...]:
         """The image references that name a digest."""
-        return tuple(reference for reference in self.images.values() if "@" in reference)
+        return tuple(filter(digest_of, self.images.values()))
 
     def own_repository(self, uri: str) -> EcrRepository | None:
         """The repository of this ``registry/repository``, if it is one of this account and region.

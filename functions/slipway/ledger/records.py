@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, Json
 from slipway.ecs.service import Update
 from slipway.health.cause import Cause
 from slipway.health.outcome import Outcome
-from slipway.image import Image, version_name
+from slipway.image import Image, digest_of, version_name
 from slipway.model import Model
 from slipway.reasons import Evidence, Reason
 from slipway.release.named import NamedRelease, NamedRollback
@@ -73,8 +73,7 @@ class Good(Model):
     @property
     def digests(self) -> frozenset[str]:
         """The digests of its images, as far as they are known."""
-        named = (self.digest, *(reference.partition("@")[2] for reference in self.images))
-        return frozenset(filter(None, named))
+        return frozenset(filter(None, (self.digest, *map(digest_of, self.images))))
 
     def __str__(self) -> str:
         """As people call it: ``v1 (api:41)``."""
@@ -266,15 +265,15 @@ class ServiceRecord(Model):
             released.append((image.digest, image.tag))
         return next((tag for known, tag in released if tag and known == digest), None)
 
-    def tag_in(self, good: Good, image: Image) -> str | None:
+    def tag_in(self, good: Good | None, image: Image) -> str | None:
         """The tag of a good version's image of the same repository as this one, if that is known.
 
         A good version has the tag of the image that was released with it, which may be one of another
         repository.
         """
-        if not good.images:
-            return good.tag
-        own = [ref.partition("@")[2] for ref in good.images if image.is_version_of(ref)]
+        if good is None or not good.images:
+            return good.tag if good else None
+        own = [digest_of(reference) for reference in good.images if image.is_version_of(reference)]
         if good.digest in own:
             return good.tag
         return next((tag for digest in own if (tag := self.tag_of(digest))), None)
@@ -320,7 +319,7 @@ class ServiceRecord(Model):
 
     def quarantines_of(self, good: Good) -> dict[str, Quarantined]:
         """The quarantined images of a good version, by digest."""
-        return {digest: self.quarantined[digest] for digest in _in(self.quarantined, good)}
+        return _in(self.quarantined, good)
 
     @property
     def last_good(self) -> Good | None:
@@ -458,8 +457,8 @@ class ServiceRecord(Model):
                 and (g.digest, g.at) != (good.digest, good.at)
             )
             known = (good, *others)
-            for passed in _in(quarantined, good):
-                if not quarantined[passed].stands_against(decided_for(passed)):
+            for passed, why in _in(quarantined, good).items():
+                if not why.stands_against(decided_for(passed)):
                     del quarantined[passed]
         standing = quarantined.get(digest)
         by_person = quarantine is not None and quarantine.deployment is None
@@ -490,9 +489,10 @@ def _kept(known: Sequence[Good], quarantined: Mapping[str, Quarantined]) -> tupl
     return tuple(g for g in known if g in good or g in others)
 
 
-def _in(quarantined: Mapping[str, Quarantined], good: Good) -> list[str]:
-    """The digests of this version that are quarantined."""
-    return [digest for digest in quarantined if digest in good.digests]
+def _in(quarantined: Mapping[str, Quarantined], good: Good) -> dict[str, Quarantined]:
+    """The images of this version that are quarantined, by digest."""
+    digests = good.digests
+    return {digest: why for digest, why in quarantined.items() if digest in digests}
 
 
 class End(Model):
