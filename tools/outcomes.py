@@ -42,9 +42,9 @@ NOTES = """\
   lift its quarantine, force a manual deployment (`"force": true`), or name the image in a manual rollback
   (`"to"`). A manual rollback quarantines the image that the service ran until then. A failed deployment
   quarantines its image, but only if the update of the service had begun, and only for a cause that can be the
-  image's fault: see [causes](#causes). Exception: if the outcome is ROLLED_BACK, and the service goes back to
-  a good version with the same image, the image is not quarantined; for example after a manual rollback to
-  another task definition with this image.
+  image's fault: see [causes](#causes). Exception: if the rollback target is a good
+  version with the same image, the image is not quarantined, even if the rollback fails; for example after a
+  manual rollback to another task definition with this image.
 - UNPROVEN: the notice has the commands that go on. Once the service runs tasks, start the release again; it
   is checked then, and its next stage starts if it is good. A manual rollback, and a rollback of a failed
   deployment, make nothing good either while no task runs.

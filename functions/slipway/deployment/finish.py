@@ -163,7 +163,8 @@ def _finish(
         end, good, copy = _with_copy(end, good, ecs)
         end = _with_standing(end, service, good, asked)
     tried = record is not None and record.was_tried
-    quarantine = _quarantine(end, asked, good, claim, now) if tried else None
+    target = good or _good_target(ending, record, service)
+    quarantine = _quarantine(end, asked, target, claim, now) if tried else None
     gone_back = _gone_back(end, asked, ending.restored, claim, now)
     written = _written(end, now, expires)
     if ledger.finish(claim, asked, written, good, quarantine, gone_back, copy):
@@ -276,16 +277,23 @@ def _good(
         )
     if not outcome.facts.proves_target or ending.restored is None or not ending.proven:
         return None
-    if ending.other_target:  # the ledger's record of the deployment may have the former target
-        others = (g for g in service.good if g.task_definition == ending.other_target)
-        other = next(others, None)
-        return other.model_copy(update={"task_definition": ending.restored}) if other else None
-    if record and record.good_target:  # RollBack may have had to register the same content anew
-        return record.good_target.model_copy(update={"task_definition": ending.restored})
+    if ending.other_target or (record and record.good_target):
+        target = _good_target(ending, record, service)
+        # RollBack may have had to register the same content anew.
+        return target.model_copy(update={"task_definition": ending.restored}) if target else None
     if ending.image:
         image = ending.image
         return Good(task_definition=ending.restored, digest=image.digest, tag=image.tag, at=now)
     return None
+
+
+def _good_target(
+    ending: Ending, record: DeploymentRecord | None, service: ServiceRecord
+) -> Good | None:
+    """The good version that the deployment goes back to, whether it got there or not; None if it is none."""
+    if ending.other_target:  # the ledger's record of the deployment may have the former target
+        return service.good_of(ending.other_target)
+    return record.good_target if record else None
 
 
 def _gone_back(
@@ -344,15 +352,19 @@ def _with_standing(end: End, service: ServiceRecord, good: Good, asked: Deployme
 
 
 def _quarantine(
-    end: End, deployment: Deployment, good: Good | None, claim: ClaimId, now: datetime
+    end: End, deployment: Deployment, target: Good | None, claim: ClaimId, now: datetime
 ) -> Quarantined | None:
-    """The entry that quarantines the release's image on this service; None if it is not to blame."""
+    """The entry that quarantines the release's image on this service; None if it is not to blame.
+
+    Args:
+        target: the good version that the deployment goes back to; None if it is none.
+    """
     if not end.outcome.facts.quarantines or end.cause is None or not end.cause.quarantines:
         return None
     if deployment.release.manual_rollback:
         return None  # BeginDeployment has quarantined it, with the reason
-    if good and deployment.release.image.digest in good.digests:
-        return None  # the rollback target is another task definition of the same image
+    if target and deployment.release.image.digest in target.digests:
+        return None  # the rollback target has it, too: it would not count as good any more
     return Quarantined(at=now, reason=end.reason[:QUARANTINE_REASON], deployment=claim.deployment)
 
 

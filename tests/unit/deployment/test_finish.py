@@ -697,6 +697,34 @@ def test_an_image_is_not_quarantined_where_the_rollback_target_has_it_too(ecs, l
     assert good_now(ledger) == [OLD]
 
 
+@pytest.mark.parametrize(("outcome", "proven"), [("ROLLBACK_FAILED", True), ("ROLLED_BACK", False)])
+def test_a_target_with_the_failed_image_stays_good_though_it_did_not_prove_itself(
+    outcome, proven, ecs, ledger
+):
+    """Otherwise the service would have no version to go back to."""
+    images = [f"{image().uri}@{OLD_DIGEST}", image().reference]
+    target = good(OLD, images=images)
+    ended(ledger, found=target)
+    tried(ledger, good_target=target)
+
+    finished(ending(outcome, restored=OLD, proven=proven), ledger, ecs)
+
+    assert dict(ledger.service(SERVICE).quarantined) == {}
+    assert ledger.service(SERVICE).last_good == target
+
+
+def test_an_other_target_that_rollback_chose_has_the_failed_image_though_the_first_one_did_not(
+    ecs, ledger
+):
+    other = good(OTHER, images=[image().reference])
+    ended(ledger, found=other)
+    tried(ledger, good_target=good(OLD))
+
+    finished(ending("ROLLBACK_FAILED", restored=OTHER, other_target=OTHER), ledger, ecs)
+
+    assert dict(ledger.service(SERVICE).quarantined) == {}
+
+
 def test_an_image_that_was_never_on_the_service_is_not_quarantined(ecs, ledger):
     """It failed before that, and what it took over from another deployment was put right."""
     accepted(ledger, "e-1")
