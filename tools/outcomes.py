@@ -39,12 +39,12 @@ NOTES = """\
   failed deployment goes back to what ran before, and that does not become good. The target of a manual
   rollback becomes good if the rollback succeeds, even if it was not good before.
 - The image is quarantined: Slipway no longer deploys the image to this service, under any tag, unless you
-  lift its quarantine, force a manual deployment (`"force": true`), or name the image in a manual rollback
-  (`"to"`). A manual rollback quarantines the image that the service ran until then. A failed deployment
-  quarantines its image, but only if the update of the service had begun, and only for a cause that can be the
-  image's fault: see [causes](#causes). Exception: if the rollback target is a good
-  version with the same image, the image is not quarantined, even if the rollback fails; for example after a
-  manual rollback to another task definition with this image.
+  lift its quarantine, force a manual deployment (`"force": true`), or name the image, or a task definition
+  with it, in a manual rollback (`"to"`). A manual rollback quarantines the image that the service ran until
+  then. A failed deployment quarantines its image, but only if the update of the service had begun, and only
+  for a cause that can be the image's fault: see [causes](#causes). Exception: if the rollback target is a
+  good version with the same image, the image is not quarantined, even if the rollback fails; for example
+  after a manual rollback to another task definition with this image.
 - UNPROVEN: the notice has the commands that go on. Once the service runs tasks, start the release again; it
   is checked then, and its next stage starts if it is good. A manual rollback, and a rollback of a failed
   deployment, make nothing good either while no task runs.

@@ -22,7 +22,7 @@ from slipway.ecs.task_definition import (
     read_task_definition,
     with_image,
 )
-from slipway.errors import AwsRefused
+from slipway.errors import AwsRefused, InvalidInput
 from slipway.health.cause import Cause
 from slipway.image import Image
 from slipway.ledger.records import Good, Quarantined, RollbackRecord, ServiceRecord
@@ -87,7 +87,8 @@ def resolve_rollback(
         history: how long the ledger keeps the record.
 
     Raises:
-        InvalidInput: the input is not valid, the service does not exist, or Slipway can't deploy to its kind.
+        InvalidInput: the input is not valid, the service does not exist, Slipway can't deploy to its kind, or
+            the named image comes only with another one that is quarantined.
         AwsUnavailable, AwsRefused, Unreadable: from AWS and the ledger.
     """
     allowed = 'a manual rollback ({"service": ..., "to": ..., "by": ...})'
@@ -100,6 +101,7 @@ def resolve_rollback(
     rollback = started_id(execution, started_at)
     now = read_running(service, running, world)
     facts: dict[str, Any]
+    named = None
     try:
         target = _target(wanted.to, record, now, started_at, world)
     except _Rejected as rejected:
@@ -107,6 +109,7 @@ def resolve_rollback(
         policy = now.policy_for(left.image)
         facts = {"refusal": str(rejected), "cause": rejected.cause}
     else:
+        named = target.named
         left = abandoned(now, target.images, record, world)
         # An image is put into the containers that its own plan names.
         policy = now.policy_for(target.image or left.image)
@@ -119,6 +122,7 @@ def resolve_rollback(
         released_at=started_at,
         started_by=StartedBy.MANUAL_ROLLBACK,
         by=wanted.by,
+        target=named,
     )
     asked = RollbackRecord(
         deployment=Deployment(release=release, stage=None, service=service, policy=policy),
@@ -141,6 +145,8 @@ class _Target:
     """The image references of the service afterwards, by container."""
     good: Good | None = None
     image: Image | None = None
+    named: str | None = None
+    """What a person has named: the digest of an image, or the ARN of a task definition."""
     passed_over: tuple[str, ...] = ()
     """Why each newer good version is not the target, in a sentence."""
 
@@ -256,7 +262,7 @@ def _named(
         raise _Rejected(Cause.NO_TARGET, str(why)) from why
     for good in record.good:
         if good.task_definition == revision.arn:
-            return _Target(revision.images, good=good)
+            return _Target(revision.images, good=good, named=revision.arn)
     own = {family(running.arn), *(family(good.task_definition) for good in record.good)}
     if family(revision.arn) not in own:
         raise _Rejected(
@@ -265,7 +271,7 @@ def _named(
             f"family is {family(running.arn)}; name one of that family, a tag or a digest",
         )
     unknown = Good(task_definition=revision.arn, at=revision.registered_at or started_at)
-    return _Target(revision.images, good=unknown)
+    return _Target(revision.images, good=unknown, named=revision.arn)
 
 
 def _kept(good: Good, record: ServiceRecord, world: World) -> Revision | None:
@@ -383,25 +389,57 @@ def _held_by_several(to: str, held: Iterable[Image]) -> str:
 def _known(to: str, record: ServiceRecord, world: World, passed_over: list[str]) -> _Target | None:
     """The newest good version of an image that can start; None if there is none.
 
+    Whoever names an image decides for it, and for no other one that is quarantined: such a version is chosen
+    by its task definition only.
+
     Args:
+        to: a digest, or the tag of a good version.
         passed_over: gets a sentence for each version that can't start.
+
+    Raises:
+        InvalidInput: each version that can start has another image that is quarantined.
     """
     wanted = [good for good in record.good if to == good.tag or to in good.digests]
     kept = kept_by(world.ledger, record.service)
+    refusals: list[str] = []
     for good in wanted:
         try:
             revision = startable(good.task_definition, kept, world.ecs, world.ecr)
         except CannotStart as why:
             passed_over.append(str(why))
-        else:
-            return _Target(revision.images, good=good, passed_over=tuple(passed_over))
+            continue
+        named = good.digest if to == good.tag else to
+        held = record.quarantines_of(good.model_copy(update={"images": revision.pinned_images}))
+        others = {digest: why for digest, why in held.items() if digest != named}
+        if not others:
+            return _Target(revision.images, good, named=named, passed_over=tuple(passed_over))
+        refusals.append(_comes_with(to, good, others))
+    if refusals:
+        raise InvalidInput(refusals[0])
     return None
+
+
+def _comes_with(to: str, good: Good, others: Mapping[str, Quarantined]) -> str:
+    """Says which quarantined images a version would bring along with the image that a person has named."""
+    each = ", ".join(
+        f"{digest} since {why.at.isoformat(timespec='seconds')} by "
+        f"{f'deployment {why.deployment}' if why.deployment else 'a person'} "
+        f"({truncate(one_line(why.reason), WHY_LENGTH)})"
+        for digest, why in others.items()
+    )
+    return (
+        f"the good version with {to}, {good}, has another image that is quarantined: {each}; to bring that "
+        f'image back as well, name the task definition ("to": "{_name(good)}"); otherwise lift the '
+        'quarantine with Operate ("action": "release_from_quarantine") and start the rollback again'
+    )
 
 
 def _put(image: Image, now: Running) -> _Target:
     """The running task definition with this image in it, as RegisterTaskDefinition will register it."""
     content = with_image(now.revision.content, image, now.policy_for(image).container, now.service)
-    return _Target(now.revision.model_copy(update={"content": content}).images, image=image)
+    return _Target(
+        now.revision.model_copy(update={"content": content}).images, image=image, named=image.digest
+    )
 
 
 def _admits_none(to: str, record: ServiceRecord, now: Running) -> str:

@@ -41,6 +41,9 @@ class Release(Model):
     """Who started it manually, as that person wrote it."""
     force: bool = False
     """Whether the release may deploy an image that is quarantined."""
+    target: str | None = None
+    """What a person has named as the target of a manual rollback: the digest of an image, or the ARN of a
+    task definition. None without a name, and for any other release."""
     version: Version | None = None
     """The version that its tag names, if its route orders images by SemVer; otherwise None."""
 
@@ -62,11 +65,15 @@ class Release(Model):
     def decided_for(self, digest: str) -> datetime | None:
         """When a person has decided for the image with this digest; None if nobody has.
 
-        The decision for a manual rollback is one for every image of its target, that for a forced release
-        is one for its own image only.
+        A forced release is a decision for its own image only, and a manual rollback one for the image that a
+        person has named, or for all those of a named task definition.
         """
-        own = self.manual_rollback or digest == self.image.digest
-        return self.decided_at if own else None
+        named = digest == self.image.digest
+        if self.manual_rollback:
+            named = self.target is not None and (
+                self.target == digest or self.target.startswith("arn:")
+            )
+        return self.decided_at if named else None
 
 
 class Deployment(Model):

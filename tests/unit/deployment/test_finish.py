@@ -1038,14 +1038,44 @@ def test_a_forced_release_does_not_override_a_persons_quarantine_of_another_imag
     assert "quarantined itself, cdcdcdcdcdcd (Ada: it leaks)" in done.evidence[-1]
 
 
+def to_named(target):
+    """A manual rollback to the digest or the task definition that a person has named."""
+    asked = release(started_by="manual rollback", target=target)
+    return deployment(release=asked, stage=None)
+
+
+PROXY_DIGEST = "sha256:" + "0a" * 32
+
+
+@pytest.mark.parametrize(
+    ("named", "stay"),
+    [(OLD, set()), (OLD_DIGEST, {PROXY_DIGEST}), (None, {OLD_DIGEST, PROXY_DIGEST})],
+    ids=["a task definition", "an image", "nothing"],
+)
+def test_a_manual_rollback_overrides_the_quarantine_of_what_a_person_has_named_and_of_nothing_else(
+    named, stay, ecs, ledger
+):
+    images = [f"{image().uri}@{OLD_DIGEST}", f"proxy@{PROXY_DIGEST}"]
+    target, back = good(OLD, images=images), to_named(named)
+    accepted(ledger, "e-1", good_target=target, release=back.release)
+    for digest in (OLD_DIGEST, PROXY_DIGEST):
+        quarantined_by_ada(digest, moment=at(-60))
+    defined(ecs, container(image=images[0]), container(name="proxy", image=images[1]), asked=OLD)
+
+    finished(ending("ROLLED_BACK", deployment=back, restored=OLD), ledger, ecs)
+
+    assert ledger.service(SERVICE).quarantined.keys() == stay
+
+
 @pytest.mark.parametrize(("quarantined_at", "stays"), [(-60, False), (60, True)])
 def test_a_manual_rollback_overrides_a_persons_quarantine_of_its_target_unless_that_is_later(
     ecs, ledger, quarantined_at, stays
 ):
     """Whoever named that version knew of the earlier one."""
-    accepted(ledger, "e-1", good_target=good(OLD), release=BACK.release)
+    back = to_named(OLD)
+    accepted(ledger, "e-1", good_target=good(OLD), release=back.release)
     quarantined_by_ada(OLD_DIGEST, moment=at(quarantined_at))
 
-    finished(ending("ROLLED_BACK", deployment=BACK, restored=OLD), ledger, ecs)
+    finished(ending("ROLLED_BACK", deployment=back, restored=OLD), ledger, ecs)
 
     assert (OLD_DIGEST in ledger.service(SERVICE).quarantined) is stays

@@ -21,7 +21,7 @@ from slipway.release.named import NamedRollback
 from slipway.release.plan import Policy
 from slipway.release.release import started_id
 from tests.support import pushes
-from tests.support.asked import EXPIRES_AT, ROLLBACK, freed
+from tests.support.asked import EXPIRES_AT, ROLLBACK, freed, quarantined_by_ada
 from tests.support.builders import (
     ACCOUNT,
     DIGEST,
@@ -66,6 +66,9 @@ GOOD = f"{URI}@{OLD_DIGEST}"
 ANOTHER_DIGEST = "sha256:" + "ef" * 32
 ADMIN_DIGEST = "sha256:" + "0a" * 32
 ADMIN_URI = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shop/admin"
+API = container(image=BAD)
+"""What the service runs of shop/api; ADMIN is what it runs of shop/admin."""
+API_BEFORE = container(image=GOOD)
 ADMIN = container(name="admin", image=f"{ADMIN_URI}@{ADMIN_DIGEST}")
 ADMIN_BEFORE = container(name="admin", image=f"{ADMIN_URI}@{OLD_DIGEST}")
 ADMIN_IMAGE = Image(repository="shop/admin", uri=ADMIN_URI, digest=ADMIN_DIGEST)
@@ -687,6 +690,92 @@ def test_a_repository_that_may_not_be_read_is_not_taken_for_empty(world, ecs, ss
         resolved(world, to="v1")
 
 
+# --- a named image whose good versions have other images in quarantine -------------------------------
+
+
+def with_admin(arn, api, admin, moment):
+    """A good version that was released with its image of shop/admin."""
+    return good(arn, admin, at=at(moment), images=[f"{URI}@{api}", f"{ADMIN_URI}@{admin}"])
+
+
+def runs_the_bad_api(ecs, ssm, ecr, ledger, *known):
+    """It was released after these good versions; the person who has quarantined it names ADMIN_DIGEST."""
+    for each in (*known, with_admin(NEW, DIGEST, ANOTHER_DIGEST, -1000)):
+        ended(ledger, found=each, digest=each.digest)
+    quarantined_by_ada(DIGEST, moment=at(-60))
+    runs(ecs, API, container(name="admin", image=f"{ADMIN_URI}@{ANOTHER_DIGEST}"))
+    pushes.planned(ssm)
+    admin_planned(ssm)
+    unguarded(ssm)
+    ecr.refuses("describe_images", "ImageNotFoundException")
+    ecr.answers("describe_images", {"imageDetails": [{"imageDigest": ADMIN_DIGEST}]})
+
+
+def test_a_named_image_stands_for_a_version_without_another_quarantined_image(
+    world, ecs, ssm, ecr, ledger
+):
+    older = with_admin(OTHER, OLD_DIGEST, ADMIN_DIGEST, -3000)
+    newer = with_admin(OLD, DIGEST, ADMIN_DIGEST, -2000)
+    runs_the_bad_api(ecs, ssm, ecr, ledger, older, newer)
+    goes_back_to(ecs, OLD, API, ADMIN)
+    goes_back_to(ecs, OTHER, API_BEFORE, ADMIN)
+
+    record = resolved(world, to=ADMIN_DIGEST)
+
+    assert (record.good, record.deployment.release.target) == (older, ADMIN_DIGEST)
+
+
+def test_an_image_that_only_comes_with_another_quarantined_one_is_refused_with_two_ways_out(
+    world, ecs, ssm, ecr, ledger
+):
+    newer = with_admin(OLD, DIGEST, ADMIN_DIGEST, -2000)
+    runs_the_bad_api(ecs, ssm, ecr, ledger, newer)
+    goes_back_to(ecs, OLD, API, ADMIN)
+
+    with pytest.raises(InvalidInput) as refused:
+        resolved(world, to=ADMIN_DIGEST)
+
+    assert str(refused.value) == (
+        f"the good version with {ADMIN_DIGEST}, shop-api:41, has another image that is quarantined: {DIGEST} "
+        "since 2026-11-22T02:59:00+00:00 by a person (Ada: it leaks); to bring that image back as "
+        'well, name the task definition ("to": "shop-api:41"); otherwise lift the quarantine with Operate '
+        '("action": "release_from_quarantine") and start the rollback again'
+    )
+    assert ledger.rollback(ID) is None
+
+
+def test_an_image_that_a_deployment_has_quarantined_does_not_come_back_with_another_one_either(
+    world, ecs, ssm, ecr, ledger
+):
+    ended(ledger, found=good(OLD, tag="v1", images=[GOOD, f"{ADMIN_URI}@{ADMIN_DIGEST}"]))
+    in_quarantine(ledger, ADMIN_DIGEST)
+    runs(ecs)
+    planned(ssm)
+    ecr.refuses("describe_images", "ImageNotFoundException")
+    goes_back_to(ecs, OLD, API_BEFORE, ADMIN)
+
+    with pytest.raises(
+        InvalidInput, match=r"by deployment \S+#e-0 \(a manual rollback has abandoned"
+    ):
+        resolved(world, to="v1")
+
+
+def test_a_named_task_definition_is_the_target_whatever_images_of_it_are_quarantined(
+    world, ecs, ssm, ledger
+):
+    known = good(OLD, images=[GOOD, f"{ADMIN_URI}@{ADMIN_DIGEST}"])
+    ended(ledger, found=known)
+    quarantined_by_ada(OLD_DIGEST)
+    quarantined_by_ada(ADMIN_DIGEST)
+    runs(ecs)
+    planned(ssm)
+    goes_back_to(ecs, OLD, API_BEFORE, ADMIN)
+
+    record = resolved(world, to=OLD)
+
+    assert (record.good, record.deployment.release.target) == (known, OLD)
+
+
 # --- a service with images of several repositories --------------------------------------------------
 
 
@@ -1268,10 +1357,6 @@ def test_an_image_that_ecr_refuses_to_look_up_does_not_hide_a_good_version(
 
 
 # --- several repositories: what is abandoned ---------------------------------------------------------
-
-API = container(image=BAD)
-"""What the service runs of shop/api; ADMIN is what it runs of shop/admin."""
-API_BEFORE = container(image=GOOD)
 
 
 def runs_two(ecs, ssm):
