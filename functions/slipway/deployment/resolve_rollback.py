@@ -183,9 +183,9 @@ def _usable(
 def _last_good_before(record: ServiceRecord, now: Running, world: World) -> _Target:
     running = now.revision
     service, name = record.service, resource_name(running.arn)
-    known = next((good for good in record.all_good if good.task_definition == running.arn), None)
+    known = record.good_of(running.arn)
     # A service that has gone back is on an older version already, which newer ones may follow in the list: to
-    # go to one of them would be no rollback.
+    # go to one of them would be no rollback, even if the version that runs is quarantined.
     earlier = [
         good
         for good in record.all_good

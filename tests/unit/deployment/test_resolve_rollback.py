@@ -388,18 +388,19 @@ def test_a_refusal_does_not_offer_the_image_that_runs_in_another_task_definition
     assert "no earlier one has passed every gate here" in rejected(resolved(world))
 
 
-def test_every_good_version_is_earlier_than_a_running_one_that_is_quarantined(
+def test_a_plain_rollback_from_a_quarantined_version_goes_to_an_earlier_one_and_not_forward(
     world, ecs, ssm, ledger
 ):
-    """It may have been put back by hand, long after it was found good."""
-    ended(ledger, found=good(NEW, DIGEST, at=at(-7000)))
-    ended(ledger, found=good(OLD, at=at(-5000)))
-    in_quarantine(ledger, DIGEST)
-    runs(ecs)
+    """A person has gone back to it, and quarantines it then."""
+    ended(ledger, found=good(OTHER, ANOTHER_DIGEST, at=at(-9000)))
+    ended(ledger, found=good(NEW, DIGEST, at=at(-5000)))
+    ended(ledger, found=good(OLD, at=at(-7000)))
+    quarantined_by_ada(OLD_DIGEST)
+    runs(ecs, API_BEFORE, on=OLD)
     planned(ssm)
-    goes_back_to(ecs, OLD)
+    goes_back_to(ecs, OTHER, container(image=f"{URI}@{ANOTHER_DIGEST}"))
 
-    assert resolved(world).good == good(OLD, at=at(-5000))
+    assert resolved(world).good == good(OTHER, ANOTHER_DIGEST, at=at(-9000))
 
 
 def test_a_refusal_names_the_newest_quarantined_versions_only(world, ecs, ssm, ledger):
