@@ -112,7 +112,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     good, rollback_target = _good_that_can_start(record, baseline, world, passed_over)
     as_found = not was_claimed and running.arn not in record.left
     if good and as_found and running.arn == before:
-        good, rollback_target = _as_it_runs(good, rollback_target, running, containers)
+        good, rollback_target = _as_it_runs(good, rollback_target, running)
     world.ledger.open(case.claim, case.deployment, rollback_target.arn, good, None, case.now)
     drift = good is not None and not was_claimed and running.arn != rollback_target.arn
     return case.go(
@@ -170,14 +170,13 @@ def _good_that_can_start(
     return None, read_task_definition(baseline, ecs)
 
 
-def _as_it_runs(
-    good: Good, rollback_target: Revision, running: Revision, containers: list[str]
-) -> tuple[Good, Revision]:
-    """The running revision, if it is the good image with other settings; otherwise the rollback target.
+def _as_it_runs(good: Good, rollback_target: Revision, running: Revision) -> tuple[Good, Revision]:
+    """The running revision, if it has the good images and other settings; otherwise the rollback target.
 
     The service's stack may have changed the settings. A rollback must not undo what was changed on purpose.
+    But nobody has proved a version of which any image is another one.
     """
-    if any(running.images[name] != rollback_target.images.get(name) for name in containers):
+    if running.images != rollback_target.images:
         return good, rollback_target
     return good.model_copy(update={"task_definition": running.arn}), running
 

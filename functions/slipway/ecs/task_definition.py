@@ -72,9 +72,8 @@ def register(
     proven = running
     if running.arn in base.unproven and base.rollback_target:
         proven = read_task_definition(base.rollback_target, ecs)
-    chosen = containers_for(proven.content, image, deployment.policy.container, service)
     wanted = with_image(proven.content, image, deployment.policy.container, service)
-    target = _moved_target(running, chosen, base, ecs)
+    target = _moved_target(running, base, ecs)
     if _in_order(untagged(wanted)) == _in_order(untagged(running.content)):
         return Registration(task_definition=running.arn, copied=copied, rollback_target=target)
     wanted = tagged(wanted, release.id, image.tag)
@@ -82,16 +81,15 @@ def register(
     return Registration(task_definition=registered, copied=copied, rollback_target=target)
 
 
-def _moved_target(running: Revision, chosen: list[str], base: Base, ecs: ECSClient) -> str | None:
-    """The ARN of what runs, if someone has changed the settings of the rollback target, but not its image.
+def _moved_target(running: Revision, base: Base, ecs: ECSClient) -> str | None:
+    """The ARN of what runs, if someone has changed the settings of the rollback target, but no image of it.
 
     A rollback must not undo what was changed on purpose.
     """
     if not base.changed or base.rollback_target is None or running.arn in base.unproven:
         return None
     before = read_task_definition(base.rollback_target, ecs)
-    same = all(running.images[name] == before.images.get(name) for name in chosen)
-    return running.arn if same else None
+    return running.arn if running.images == before.images else None
 
 
 def usable_revision(revision: Revision, since: datetime, ecs: ECSClient) -> str:

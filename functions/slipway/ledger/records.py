@@ -75,6 +75,12 @@ class Good(Model):
         """The digests of its images, as far as they are known."""
         return frozenset(filter(None, (self.digest, *map(digest_of, self.images))))
 
+    def has_images_of(self, other: Good) -> bool:
+        """Whether both have the same images, as far as they are known."""
+        if self.images and other.images:
+            return self.images == other.images
+        return self.digest == other.digest
+
     def __str__(self) -> str:
         """As people call it: ``v1 (api:41)``."""
         return version_name(self.tag, self.task_definition)
@@ -449,12 +455,12 @@ class ServiceRecord(Model):
         known, quarantined = self.good, dict(self.quarantined)
         if good:
             # The same version may have been registered anew, under another ARN. It is then recognized by
-            # its image and the time when it was found good.
+            # its images and the time when it was found good.
             others = (
                 g
                 for g in known
                 if g.task_definition != good.task_definition
-                and (g.digest, g.at) != (good.digest, good.at)
+                and not (g.at == good.at and g.has_images_of(good))
             )
             known = (good, *others)
             for passed, why in _in(quarantined, good).items():

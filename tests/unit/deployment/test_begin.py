@@ -231,6 +231,26 @@ def test_the_rollback_target_is_the_good_image_with_the_settings_that_the_servic
     assert ledger.deployment(claim()).good_target == good(OLD, at=good(OTHER).at)
 
 
+def test_what_runs_with_another_sidecar_than_the_last_good_version_is_no_rollback_target(
+    world, ecs, ssm, ledger
+):
+    """No deployment has ever proved that sidecar."""
+    ended(ledger, found=good(OTHER))
+    described(ecs, ON_OLD)
+    defined(ecs, container(image=THEIRS), container(name="proxy", image="envoy:2"), asked=OLD)
+    unfrozen(ssm)
+    before = (container(image=THEIRS), container(name="proxy", image="envoy:1"))
+    defined(ecs, *before, asked=OTHER, taskDefinitionArn=OTHER)
+
+    beginning = begun(world)
+
+    assert beginning.rollback_target == OTHER
+    assert beginning.evidence[0].startswith(
+        "the service ran shop-api:41, which is not what Slipway"
+    )
+    assert ledger.deployment(claim()).good_target == good(OTHER)
+
+
 def test_settings_that_are_just_being_deployed_are_no_rollback_target(world, ecs, ssm, ledger):
     ended(ledger, found=good(OTHER))
     described(

@@ -200,16 +200,17 @@ def test_a_deregistered_revision_without_tags_is_registered_anew_without_the_emp
 @pytest.mark.parametrize(
     ("runs", "target"),
     [
-        (container(environment=[{"name": "A", "value": "b"}]), OTHER),
-        (container(image=f"{URI}@{OTHER_DIGEST}"), None),
+        ([container(environment=[{"name": "A", "value": "b"}])], OTHER),
+        ([container(image=f"{URI}@{OTHER_DIGEST}")], None),
+        ([container(), container(name="proxy", image="envoy:2")], None),
     ],
-    ids=["other settings", "another image"],
+    ids=["other settings", "another image", "another container"],
 )
 def test_settings_that_someone_has_changed_meanwhile_belong_to_the_rollback_target(
     ecs, runs, target
 ):
     described(ecs, ecs_deployment(id=THEIRS, taskDefinition=OTHER))
-    defined(ecs, runs, asked=OTHER, taskDefinitionArn=OTHER)
+    defined(ecs, *runs, asked=OTHER, taskDefinitionArn=OTHER)
     defined(ecs, asked=OLD)
     revisions(ecs)
     registered(ecs, NEW)

@@ -170,6 +170,22 @@ def test_a_version_that_is_good_once_more_is_kept_once_and_with_its_new_time():
     assert after.good == (good(OLD, at=at(0)), good(NEW, DIGEST))
 
 
+def test_a_version_that_is_registered_anew_is_kept_once_and_under_its_new_name():
+    known = record(good=(both(OLD, DIGEST, "p1"),))
+
+    after = known.learning("", both(NEW, DIGEST, "p1"), None)
+
+    assert after.good == (both(NEW, DIGEST, "p1"),)
+
+
+def test_a_version_with_another_image_beside_the_same_one_does_not_take_the_place_of_the_good_one():
+    known = record(good=(both(OLD, DIGEST, "p1"),))
+
+    after = known.learning("", both(NEW, DIGEST, "p2"), None)
+
+    assert after.good == (both(NEW, DIGEST, "p2"), both(OLD, DIGEST, "p1"))
+
+
 def test_the_same_good_version_again_leaves_the_record_unchanged():
     known = record(good=(good(),))
 
