@@ -447,12 +447,14 @@ class ServiceRecord(Model):
             good: the newest good version from now on; None if the deployment proved none.
             quarantine: why the digest is quarantined; None if it is not.
             gone_back: that the deployment rolled itself back; None if it did not.
-            abandoned: ARN of the task definition from which a person goes back; None if none does. It is not
-                good any more, even if its images stay or are unknown.
+            abandoned: ARN of the task definition from which a person goes back; None if none does. It is
+                forgotten, unless the digest leaves the service with it and is quarantined: it is good again
+                when that is lifted.
             decided_for: when a person has decided for the image with a digest; None if nobody has. A person's
                 quarantine is lifted or replaced by a later decision only, of that person or another one.
         """
         known, quarantined = self.good, dict(self.quarantined)
+        leaves = digest if quarantine else ""
         if good:
             # The same version may have been registered anew, under another ARN. It is then recognized by
             # its images and the time when it was found good.
@@ -481,8 +483,7 @@ class ServiceRecord(Model):
             quarantined = {digest: quarantine, **dict(first[: QUARANTINED_KEPT - 1])}
             forgotten = {failed for failed, _ in first[QUARANTINED_KEPT - 1 :]}
             known = tuple(g for g in known if g.digests.isdisjoint(forgotten))
-        # A version with a quarantined image is good again if the quarantine is lifted.
-        known = tuple(g for g in known if g.task_definition != abandoned or _in(quarantined, g))
+        known = tuple(g for g in known if g.task_definition != abandoned or leaves in g.digests)
         back = gone_back or (None if good else self.gone_back)
         learnt = {"good": _kept(known, quarantined), "quarantined": quarantined, "gone_back": back}
         return self.model_copy(update=learnt)

@@ -381,6 +381,29 @@ def test_a_task_definition_that_a_person_goes_back_from_is_not_good_any_more():
     assert known.learning(DIGEST, None, None, abandoned=NEW).good == (good(OLD),)
 
 
+def test_a_task_definition_that_is_gone_back_from_is_not_good_though_an_image_that_stays_is_quarantined():
+    """It would be good again once the rollback lifts that quarantine."""
+    known = record(
+        good=(both(NEW, DIGEST, "p1"), both(OLD, DIGEST, "p1")), quarantined={"p1": by_ada(0)}
+    )
+
+    after = known.learning(DIGEST, None, None, abandoned=NEW)
+
+    assert after.good == (both(OLD, DIGEST, "p1"),)
+
+
+@pytest.mark.parametrize("before", [{}, {"a2": by_ada(0)}], ids=["by the rollback", "by a person"])
+def test_a_task_definition_that_is_gone_back_from_stays_known_if_the_image_that_leaves_is_quarantined(
+    before,
+):
+    """It is good again when somebody lifts that quarantine."""
+    known = record(good=(both(NEW, "a2", "p1"), both(OLD, "a1", "p1")), quarantined=before)
+
+    after = known.learning("a2", None, bad(1), abandoned=NEW)
+
+    assert (after.good, after.all_good) == (known.good, (both(OLD, "a1", "p1"),))
+
+
 BACK = GoneBack(task_definition=OLD, at=NOW, deployment="d")
 
 
