@@ -1,4 +1,4 @@
-"""What a manual rollback abandons: the image that the service runs and that its target does not have.
+"""What a manual rollback abandons: the image that the service runs and its target has not, or not there.
 
 The containers of a service may have images of several repositories. What is abandoned gives the rollback its
 name in notices, its place in the order of releases, and its policy; and it is quarantined.
@@ -6,7 +6,7 @@ name in notices, its place in the order of releases, and its policy; and it is q
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from slipway.deployment.beginning import World
@@ -62,13 +62,17 @@ class Running:
         admitted = [image for image in images if self._admits(self._own(image))]
         return list({_repository(image): image for image in reversed(admitted)}.values())[::-1]
 
-    def policy_for(self, image: Image) -> Policy:
+    def policy_for(self, image: Image, containers: Collection[str] = ()) -> Policy:
         """The policy by which an image of this repository is deployed: that of its plan, and the service's.
 
         Without a plan that names the service, no container is named, so that the image replaces only images
         of its own repository.
+
+        Args:
+            containers: those in which the image changes, if they are known. An image in several containers
+                may have been released for another one, by whose route its tag would go.
         """
-        planned = self._plan_of(image)
+        planned = self._plan_of(image, containers)
         if planned:
             return self._guarded(planned)
         others = [plan.policies_of(self.service)[-1] for plan in self.planned.values()]
@@ -81,11 +85,16 @@ class Running:
         except InvalidInput:
             return planned
 
-    def _plan_of(self, image: Image) -> Policy | None:
+    def _plan_of(self, image: Image, containers: Collection[str] = ()) -> Policy | None:
         own = self._own(image)
         plan = self.planned.get(own) if own else None
+        if plan is None:
+            return None
         runs = [name for name, running in self.images.items() if _key(running) == _key(image)]
-        return plan.policy_of(self.service, image.tag, runs) if plan else None
+        found = plan.policy_of(self.service, image.tag, containers or runs)
+        if containers and found and found.container and found.container not in containers:
+            return plan.policy_of(self.service, None, containers)
+        return found
 
     def _own(self, image: Image) -> EcrRepository | None:
         return self.revision.own_repository(image.uri)
@@ -101,9 +110,11 @@ class Abandoned:
     """What a manual rollback abandons."""
 
     image: Image
-    leaves: bool
-    """Whether the image leaves the service. Otherwise only settings change, and the image is named for
-    want of another one."""
+    containers: tuple[str, ...] = ()
+    """Those in which the image changes. None if only settings change; the image is then named for want of
+    another one."""
+    leaves: bool = False
+    """Whether the image leaves the service. Otherwise another container keeps it, or only settings change."""
     also: tuple[str, ...] = ()
     """A sentence for each other image that leaves the service, too."""
 
@@ -158,21 +169,34 @@ def abandoned(
         AwsUnavailable, AwsRefused: from ECR and the ledger.
     """
     # A task definition has only the digest of an image; the ledger knows the tag with which it was released.
-    ours = [
-        image.model_copy(update={"tag": image.tag or record.tag_of(image.digest)})
-        for image in _of_slipway(running, record)
-    ]
-    stays = {_key(image) for image in images_of(target, running, world).values()}
-    leaving = {_key(image): image for image in ours if _key(image) not in stays}
-    if not leaving:
+    ours = {
+        container: image.model_copy(update={"tag": image.tag or record.tag_of(image.digest)})
+        for container, image in _of_slipway(running, record).items()
+    }
+    there = {
+        container: _key(image) for container, image in images_of(target, running, world).items()
+    }
+    stays = set(there.values())
+    changing = {
+        container: image
+        for container, image in ours.items()
+        if (there[container] != _key(image) if container in there else _key(image) not in stays)
+    }
+    if not changing:
         # Most likely the one that a deployment under way is about to replace.
         claimed = record.last_claimed.image.repository if record.last_claimed else None
-        named = next((image for image in ours if image.repository == claimed), ours[0])
-        return Abandoned(named, leaves=False)
-    last = _released_last(running.service, leaving.values(), world.ledger)
+        images = list(ours.values())
+        return Abandoned(
+            next((image for image in images if image.repository == claimed), images[0])
+        )
+    leaving = {_key(image): image for image in changing.values() if _key(image) not in stays}
+    # One build may run in several containers, of which only some go back.
+    among = leaving or {_key(image): image for image in changing.values()}
+    last = _released_last(running.service, among.values(), world.ledger)
     return Abandoned(
         last,
-        leaves=True,
+        containers=tuple(name for name, image in changing.items() if _key(image) == _key(last)),
+        leaves=bool(leaving),
         also=tuple(
             f"{image} leaves the service, too; it is not quarantined, because {last} was released after it"
             for image in leaving.values()
@@ -196,16 +220,15 @@ def images_of(references: Mapping[str, str], running: Running, world: World) -> 
     }
 
 
-def _of_slipway(running: Running, record: ServiceRecord) -> list[Image]:
+def _of_slipway(running: Running, record: ServiceRecord) -> Mapping[str, Image]:
     """The images that Slipway deploys, or has deployed; without any, all that the service runs."""
-    images = list(running.images.values())
-    known = [
-        image
-        for image in images
+    known = {
+        container: image
+        for container, image in running.images.items()
         if (own := running.revision.own_repository(image.uri))
         and (own in running.planned or record.lanes_of(own.name))
-    ]
-    return known or images
+    }
+    return known or running.images
 
 
 def _released_last(service: str, leaving: Iterable[Image], ledger: Ledger) -> Image:

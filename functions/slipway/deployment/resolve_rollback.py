@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from slipway.aws import resource_name
-from slipway.deployment.abandoned import Running, abandoned, images_of, read_running
+from slipway.deployment.abandoned import Abandoned, Running, abandoned, images_of, read_running
 from slipway.deployment.beginning import World, refuse_other_kinds
 from slipway.deployment.target import kept_by, usable
 from slipway.ecs.service import read_service
@@ -30,7 +30,7 @@ from slipway.model import Model, parse_written
 from slipway.reasons import Written
 from slipway.release.named import NamedRollback
 from slipway.release.parameter_names import service_parameter
-from slipway.release.plan import ServiceName
+from slipway.release.plan import Policy, ServiceName
 from slipway.release.registry import artifact_type, find_image_at
 from slipway.release.release import Deployment, Release, StartedBy, started_id, unique_name
 from slipway.text import one_line, truncate
@@ -106,13 +106,13 @@ def resolve_rollback(
         target = _target(wanted.to, record, now, started_at, world)
     except _Rejected as rejected:
         left = abandoned(now, running.images, record, world)
-        policy = now.policy_for(left.image)
+        policy = now.policy_for(left.image, left.containers)
         facts = {"refusal": str(rejected), "cause": rejected.cause}
     else:
         named = target.named
         left = abandoned(now, target.images, record, world)
         # An image is put into the containers that its own plan names.
-        policy = now.policy_for(target.image or left.image)
+        policy = _policy(target.image, left, now)
         facts = {"good": _labelled(target, left.image, now, world), "image": target.image}
         facts |= {"leaves": left.leaves, "also": left.also, "passed_over": target.passed_over}
         facts["images"] = dict(target.images)
@@ -195,7 +195,7 @@ def _last_good_before(record: ServiceRecord, now: Running, world: World) -> _Tar
     if back and back.task_definition == running.arn:
         # Its person may not know yet that the service has gone back. A good version must not be abandoned for
         # that.
-        others = [good for good in earlier if not known or good.digests != known.digests]
+        others = [good for good in earlier if not known or not good.has_images_of(known)]
         if others:
             names = ", ".join(_called(good) for good in others[:GOOD_NAMED])
             raise _Rejected(
@@ -207,7 +207,7 @@ def _last_good_before(record: ServiceRecord, now: Running, world: World) -> _Tar
     passed_over: list[str] = []
     for good, revision in _usable(earlier, record, world, passed_over):
         # Another task definition of the same images is the same version, whose stack has changed settings.
-        if abandoned(now, revision.images, record, world).leaves:
+        if abandoned(now, revision.images, record, world).containers:
             return _Target(revision.images, good=good, passed_over=tuple(passed_over))
     none = f"there is no last good version of service {service} before {name}"
     how = '"to" (a digest, a tag or a task definition)'
@@ -290,6 +290,11 @@ def _labelled(target: _Target, left: Image, now: Running, world: World) -> Good 
     }
     digests = (image.digest for image in images_of(ours, now, world).values())
     return target.good.model_copy(update={"digest": next(filter(None, digests), "")})
+
+
+def _policy(put: Image | None, left: Abandoned, now: Running) -> Policy:
+    """The policy of the image that is to be put into the running task definition, or of what is abandoned."""
+    return now.policy_for(put) if put else now.policy_for(left.image, left.containers)
 
 
 def family(arn: str) -> str:
@@ -470,7 +475,7 @@ def abandoning(asked: RollbackRecord, running: Revision, world: World) -> Rollba
     images = _put(asked.image, now).images if asked.image else asked.images
     left = abandoned(now, images, record, world)
     release = deployment.release.model_copy(update={"image": left.image})
-    policy = now.policy_for(asked.image or left.image)
+    policy = _policy(asked.image, left, now)
     return asked.model_copy(
         update={
             "deployment": deployment.model_copy(update={"release": release, "policy": policy}),

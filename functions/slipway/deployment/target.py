@@ -54,7 +54,7 @@ def kept_by(ledger: Ledger, service: str) -> Kept:
 
 def has_quarantined_image(revision: Revision, record: ServiceRecord) -> bool:
     """Whether a container of the revision has an image that is quarantined on the service."""
-    return not record.quarantined.keys().isdisjoint(map(digest_of, revision.pinned_images))
+    return not record.quarantined.keys().isdisjoint(map(digest_of, revision.images.values()))
 
 
 def rollback_targets(

@@ -129,9 +129,9 @@ class Revision(Model):
         return {c["name"]: c["image"] for c in self.content["containerDefinitions"]}
 
     @property
-    def pinned_images(self) -> tuple[str, ...]:
-        """The image references that name a digest."""
-        return tuple(filter(digest_of, self.images.values()))
+    def pinned_images(self) -> dict[str, str]:
+        """The image references that name a digest, by the container's name."""
+        return {name: image for name, image in self.images.items() if digest_of(image)}
 
     def own_repository(self, uri: str) -> EcrRepository | None:
         """The repository of this ``registry/repository``, if it is one of this account and region.

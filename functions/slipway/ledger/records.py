@@ -67,16 +67,17 @@ class Good(Model):
     """Tag of that image."""
     at: AwareDatetime
     """When it was found good."""
-    images: tuple[str, ...] = ()
-    """The image references of its task definition that name a digest; none if they are not known."""
+    images: Mapping[str, str] = {}
+    """The image references of its task definition that name a digest, by container; none if they are not
+    known."""
 
     @property
     def digests(self) -> frozenset[str]:
         """The digests of its images, as far as they are known."""
-        return frozenset(filter(None, (self.digest, *map(digest_of, self.images))))
+        return frozenset(filter(None, (self.digest, *map(digest_of, self.images.values()))))
 
     def has_images_of(self, other: Good) -> bool:
-        """Whether both have the same images, as far as they are known."""
+        """Whether both have the same images in the same containers, as far as they are known."""
         if self.images and other.images:
             return self.images == other.images
         return self.digest == other.digest
@@ -279,7 +280,11 @@ class ServiceRecord(Model):
         """
         if good is None or not good.images:
             return good.tag if good else None
-        own = [digest_of(reference) for reference in good.images if image.is_version_of(reference)]
+        own = [
+            digest_of(reference)
+            for reference in good.images.values()
+            if image.is_version_of(reference)
+        ]
         if good.digest in own:
             return good.tag
         return next((tag for digest in own if (tag := self.tag_of(digest))), None)
@@ -661,8 +666,8 @@ class RollbackRecord(Model):
     images: dict[str, str] = Field(default_factory=dict)
     """The image references of the rollback target, by container; none without a target."""
     leaves: bool = True
-    """Whether the image of the release leaves the service. Otherwise the target has it, too, and only other
-    settings."""
+    """Whether the image of the release leaves the service. Otherwise the target has it, too, with other
+    settings or in another container."""
     also: Evidence = ()
     """A sentence for each other image that leaves the service, too."""
     passed_over: Evidence = ()

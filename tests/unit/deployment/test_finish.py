@@ -572,7 +572,7 @@ def test_a_version_that_succeeded_is_the_last_good(ecs, ledger):
 
     finished(ending("SUCCEEDED"), ledger, ecs)
 
-    now_good = good(NEW, DIGEST, tag="v2", at=at(60), images=[image().reference])
+    now_good = good(NEW, DIGEST, tag="v2", at=at(60), images={"api": image().reference})
     assert ledger.service(SERVICE).last_good == now_good
     assert good_now(ledger) == [NEW, OLD]
 
@@ -589,7 +589,9 @@ def test_a_failed_image_is_not_quarantined_if_the_version_that_is_back_has_it_in
     finished(ending("ROLLED_BACK", restored=OLD), ledger, ecs)
 
     assert dict(ledger.service(SERVICE).quarantined) == {}
-    assert ledger.service(SERVICE).last_good == good(OLD, images=[old, image().reference])
+    assert ledger.service(SERVICE).last_good == good(
+        OLD, images={"api": old, "again": image().reference}
+    )
 
 
 def test_an_image_that_succeeded_by_force_is_quarantined_no_longer(ecs, ledger):
@@ -702,7 +704,7 @@ def test_a_target_with_the_failed_image_stays_good_though_it_did_not_prove_itsel
     outcome, proven, ecs, ledger
 ):
     """Otherwise the service would have no version to go back to."""
-    images = [f"{image().uri}@{OLD_DIGEST}", image().reference]
+    images = {"api": f"{image().uri}@{OLD_DIGEST}", "worker": image().reference}
     target = good(OLD, images=images)
     ended(ledger, found=target)
     tried(ledger, good_target=target)
@@ -716,7 +718,7 @@ def test_a_target_with_the_failed_image_stays_good_though_it_did_not_prove_itsel
 def test_an_other_target_that_rollback_chose_has_the_failed_image_though_the_first_one_did_not(
     ecs, ledger
 ):
-    other = good(OTHER, images=[image().reference])
+    other = good(OTHER, images={"api": image().reference})
     ended(ledger, found=other)
     tried(ledger, good_target=good(OLD))
 
@@ -1055,12 +1057,12 @@ PROXY_DIGEST = "sha256:" + "0a" * 32
 def test_a_manual_rollback_overrides_the_quarantine_of_what_a_person_has_named_and_of_nothing_else(
     named, stay, ecs, ledger
 ):
-    images = [f"{image().uri}@{OLD_DIGEST}", f"proxy@{PROXY_DIGEST}"]
+    images = {"api": f"{image().uri}@{OLD_DIGEST}", "proxy": f"proxy@{PROXY_DIGEST}"}
     target, back = good(OLD, images=images), to_named(named)
     accepted(ledger, "e-1", good_target=target, release=back.release)
     for digest in (OLD_DIGEST, PROXY_DIGEST):
         quarantined_by_ada(digest, moment=at(-60))
-    defined(ecs, container(image=images[0]), container(name="proxy", image=images[1]), asked=OLD)
+    defined(ecs, *(container(name=name, image=each) for name, each in images.items()), asked=OLD)
 
     finished(ending("ROLLED_BACK", deployment=back, restored=OLD), ledger, ecs)
 

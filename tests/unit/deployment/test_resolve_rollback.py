@@ -694,9 +694,14 @@ def test_a_repository_that_may_not_be_read_is_not_taken_for_empty(world, ecs, ss
 # --- a named image whose good versions have other images in quarantine -------------------------------
 
 
+def two(api, admin):
+    """The images of a version, by container."""
+    return {"api": f"{URI}@{api}", "admin": f"{ADMIN_URI}@{admin}"}
+
+
 def with_admin(arn, api, admin, moment):
     """A good version that was released with its image of shop/admin."""
-    return good(arn, admin, at=at(moment), images=[f"{URI}@{api}", f"{ADMIN_URI}@{admin}"])
+    return good(arn, admin, at=at(moment), images=two(api, admin))
 
 
 def runs_the_bad_api(ecs, ssm, ecr, ledger, *known):
@@ -748,7 +753,7 @@ def test_an_image_that_only_comes_with_another_quarantined_one_is_refused_with_t
 def test_an_image_that_a_deployment_has_quarantined_does_not_come_back_with_another_one_either(
     world, ecs, ssm, ecr, ledger
 ):
-    ended(ledger, found=good(OLD, tag="v1", images=[GOOD, f"{ADMIN_URI}@{ADMIN_DIGEST}"]))
+    ended(ledger, found=good(OLD, tag="v1", images=two(OLD_DIGEST, ADMIN_DIGEST)))
     in_quarantine(ledger, ADMIN_DIGEST)
     runs(ecs)
     planned(ssm)
@@ -764,7 +769,7 @@ def test_an_image_that_a_deployment_has_quarantined_does_not_come_back_with_anot
 def test_a_named_task_definition_is_the_target_whatever_images_of_it_are_quarantined(
     world, ecs, ssm, ledger
 ):
-    known = good(OLD, images=[GOOD, f"{ADMIN_URI}@{ADMIN_DIGEST}"])
+    known = good(OLD, images=two(OLD_DIGEST, ADMIN_DIGEST))
     ended(ledger, found=known)
     quarantined_by_ada(OLD_DIGEST)
     quarantined_by_ada(ADMIN_DIGEST)
@@ -874,8 +879,10 @@ def test_an_image_stands_for_the_newest_good_version_that_has_it_in_some_contain
 ):
     """The newest one was released with the image of the other repository."""
     api = f"{image().uri}@{OLD_DIGEST}"
-    ended(ledger, found=good(OTHER, images=[api]))
-    newest = good(OLD, ANOTHER_DIGEST, images=[api, f"{image().uri}@{ANOTHER_DIGEST}"])
+    ended(ledger, found=good(OTHER, images={"api": api}))
+    newest = good(
+        OLD, ANOTHER_DIGEST, images={"api": api, "admin": f"{ADMIN_URI}@{ANOTHER_DIGEST}"}
+    )
     ended(ledger, found=newest)
     runs_both(ecs, ssm)
     looked_up(ecr, "shop/api", OLD_DIGEST)
@@ -1587,6 +1594,98 @@ def test_an_image_is_put_into_the_running_task_definition_if_its_own_is_gone(
     is_gone(ecs)
 
     assert resolved(world, to="v1").image == image(digest=OLD_DIGEST, tag="v1")
+
+
+# --- one build in two containers ----------------------------------------------------------------------
+
+LAST, NEXT = OLD_DIGEST, DIGEST
+"""Two builds of shop/api, from which containers web and worker are deployed by a route each."""
+
+
+def containers(web, worker):
+    return [
+        container(name="web", image=f"{URI}@{web}"),
+        container(name="worker", image=f"{URI}@{worker}"),
+    ]
+
+
+def build(arn, web, worker, tag, seconds):
+    """A good version of both containers; its tag says which of them it was released for."""
+    images = {each["name"]: each["image"] for each in containers(web, worker)}
+    released = images[tag.partition("-")[0]].partition("@")[2]
+    return good(arn, released, tag=tag, at=at(seconds), images=images)
+
+
+def builds_are_good(ledger, *builds):
+    for each in builds:
+        ended(ledger, found=each, digest=each.digest)
+
+
+def runs_builds(ecs, ssm, web, worker):
+    """The last one of the good versions."""
+    runs(ecs, *containers(web, worker))
+    routes = [route(f"{name}-*", production=[SERVICE]) for name in ("web", "worker")]
+    for each, name in zip(routes, ("web", "worker"), strict=True):
+        each["stages"][0]["services"][0]["container"] = name
+    planned(ssm, *routes)
+
+
+@pytest.mark.parametrize("known", ["only the two versions", "an older version, too"])
+def test_a_plain_rollback_goes_back_in_the_container_that_was_deployed_last_if_the_other_has_the_build(
+    world, ecs, ssm, ledger, known
+):
+    oldest = build(OTHER, LAST, LAST, "web-1", -3000)
+    before, now = build(OLD, LAST, NEXT, "worker-2", -2000), build(NEW, NEXT, NEXT, "web-2", -1000)
+    builds_are_good(ledger, *([oldest] if "older" in known else []), before, now)
+    runs_builds(ecs, ssm, NEXT, NEXT)
+    goes_back_to(ecs, OLD, *containers(LAST, NEXT))
+
+    record = resolved(world)
+
+    assert record.good == before
+    assert record.deployment.release.image == image(tag="web-2")
+    assert (record.deployment.policy.container, record.leaves, record.also) == ("web", False, ())
+
+
+def test_a_build_leaves_the_lane_of_the_container_that_changes_whichever_tag_it_has(
+    world, ecs, ssm, ledger
+):
+    """Container worker goes back, and the build was released for web last."""
+    builds_are_good(ledger, build(NEW, NEXT, NEXT, "web-2", -1000))
+    runs_builds(ecs, ssm, NEXT, NEXT)
+    goes_back_to(ecs, OLD, *containers(NEXT, LAST))
+
+    record = resolved(world, to=OLD)
+
+    assert (record.deployment.policy.container, record.leaves) == ("worker", False)
+
+
+def test_a_service_that_has_gone_back_is_offered_the_version_with_the_same_builds_elsewhere(
+    world, ecs, ssm, ledger
+):
+    builds_are_good(
+        ledger,
+        build(OTHER, ANOTHER_DIGEST, LAST, "web-2", -3000),
+        build(OLD, LAST, ANOTHER_DIGEST, "worker-2", -2000),
+    )
+    has_gone_back(ledger)
+    runs(ecs, *containers(LAST, ANOTHER_DIGEST), on=OLD)
+    planned(ssm)
+
+    assert rejected(resolved(world), Cause.GONE_BACK).endswith('name the version as "to": web-2')
+
+
+def test_the_same_image_in_a_container_of_another_name_is_only_another_setting(
+    world, ecs, ssm, ledger
+):
+    ended(ledger, found=good(OTHER, ANOTHER_DIGEST, at=at(-7200)))
+    ended(ledger, found=good(OLD, DIGEST))
+    runs(ecs)
+    planned(ssm)
+    goes_back_to(ecs, OLD, container(name="app", image=BAD))
+    goes_back_to(ecs, OTHER, container(image=f"{URI}@{ANOTHER_DIGEST}"))
+
+    assert resolved(world).good.task_definition == OTHER
 
 
 # --- what the service's policy admits ----------------------------------------------------------------

@@ -240,7 +240,7 @@ PROXY = image().uri.replace("api", "proxy")
 
 def both(task_definition, api, proxy, **changes):
     """A good version with an image of shop/api, which was released with it, and one of shop/proxy."""
-    images = [f"{image().uri}@{api}", f"{PROXY}@{proxy}"]
+    images = {"api": f"{image().uri}@{api}", "proxy": f"{PROXY}@{proxy}"}
     return good(task_definition, api, images=images, **changes)
 
 
