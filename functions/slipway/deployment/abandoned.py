@@ -78,6 +78,14 @@ class Running:
         others = [plan.policies_of(self.service)[-1] for plan in self.planned.values()]
         return self._guarded(next(iter(others), Policy())).model_copy(update={"container": None})
 
+    def containers_of(self, image: Image) -> tuple[str, ...]:
+        """The containers that the route of the image's tag names for the service; none if it names none."""
+        own = self._own(image)
+        plan = self.planned.get(own) if own else None
+        route = plan.route_for(image.tag) if plan and image.tag else None
+        policies = Plan(routes=(route,)).policies_of(self.service) if route else ()
+        return tuple(policy.container for policy in policies if policy.container)
+
     def _guarded(self, planned: Policy) -> Policy:
         """The policy of the plan, with the gates of the service's own policy if they fit together."""
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from slipway.ecs.task_definition import (
 )
 from slipway.errors import AwsRefused, InvalidInput
 from slipway.health.cause import Cause
-from slipway.image import Image
+from slipway.image import Image, digest_of
 from slipway.ledger.records import Good, Quarantined, RollbackRecord, ServiceRecord
 from slipway.model import Model, parse_written
 from slipway.reasons import Written
@@ -315,7 +315,10 @@ def _of_image(to: str, record: ServiceRecord, now: Running, world: World) -> _Ta
     passed_over: list[str] = []
     digests = {image.digest for image in found}
     # If several repositories hold the image, only a task definition says which container has it.
-    if len(digests) == 1 and (known := _known(digests.pop(), record, world, passed_over)):
+    containers = now.containers_of(found[0]) if len(found) == 1 else ()
+    if len(digests) == 1 and (
+        known := _known(digests.pop(), containers, record, now, world, passed_over)
+    ):
         return known
     if len(found) > 1:
         raise _Rejected(Cause.NO_TARGET, "; ".join([_held_by_several(to, found), *passed_over]))
@@ -333,7 +336,7 @@ def _of_image(to: str, record: ServiceRecord, now: Running, world: World) -> _Ta
             Cause.NO_TARGET,
             f"{to} is the tag of several good versions: {versions}; name the task definition of one",
         )
-    if known := _known(to, record, world, passed_over):
+    if known := _known(to, (), record, now, world, passed_over):
         return known
     if refused:
         raise refused
@@ -391,29 +394,80 @@ def _held_by_several(to: str, held: Iterable[Image]) -> str:
     return f"{to} is the tag of several images: {each}; name the digest of one"
 
 
-def _known(to: str, record: ServiceRecord, world: World, passed_over: list[str]) -> _Target | None:
+def _known(
+    to: str,
+    containers: Collection[str],
+    record: ServiceRecord,
+    now: Running,
+    world: World,
+    passed_over: list[str],
+) -> _Target | None:
     """The newest good version of an image that can start; None if there is none.
 
-    Whoever names an image decides for it, and for no other one that is quarantined: such a version is chosen
-    by its task definition only.
+    One build may run in several containers. A version that has it where the service runs another image is
+    what a person means, rather than what runs.
 
     Args:
         to: a digest, or the tag of a good version.
+        containers: those that the image is for; empty if that is not known.
         passed_over: gets a sentence for each version that can't start.
 
     Raises:
         InvalidInput: each version that can start has another image that is quarantined.
     """
-    wanted = [good for good in record.good if to == good.tag or to in good.digests]
+    wanted = [
+        (good, good.digest if to == good.tag else to)
+        for good in record.good
+        if to == good.tag or to in good.digests
+    ]
+    runs = {name: image.digest for name, image in now.images.items()}
+    changing = [each for each in wanted if _changes(*each, containers, runs)]
+    others = [each for each in wanted if each not in changing]
+    there = [runs[name] for name in containers if name in runs]
+    if there and to not in there:
+        others = []  # they have the image in containers that it is not for
+    return _startable(to, changing, record, world, passed_over) or _startable(
+        to, others, record, world, passed_over
+    )
+
+
+def _changes(good: Good, digest: str, containers: Collection[str], runs: Mapping[str, str]) -> bool:
+    """Whether the version has the image in a container, of these if any, where the service has another one.
+
+    This is taken to be so if the version's images are not known.
+
+    Args:
+        runs: the digests of what the service runs, by container.
+    """
+    asked = [name for name in good.images if name in containers] or good.images
+    return not good.images or any(
+        digest_of(good.images[name]) == digest != runs.get(name) for name in asked
+    )
+
+
+def _startable(
+    to: str,
+    wanted: Iterable[tuple[Good, str]],
+    record: ServiceRecord,
+    world: World,
+    passed_over: list[str],
+) -> _Target | None:
+    """The first one of these versions that can start, as `_known`; each with the digest of the named image.
+
+    Whoever names an image decides for it, and for no other one that is quarantined: such a version is chosen
+    by its task definition only.
+
+    Raises:
+        InvalidInput: each version that can start has another image that is quarantined.
+    """
     kept = kept_by(world.ledger, record.service)
     refusals: list[str] = []
-    for good in wanted:
+    for good, named in wanted:
         try:
             revision = startable(good.task_definition, kept, world.ecs, world.ecr)
         except CannotStart as why:
             passed_over.append(str(why))
             continue
-        named = good.digest if to == good.tag else to
         held = record.quarantines_of(good.model_copy(update={"images": revision.pinned_images}))
         others = {digest: why for digest, why in held.items() if digest != named}
         if not others:

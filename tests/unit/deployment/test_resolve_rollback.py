@@ -1675,6 +1675,68 @@ def test_a_service_that_has_gone_back_is_offered_the_version_with_the_same_build
     assert rejected(resolved(world), Cause.GONE_BACK).endswith('name the version as "to": web-2')
 
 
+def last_builds_found(ecr, tag):
+    found(ecr, LAST, {"imageTag": tag} if tag else {"imageDigest": LAST}, registry=ACCOUNT)
+
+
+@pytest.mark.parametrize("tag", ["web-1", "hotfix", None])
+def test_a_named_build_is_put_back_in_the_container_that_has_another_one(
+    world, ecs, ssm, ecr, ledger, tag
+):
+    """The running version is the newest one with the build, but has it in the other container only."""
+    both_last, now = build(OLD, LAST, LAST, "web-1", -3000), build(NEW, NEXT, LAST, "web-2", -2000)
+    builds_are_good(ledger, both_last, now)
+    runs_builds(ecs, ssm, NEXT, LAST)
+    last_builds_found(ecr, tag)
+    goes_back_to(ecs, OLD, *containers(LAST, LAST))
+
+    assert resolved(world, to=tag or LAST).good == both_last
+
+
+def test_a_named_build_changes_nothing_if_the_container_of_its_tag_runs_it(
+    world, ecs, ssm, ecr, ledger
+):
+    both_last, now = build(OLD, LAST, LAST, "web-1", -3000), build(NEW, NEXT, LAST, "web-2", -2000)
+    builds_are_good(ledger, both_last, now)
+    runs_builds(ecs, ssm, NEXT, LAST)
+    last_builds_found(ecr, "worker-1")
+    goes_back_to(ecs, NEW, *containers(NEXT, LAST))
+
+    assert resolved(world, to="worker-1").good == now
+
+
+def test_a_named_build_that_no_good_version_has_in_its_container_is_put_there(
+    world, ecs, ssm, ecr, ledger
+):
+    builds_are_good(ledger, build(NEW, NEXT, LAST, "web-2", -2000))
+    runs_builds(ecs, ssm, NEXT, LAST)
+    last_builds_found(ecr, "web-1")
+
+    record = resolved(world, to="web-1")
+
+    assert (record.good, record.image) == (None, image(digest=LAST, tag="web-1"))
+    assert record.images == {each["name"]: each["image"] for each in containers(LAST, LAST)}
+
+
+def test_a_named_build_that_comes_only_with_a_quarantined_one_does_not_stand_for_what_runs(
+    world, ecs, ssm, ecr, ledger
+):
+    builds_are_good(
+        ledger,
+        build(OLD, LAST, ANOTHER_DIGEST, "web-1", -3000),
+        build(NEW, NEXT, LAST, "web-2", -2000),
+    )
+    quarantined_by_ada(ANOTHER_DIGEST)
+    runs_builds(ecs, ssm, NEXT, LAST)
+    last_builds_found(ecr, None)
+    goes_back_to(ecs, OLD, *containers(LAST, ANOTHER_DIGEST))
+
+    with pytest.raises(
+        InvalidInput, match=f"has another image that is quarantined: {ANOTHER_DIGEST}"
+    ):
+        resolved(world, to=LAST)
+
+
 def test_the_same_image_in_a_container_of_another_name_is_only_another_setting(
     world, ecs, ssm, ledger
 ):
