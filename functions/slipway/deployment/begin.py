@@ -117,7 +117,7 @@ def _begin_deployment(case: Case, world: World) -> Beginning:
     drift = good is not None and not was_claimed and running.arn != rollback_target.arn
     return case.go(
         rollback_target=rollback_target.arn,
-        rollback_target_tag=record.tag_in(good, case.deployment.release.image),
+        rollback_target_tag=record.tag_in(good, case.deployment.release.image, container),
         rollback_target_images=rollback_target.images,
         replaced=baseline,
         unproven=record.abandoned(rollback_target.arn),

@@ -65,7 +65,9 @@ def begin_recovery(case: Case, recovery: Recovery, world: World) -> Beginning:
         updated=manual_rollback or (record is not None and record.update is not None),
         update=record.update if record else None,
         rollback_target=rollback_target,
-        rollback_target_tag=known.tag_in(good, case.deployment.release.image),
+        rollback_target_tag=known.tag_in(
+            good, case.deployment.release.image, case.deployment.policy.container
+        ),
         rollback_target_images=_images(rollback_target, world),
         replaced=baseline,
         task_definition=put,

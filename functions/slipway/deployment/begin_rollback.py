@@ -96,11 +96,19 @@ def _version(asked: RollbackRecord, deployment: Deployment, record: ServiceRecor
 
 
 def _tag(asked: RollbackRecord, deployment: Deployment) -> str | None:
-    """The target's tag of the repository that goes back. A good version may have that of another one."""
+    """The target's tag of the repository, and the container, that goes back.
+
+    A good version may have the tag of another repository's image, or of one for another container.
+    """
     there, left = asked.good or asked.image, deployment.release.image
+    container = deployment.policy.container
     if not (there and there.tag):
         return None
-    own = [reference for reference in asked.images.values() if left.is_version_of(reference)]
+    own = [
+        reference
+        for name, reference in asked.images.items()
+        if left.is_version_of(reference) and container in (None, name)
+    ]
     named = (there.digest or there.tag, f":{there.tag}")
     return there.tag if any(reference.endswith(named) for reference in own) else None
 

@@ -125,13 +125,15 @@ def go_back(
     if chosen == going.rollback_target:
         return GoneBack(**dict(done), passed_over=tuple(passed_over))
     good = record.good_of(chosen)
-    released = opened.deployment.release.image if opened and opened.deployment else None
+    asked = opened.deployment if opened else None
     return GoneBack(
         **dict(done),
         passed_over=tuple(passed_over),
         other_target=chosen,
         images=images,
-        other_target_tag=record.tag_in(good, released) if released else None,
+        other_target_tag=record.tag_in(good, asked.release.image, asked.policy.container)
+        if asked
+        else None,
     )
 
 

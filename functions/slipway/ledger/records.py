@@ -272,22 +272,29 @@ class ServiceRecord(Model):
             released.append((image.digest, image.tag))
         return next((tag for known, tag in released if tag and known == digest), None)
 
-    def tag_in(self, good: Good | None, image: Image) -> str | None:
+    def tag_in(self, good: Good | None, image: Image, container: str | None = None) -> str | None:
         """The tag of a good version's image of the same repository as this one, if that is known.
 
         A good version has the tag of the image that was released with it, which may be one of another
-        repository.
+        repository, or for another container.
+
+        Args:
+            container: the one that the policy of the image names, or None.
         """
         if good is None or not good.images:
             return good.tag if good else None
         own = [
             digest_of(reference)
-            for reference in good.images.values()
-            if image.is_version_of(reference)
+            for name, reference in good.images.items()
+            if image.is_version_of(reference) and container in (None, name)
         ]
         if good.digest in own:
             return good.tag
-        return next((tag for digest in own if (tag := self.tag_of(digest))), None)
+        if container is None:
+            return next((tag for digest in own if (tag := self.tag_of(digest))), None)
+        released = (g for g in self.good if g.tag and g.digest in own)
+        there = (g.tag for g in released if digest_of(g.images.get(container, "")) == g.digest)
+        return next(there, None)
 
     def last_claimed_by(self, deployment: str) -> bool:
         """Whether the deployment with this id has claimed the service last."""

@@ -48,7 +48,7 @@ from tests.support.ecs_answers import (
     ecs_deployment,
     revision_read,
 )
-from tests.support.pushes import frozen, unfrozen
+from tests.support.pushes import frozen, planned, unfrozen, unguarded
 
 ON_OLD = before(status="PRIMARY")
 ON_NEW = ecs_deployment()
@@ -249,6 +249,24 @@ def test_what_runs_with_another_sidecar_than_the_last_good_version_is_no_rollbac
         "the service ran shop-api:41, which is not what Slipway"
     )
     assert ledger.deployment(claim()).good_target == good(OTHER)
+
+
+def test_the_start_of_a_deployment_names_the_rollback_target_by_the_tag_of_its_own_container(
+    world, ecs, ssm, ledger
+):
+    worker = f"{URI}@{ANOTHER_DIGEST}"
+    images = {"api": THEIRS, "worker": worker}
+    ended(ledger, found=good(OLD, ANOTHER_DIGEST, tag="worker-2", images=images))
+    described(ecs, ON_OLD)
+    for _ in range(2):
+        defined(ecs, container(image=THEIRS), container(name="worker", image=worker), asked=OLD)
+    unguarded(ssm)
+    planned(ssm)
+    unfrozen(ssm)
+
+    beginning = begun(world, policy={"container": "api"})
+
+    assert (beginning.rollback_target, beginning.rollback_target_tag) == (OLD, None)
 
 
 def test_settings_that_are_just_being_deployed_are_no_rollback_target(world, ecs, ssm, ledger):

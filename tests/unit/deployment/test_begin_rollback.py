@@ -628,6 +628,22 @@ def test_a_push_is_compared_with_what_was_gone_back_to_though_its_plan_names_a_c
     assert ledger.service(SERVICE).versions_of("shop/api#api", at(2)) == ("1.9.0",)
 
 
+def test_a_push_is_not_compared_with_the_version_of_another_containers_image(world, ecs, ledger):
+    """The good version was released for container worker, of the same repository."""
+    web = {"container": "api"}
+    own = release(version="2.0.0", released_at=at(-60))
+    accepted(ledger, "e-0", release=own, policy=web)
+    runs(ecs)
+    still_runs(ecs)
+    images = {"api": GOOD, "worker": f"{URI}@{ANOTHER_DIGEST}"}
+
+    target = {"good": good(OLD, ANOTHER_DIGEST, tag="9.0.0"), "images": images}
+    beginning = begun(world, target, manual_rollback(policy=web))
+
+    assert ledger.service(SERVICE).versions == {"shop/api#api": "2.0.0"}
+    assert beginning.rollback_target_tag is None
+
+
 def test_a_push_is_not_compared_with_the_version_of_another_repositorys_image(world, ecs, ledger):
     """The good version was released with an image of shop/admin."""
     accepted(ledger, "e-0", release=release(version="2.0.0", released_at=at(-60)))

@@ -298,6 +298,27 @@ def test_a_version_has_the_tag_of_its_image_of_the_repository_that_is_asked_for(
     assert (known.tag_in(api, of_proxy), known.tag_in(proxy, of_proxy)) == (None, "p-2")
 
 
+def builds(task_definition, web, worker, tag):
+    """A good version with two builds of shop/api; its tag says for which container it was released."""
+    images = {"web": f"{image().uri}@{web}", "worker": f"{image().uri}@{worker}"}
+    return good(task_definition, {"web": web, "worker": worker}[tag[:-2]], tag=tag, images=images)
+
+
+def test_a_version_has_the_tag_of_its_image_in_the_container_that_is_asked_for():
+    web, worker = builds(OLD, "b1", "b0", "web-1"), builds(NEW, "b1", "b2", "worker-2")
+    known = record(good=(worker, web))
+
+    assert known.tag_in(worker, image(), "worker") == "worker-2"
+    assert known.tag_in(worker, image(), "web") == "web-1"
+
+
+def test_a_version_does_not_have_the_tag_with_which_its_image_was_released_for_another_container():
+    known = record(good=(builds(OLD, "b0", "b1", "worker-1"),))
+    web = builds(NEW, "b1", "b2", "worker-2")
+
+    assert known.tag_in(web, image(), "web") is None
+
+
 def test_a_version_whose_images_are_not_known_has_the_tag_that_was_released():
     assert record().tag_in(good(tag="v1"), image(repository="shop/proxy", uri=PROXY)) == "v1"
 
