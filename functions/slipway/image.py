@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
@@ -84,6 +85,20 @@ class Image(Model):
         return found == self.uri or (
             ecr_repository(found) is not None and ecr_repository(found) == ecr_repository(self.uri)
         )
+
+    def versions_in(
+        self, images: Mapping[str, str], container: str | None = None
+    ) -> dict[str, str]:
+        """The references to this image's repository among these, by container.
+
+        Args:
+            container: the only one that counts; None for all.
+        """
+        return {
+            name: reference
+            for name, reference in images.items()
+            if container in (None, name) and self.is_version_of(reference)
+        }
 
     def reference_instead_of(self, running: str) -> str:
         """The reference for a container that has ``running`` so far.

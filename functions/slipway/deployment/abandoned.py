@@ -82,8 +82,7 @@ class Running:
         """The containers that the route of the image's tag names for the service; none if it names none."""
         own = self._own(image)
         plan = self.planned.get(own) if own else None
-        route = plan.route_for(image.tag) if plan and image.tag else None
-        policies = Plan(routes=(route,)).policies_of(self.service) if route else ()
+        policies = plan.policies_of(self.service, image.tag) if plan and image.tag else ()
         return tuple(policy.container for policy in policies if policy.container)
 
     def _guarded(self, planned: Policy) -> Policy:
@@ -176,20 +175,8 @@ def abandoned(
     Raises:
         AwsUnavailable, AwsRefused: from ECR and the ledger.
     """
-    # A task definition has only the digest of an image; the ledger knows the tag with which it was released.
-    ours = {
-        container: image.model_copy(update={"tag": image.tag or record.tag_of(image.digest)})
-        for container, image in _of_slipway(running, record).items()
-    }
-    there = {
-        container: _key(image) for container, image in images_of(target, running, world).items()
-    }
-    stays = set(there.values())
-    changing = {
-        container: image
-        for container, image in ours.items()
-        if (there[container] != _key(image) if container in there else _key(image) not in stays)
-    }
+    ours, there = _of_slipway(running, record), _keys(target, running, world)
+    changing = _changing(ours, there)
     if not changing:
         # Most likely the one that a deployment under way is about to replace.
         claimed = record.last_claimed.image.repository if record.last_claimed else None
@@ -197,7 +184,9 @@ def abandoned(
         return Abandoned(
             next((image for image in images if image.repository == claimed), images[0])
         )
-    leaving = {_key(image): image for image in changing.values() if _key(image) not in stays}
+    leaving = {
+        _key(image): image for image in changing.values() if _key(image) not in there.values()
+    }
     # One build may run in several containers, of which only some go back.
     among = leaving or {_key(image): image for image in changing.values()}
     last = _released_last(running.service, among.values(), world.ledger)
@@ -211,6 +200,39 @@ def abandoned(
             if image is not last
         ),
     )
+
+
+def changes_an_image(
+    running: Running, target: Mapping[str, str], record: ServiceRecord, world: World
+) -> bool:
+    """Whether a container gets another image if the service comes to run these.
+
+    Args, Raises: as for `abandoned`.
+    """
+    return bool(_changing(_of_slipway(running, record), _keys(target, running, world)))
+
+
+def _changing(ours: Mapping[str, Image], there: Mapping[str, str]) -> dict[str, Image]:
+    """Those of our images that the target has not, or not there; a container may have another name in it.
+
+    Args:
+        there: the `_key` of each image of the target, by container.
+    """
+    return {
+        container: image
+        for container, image in ours.items()
+        if (
+            there[container] != _key(image)
+            if container in there
+            else _key(image) not in there.values()
+        )
+    }
+
+
+def _keys(target: Mapping[str, str], running: Running, world: World) -> dict[str, str]:
+    """The `_key` of each image of the target, by container."""
+    images = images_of(target, running, world)
+    return {container: _key(image) for container, image in images.items()}
 
 
 def images_of(references: Mapping[str, str], running: Running, world: World) -> Mapping[str, Image]:
@@ -228,15 +250,21 @@ def images_of(references: Mapping[str, str], running: Running, world: World) -> 
     }
 
 
-def _of_slipway(running: Running, record: ServiceRecord) -> Mapping[str, Image]:
-    """The images that Slipway deploys, or has deployed; without any, all that the service runs."""
+def _of_slipway(running: Running, record: ServiceRecord) -> dict[str, Image]:
+    """The images that Slipway deploys, or has deployed; without any, all that the service runs.
+
+    A task definition has only the digest of an image; the ledger knows the tag with which it was released.
+    """
     known = {
         container: image
         for container, image in running.images.items()
         if (own := running.revision.own_repository(image.uri))
         and (own in running.planned or record.lanes_of(own.name))
     }
-    return known or running.images
+    return {
+        container: image.model_copy(update={"tag": image.tag or record.tag_of(image.digest)})
+        for container, image in (known or running.images).items()
+    }
 
 
 def _released_last(service: str, leaving: Iterable[Image], ledger: Ledger) -> Image:

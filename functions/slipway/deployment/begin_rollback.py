@@ -101,14 +101,9 @@ def _tag(asked: RollbackRecord, deployment: Deployment) -> str | None:
     A good version may have the tag of another repository's image, or of one for another container.
     """
     there, left = asked.good or asked.image, deployment.release.image
-    container = deployment.policy.container
     if not (there and there.tag):
         return None
-    own = [
-        reference
-        for name, reference in asked.images.items()
-        if left.is_version_of(reference) and container in (None, name)
-    ]
+    own = left.versions_in(asked.images, deployment.policy.container).values()
     named = (there.digest or there.tag, f":{there.tag}")
     return there.tag if any(reference.endswith(named) for reference in own) else None
 

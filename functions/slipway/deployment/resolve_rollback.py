@@ -11,7 +11,14 @@ from typing import Any
 from pydantic import Field
 
 from slipway.aws import resource_name
-from slipway.deployment.abandoned import Abandoned, Running, abandoned, images_of, read_running
+from slipway.deployment.abandoned import (
+    Abandoned,
+    Running,
+    abandoned,
+    changes_an_image,
+    images_of,
+    read_running,
+)
 from slipway.deployment.beginning import World, refuse_other_kinds
 from slipway.deployment.target import kept_by, usable
 from slipway.ecs.service import read_service
@@ -207,7 +214,7 @@ def _last_good_before(record: ServiceRecord, now: Running, world: World) -> _Tar
     passed_over: list[str] = []
     for good, revision in _usable(earlier, record, world, passed_over):
         # Another task definition of the same images is the same version, whose stack has changed settings.
-        if abandoned(now, revision.images, record, world).containers:
+        if changes_an_image(now, revision.images, record, world):
             return _Target(revision.images, good=good, passed_over=tuple(passed_over))
     none = f"there is no last good version of service {service} before {name}"
     how = '"to" (a digest, a tag or a task definition)'
@@ -230,8 +237,13 @@ def _last_good_before(record: ServiceRecord, now: Running, world: World) -> _Tar
 
 def _quarantined(good: Good, why: Quarantined) -> str:
     """A version with its quarantine: ``v2 (api:41) since 2026-11-22T02:59:00+00:00 (a task failed)``."""
-    since = why.at.isoformat(timespec="seconds")
-    return f"{good} since {since} ({truncate(one_line(why.reason), WHY_LENGTH)})"
+    return f"{good} {_since(why)}"
+
+
+def _since(why: Quarantined, by: str = "") -> str:
+    """Since when an image is quarantined, by whom if that is said, and why."""
+    reason = truncate(one_line(why.reason), WHY_LENGTH)
+    return f"since {why.at.isoformat(timespec='seconds')}{by} ({reason})"
 
 
 def _called(good: Good) -> str:
@@ -283,12 +295,8 @@ def _labelled(target: _Target, left: Image, now: Running, world: World) -> Good 
     """The target, with the digest of its image of the repository that is gone back in, if it has none yet."""
     if target.good is None or target.good.digest:
         return target.good
-    ours = {
-        container: reference
-        for container, reference in target.images.items()
-        if left.is_version_of(reference)
-    }
-    digests = (image.digest for image in images_of(ours, now, world).values())
+    ours = images_of(left.versions_in(target.images), now, world)
+    digests = (image.digest for image in ours.values())
     return target.good.model_copy(update={"digest": next(filter(None, digests), "")})
 
 
@@ -481,9 +489,7 @@ def _startable(
 def _comes_with(to: str, good: Good, others: Mapping[str, Quarantined]) -> str:
     """Says which quarantined images a version would bring along with the image that a person has named."""
     each = ", ".join(
-        f"{digest} since {why.at.isoformat(timespec='seconds')} by "
-        f"{f'deployment {why.deployment}' if why.deployment else 'a person'} "
-        f"({truncate(one_line(why.reason), WHY_LENGTH)})"
+        f"{digest} {_since(why, f' by deployment {why.deployment}' if why.deployment else ' by a person')}"
         for digest, why in others.items()
     )
     return (

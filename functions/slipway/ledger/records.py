@@ -283,11 +283,7 @@ class ServiceRecord(Model):
         """
         if good is None or not good.images:
             return good.tag if good else None
-        own = [
-            digest_of(reference)
-            for name, reference in good.images.items()
-            if image.is_version_of(reference) and container in (None, name)
-        ]
+        own = [digest_of(each) for each in image.versions_in(good.images, container).values()]
         if good.digest in own:
             return good.tag
         if container is None:

@@ -266,8 +266,8 @@ class Plan(Model):
                 )
         return self
 
-    def _planned(self) -> Iterator[PlannedService]:
-        for route in self.routes:
+    def _planned(self, tag: str | None = None) -> Iterator[PlannedService]:
+        for route in self.routes if tag is None else filter(None, [self.route_for(tag)]):
             for stage in route.stages:
                 yield from stage.services
 
@@ -275,13 +275,21 @@ class Plan(Model):
         """The first route that matches ``tag``, or None."""
         return next((route for route in self.routes if route.matches(tag)), None)
 
-    def all_policies_of(self, service: str) -> tuple[Policy, ...]:
-        """The policies of a service in every stage of every route that names it."""
-        return tuple(each.policy() for each in self._planned() if each.service == service)
+    def all_policies_of(self, service: str, tag: str | None = None) -> tuple[Policy, ...]:
+        """The policies of a service in every stage that names it.
 
-    def policies_of(self, service: str) -> tuple[Policy, ...]:
-        """The policies of a service, one for each container that is named: the last one that names it."""
-        named = self.all_policies_of(service)
+        Args:
+            tag: only the route for images with this tag counts; None for all routes.
+        """
+        return tuple(each.policy() for each in self._planned(tag) if each.service == service)
+
+    def policies_of(self, service: str, tag: str | None = None) -> tuple[Policy, ...]:
+        """The policies of a service, one for each container that is named: the last one that names it.
+
+        Args:
+            tag: as for `all_policies_of`.
+        """
+        named = self.all_policies_of(service, tag)
         return tuple({policy.container: policy for policy in named}.values())
 
     def policy_of(
@@ -293,9 +301,7 @@ class Plan(Model):
             tag: the image's tag; None if it is not known.
             containers: those that run the image. They decide if its tag does not.
         """
-        route = self.route_for(tag) if tag else None
-        policies = Plan(routes=(route,)).policies_of(service) if route else ()
-        policies = policies or self.policies_of(service)
+        policies = self.policies_of(service, tag) or self.policies_of(service)
         running = [policy for policy in policies if policy.container in containers]
         return next(reversed(running or policies), None)
 
